@@ -1,0 +1,1 @@
+"""octoscope: see what an Octo robot policy looks at, and test whether it matters."""

@@ -1,0 +1,21 @@
+"""The names of array axes, explained once; shapes elsewhere use these words and no others.
+
+| axis                  | meaning                                                                          |
+|-----------------------|----------------------------------------------------------------------------------|
+| `time`                | the steps of a whole episode, in order                                           |
+| `step`                | the steps of an episode that a run holds, in order                               |
+| `batch`               | independent examples                                                             |
+| `window`              | the timesteps of history that the policy sees at once, oldest first              |
+| `layer`, `head`       | of the block transformer                                                         |
+| `query`, `key`        | tokens that attend, tokens attended to                                           |
+| `token`               | all tokens of one sequence                                                       |
+| `row`, `column`       | of a patch grid                                                                  |
+| `height`, `width`     | of an image, in pixels                                                           |
+| `channel`             | of an image or feature map                                                       |
+| `horizon`, `dim`      | future steps of an action chunk; dimensions of one action                        |
+| `embed`               | entries of a token's vector                                                      |
+"""
+
+from jaxtyping import Bool, Float, Float32, Int, UInt8
+
+__all__ = ["Bool", "Float", "Float32", "Int", "UInt8"]

@@ -1,0 +1,1 @@
+"""Watching the policy run: a whole episode into a run."""

@@ -1,0 +1,1 @@
+"""The embedded policy and episodes, and how they were made."""

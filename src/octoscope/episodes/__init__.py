@@ -1,0 +1,1 @@
+"""Episodes come in: robot recordings read from disk, one Episode each."""

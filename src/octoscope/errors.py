@@ -1,0 +1,46 @@
+"""What a user can mend: every error here says what was expected, what came and what to do next."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class OctoscopeError(Exception):
+    """Something the user can mend; the command line prints it without a traceback and exits with code 2."""
+
+
+class CheckpointError(OctoscopeError):
+    """A checkpoint is missing, unreadable, or does not fit the policy its config describes."""
+
+
+class ConfigError(OctoscopeError):
+    """A checkpoint's config names something that is not known here."""
+
+
+class EpisodeError(OctoscopeError):
+    """An episode or dataset is missing, unreadable, or lacks what was asked for."""
+
+
+class ObservationError(OctoscopeError):
+    """An observation or task does not have the shape the policy was made for."""
+
+
+class SelectionError(OctoscopeError):
+    """A step, layer, head, camera or query was asked for that does not exist."""
+
+
+class OutputError(OctoscopeError):
+    """The output folder cannot be written, or holds an earlier result."""
+
+
+class RunError(OctoscopeError):
+    """A run is missing, incomplete, or of another format."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns " Did you mean 'x'?" for the known name closest to `name`, or "" when none is close.
+
+    >>> nearest("primry", ["primary", "wrist"])
+    " Did you mean 'primary'?"
+    """
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean '{matches[0]}'?" if matches else ""

@@ -1,0 +1,1 @@
+"""The Octo policy in Flax linen, loaded from official checkpoints."""

@@ -1,0 +1,1 @@
+"""Arrays into images, sheets and films, with one colour scale."""

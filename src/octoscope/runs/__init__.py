@@ -1,0 +1,1 @@
+"""The door: a run on disk, written by the JAX wing and read without it."""
