@@ -1,0 +1,52 @@
+"""Action heads that predict in one pass: the readout's encoding in, an action chunk out."""
+
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from octoscope.octo.token_group import TokenGroup
+
+Outputs = Mapping[str, TokenGroup]
+
+
+class ContinuousActionHead(nn.Module):
+    """A linear map from the pooled readout, squashed to +-`max_action`."""
+
+    readout_key: str
+    use_map: bool = False
+    action_horizon: int = 1
+    action_dim: int = 7
+    max_action: float = 5.0
+    loss_type: str = "mse"
+
+    @nn.compact
+    def __call__(
+        self, transformer_outputs: Outputs, train: bool = False
+    ) -> Float[Array, "batch window horizon dim"]:
+        """Returns the normalised action chunk of every timestep."""
+        embedding = pooled_readout(transformer_outputs, self.readout_key)
+        mean = nn.Dense(self.action_horizon * self.action_dim, name="mean_proj")(embedding)
+        mean = mean.reshape(*mean.shape[:-1], self.action_horizon, self.action_dim)
+        return jnp.tanh(mean / self.max_action) * self.max_action
+
+    def predict_action(
+        self,
+        transformer_outputs: Outputs,
+        rng: Array | None = None,
+        *,
+        sample_shape: tuple[int, ...] = (),
+        embodiment_action_dim: int | None = None,
+        argmax: bool = False,
+        temperature: float = 1.0,
+    ) -> Float[Array, "*sample batch horizon dim"]:
+        """Returns the chunk of the current timestep; nothing is random here, so all samples are alike."""
+        mean = self(transformer_outputs)[:, -1]
+        return jnp.broadcast_to(mean, (*sample_shape, *mean.shape))
+
+
+def pooled_readout(transformer_outputs: Outputs, readout_key: str) -> Float[Array, "batch window embed"]:
+    """Returns the plain mean of a group's tokens at each timestep; like the original, it ignores the pad mask."""
+    return jax.numpy.mean(transformer_outputs[readout_key].tokens, axis=-2)

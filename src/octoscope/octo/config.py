@@ -1,0 +1,76 @@
+"""A checkpoint's config.json, brought to today's names."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from octoscope.errors import CheckpointError, ConfigError, nearest
+
+_REQUIRED = (
+    "observation_tokenizers",
+    "task_tokenizers",
+    "heads",
+    "readouts",
+    "transformer_kwargs",
+    "token_embedding_size",
+    "max_horizon",
+)
+# What the checkpoints of December 2023 were trained with, when they do not say.
+_OLD_DEFAULTS = {"repeat_task_tokens": False, "use_correct_attention": False}
+
+
+def read_json(path: Path) -> Any:
+    """Returns the content of a JSON file.
+
+    Raises:
+      CheckpointError: If the file is missing or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise CheckpointError(f"A checkpoint needs the file {path}, which is missing.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} is no readable JSON ({error}). Copy it again from its source.") from None
+
+
+def apply_shims(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the config with old names replaced and the defaults that old checkpoints leave unsaid.
+
+    Raises:
+      ConfigError: If an entry that the policy needs is missing or not known.
+    """
+    if not isinstance(config, Mapping) or not isinstance(config.get("model"), Mapping):
+        raise ConfigError("config.json must hold an object `model`: this is not the config of an Octo checkpoint.")
+    model = {**_OLD_DEFAULTS, **config["model"]}
+    for name in _REQUIRED:
+        if name not in model:
+            raise ConfigError(f"The config's `model` lacks '{name}'; it holds {sorted(model)}.")
+    for name in model:
+        if name not in (*_REQUIRED, *_OLD_DEFAULTS):
+            raise ConfigError(
+                f"The config's `model` holds '{name}', which octoscope does not know.{nearest(name, _REQUIRED)}"
+            )
+    model["heads"] = {name: _rename_horizon(head) for name, head in model["heads"].items()}
+    return {**config, "model": model}
+
+
+def _rename_horizon(head: Mapping[str, Any]) -> dict[str, Any]:
+    kwargs = dict(head.get("kwargs", {}))
+    if "pred_horizon" in kwargs:
+        kwargs["action_horizon"] = kwargs.pop("pred_horizon")
+    if "token_per" in kwargs:
+        kwargs["token_per"] = kwargs["token_per"].replace("pred_horizon", "action_horizon")
+    return {**head, "kwargs": kwargs}
+
+
+def shim_example_batch(batch: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an example batch with today's key names (`task`, `timestep_pad_mask`)."""
+    batch = dict(batch)
+    if "tasks" in batch:
+        batch["task"] = batch.pop("tasks")
+    observation = dict(batch["observation"])
+    if "timestep_pad_mask" not in observation and "pad_mask" in observation:
+        observation["timestep_pad_mask"] = observation["pad_mask"]
+    batch["observation"] = observation
+    return batch

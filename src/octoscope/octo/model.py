@@ -1,0 +1,375 @@
+"""The policy as people use it: load a checkpoint, make tasks, run the transformer, sample actions."""
+
+import contextlib
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from octoscope.errors import ObservationError, SelectionError, nearest
+from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
+from octoscope.octo.attention import QueryRows
+from octoscope.octo.checkpoint import Checkpoint, check_params, open_checkpoint, write_checkpoint
+from octoscope.octo.module import OctoModule
+from octoscope.octo.module_spec import build_module
+from octoscope.octo.sources import checkpoint_directory, checkpoint_name, find_text_encoder, find_tokenizer
+from octoscope.octo.text import TextProcessor, load_text_processor
+from octoscope.octo.tokenizers import Inputs
+from octoscope.octo.transformer import Groups, lay_out
+from octoscope.tokens.layout import TokenLayout
+
+_WATCHED = ["intermediates"]
+
+
+@dataclass(frozen=True, eq=False)
+class OctoModel:
+    """An Octo policy with its parameters."""
+
+    # Short name for titles.
+    name: str
+    module: OctoModule
+    # Nested dicts of arrays, named as in the checkpoint.
+    params: Mapping[str, Any]
+    text_processor: TextProcessor | None
+    checkpoint: Checkpoint
+
+    @classmethod
+    def load_pretrained(cls, checkpoint: str | Path, *, step: int | None = None) -> "OctoModel":
+        """Loads a policy from an official-format checkpoint.
+
+        Args:
+          checkpoint: A folder, 'hf://owner/name' (also from the hub's local cache), or 'demo' for the embedded policy.
+          step: Training step of the parameters; the latest by default.
+
+        Raises:
+          CheckpointError: If the checkpoint or a file of it is missing or broken, or its parameters do not fit its config.
+          ConfigError: If the config names something that is not known.
+        """
+        directory = checkpoint_directory(checkpoint)
+        opened = open_checkpoint(directory, step=step)
+        encoder = functools.partial(find_text_encoder, checkpoint=directory)
+        module = build_module(opened.config["model"], encoder)
+        tokenizer = functools.partial(find_tokenizer, checkpoint=directory)
+        text_processor = load_text_processor(opened.config.get("text_processor"), tokenizer)
+        expected = jax.eval_shape(functools.partial(_init, module, opened), jax.random.key(0))
+        params = opened.read_params()
+        check_params(params, expected)
+        return cls(checkpoint_name(checkpoint), module, jax.device_put(params), text_processor, opened)
+
+    def save_pretrained(self, directory: str | Path, *, step: int | None = None) -> None:
+        """Writes the policy as an official-format checkpoint; metadata that is already there is kept."""
+        write_checkpoint(
+            Path(directory),
+            step=self.checkpoint.step if step is None else step,
+            config=self.config,
+            params=jax.device_get(self.params),
+            example_batch=self.example_batch,
+            dataset_statistics=self.dataset_statistics,
+        )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole training config, with old names brought to today's."""
+        return self.checkpoint.config
+
+    @property
+    def example_batch(self) -> dict[str, Any]:
+        """One example of what the policy was trained on, batch size 1."""
+        return self.checkpoint.example_batch
+
+    @property
+    def dataset_statistics(self) -> dict[str, Any]:
+        """Action statistics per dataset; the key is "" for a policy fine-tuned on one dataset."""
+        return self.checkpoint.dataset_statistics
+
+    @property
+    def window(self) -> int:
+        """Timesteps of history the policy was trained with."""
+        return self.example_batch["observation"]["timestep_pad_mask"].shape[1]
+
+    @property
+    def image_sizes(self) -> dict[str, tuple[int, int]]:
+        """(height, width) of each image observation, by its key: {"image_primary": (256, 256)}."""
+        observation = self.example_batch["observation"]
+        return {key: value.shape[2:4] for key, value in observation.items() if key.startswith("image_")}
+
+    def action_statistics(self, dataset: str) -> Mapping[str, Any]:
+        """Returns the statistics that bring actions back to a dataset's units.
+
+        Raises:
+          SelectionError: If the policy was not trained on that dataset.
+        """
+        statistics = self.dataset_statistics
+        if dataset in statistics or "" in statistics:
+            return statistics.get(dataset, statistics.get("", {}))["action"]
+        raise SelectionError(
+            f"The policy has no action statistics of '{dataset}'. It has: {', '.join(statistics)}."
+            + nearest(dataset, statistics)
+        )
+
+    def create_tasks(
+        self, *, texts: Sequence[str] | None = None, goals: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, Any]:
+        """Returns the tasks for instructions, goal images, or both.
+
+        Args:
+          texts: One instruction per example.
+          goals: Goal arrays by task key, (batch, ...): {"image_primary": (1, 256, 256, 3)}.
+
+        Raises:
+          ObservationError: If neither is given, they disagree, or the policy takes no words.
+        """
+        if texts is None and goals is None:
+            raise ObservationError("A task needs `texts`, `goals`, or both; got neither.")
+        batch = len(texts) if texts is not None else len(next(iter((goals or {}).values())))
+        if goals is not None:
+            tasks: dict[str, Any] = {key: np.asarray(value) for key, value in goals.items()}
+            lengths = {key: len(value) for key, value in tasks.items()}
+            if any(length != batch for length in lengths.values()):
+                raise ObservationError(f"`goals` and `texts` must have one entry per example ({batch}), got {lengths}.")
+            present = {key: np.ones(batch, bool) for key in goals}
+        else:
+            tasks = {key: np.zeros((batch, *v.shape[1:]), v.dtype) for key, v in self._example_goals().items()}
+            present = {key: np.zeros(batch, bool) for key in tasks}
+        if self.text_processor is None:
+            if texts is not None:
+                raise ObservationError("This policy takes no words (its config has no text processor): give `goals`.")
+        else:
+            tasks["language_instruction"] = self.text_processor.encode(texts if texts is not None else [""] * batch)
+            present["language_instruction"] = np.full(batch, texts is not None)
+        return {**tasks, "pad_mask_dict": present}
+
+    def _example_goals(self) -> dict[str, np.ndarray]:
+        task = self.example_batch["task"]
+        return {key: value for key, value in task.items() if key not in ("pad_mask_dict", "language_instruction")}
+
+    def run_transformer(
+        self,
+        observations: Inputs,
+        tasks: Inputs,
+        timestep_pad_mask: Array | np.ndarray | None = None,
+        *,
+        mutable: bool | Sequence[str] = False,
+        query_rows: QueryRows = None,
+    ) -> Any:
+        """Returns all token groups after the last layer, by name; with `mutable=["intermediates"]` also the attention.
+
+        The attention of layer i is at `states["intermediates"]["octo_transformer"]["BlockTransformer_0"]["Transformer_0"]
+        ["encoderblock_i"]["MultiHeadDotProductAttention_0"]["attention_weights"][0]`, (batch, head, query, key): after mask and
+        softmax, from this very forward.
+
+        Args:
+          observations: Arrays with leading (batch, window).
+          tasks: From `create_tasks`.
+          timestep_pad_mask: (batch, window), True where real; `observations["timestep_pad_mask"]` by default.
+          mutable: As in Flax's `apply`; then the result is (outputs, states).
+          query_rows: Places in the sequence whose attention is kept; all by default.
+
+        Raises:
+          ObservationError: If a shape is not what the policy was made for.
+        """
+        mask = self.check_inputs(observations, tasks, timestep_pad_mask)
+        watch = bool(mutable)
+        outputs, states = self._run(self.params, observations, tasks, mask, query_rows=query_rows, watch=watch)
+        return (outputs, states) if watch else outputs
+
+    def sample_actions(
+        self,
+        observations: Inputs,
+        tasks: Inputs,
+        unnormalization_statistics: Mapping[str, Any] | None = None,
+        normalization_type: NormalizationType = NormalizationType.NORMAL,
+        timestep_pad_mask: Array | np.ndarray | None = None,
+        *,
+        argmax: bool = False,
+        sample_shape: tuple[int, ...] = (),
+        rng: Array | None = None,
+        temperature: float = 1.0,
+        head: str = "action",
+        legacy_random: bool = False,
+    ) -> Float[Array | np.ndarray, "*sample batch horizon dim"]:
+        """Returns action chunks for the current timestep.
+
+        Args:
+          observations: Arrays with leading (batch, window).
+          tasks: From `create_tasks`.
+          unnormalization_statistics: `model.action_statistics(dataset)` for the robot's units; normalised actions without.
+          normalization_type: How the dataset was normalised.
+          timestep_pad_mask: (batch, window); `observations["timestep_pad_mask"]` by default.
+          argmax: Take the likeliest action, for heads with a distribution over bins.
+          sample_shape: Leading axes of independent samples.
+          rng: Key of the noise; a diffusion head needs it.
+          temperature: Of the distribution over bins.
+          head: Which action head.
+          legacy_random: Draw the numbers that the official program (jax 0.4.20) draws for the same key.
+
+        Raises:
+          ObservationError: If a shape is not what the policy was made for.
+        """
+        actions, _ = self.act(
+            observations,
+            tasks,
+            timestep_pad_mask,
+            rng,
+            head=head,
+            legacy_random=legacy_random,
+            argmax=argmax,
+            sample_shape=sample_shape,
+            temperature=temperature,
+            embodiment_action_dim=None
+            if unnormalization_statistics is None
+            else len(unnormalization_statistics["mean"]),
+        )
+        if unnormalization_statistics is None:
+            return actions
+        return unnormalize_actions(actions, unnormalization_statistics, normalization_type)
+
+    def act(
+        self,
+        observations: Inputs,
+        tasks: Inputs,
+        timestep_pad_mask: Array | np.ndarray | None = None,
+        rng: Array | None = None,
+        *,
+        watch: bool = False,
+        query_rows: QueryRows = None,
+        head: str = "action",
+        legacy_random: bool = False,
+        **sampling: Any,
+    ) -> tuple[Float[Array, "*sample batch horizon dim"], Mapping[str, Any]]:
+        """Returns normalised actions and, when `watch`, the states of the same forward (see `run_transformer`)."""
+        mask = self.check_inputs(observations, tasks, timestep_pad_mask)
+        if head not in self.module.heads:
+            raise SelectionError(
+                f"The policy has no head '{head}'. It has: {', '.join(self.module.heads)}."
+                + nearest(head, self.module.heads)
+            )
+        random = jax.threefry_partitionable(False) if legacy_random else contextlib.nullcontext()
+        sampling = {name: value for name, value in sampling.items() if value is not None}
+        with random:
+            return self._act(
+                self.params,
+                observations,
+                tasks,
+                mask,
+                rng,
+                watch=watch,
+                query_rows=query_rows,
+                head=head,
+                sampling=tuple(sorted(sampling.items())),
+            )
+
+    def token_layout(
+        self, observations: Inputs, tasks: Inputs, timestep_pad_mask: Array | np.ndarray | None = None
+    ) -> TokenLayout:
+        """Returns what every token of the sequence is, for these inputs; nothing is computed, only shapes are followed."""
+        mask = self.check_inputs(observations, tasks, timestep_pad_mask)
+        run = functools.partial(self._run, query_rows=None, watch=False)
+        outputs, _ = jax.eval_shape(run, self.params, observations, tasks, mask)
+        return lay_out(outputs, use_correct_attention=self.config["model"]["use_correct_attention"])
+
+    def check_inputs(
+        self, observations: Inputs, tasks: Inputs, timestep_pad_mask: Array | np.ndarray | None = None
+    ) -> Array:
+        """Returns the timestep pad mask after comparing shapes with those the policy was trained on.
+
+        Raises:
+          ObservationError: Naming the input, the shape expected and the shape that came.
+        """
+        if timestep_pad_mask is None:
+            if "timestep_pad_mask" not in observations:
+                raise ObservationError("Give `timestep_pad_mask` (batch, window), here or in the observations.")
+            timestep_pad_mask = observations["timestep_pad_mask"]
+        _check_shapes("observation", observations, self.example_batch["observation"], leading=2)
+        _check_shapes("task", tasks, self.example_batch["task"], leading=1)
+        mask = jnp.asarray(timestep_pad_mask)
+        for key, value in observations.items():
+            if hasattr(value, "shape") and key in self.example_batch["observation"] and value.shape[:2] != mask.shape:
+                raise ObservationError(
+                    f"observation '{key}' must lead with (batch, window) {mask.shape} like the pad mask, got {value.shape[:2]}."
+                )
+        return mask
+
+    def get_pretty_spec(self) -> str:
+        """Returns the inputs and outputs of the policy as readable text."""
+        observation = self.example_batch["observation"]
+        lines = [f"{self.name}: window {self.window}, step {self.checkpoint.step}", "observations (batch, window, ...):"]
+        lines += [f"  {key}: {value.shape[2:]} {value.dtype}" for key, value in _arrays(observation)]
+        lines.append("tasks (batch, ...):")
+        lines += [f"  {key}: {value.shape[1:]} {value.dtype}" for key, value in _arrays(self.example_batch["task"])]
+        lines.append("actions: " + ", ".join(_head_spec(name, head) for name, head in self.module.heads.items()))
+        return "\n".join(lines)
+
+    @functools.cached_property
+    def _run(self) -> Any:
+        def run(params, observations, tasks, mask, *, query_rows, watch):
+            outputs = self.module.apply(
+                {"params": params},
+                observations,
+                tasks,
+                mask,
+                query_rows=query_rows,
+                method=OctoModule.run_transformer,
+                mutable=_WATCHED if watch else False,
+            )
+            return outputs if watch else (outputs, {})
+
+        return jax.jit(run, static_argnames=("query_rows", "watch"))
+
+    @functools.cached_property
+    def _act(self) -> Any:
+        def act(params, observations, tasks, mask, rng, *, query_rows, watch, head, sampling):
+            actions = self.module.apply(
+                {"params": params},
+                observations,
+                tasks,
+                mask,
+                rng,
+                head=head,
+                query_rows=query_rows,
+                **dict(sampling),
+                method=OctoModule.act,
+                mutable=_WATCHED if watch else False,
+            )
+            return actions if watch else (actions, {})
+
+        return jax.jit(act, static_argnames=("query_rows", "watch", "head", "sampling"))
+
+
+def attention_weights(states: Mapping[str, Any]) -> Float[Array, "batch layer head query key"]:
+    """Returns the attention weights of all layers out of the states of one forward."""
+    blocks = states["intermediates"]["octo_transformer"]["BlockTransformer_0"]["Transformer_0"]
+    layers = sorted(blocks, key=lambda name: int(name.rpartition("_")[2]))
+    weights = [blocks[layer]["MultiHeadDotProductAttention_0"]["attention_weights"][0] for layer in layers]
+    return jnp.stack(weights, axis=1)
+
+
+def _init(module: OctoModule, checkpoint: Checkpoint, key: Array) -> Mapping[str, Any]:
+    observation, task = checkpoint.example_batch["observation"], checkpoint.example_batch["task"]
+    return module.init(key, observation, task, observation["timestep_pad_mask"])["params"]
+
+
+def _check_shapes(kind: str, given: Inputs, example: Inputs, *, leading: int) -> None:
+    for key, value in _arrays(given):
+        if key in example and hasattr(example[key], "shape"):
+            expected, got = example[key].shape[leading:], value.shape[leading:]
+            if expected != got:
+                axes = ("batch", "window")[:leading]
+                raise ObservationError(
+                    f"{kind} '{key}' must have shape ({', '.join(axes)}, {', '.join(map(str, expected))}), got {value.shape}."
+                    + (" Resize the image with `resize_image`." if key.startswith("image_") else "")
+                )
+
+
+def _arrays(inputs: Inputs) -> list[tuple[str, Any]]:
+    return [(key, value) for key, value in inputs.items() if hasattr(value, "shape")]
+
+
+def _head_spec(name: str, head: Any) -> str:
+    return f"{name}: {type(head).__name__}, horizon {head.action_horizon}, dimensions {head.action_dim}"

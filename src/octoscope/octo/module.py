@@ -1,0 +1,54 @@
+"""The whole policy as one Flax module: transformer and action heads."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from octoscope.octo.attention import QueryRows
+from octoscope.octo.tokenizers import Inputs
+from octoscope.octo.transformer import Groups, OctoTransformer
+
+
+class OctoModule(nn.Module):
+    """Parameters: `octo_transformer/...` and `heads_NAME/...`."""
+
+    octo_transformer: OctoTransformer
+    heads: Mapping[str, nn.Module]
+
+    def __call__(
+        self, observations: Inputs, tasks: Inputs, timestep_pad_mask: Array, train: bool = False
+    ) -> tuple[Groups, dict[str, Any]]:
+        """Runs transformer and heads, which creates every parameter."""
+        outputs = self.octo_transformer(observations, tasks, timestep_pad_mask, train=train)
+        return outputs, {name: head(outputs, train=train) for name, head in self.heads.items()}
+
+    def run_transformer(
+        self,
+        observations: Inputs,
+        tasks: Inputs,
+        timestep_pad_mask: Array,
+        *,
+        readouts: Sequence[str] | None = None,
+        query_rows: QueryRows = None,
+    ) -> Groups:
+        """Returns all token groups after the last layer."""
+        return self.octo_transformer(
+            observations, tasks, timestep_pad_mask, readouts=readouts, query_rows=query_rows
+        )
+
+    def act(
+        self,
+        observations: Inputs,
+        tasks: Inputs,
+        timestep_pad_mask: Array,
+        rng: Array | None,
+        *,
+        head: str = "action",
+        query_rows: QueryRows = None,
+        **sampling: Any,
+    ) -> Float[Array, "*sample batch horizon dim"]:
+        """Runs the transformer once and one head on it; returns normalised actions of the current timestep."""
+        outputs = self.run_transformer(observations, tasks, timestep_pad_mask, query_rows=query_rows)
+        return self.heads[head].predict_action(outputs, rng, **sampling)

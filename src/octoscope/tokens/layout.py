@@ -1,0 +1,241 @@
+"""The token layout: what every token of the policy's sequence stands for, and where it lies.
+
+The sequence is `[prefix groups] + [groups of timestep 0] + [groups of timestep 1] + ...`. The layout is assembled once, by the
+model, while it assembles the sequence itself; the attention mask is computed from it, capture selects by it and maps are cut by
+it. Nothing else in octoscope counts tokens.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from octoscope.array_typing import Int
+from octoscope.errors import SelectionError, nearest
+from octoscope.tokens.receptive_field import ReceptiveField
+
+TokenKind = Literal["language", "image", "lowdim", "readout", "mixed"]
+
+
+@dataclass(frozen=True)
+class TokenSource:
+    """What the tokens of one group were made from."""
+
+    kind: TokenKind
+    # Observation or task keys that were read, in the order they were stacked: ("image_primary",).
+    inputs: tuple[str, ...] = ()
+    # Task keys stacked behind them as goal images.
+    goal_inputs: tuple[str, ...] = ()
+    # Rows and columns of the patch grid, row-major; None when a token has no place in the image.
+    grid: tuple[int, int] | None = None
+    # What one token of the grid sees of the policy's image, where the encoder can say it.
+    receptive_field: ReceptiveField | None = None
+    # The prefix group whose tokens are repeated here (`obs_task_language` repeats `task_language`).
+    repeats: str | None = None
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Camera names behind `inputs`: "image_primary" is camera "primary"."""
+        return tuple(camera_of(key) for key in self.inputs) if self.kind == "image" else ()
+
+
+def camera_of(observation_key: str) -> str:
+    """Returns the camera's name for an observation key.
+
+    >>> camera_of("image_primary"), camera_of("depth_wrist")
+    ('primary', 'depth_wrist')
+    """
+    return observation_key.removeprefix("image_")
+
+
+@dataclass(frozen=True)
+class TokenSpan:
+    """One group's tokens at one timestep: consecutive places in the sequence."""
+
+    group: str
+    # Index into the window, oldest first; None for prefix (task) tokens.
+    timestep: int | None
+    start: int
+    size: int
+    source: TokenSource
+
+    @property
+    def stop(self) -> int:
+        """The place after the last token."""
+        return self.start + self.size
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token, told apart: the row of the table that `octoscope layout` prints."""
+
+    index: int
+    group: str
+    timestep: int | None
+    # Index within its group and timestep.
+    position: int
+    cameras: tuple[str, ...] = ()
+    row: int | None = None
+    column: int | None = None
+    word_piece: str | None = None
+    # True when the token is masked out as a key: padded history, or an absent camera or instruction.
+    pad: bool = False
+
+
+@dataclass(frozen=True)
+class TokenLayout:
+    """Where every token group lies in the sequence of one window."""
+
+    spans: tuple[TokenSpan, ...]
+    window: int
+    # False for the checkpoints of December 2023, whose first token of a group counts to the group before it.
+    use_correct_attention: bool
+    # Pieces of the instruction, padding included, one per language token; None when unknown.
+    word_pieces: tuple[str, ...] | None = None
+
+    @classmethod
+    def assemble(
+        cls,
+        prefix: Sequence[tuple[str, int, TokenSource]],
+        timestep: Sequence[tuple[str, int, TokenSource]],
+        *,
+        window: int,
+        use_correct_attention: bool = True,
+    ) -> "TokenLayout":
+        """Lays out prefix groups, then the groups of each timestep; a group is (name, tokens, source).
+
+        >>> language = ("task_language", 2, TokenSource("language"))
+        >>> image = ("obs_primary", 4, TokenSource("image", ("image_primary",), grid=(2, 2)))
+        >>> layout = TokenLayout.assemble([language], [image], window=2)
+        >>> layout.size, layout.select("obs_primary", timestep=-1)
+        (10, array([6, 7, 8, 9]))
+        """
+        spans: list[TokenSpan] = []
+        blocks = [(None, prefix)] + [(t, timestep) for t in range(window)]
+        start = 0
+        for time, groups in blocks:
+            for name, size, source in groups:
+                spans.append(TokenSpan(name, time, start, size, source))
+                start += size
+        return cls(tuple(spans), window, use_correct_attention)
+
+    @property
+    def size(self) -> int:
+        """Number of tokens in the sequence."""
+        return self.spans[-1].stop if self.spans else 0
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups, in sequence order, each once."""
+        return tuple(dict.fromkeys(span.group for span in self.spans))
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Cameras whose patches are in the sequence, each once."""
+        return tuple(dict.fromkeys(camera for span in self.spans for camera in span.source.cameras))
+
+    def find_spans(self, group: str, *, timestep: int | None = None) -> tuple[TokenSpan, ...]:
+        """Returns the spans of a group, of one timestep when given (negative counts from the current one).
+
+        Raises:
+          SelectionError: If there is no such group, or the window has no such timestep.
+        """
+        if group not in self.groups:
+            raise SelectionError(
+                f"The sequence has no token group '{group}'. It has: {', '.join(self.groups)}."
+                + nearest(group, self.groups)
+            )
+        spans = tuple(span for span in self.spans if span.group == group)
+        if timestep is None or spans[0].timestep is None:
+            return spans
+        if not -self.window <= timestep < self.window:
+            raise SelectionError(
+                f"`timestep` must be in {-self.window}..{self.window - 1} (window {self.window}), got {timestep}."
+            )
+        return (spans[timestep],)
+
+    def select(self, group: str, *, timestep: int | None = None) -> Int[np.ndarray, " token"]:
+        """Returns the places of a group's tokens in the sequence, in order.
+
+        Args:
+          group: Name such as "obs_primary" or "readout_action".
+          timestep: Index into the window; -1 is the current step; None takes all. Prefix groups have none and ignore it.
+
+        Raises:
+          SelectionError: If there is no such group or timestep.
+        """
+        return np.concatenate(
+            [np.arange(span.start, span.stop) for span in self.find_spans(group, timestep=timestep)]
+        )
+
+    def image_spans(self, camera: str) -> tuple[TokenSpan, ...]:
+        """Returns the spans whose tokens are patches of a camera, oldest timestep first.
+
+        Raises:
+          SelectionError: If no span shows that camera.
+        """
+        if camera not in self.cameras:
+            raise SelectionError(
+                f"The sequence has no camera '{camera}'. It has: {', '.join(self.cameras) or 'none'}."
+                + nearest(camera, self.cameras)
+            )
+        return tuple(span for span in self.spans if camera in span.source.cameras)
+
+    def with_words(self, word_pieces: Sequence[str]) -> "TokenLayout":
+        """Returns the layout with the pieces of this instruction on its language tokens."""
+        return replace(self, word_pieces=tuple(word_pieces))
+
+    def tokens(self, pad: Sequence[bool] | np.ndarray | None = None) -> list[Token]:
+        """Returns every token of the sequence with all that is known of it.
+
+        Args:
+          pad: For each token, whether it is masked out as a key; None when no episode is looked at.
+        """
+        table: list[Token] = []
+        for span in self.spans:
+            for position in range(span.size):
+                index = span.start + position
+                row, column = divmod(position, span.source.grid[1]) if span.source.grid else (None, None)
+                language = span.source.kind == "language" and self.word_pieces is not None
+                table.append(
+                    Token(
+                        index=index,
+                        group=span.group,
+                        timestep=span.timestep,
+                        position=position,
+                        cameras=span.source.cameras,
+                        row=row,
+                        column=column,
+                        word_piece=self.word_pieces[position] if language and self.word_pieces else None,
+                        pad=bool(pad[index]) if pad is not None else False,
+                    )
+                )
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain dicts and lists, for a run's manifest."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "TokenLayout":
+        """Reads what `to_json` wrote."""
+        spans = tuple(
+            TokenSpan(**{**span, "source": _source_from_json(span["source"])}) for span in data["spans"]
+        )
+        words = data["word_pieces"]
+        return cls(
+            spans, data["window"], data["use_correct_attention"], None if words is None else tuple(words)
+        )
+
+
+def _source_from_json(data: Mapping[str, Any]) -> TokenSource:
+    field = data["receptive_field"]
+    return TokenSource(
+        kind=data["kind"],
+        inputs=tuple(data["inputs"]),
+        goal_inputs=tuple(data["goal_inputs"]),
+        grid=None if data["grid"] is None else (data["grid"][0], data["grid"][1]),
+        receptive_field=None if field is None else ReceptiveField(**field),
+        repeats=data["repeats"],
+    )
