@@ -1,0 +1,132 @@
+"""The colour scale: which colour a value has, the same for every tile that shares it."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+import cmap as color_maps
+import numpy as np
+
+from octoscope.array_typing import Bool, Float, UInt8
+from octoscope.errors import nearest
+from octoscope.render.palette import HATCH_DARK, rgb_array
+
+# Lightness rises steadily from dark to bright in each of these, so more always looks like more.
+UNIFORM_MAPS = ("magma", "inferno", "plasma", "viridis", "cividis", "rocket", "mako", "batlow")
+_UNEVEN_MAPS = ("jet", "rainbow", "hsv", "gist_rainbow", "nipy_spectral", "turbo", "gist_ncar")
+LEVELS = 256
+
+
+@functools.lru_cache(maxsize=16)
+def color_table(cmap: str) -> UInt8[np.ndarray, "256 3"]:
+    """Returns the colours of a map from lowest to highest, RGB 0..255.
+
+    >>> color_table("magma")[[0, -1]].tolist()
+    [[0, 0, 4], [252, 253, 191]]
+    """
+    table = np.rint(np.asarray(color_maps.Colormap(cmap).lut(LEVELS))[:, :3] * 255).astype(np.uint8)
+    table.flags.writeable = False
+    return table
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ColorScale:
+    """The way from a value to a colour, fixed for a sheet or a whole film.
+
+    A value above `vmax` takes the colour of `vmax`, and the colour bar then ends in a mark ">"; a value below `vmin` likewise
+    in a mark "<". Neither happens with a scale made by `ColorScale.spanning`.
+
+    Raises:
+      ValueError: If the range is empty or not finite, or the map is not perceptually uniform.
+
+    >>> ColorScale(vmax=0.2).colors(np.array([0.0, 0.2, 0.3])).tolist()
+    [[0, 0, 4], [252, 253, 191], [252, 253, 191]]
+    """
+
+    # The value of the darkest colour.
+    vmin: float = 0.0
+    # The value of the brightest colour.
+    vmax: float
+    # One of UNIFORM_MAPS.
+    cmap: str = "magma"
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be read off a colour bar."""
+        if not (np.isfinite(self.vmin) and np.isfinite(self.vmax) and self.vmin < self.vmax):
+            raise ValueError(f"`vmin` must be finite and below `vmax`, got vmin={self.vmin}, vmax={self.vmax}.")
+        _check_map(self.cmap)
+
+    @classmethod
+    def spanning(cls, values: Iterable[Float[np.ndarray, "..."]], *, cmap: str = "magma") -> "ColorScale":
+        """Returns the scale from 0 (or the lowest value, if negative) to the highest value of all arrays.
+
+        Args:
+          values: Every array that will be drawn with this scale; NaN and infinite entries are skipped. Where no value is above
+            0, as in an empty selection, the scale ends at 1.
+          cmap: One of UNIFORM_MAPS.
+
+        >>> ColorScale.spanning([np.array([0.1, np.nan]), np.array([0.3])])
+        ColorScale(vmin=0.0, vmax=0.3, cmap='magma')
+        """
+        finite = [array[np.isfinite(array)] for array in values]
+        lows = [float(array.min()) for array in finite if array.size]
+        highs = [float(array.max()) for array in finite if array.size]
+        vmin, vmax = min([0.0, *lows]), max([0.0, *highs])
+        return cls(vmin=vmin, vmax=vmax if vmax > 0.0 else 1.0, cmap=cmap)
+
+    def levels(self, values: Float[np.ndarray, "*axes"]) -> UInt8[np.ndarray, "*axes"]:
+        """Returns the row of the colour table for each value, 0..255; where `has_data` is False the row means nothing.
+
+        >>> ColorScale(vmax=1.0).levels(np.array([0.0, 0.5, 1.0])).tolist()
+        [0, 128, 255]
+        """
+        fractions = (values.astype(np.float32) - self.vmin) / (self.vmax - self.vmin)
+        return np.rint(np.clip(np.nan_to_num(fractions), 0.0, 1.0) * (LEVELS - 1)).astype(np.uint8)
+
+    def colors(self, values: Float[np.ndarray, "*axes"]) -> UInt8[np.ndarray, "*axes 3"]:
+        """Returns the RGB colour of each value; flat grey, which no map holds, where there is no data.
+
+        >>> ColorScale(vmax=1.0).colors(np.array([np.nan])).tolist()
+        [[138, 141, 146]]
+        """
+        colors = color_table(self.cmap)[self.levels(values)]
+        return np.where(has_data(values)[..., None], colors, rgb_array(HATCH_DARK))
+
+    def tops_out(self, values: Float[np.ndarray, "..."]) -> bool:
+        """Returns whether some value lies above `vmax`, so that its colour understates it.
+
+        >>> ColorScale(vmax=0.2).tops_out(np.array([0.1, 0.3]))
+        True
+        """
+        # One level of slack, relative to the range: a float16 value may round above the float64 maximum it came from.
+        return bool((values[has_data(values)] > self.vmax + (self.vmax - self.vmin) / LEVELS).any())
+
+    def bottoms_out(self, values: Float[np.ndarray, "..."]) -> bool:
+        """Returns whether some value lies below `vmin`, so that its colour overstates it.
+
+        >>> ColorScale(vmin=0.1, vmax=0.2).bottoms_out(np.array([0.0]))
+        True
+        """
+        return bool((values[has_data(values)] < self.vmin - (self.vmax - self.vmin) / LEVELS).any())
+
+
+def has_data(values: Float[np.ndarray, "*axes"]) -> Bool[np.ndarray, "*axes"]:
+    """Returns which values are numbers: NaN means never measured, and an infinite logit means masked.
+
+    >>> has_data(np.array([0.0, np.nan, -np.inf])).tolist()
+    [True, False, False]
+    """
+    return np.isfinite(values)
+
+
+def _check_map(name: Any) -> None:
+    if name in UNIFORM_MAPS:
+        return
+    known = ", ".join(UNIFORM_MAPS)
+    if str(name).lower() in _UNEVEN_MAPS:
+        raise ValueError(
+            f"`cmap` must be perceptually uniform, got '{name}': its lightness goes up and down, so it draws edges where "
+            f"the data has none and its maximum is not its brightest colour. Take one of {known}."
+        )
+    raise ValueError(f"`cmap` must be one of {known}, got '{name}'.{nearest(str(name), UNIFORM_MAPS)}")

@@ -1,0 +1,84 @@
+"""The grid of a sheet: where each tile stands, and which rows wrap onto several lines."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from octoscope.render.lettering import line_height
+
+WIDEST_LINE = 1700
+_TILE_GAP = 8
+_ROW_GAP = 26
+# From this size on, a tile is wide enough for its label and its note on one line.
+_ROOMY_TILE = 150
+
+
+@dataclasses.dataclass(frozen=True)
+class GridRow:
+    """What the grid needs to know of a row."""
+
+    # Height and width of each tile, in pixels.
+    tile_sizes: Sequence[tuple[int, int]]
+    # Tiles before the one that wrapped lines start under.
+    lead: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SheetGrid:
+    """Places in pixels, from the grid's own top left corner."""
+
+    width: int
+    height: int
+    # For each row, x and y of each tile's top left corner; its label stands above.
+    places: Sequence[Sequence[tuple[int, int]]]
+    # For each row, y of the middle of its first line of tiles.
+    row_middles: Sequence[int]
+    # Letter sizes of the labels and of the notes.
+    label_size: int
+    note_size: int
+    # Whether notes stand below the tiles instead of beside the labels.
+    notes_below: bool
+
+
+def lay_out_grid(rows: Sequence[GridRow], *, tile_size: int, widest_line: int = WIDEST_LINE) -> SheetGrid:
+    """Returns the places of all tiles, in columns of one width.
+
+    Args:
+      rows: From top to bottom.
+      tile_size: Pixels of a tile's longer side; it decides the letter sizes, so that these are the same in every frame of a film.
+      widest_line: A line of tiles wider than this is wrapped; the lines of a wrapped row are about equally long.
+
+    >>> grid = lay_out_grid([GridRow([(96, 96)] * 5, lead=1)], tile_size=96, widest_line=330)
+    >>> [x for x, y in grid.places[0]]
+    [0, 104, 208, 104, 208]
+    """
+    roomy = tile_size >= _ROOMY_TILE
+    label_size, note_size = (14, 12) if roomy else (12, 11)
+    above, below = line_height(label_size) + 2, 0 if roomy else line_height(note_size)
+    column = max(width for row in rows for _, width in row.tile_sizes) + _TILE_GAP
+    columns = max(1, (widest_line + _TILE_GAP) // column)
+    places, row_middles, y = [], [], 0
+    for row in rows:
+        tallest = max((height for height, _ in row.tile_sizes), default=0)
+        cells = _cells(len(row.tile_sizes), columns=columns, lead=row.lead)
+        line_step = above + tallest + below + _TILE_GAP
+        places.append([(across * column, y + above + line * line_step) for line, across in cells])
+        row_middles.append(y + above + tallest // 2)
+        y += (
+            (1 + max((line for line, _ in cells), default=0)) * line_step
+            - _TILE_GAP
+            + (_ROW_GAP if roomy else _TILE_GAP)
+        )
+    width = max(x + column - _TILE_GAP for row_places in places for x, _ in row_places)
+    height = y - (_ROW_GAP if roomy else _TILE_GAP)
+    return SheetGrid(width, height, places, row_middles, label_size, note_size, notes_below=not roomy)
+
+
+def _cells(tiles: int, *, columns: int, lead: int) -> list[tuple[int, int]]:
+    # Line and column of each tile. A lead as wide as the line leaves nothing to indent.
+    lead = lead if lead < min(columns, tiles) else 0
+    followers = tiles - lead
+    lines = -(-followers // (columns - lead))
+    a_line = -(-followers // max(1, lines))
+    return [(0, index) for index in range(lead)] + [
+        (index // a_line, lead + index % a_line) for index in range(followers)
+    ]

@@ -1,0 +1,99 @@
+"""One tile of a sheet: a frame as recorded, or heat over it."""
+
+import dataclasses
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from octoscope.array_typing import Bool, Float, UInt8
+from octoscope.render.color_scale import ColorScale, has_data
+from octoscope.render.lettering import draw_text, line_height, text_width
+from octoscope.render.overlay import Box, overlay_scene, scaled_box
+from octoscope.render.palette import INK, PAPER
+from octoscope.render.photo import gray_scene, resize_photo
+
+_PADDING_WORD = "padding"
+_WASH = 0.6
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """What one tile of a sheet shows."""
+
+    # Short, e.g. "head 3".
+    label: str
+    # RGB, 0..255, as recorded. Tiles that share one array are resized once.
+    image: UInt8[np.ndarray, "height width 3"]
+    # One value a patch; None shows the frame itself in true colour.
+    heat: Float[np.ndarray, "row column"] | None = None
+    # Where the patch grid lies, in pixels of `image`; None: on the whole of it.
+    box: Box | None = None
+    # False where a patch was masked.
+    valid: Bool[np.ndarray, "row column"] | None = None
+    # Short, e.g. "max 0.031".
+    note: str = ""
+    # True for a frame that only pads the history: greyed out, and marked so.
+    dimmed: bool = False
+
+    def known_heat(self) -> Float[np.ndarray, " patch"]:
+        """Returns the values that are drawn as colour: none for a frame, and none that is masked.
+
+        >>> frame = np.zeros((4, 4, 3), np.uint8)
+        >>> Tile("head 0", frame, heat=np.array([[0.1, np.nan]])).known_heat().tolist()
+        [0.1]
+        """
+        if self.heat is None:
+            return np.zeros(0, np.float32)
+        known = has_data(self.heat) if self.valid is None else has_data(self.heat) & self.valid
+        return self.heat[known]
+
+
+class TilePainter:
+    """Draws tiles of one size on one scale, and resizes each frame once however many tiles show it."""
+
+    def __init__(self, *, scale: ColorScale, tile_size: int) -> None:
+        """Starts without any frame.
+
+        Args:
+          scale: From value to colour.
+          tile_size: Pixels of a tile's longer side.
+        """
+        self._scale = scale
+        self._tile_size = tile_size
+        # By identity; the frame is kept beside its pictures so that its identity is not given to another.
+        self._resized: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+
+    def paint(self, tile: Tile) -> UInt8[np.ndarray, "height width 3"]:
+        """Returns the picture of a tile: see `render_overlay` for its marks, and `Tile.dimmed`.
+
+        >>> painter = TilePainter(scale=ColorScale(vmax=1.0), tile_size=96)
+        >>> painter.paint(Tile("frame", np.zeros((48, 64, 3), np.uint8))).shape
+        (72, 96, 3)
+        """
+        photo, scene = self._photo_and_scene(tile.image)
+        if tile.heat is None:
+            picture = photo
+        else:
+            box = None if tile.box is None else scaled_box(tile.box, tile.image.shape[:2], photo.shape[:2])
+            picture = overlay_scene(scene, tile.heat, scale=self._scale, box=box, valid=tile.valid)
+        return _greyed_out(picture) if tile.dimmed else picture
+
+    def _photo_and_scene(
+        self, image: UInt8[np.ndarray, "height width 3"]
+    ) -> tuple[UInt8[np.ndarray, "drawn_height drawn_width 3"], UInt8[np.ndarray, "drawn_height drawn_width"]]:
+        if id(image) not in self._resized:
+            photo = resize_photo(image, self._tile_size)
+            self._resized[id(image)] = (image, photo, gray_scene(photo))
+        return self._resized[id(image)][1:]
+
+
+def _greyed_out(picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
+    gray = gray_scene(picture) * np.float32(1.0 - _WASH) + np.float32(225 * _WASH)
+    canvas = Image.fromarray(gray.astype(np.uint8)).convert("RGB")
+    size = 13 if canvas.width >= 150 else 11
+    half_width, half_height = text_width(_PADDING_WORD, size) // 2 + 6, line_height(size) // 2 + 2
+    x, y = canvas.width // 2, canvas.height // 2
+    draw = ImageDraw.Draw(canvas)
+    draw.rounded_rectangle((x - half_width, y - half_height, x + half_width, y + half_height), 4, fill=PAPER)
+    draw_text(canvas, (x, y), _PADDING_WORD, size=size, color=INK, anchor="mm")
+    return np.asarray(canvas)
