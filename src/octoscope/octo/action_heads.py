@@ -23,9 +23,7 @@ class ContinuousActionHead(nn.Module):
     loss_type: str = "mse"
 
     @nn.compact
-    def __call__(
-        self, transformer_outputs: Outputs, train: bool = False
-    ) -> Float[Array, "batch window horizon dim"]:
+    def __call__(self, transformer_outputs: Outputs, train: bool = False) -> Float[Array, "batch window horizon dim"]:
         """Returns the normalised action chunk of every timestep."""
         embedding = pooled_readout(transformer_outputs, self.readout_key)
         mean = nn.Dense(self.action_horizon * self.action_dim, name="mean_proj")(embedding)

@@ -128,8 +128,8 @@ def check_params(params: Mapping[str, Any], expected: Mapping[str, Any]) -> None
     Raises:
       CheckpointError: Naming every missing, extra or misshapen parameter (the first ten of each kind).
     """
-    have = {path: np.shape(leaf) for path, leaf in traverse_util.flatten_dict(dict(params), sep="/").items()}
-    want = {path: np.shape(leaf) for path, leaf in traverse_util.flatten_dict(dict(expected), sep="/").items()}
+    have = _shapes(params)
+    want = _shapes(expected)
     missing = [f"{path} {want[path]}" for path in sorted(want.keys() - have.keys())]
     extra = [f"{path} {have[path]}" for path in sorted(have.keys() - want.keys())]
     misshapen = [
@@ -146,6 +146,11 @@ def check_params(params: Mapping[str, Any], expected: Mapping[str, Any]) -> None
             lines += [f"{len(entries)} {kind}:", *(f"  {entry}" for entry in entries[:_SHOWN] + more)]
     lines.append("Use the config.json that was saved with these parameters.")
     raise CheckpointError("\n".join(lines))
+
+
+def _shapes(tree: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    leaves: dict[str, Any] = traverse_util.flatten_dict(dict(tree), sep="/")
+    return {path: np.shape(leaf) for path, leaf in leaves.items()}
 
 
 def write_checkpoint(

@@ -101,9 +101,7 @@ class ScoreActor(nn.Module):
         condition = FourierFeatures(self.time_dim, name="time_preprocess")(time)
         condition = MLP((2 * self.time_dim, self.time_dim), name="cond_encoder")(condition)
         embedding = jnp.broadcast_to(embedding, (*noisy_actions.shape[:-1], embedding.shape[-1]))
-        network = MLPResNet(
-            self.num_blocks, self.out_dim, self.hidden_dim, self.use_layer_norm, name="reverse_network"
-        )
+        network = MLPResNet(self.num_blocks, self.out_dim, self.hidden_dim, self.use_layer_norm, name="reverse_network")
         return network(jnp.concatenate([condition, embedding, noisy_actions], axis=-1))
 
 
@@ -189,7 +187,8 @@ class DiffusionActionHead(nn.Module):
         network, variables = self.diffusion_model.unbind()
 
         def predict_noise(actions: Array, time: Array) -> Array:
-            return network.apply(variables, embedding, actions, time)
+            predicted = network.apply(variables, embedding, actions, time)
+            return jnp.asarray(predicted)
 
         def denoise(state: tuple[Array, Array], step: Array) -> tuple[tuple[Array, Array], None]:
             actions, carry = state

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
@@ -21,7 +21,7 @@ from octoscope.octo.module_spec import build_module
 from octoscope.octo.sources import checkpoint_directory, checkpoint_name, find_text_encoder, find_tokenizer
 from octoscope.octo.text import TextProcessor, load_text_processor
 from octoscope.octo.tokenizers import Inputs
-from octoscope.octo.transformer import Groups, lay_out
+from octoscope.octo.transformer import lay_out
 from octoscope.tokens.layout import TokenLayout
 
 _WATCHED = ["intermediates"]
@@ -57,7 +57,7 @@ class OctoModel:
         module = build_module(opened.config["model"], encoder)
         tokenizer = functools.partial(find_tokenizer, checkpoint=directory)
         text_processor = load_text_processor(opened.config.get("text_processor"), tokenizer)
-        expected = jax.eval_shape(functools.partial(_init, module, opened), jax.random.key(0))
+        expected = _expected_params(module, opened)
         params = opened.read_params()
         check_params(params, expected)
         return cls(checkpoint_name(checkpoint), module, jax.device_put(params), text_processor, opened)
@@ -89,9 +89,24 @@ class OctoModel:
         return self.checkpoint.dataset_statistics
 
     @property
+    def note(self) -> str:
+        """What every picture must say about this policy; "" for most."""
+        return str(self.config.get("octoscope_note", ""))
+
+    @property
     def window(self) -> int:
         """Timesteps of history the policy was trained with."""
         return self.example_batch["observation"]["timestep_pad_mask"].shape[1]
+
+    @property
+    def num_layers(self) -> int:
+        """Blocks of the transformer."""
+        return self.module.octo_transformer.num_layers
+
+    @property
+    def num_heads(self) -> int:
+        """Attention heads of each block."""
+        return self.module.octo_transformer.num_heads
 
     @property
     def image_sizes(self) -> dict[str, tuple[int, int]]:
@@ -299,7 +314,10 @@ class OctoModel:
     def get_pretty_spec(self) -> str:
         """Returns the inputs and outputs of the policy as readable text."""
         observation = self.example_batch["observation"]
-        lines = [f"{self.name}: window {self.window}, step {self.checkpoint.step}", "observations (batch, window, ...):"]
+        lines = [
+            f"{self.name}: window {self.window}, step {self.checkpoint.step}",
+            "observations (batch, window, ...):",
+        ]
         lines += [f"  {key}: {value.shape[2:]} {value.dtype}" for key, value in _arrays(observation)]
         lines.append("tasks (batch, ...):")
         lines += [f"  {key}: {value.shape[1:]} {value.dtype}" for key, value in _arrays(self.example_batch["task"])]
@@ -350,9 +368,14 @@ def attention_weights(states: Mapping[str, Any]) -> Float[Array, "batch layer he
     return jnp.stack(weights, axis=1)
 
 
-def _init(module: OctoModule, checkpoint: Checkpoint, key: Array) -> Mapping[str, Any]:
+def token_pad(states: Mapping[str, Any]) -> Bool[Array, "batch token"]:
+    """Returns, out of the states of one forward, which tokens were masked out as keys."""
+    return ~states["intermediates"]["octo_transformer"]["token_mask"][0]
+
+
+def _expected_params(module: OctoModule, checkpoint: Checkpoint) -> Mapping[str, Any]:
     observation, task = checkpoint.example_batch["observation"], checkpoint.example_batch["task"]
-    return module.init(key, observation, task, observation["timestep_pad_mask"])["params"]
+    return jax.eval_shape(module.init, jax.random.key(0), observation, task, observation["timestep_pad_mask"])["params"]
 
 
 def _check_shapes(kind: str, given: Inputs, example: Inputs, *, leading: int) -> None:

@@ -34,9 +34,7 @@ class OctoModule(nn.Module):
         query_rows: QueryRows = None,
     ) -> Groups:
         """Returns all token groups after the last layer."""
-        return self.octo_transformer(
-            observations, tasks, timestep_pad_mask, readouts=readouts, query_rows=query_rows
-        )
+        return self.octo_transformer(observations, tasks, timestep_pad_mask, readouts=readouts, query_rows=query_rows)
 
     def act(
         self,

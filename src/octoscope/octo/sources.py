@@ -10,7 +10,13 @@ from octoscope.octo.config import read_json
 from octoscope.octo.t5 import T5_CONFIGS, T5Config
 
 _HUB = "hf://"
-_CHECKPOINT_FILES = ["config.json", "example_batch.msgpack", "dataset_statistics.json", "*/default/*"]
+_CHECKPOINT_FILES = [
+    "config.json",
+    "example_batch.msgpack",
+    "dataset_statistics.json",
+    "*/default/*",
+    "*/tokenizer.json",
+]
 
 
 def checkpoint_directory(checkpoint: str | Path) -> Path:
@@ -25,7 +31,9 @@ def checkpoint_directory(checkpoint: str | Path) -> Path:
         return Path(checkpoint).expanduser()
     name, _, revision = str(checkpoint).removeprefix(_HUB).partition("@")
     if name.count("/") != 1:
-        raise CheckpointError(f"A hub checkpoint is named 'hf://owner/name' or 'hf://owner/name@revision', got '{checkpoint}'.")
+        raise CheckpointError(
+            f"A hub checkpoint is named 'hf://owner/name' or 'hf://owner/name@revision', got '{checkpoint}'."
+        )
     try:
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=_CHECKPOINT_FILES))
     except Exception as error:  # the hub's client raises its own, httpx's and OSError alike

@@ -46,9 +46,7 @@ class StdConv(nn.Module):
     use_bias: bool = True
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "batch height width channel"]
-    ) -> Float[Array, "batch rows columns features"]:
+    def __call__(self, x: Float[Array, "batch height width channel"]) -> Float[Array, "batch rows columns features"]:
         """Returns the convolved feature maps."""
         shape = (*self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)

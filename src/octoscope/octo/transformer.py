@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import flax.linen as nn
@@ -60,7 +61,8 @@ class OctoTransformer(nn.Module):
         groups = self._tokenize(observations, tasks, timestep_pad_mask, readouts=readouts, train=train)
         layout = lay_out(groups, use_correct_attention=self.use_correct_attention)
         visible = _join(groups, "mask").astype(bool)
-        mask = attention_rule_mask(layout)[None, None] & visible[:, None, None, :]
+        self.sow("intermediates", "token_mask", visible)
+        mask = jnp.asarray(attention_rule_mask(layout))[None, None] & visible[:, None, None, :]
         block = BlockTransformer(self.num_layers, self.mlp_dim, self.num_heads, name="BlockTransformer_0")
         return _split(block(_join(groups, "tokens"), mask, query_rows), groups, layout)
 
@@ -88,7 +90,7 @@ class OctoTransformer(nn.Module):
             group = tokenizer(observations, tasks, train=train)
             if group is not None:
                 mask = jnp.logical_and(timestep_pad_mask[:, :, None], group.mask)
-                timesteps[f"obs_{name}"] = self._embed_timestep(group.replace(mask=mask), f"obs_{name}")
+                timesteps[f"obs_{name}"] = self._embed_timestep(replace(group, mask=mask), f"obs_{name}")
         if self.repeat_task_tokens:
             # Not masked at padded timesteps: the copies there stay visible, as in the original.
             timesteps |= {f"obs_{name}": _repeat(group, name, window) for name, group in prefix.items()}
@@ -99,11 +101,11 @@ class OctoTransformer(nn.Module):
     def _embed_task(self, group: TokenGroup, name: str) -> TokenGroup:
         tokens = nn.Dense(self.token_embedding_size, name=f"{name}_projection")(group.tokens)
         positions = self.param(f"{name}_pos_embedding", _POSITION_INIT, (1, *tokens.shape[1:]))
-        return group.replace(tokens=tokens + positions)
+        return replace(group, tokens=tokens + positions)
 
     def _embed_timestep(self, group: TokenGroup, name: str) -> TokenGroup:
         tokens = nn.Dense(self.token_embedding_size, name=f"{name}_projection")(group.tokens)
-        return group.replace(tokens=tokens + self._timestep_positions(name, tokens.shape))
+        return replace(group, tokens=tokens + self._timestep_positions(name, tokens.shape))
 
     def _timestep_positions(self, name: str, shape: tuple[int, ...]) -> Array:
         _, window, tokens, embed = shape
@@ -148,7 +150,7 @@ def _split(encodings: Array, groups: Groups, layout: TokenLayout) -> Groups:
     outputs = Groups()
     for name, group in groups.items():
         tokens = encodings[:, layout.select(name)]
-        outputs[name] = group.replace(tokens=tokens.reshape(group.tokens.shape))
+        outputs[name] = replace(group, tokens=tokens.reshape(group.tokens.shape))
     tasks = [group for name, group in outputs.items() if name.startswith("task_")]
     observed = [group for name, group in outputs.items() if name.startswith("obs_")]
     if tasks:

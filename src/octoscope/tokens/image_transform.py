@@ -21,7 +21,7 @@ class ImageTransform:
     def resize(cls, recorded_size: tuple[int, int], policy_size: tuple[int, int]) -> "ImageTransform":
         """Returns the transform of a plain resize, which squashes when the aspect ratios differ.
 
-        >>> ImageTransform.resize((480, 640), (256, 256)).to_recorded((0, 128, 256, 256))
+        >>> ImageTransform.resize((480, 640), (256, 256)).to_recorded((0.0, 128.0, 256.0, 256.0))
         (0.0, 320.0, 480.0, 640.0)
         """
         scale = (policy_size[0] / recorded_size[0], policy_size[1] / recorded_size[1])

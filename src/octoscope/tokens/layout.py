@@ -165,9 +165,7 @@ class TokenLayout:
         Raises:
           SelectionError: If there is no such group or timestep.
         """
-        return np.concatenate(
-            [np.arange(span.start, span.stop) for span in self.find_spans(group, timestep=timestep)]
-        )
+        return np.concatenate([np.arange(span.start, span.stop) for span in self.find_spans(group, timestep=timestep)])
 
     def image_spans(self, camera: str) -> tuple[TokenSpan, ...]:
         """Returns the spans whose tokens are patches of a camera, oldest timestep first.
@@ -220,13 +218,9 @@ class TokenLayout:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "TokenLayout":
         """Reads what `to_json` wrote."""
-        spans = tuple(
-            TokenSpan(**{**span, "source": _source_from_json(span["source"])}) for span in data["spans"]
-        )
+        spans = tuple(TokenSpan(**{**span, "source": _source_from_json(span["source"])}) for span in data["spans"])
         words = data["word_pieces"]
-        return cls(
-            spans, data["window"], data["use_correct_attention"], None if words is None else tuple(words)
-        )
+        return cls(spans, data["window"], data["use_correct_attention"], None if words is None else tuple(words))
 
 
 def _source_from_json(data: Mapping[str, Any]) -> TokenSource:

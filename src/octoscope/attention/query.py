@@ -1,0 +1,68 @@
+"""Which query row a picture shows: a readout token, a token by its place, or a word of the instruction."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from octoscope.array_typing import Float
+from octoscope.errors import SelectionError, nearest
+from octoscope.runs.run import Run
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.words import words_of_pieces
+
+
+@dataclass(frozen=True)
+class QueryRow:
+    """Tokens of one group at the current timestep; more than one only for a word of several pieces, whose rows are averaged."""
+
+    group: str
+    positions: tuple[int, ...]
+    # For titles: "readout_action", "readout_action token 1 of 3", "word 'carrot'".
+    label: str
+
+    def weights(self, run: Run, *, step: int) -> Float[np.ndarray, "layer head key"]:
+        """Returns the row's attention at one step, each (layer, head) summing to 1."""
+        return run.attention(self.group, step=step)[:, :, list(self.positions)].mean(axis=2)
+
+
+def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> QueryRow:
+    """Returns the row that a query names, at the current timestep.
+
+    Args:
+      layout: The token layout.
+      query: A group ("readout_action": its first token), a token of it ("readout_action:2"), a word ("word:carrot"), or a row
+        found before; by default the first readout, or the last group of a policy that has none.
+
+    Raises:
+      SelectionError: If there is no such group, token or word.
+    """
+    if isinstance(query, QueryRow):
+        return query
+    group, _, detail = (query or _default_group(layout)).partition(":")
+    if group == "word":
+        return _find_word(layout, detail)
+    size = layout.find_spans(group, timestep=-1)[0].size
+    if detail and not (detail.isdigit() and int(detail) < size):
+        raise SelectionError(f"'{group}' has tokens 0..{size - 1}, got '{detail}'.")
+    position = int(detail or 0)
+    return QueryRow(group, (position,), group if size == 1 else f"{group} token {position} of {size}")
+
+
+def _default_group(layout: TokenLayout) -> str:
+    readouts = [span.group for span in layout.spans if span.source.kind == "readout"]
+    return readouts[0] if readouts else layout.groups[-1]
+
+
+def _find_word(layout: TokenLayout, word: str) -> QueryRow:
+    spans = [span for span in layout.spans if span.source.repeats is not None and span.source.kind == "language"]
+    if not spans or layout.word_pieces is None:
+        raise SelectionError(
+            "No word of this policy can see an image: it does not repeat the instruction at each timestep "
+            "(`repeat_task_tokens` is false), and the tokens in front look only at each other."
+        )
+    words = words_of_pieces(layout.word_pieces)
+    for found in words:
+        if found.text == word:
+            return QueryRow(spans[-1].group, found.positions, f"word '{word}'")
+    known = [found.text for found in words]
+    raise SelectionError(f"The instruction has no word '{word}'. It has: {', '.join(known)}." + nearest(word, known))

@@ -1,0 +1,51 @@
+"""Shares: how much of a query row's attention goes to each camera and timestep, to words, to padding words, to the rest."""
+
+import numpy as np
+
+from octoscope.array_typing import Float
+from octoscope.tokens.layout import TokenLayout, TokenSpan
+from octoscope.tokens.words import is_padding
+
+
+def attention_shares(
+    layout: TokenLayout, weights: Float[np.ndarray, "*batch key"]
+) -> dict[str, Float[np.ndarray, "*batch"]]:
+    """Returns the weights summed over each kind of key; the shares of a query sum to 1.
+
+    Padding words are told apart from words, because Octo attends to both; so are the repeated copies of the instruction.
+
+    >>> from octoscope.tokens.layout import TokenSource
+    >>> groups = [("obs_primary", 2, TokenSource("image", ("image_primary",))), ("readout_action", 1, TokenSource("readout"))]
+    >>> layout = TokenLayout.assemble([], groups, window=1)
+    >>> {name: float(share) for name, share in attention_shares(layout, np.array([0.25, 0.25, 0.5])).items()}
+    {'primary t': 0.5, 'readout_action': 0.5}
+    """
+    shares: dict[str, np.ndarray] = {}
+    for span in layout.spans:
+        for name, places in _parts(layout, span):
+            if places:
+                shares[name] = np.asarray(shares.get(name, 0) + weights[..., places].sum(axis=-1))
+    return shares
+
+
+def _parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
+    places = list(range(span.start, span.stop))
+    if span.source.kind == "image":
+        return [(f"{'+'.join(span.source.cameras)} {timestep_name(layout, span.timestep)}", places)]
+    if span.source.kind == "language":
+        kind = "words" if span.source.repeats is None else "repeated words"
+        pieces = layout.word_pieces or [""] * span.size
+        words = [place for place, piece in zip(places, pieces, strict=True) if not is_padding(piece)]
+        padding = [place for place, piece in zip(places, pieces, strict=True) if is_padding(piece)]
+        return [(kind, words), (f"padding of {kind}", padding)]
+    return [(span.group, places)]
+
+
+def timestep_name(layout: TokenLayout, timestep: int | None) -> str:
+    """Returns "t" for the current timestep, "t-1" for the one before.
+
+    >>> timestep_name(TokenLayout((), 2, True), 0)
+    't-1'
+    """
+    back = layout.window - 1 - (timestep or 0)
+    return f"t-{back}" if back else "t"

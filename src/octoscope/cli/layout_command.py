@@ -1,0 +1,142 @@
+"""`octoscope layout`: what every token of a policy's sequence is, as a table and a picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from tyro.conf import Positional, arg
+
+from octoscope.attention.shares import timestep_name
+from octoscope.capture.attend import episode_layout
+from octoscope.capture.observations import EpisodeObservations, episode_task
+from octoscope.cli.selection import parse_pairs
+from octoscope.episodes.sources import open_episodes
+from octoscope.octo.model import OctoModel, token_pad
+from octoscope.pictures.layout_picture import render_layout
+from octoscope.render.image_file import write_png
+from octoscope.runs.staged_output import staged_output
+from octoscope.tokens.layout import Token, TokenLayout
+
+_PICTURE = "token_matrix.png"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Show what every token of a policy's sequence is, and who may look at whom.
+
+    Prints a table of all tokens and writes token_matrix.png. With EPISODES the cameras, words and padding are those of a step of an
+    episode; without, those of the policy's example. Example:
+
+    octoscope layout hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --step 0
+    """
+
+    # A folder, 'hf://owner/name', or 'demo'.
+    checkpoint: Positional[str]
+    # An RLDS dataset, or 'demo'.
+    episodes: Positional[str | None] = None
+    # Which episode, from 0.
+    episode: int = 0
+    # Step of the episode; at step 0 the history is padding.
+    step: int = 0
+    # Recorded image of each camera, where it cannot be told: primary=image_0.
+    cameras: tuple[str, ...] = ()
+    # Words of the task, instead of the episode's.
+    task: str | None = None
+    # Only one line per group and timestep, not one per token.
+    brief: bool = False
+    # Training step of the parameters; the latest by default.
+    checkpoint_step: int | None = None
+    # Replace the picture of an earlier call.
+    overwrite: bool = False
+    # Folder for the picture.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+
+    def __call__(self) -> None:
+        """Prints the table and writes the picture."""
+        model = OctoModel.load_pretrained(self.checkpoint, step=self.checkpoint_step)
+        layout, pad, subject = self._look(model)
+        with staged_output(self.output, [_PICTURE], overwrite=self.overwrite) as folder:
+            title = f"Token matrix of {model.name}: {layout.size} tokens, window {layout.window}"
+            write_png(folder / _PICTURE, render_layout(layout, pad=pad, title=title, subtitle=[subject]))
+        if not self.brief:
+            print("\n".join(token_table(layout, pad)))
+            print()
+        print("\n".join(span_table(layout, pad)))
+        print(f"\n{subject}. Who may look at whom: {self.output / _PICTURE}")
+
+    def _look(self, model: OctoModel) -> tuple[TokenLayout, np.ndarray, str]:
+        if self.episodes is None:
+            observation, task = model.example_batch["observation"], model.example_batch["task"]
+            layout = model.token_layout(observation, task)
+            if self.task is not None and model.text_processor is not None:
+                layout = layout.with_words(model.text_processor.pieces(self.task))
+            return layout, _pad(model, observation, task), "The policy's example batch"
+        source = open_episodes(self.episodes, cameras=parse_pairs(self.cameras, what="--cameras"))
+        episode = source[self.episode]
+        observations = EpisodeObservations(model, episode)
+        words, task = episode_task(model, episode, instruction=self.task)
+        layout = episode_layout(model, observations, task, instruction=words, step=self.step)
+        pad = _pad(model, observations.at(self.step), task)
+        return layout, pad, f'Step {self.step} of {episode.name}, task "{words}"'
+
+
+def _pad(model: OctoModel, observation: Any, task: Any) -> np.ndarray:
+    _, states = model.run_transformer(observation, task, mutable=["intermediates"], query_rows=(0,))
+    return np.asarray(token_pad(states)[0])
+
+
+def token_table(layout: TokenLayout, pad: np.ndarray) -> list[str]:
+    """Returns one line per token: place, group, timestep, camera, patch row and column, or word piece, and pad flag."""
+    lines = [_token_line("token", "group", "time", "camera", "row", "column", "piece", "pad")]
+    lines += [_describe(token, layout) for token in layout.tokens(pad)]
+    return lines
+
+
+def span_table(layout: TokenLayout, pad: np.ndarray) -> list[str]:
+    """Returns one line per group and timestep, with what one token of it sees."""
+    lines = [f"{'tokens':>9}  {'group':<22} {'time':<5} {'count':>5}  what they are"]
+    for span in layout.spans:
+        time = "-" if span.timestep is None else timestep_name(layout, span.timestep)
+        padded = int(pad[span.start : span.stop].sum())
+        note = f"; {padded} masked as padding" if padded else ""
+        lines.append(
+            f"{span.start:>4}-{span.stop - 1:<4}  {span.group:<22} {time:<5} {span.size:>5}  {_what(span.source, layout)}{note}"
+        )
+    return lines
+
+
+def _what(source: Any, layout: TokenLayout) -> str:
+    if source.kind == "image":
+        text = f"patches of {' + '.join(source.cameras)}"
+        if source.grid:
+            text += f", {source.grid[0]} rows x {source.grid[1]} columns"
+        if source.goal_inputs:
+            text += f", goal images {', '.join(source.goal_inputs)} stacked behind"
+        if source.receptive_field:
+            text += (
+                f"; each sees {source.receptive_field.size} pixels around, one every {source.receptive_field.stride}"
+            )
+        return text
+    if source.kind == "language":
+        copy = f"copy of {source.repeats}" if source.repeats else "word pieces"
+        return f"{copy}: {' '.join(layout.word_pieces)}" if layout.word_pieces else copy
+    return {"readout": "read by an action head", "lowdim": "numbers: " + ", ".join(source.inputs)}.get(source.kind, "")
+
+
+def _describe(token: Token, layout: TokenLayout) -> str:
+    return _token_line(
+        str(token.index),
+        token.group,
+        "-" if token.timestep is None else timestep_name(layout, token.timestep),
+        "+".join(token.cameras) or "-",
+        "-" if token.row is None else str(token.row),
+        "-" if token.column is None else str(token.column),
+        token.word_piece or "-",
+        "pad" if token.pad else "-",
+    )
+
+
+def _token_line(*cells: str) -> str:
+    widths = (5, 22, 5, 16, 4, 6, 14, 3)
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()

@@ -1,0 +1,37 @@
+"""The command line's front door: picks the command, and turns what a user can mend into one sentence and exit code 2."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from octoscope.cli.attend_command import Attend
+from octoscope.cli.demo_command import Demo
+from octoscope.cli.layout_command import Layout
+from octoscope.errors import OctoscopeError
+
+Command = (
+    Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Attend, tyro.conf.subcommand("attend")]
+    | Annotated[Layout, tyro.conf.subcommand("layout")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command; exits with 2 on an error that the user can mend, with 130 when interrupted."""
+    command = tyro.cli(
+        Command,  # pyright: ignore[reportArgumentType]  # a union of classes is what tyro takes
+        prog="octoscope",
+        description="See what an Octo robot policy looks at, and test whether it matters.",
+        args=arguments,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
+    )
+    try:
+        command()
+    except OctoscopeError as error:
+        print(f"octoscope: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("octoscope: interrupted; nothing was left behind.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,23 @@
+"""Makes the embedded policy and episodes anew: `python -m octoscope.demo.make`. Same seeds, same files."""
+
+import shutil
+
+from octoscope.demo.drawn_episodes import DATASET, action_statistics, drawn_episode, drawn_words
+from octoscope.demo.random_policy import write_random_policy
+from octoscope.embedded import files
+from octoscope.episodes.rlds_writer import write_rlds
+
+
+def main() -> None:
+    """Replaces both folders below `octoscope/embedded`."""
+    episodes = [drawn_episode(seed) for seed in range(4)]
+    for folder in (files.policy_directory(), files.episodes_directory()):
+        shutil.rmtree(folder, ignore_errors=True)
+    write_rlds(files.episodes_directory(), name=DATASET, episodes={"train": episodes})
+    write_random_policy(
+        files.policy_directory(), words=drawn_words(), statistics={DATASET: action_statistics(episodes)}
+    )
+
+
+if __name__ == "__main__":
+    main()

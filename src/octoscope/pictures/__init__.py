@@ -1,0 +1,1 @@
+"""Runs into sheets, films and layout pictures: what a person looks at."""

@@ -1,0 +1,69 @@
+"""The folder of pictures and the film of one run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from octoscope.attention.query import QueryRow, find_query
+from octoscope.pictures.attention_film import attention_film_frames
+from octoscope.pictures.attention_sheet import largest_weight, render_attention_sheet
+from octoscope.render.film import FilmWriter, write_gif
+from octoscope.render.image_file import write_png
+from octoscope.runs.run import Run
+
+SHEETS = "attention_results"
+FILM = "attention_video"
+
+
+def write_attention_results(
+    run: Run,
+    folder: Path,
+    *,
+    query: str | QueryRow | None = None,
+    layers: Sequence[int] | None = None,
+    camera: str | None = None,
+    heads: Sequence[int] | None = None,
+    fps: float = 3.0,
+    codec: str = "h264",
+    gif: bool = False,
+    progress: bool = False,
+) -> None:
+    """Writes `attention_results/step_S_layer_L.png` for every step and layer, and `attention_video.mp4` in step order.
+
+    Args:
+      run: The run.
+      folder: An existing folder.
+      query: Whose attention: a group, "GROUP:TOKEN" or "word:WORD"; the first readout by default.
+      layers: Only these; all by default.
+      camera: Only this one; all by default.
+      heads: Only these; all by default.
+      fps: Steps shown per second.
+      codec: "h264", "vp9" or "av1".
+      gif: Also write `attention_video.gif`.
+      progress: Show a progress bar.
+
+    Raises:
+      SelectionError: If the query, a layer, the camera or a head does not exist.
+      OutputError: If a file cannot be written.
+    """
+    row = find_query(run.layout, query)
+    layers = range(run.num_layers) if layers is None else layers
+    tops = {layer: largest_weight(run, row, layers=[layer], camera=camera) for layer in layers}
+    (folder / SHEETS).mkdir()
+    with tqdm(total=len(run.steps) * (len(layers) + 1), desc="draw", unit="picture", disable=not progress) as bar:
+        for step in run.steps:
+            for layer in layers:
+                sheet = render_attention_sheet(
+                    run, step=step, layer=layer, query=row, camera=camera, heads=heads, tops=tops
+                )
+                write_png(folder / SHEETS / f"step_{step}_layer_{layer}.png", sheet)
+                bar.update()
+        frames = attention_film_frames(run, query=row, layers=layers, camera=camera, heads=heads)
+        with FilmWriter(folder / f"{FILM}.mp4", fps=fps, codec=codec) as film:
+            for frame in frames:
+                film.write(frame)
+                bar.update()
+    if gif:
+        frames = attention_film_frames(run, query=row, layers=layers, camera=camera, heads=heads)
+        write_gif(folder / f"{FILM}.gif", list(frames), fps=fps)

@@ -1,0 +1,146 @@
+"""One sheet per step and layer: the frames of the window and what every head gives to their patches."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from octoscope.array_typing import UInt8
+from octoscope.attention.maps import AttentionMap, attention_maps, visible_keys
+from octoscope.attention.query import QueryRow, find_query
+from octoscope.attention.shares import attention_shares
+from octoscope.errors import SelectionError
+from octoscope.render.color_scale import ColorScale
+from octoscope.render.sheet import SheetRow, render_sheet
+from octoscope.render.tile import Tile
+from octoscope.runs.run import Run
+
+_TILE = 160
+
+
+def render_attention_sheet(
+    run: Run,
+    *,
+    step: int,
+    layer: int,
+    query: str | QueryRow | None = None,
+    camera: str | None = None,
+    heads: Sequence[int] | None = None,
+    vmax: float | None = None,
+    tops: Mapping[int, float] | None = None,
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Returns the sheet of one step and layer.
+
+    A row is one frame of the window: the frame as recorded, then raw attention weights over its patches: mean and maximum over all
+    heads, then each head. Every tile is on one linear scale from 0, shown by the colour bar; hatched patches may not be looked at;
+    padded history is greyed out. "sum" is the share of the head's whole attention that lies on this frame. What the sheet does not
+    show: whether the action depends on what is attended to.
+
+    Args:
+      run: The run.
+      step: Step of the episode.
+      layer: 0 is the first.
+      query: Whose attention: a group, "GROUP:TOKEN" or "word:WORD"; the first readout by default.
+      camera: Only this one; all by default.
+      heads: Only these; mean and maximum are always over all heads.
+      vmax: Top of the scale, above 0; by default the layer's largest weight on any patch over all steps of the run.
+      tops: That largest weight by layer, where it is known already.
+
+    Raises:
+      SelectionError: If the step, layer, query, camera or a head does not exist.
+    """
+    row = find_query(run.layout, query)
+    maps = attention_maps(run, row, step=step, layer=layer, camera=camera)
+    heads = check_heads(run, heads)
+    top = vmax or (tops or {}).get(layer) or largest_weight(run, row, layers=[layer], camera=camera)
+    rows = [SheetRow(_row_label(m), map_tiles(m, heads, with_frame=True)) for m in maps]
+    return render_sheet(
+        rows,
+        title=f"{row.label} attends: layer {layer} of 0..{run.num_layers - 1}, step {step} of 0..{run.manifest['episode_length'] - 1}",
+        subtitle=[*describe_run(run), _share_line(run, row, step=step, layer=layer)],
+        scale=ColorScale(vmax=top),
+        scale_label="attention weight, one scale for all tiles"
+        if vmax
+        else "attention weight, one scale for this layer, all steps",
+        uniform=1.0 / max(1, int(visible_keys(run, row, step=step).sum())),
+        tile_size=_TILE,
+    )
+
+
+def describe_run(run: Run) -> list[str]:
+    """Returns the lines that say which policy, episode and task a picture belongs to."""
+    manifest = run.manifest
+    lines = [f"policy {manifest['policy']} (step {manifest['policy_step']}), episode {manifest['episode']}, open loop"]
+    if manifest["instruction"]:
+        lines.append(f'task: "{manifest["instruction"]}"')
+    if manifest["goal_images"]:
+        lines.append(f"goal image: {', '.join(manifest['goal_images'])}")
+    return [manifest["policy_note"], *lines] if manifest["policy_note"] else lines
+
+
+def map_tiles(found: AttentionMap, heads: Sequence[int], *, with_frame: bool) -> list[Tile]:
+    """Returns the tiles of one frame: the frame, the mean and maximum over all heads, and the heads asked for."""
+    total = found.weights.sum(axis=(1, 2))
+
+    def tile(label: str, heat: np.ndarray, note: str) -> Tile:
+        return Tile(label, found.frame, heat=heat, box=found.box, valid=found.valid, note=note, dimmed=found.padded)
+
+    tiles = [Tile("recorded", found.frame, dimmed=found.padded)] if with_frame else []
+    tiles.append(tile("mean", found.weights.mean(axis=0), f"sum {total.mean():.2f}"))
+    tiles.append(tile("max", found.weights.max(axis=0), f"max {found.weights.max():.3f}"))
+    for head in heads:
+        tiles.append(tile(f"head {head}", found.weights[head], f"sum {total[head]:.2f}"))
+    return tiles
+
+
+def largest_weight(
+    run: Run,
+    query: QueryRow,
+    *,
+    layers: Sequence[int],
+    camera: str | None = None,
+    timesteps: Sequence[int] | None = None,
+) -> float:
+    """Returns the largest weight on any patch over all steps of the run, which the scale ends at.
+
+    Args:
+      run: The run.
+      query: Whose attention.
+      layers: Of these layers.
+      camera: Of this camera; all by default.
+      timesteps: Of these timesteps of the window; all by default.
+    """
+    cameras = run.cameras if camera is None else (camera,)
+    spans = [span for name in cameras for span in run.layout.image_spans(name)]
+    spans = [span for span in spans if timesteps is None or span.timestep in timesteps]
+    places = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+    largest = 0.0
+    for step in run.steps:
+        weights = query.weights(run, step=step)[list(layers)]
+        seen = places[visible_keys(run, query, step=step)[places]]
+        largest = max(largest, float(weights[..., seen].max(initial=0.0)))
+    # A map that is nothing but masked needs some scale to be drawn at all.
+    return largest or 1.0
+
+
+def check_heads(run: Run, heads: Sequence[int] | None) -> Sequence[int]:
+    """Returns the heads to draw, all by default.
+
+    Raises:
+      SelectionError: If a head does not exist.
+    """
+    heads = range(run.num_heads) if heads is None else heads
+    for head in heads:
+        if not 0 <= head < run.num_heads:
+            raise SelectionError(f"`head` must be in 0..{run.num_heads - 1} for {run.manifest['policy']}, got {head}.")
+    return heads
+
+
+def _row_label(found: AttentionMap) -> str:
+    when = f"t-{found.steps_back}" if found.steps_back else "t"
+    where = "before the start" if found.padded else f"step {found.frame_step}"
+    return f"{found.camera} {when} ({where})"
+
+
+def _share_line(run: Run, query: QueryRow, *, step: int, layer: int) -> str:
+    shares = attention_shares(run.layout, query.weights(run, step=step)[layer].mean(axis=0))
+    return "shares, mean over heads: " + ", ".join(f"{name} {float(share):.1%}" for name, share in shares.items())

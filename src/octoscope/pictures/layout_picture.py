@@ -1,0 +1,34 @@
+"""The structure of the whole token matrix as a picture: which tokens there are, and who may look at whom."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from octoscope.array_typing import Bool, UInt8
+from octoscope.attention.shares import timestep_name
+from octoscope.render.token_matrix import MatrixSpan, render_token_matrix
+from octoscope.tokens.attention_rules import attention_rule_mask
+from octoscope.tokens.layout import TokenLayout
+
+
+def render_layout(
+    layout: TokenLayout, *, pad: Bool[np.ndarray, " token"] | None = None, title: str, subtitle: Sequence[str] = ()
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Returns the token matrix: a filled cell means that the query (row) may look at the key (column).
+
+    Args:
+      layout: The token layout.
+      pad: For each token, whether it is masked out as a key; such columns are greyed.
+      title: First line.
+      subtitle: Lines under it.
+    """
+    spans = [
+        MatrixSpan(
+            span.group if span.timestep is None else f"{span.group} {timestep_name(layout, span.timestep)}",
+            span.start,
+            span.size,
+            span.source.kind,
+        )
+        for span in layout.spans
+    ]
+    return render_token_matrix(attention_rule_mask(layout), spans=spans, title=title, subtitle=list(subtitle), pad=pad)

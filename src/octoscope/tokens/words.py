@@ -1,0 +1,39 @@
+"""Word pieces back into words, and which pieces are padding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WORD_START = "\u2581"  # SentencePiece marks the piece that begins a word
+PAD_PIECE = "<pad>"
+END_PIECE = "</s>"
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of the instruction and the places of its pieces."""
+
+    text: str
+    positions: tuple[int, ...]
+
+
+def words_of_pieces(pieces: Sequence[str]) -> tuple[Word, ...]:
+    """Returns the words that the pieces spell; padding and the end mark belong to none.
+
+    >>> words_of_pieces(["\u2581put", "\u2581car", "rot", "</s>", "<pad>"])
+    (Word(text='put', positions=(0,)), Word(text='carrot', positions=(1, 2)))
+    """
+    words: list[Word] = []
+    for position, piece in enumerate(pieces):
+        if piece in (PAD_PIECE, END_PIECE):
+            continue
+        text = piece.removeprefix(WORD_START)
+        if words and not piece.startswith(WORD_START):
+            words[-1] = Word(words[-1].text + text, (*words[-1].positions, position))
+        else:
+            words.append(Word(text, (position,)))
+    return tuple(words)
+
+
+def is_padding(piece: str) -> bool:
+    """Returns True for a piece that only fills the instruction up; Octo attends to those like to words."""
+    return piece == PAD_PIECE

@@ -1,0 +1,132 @@
+"""The command line: what a newcomer types, and a sentence with exit code 2 for everything that cannot be."""
+
+import pytest
+from PIL import Image
+
+from octoscope.cli.main import main
+from octoscope.cli.selection import parse_selection
+from octoscope.errors import SelectionError
+
+
+def run(*arguments):
+    main([str(argument) for argument in arguments])
+
+
+def fails(capsys, *arguments) -> str:
+    with pytest.raises(SystemExit) as stop:
+        run(*arguments)
+    assert stop.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_attend_leaves_exactly_these_files(tmp_path, capsys):
+    out = tmp_path / "out"
+    run("attend", "demo", "demo", "--episode", 1, "--steps", "0,9:11", "--layers", "1", "--gif", "-o", out)
+    assert sorted(p.name for p in out.iterdir()) == [
+        "attention_results",
+        "attention_video.gif",
+        "attention_video.mp4",
+        "run.zarr",
+    ]
+    sheets = sorted(p.name for p in (out / "attention_results").iterdir())
+    assert sheets == ["step_0_layer_1.png", "step_10_layer_1.png", "step_9_layer_1.png"]
+    printed = capsys.readouterr().out
+    assert "RANDOM WEIGHTS" in printed
+    assert "3 steps" in printed
+
+
+def test_a_second_run_does_not_mix_with_the_first(tmp_path, capsys):
+    arguments = ("attend", "demo", "demo", "--steps", "0", "--layers", "0", "-o", tmp_path / "out")
+    run(*arguments)
+    capsys.readouterr()
+    assert "already holds results of an earlier run" in fails(capsys, *arguments)
+    run(*arguments, "--overwrite", "--heads", "1")
+
+
+def test_layout_prints_every_token_and_draws_the_matrix(tmp_path, capsys):
+    run("layout", "demo", "demo", "--step", 0, "-o", tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["token", "group", "time", "camera", "row", "column", "piece", "pad"]
+    assert lines[1].split() == ["0", "task_language", "-", "-", "-", "-", "\u2581pick", "-"]
+    assert lines[13].split() == ["12", "obs_primary", "t-1", "primary", "0", "0", "-", "pad"]
+    assert any("8 rows x 8 columns" in line for line in lines)
+    with Image.open(tmp_path / "token_matrix.png") as picture:
+        assert picture.width > 500
+
+
+def test_layout_without_an_episode(tmp_path, capsys):
+    run("layout", "demo", "--brief", "-o", tmp_path)
+    assert "The policy's example batch" in capsys.readouterr().out
+
+
+def test_words_and_goal_from_the_command_line(tmp_path, capsys):
+    goal = tmp_path / "goal.png"
+    Image.new("RGB", (40, 30), "red").save(goal)
+    common = ("attend", "demo", "demo", "--steps", "2", "--layers", "0")
+    run(*common, "--task", "pick up the red cube", "--query", "word:red", "-o", tmp_path / "words")
+    assert "word 'red' of demo" in capsys.readouterr().out
+    run(*common, "--goal-image", goal, "-o", tmp_path / "goal")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nowhere", "demo"), "There is no checkpoint at nowhere"),
+        (("demo", "nowhere"), "nowhere: there is no such file"),
+        (("demo", "demo", "--episode", "4"), "0..3"),
+        (("demo", "demo", "--steps", "12"), "step must be in 0..11, got 12"),
+        (("demo", "demo", "--steps", "a"), 'A step selection looks like "all"'),
+        (("demo", "demo", "--layers", "3"), "layer must be in 0..2, got 3"),
+        (("demo", "demo", "--heads", "0,9"), "head must be in 0..3, got 9"),
+        (("demo", "demo", "--camera", "rist"), "Did you mean 'wrist'"),
+        (("demo", "demo", "--cameras", "primary"), "takes NAME=VALUE"),
+        (("demo", "demo", "--split", "tran"), "train"),
+        (("demo", "demo", "--query", "readout"), "Did you mean 'readout_action'"),
+        (("demo", "demo", "--goal-image", "no.png"), "The goal image no.png cannot be read"),
+        (("demo", "demo", "--checkpoint-step", "3"), "it has steps [0]"),
+        (("demo", "demo", "--codec", "mpeg9"), "h264"),
+        (("demo", "demo", "--fps", "0"), "fps"),
+    ],
+)
+def test_a_sentence_and_exit_code_2(capsys, tmp_path, arguments, sentence):
+    out = tmp_path / "out"
+    assert sentence in fails(capsys, "attend", *arguments, "-o", out)
+    assert not out.exists()
+
+
+def test_an_output_folder_that_cannot_be_written(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    assert "cannot be written" in fails(capsys, "attend", "demo", "demo", "-o", tmp_path / "file" / "out")
+
+
+def test_interrupt_leaves_nothing(capsys, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("octoscope.cli.attend_command.write_attention_results", interrupted)
+    with pytest.raises(SystemExit) as stop:
+        run("attend", "demo", "demo", "--steps", "0", "-o", tmp_path / "out")
+    assert stop.value.code == 130
+    assert not (tmp_path / "out").exists()
+
+
+def test_demo_replaces_an_earlier_demo(tmp_path, capsys):
+    earlier = tmp_path / "out" / "attention_results"
+    earlier.mkdir(parents=True)
+    (earlier / "step_99_layer_0.png").touch()
+    run("demo", "-o", tmp_path / "out")
+    assert "one sheet per step and layer (36)" in capsys.readouterr().out
+    assert len(list(earlier.iterdir())) == 36
+    assert not (earlier / "step_99_layer_0.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"), [("all", [0, 1, 2, 3, 4]), ("-1,0", [4, 0]), ("1:3,2", [1, 2]), ("3:", [3, 4])]
+)
+def test_selections(text, chosen):
+    assert parse_selection(text, count=5, what="step") == chosen
+
+
+def test_a_selection_of_nothing_is_refused():
+    with pytest.raises(SelectionError, match="chooses nothing"):
+        parse_selection("4:2", count=5, what="step")
