@@ -26,6 +26,8 @@ def test_attend_leaves_exactly_these_files(tmp_path, capsys):
         "attention_results",
         "attention_video.gif",
         "attention_video.mp4",
+        "attention_video_wrist.gif",
+        "attention_video_wrist.mp4",
         "run.zarr",
     ]
     sheets = sorted(p.name for p in (out / "attention_results").iterdir())

@@ -23,16 +23,18 @@ def test_an_error_leaves_nothing(tmp_path):
 def test_earlier_results_are_kept_unless_told(tmp_path):
     (tmp_path / "a").write_text("old")
     (tmp_path / "other").write_text("mine")
+    (tmp_path / "b_1").write_text("old")
     with pytest.raises(OutputError, match="already holds results of an earlier run"), staged_output(tmp_path, ["a"]):
         pass
     with pytest.raises(RuntimeError), staged_output(tmp_path, ["a"], overwrite=True) as folder:
         (folder / "a").write_text("new")
         raise RuntimeError
     assert (tmp_path / "a").read_text() == "old"
-    with staged_output(tmp_path, ["a", "b"], overwrite=True) as folder:
+    with staged_output(tmp_path, ["a", "b*"], overwrite=True) as folder:
         (folder / "a").write_text("new")
     assert (tmp_path / "a").read_text() == "new"
     assert (tmp_path / "other").read_text() == "mine"
+    assert not (tmp_path / "b_1").exists()
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

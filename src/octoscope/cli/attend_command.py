@@ -21,7 +21,7 @@ from octoscope.render.film import CODECS
 from octoscope.runs.staged_output import staged_output
 
 RUN = "run.zarr"
-_RESULTS = (SHEETS, f"{FILM}.mp4", f"{FILM}.gif", RUN)
+_RESULTS = (SHEETS, f"{FILM}*", RUN)
 
 
 @dataclass(frozen=True)

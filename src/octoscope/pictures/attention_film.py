@@ -13,8 +13,9 @@ from octoscope.render.sheet import SheetRow, render_sheet
 from octoscope.render.tile import Tile
 from octoscope.runs.run import Run
 
-# Tiles shrink when there are many rows, so that a frame fits a screen.
-_FEW_ROWS, _MANY_ROWS = 5, 13
+# Tiles shrink when there are many layers or heads, so that a frame fits a screen.
+_FEW_LAYERS, _MANY_LAYERS = 4, 12
+_WIDEST, _GAP = 1700, 8
 
 
 def attention_film_frames(
@@ -27,9 +28,17 @@ def attention_film_frames(
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """Yields one picture per step of the run, in the order of its steps.
 
-    A row is one layer: raw attention weights over the patches of the current frame, mean and maximum over all heads, then each head.
+    On top the frame as recorded. Then a row is one layer: raw attention weights over the frame's patches, mean and maximum over all
+    heads, then each head.
     The scale ends at the largest of these weights in the whole run. Earlier frames of the window are on the sheets, not in the film;
     "sum" tells how much of the attention lies on the frame shown.
+
+    Args:
+      run: The run.
+      query: Whose attention: a group, "GROUP:TOKEN" or "word:WORD"; the first readout by default.
+      layers: Only these; all by default.
+      camera: A film shows one camera; the first by default.
+      heads: Only these; all by default.
 
     Raises:
       SelectionError: If the query, a layer, the camera or a head does not exist.
@@ -37,15 +46,15 @@ def attention_film_frames(
     row = find_query(run.layout, query)
     layers = range(run.num_layers) if layers is None else layers
     heads = check_heads(run, heads)
+    camera = run.cameras[0] if camera is None else camera
     current = [run.layout.window - 1]
     scale = ColorScale(vmax=largest_weight(run, row, layers=layers, camera=camera, timesteps=current))
-    cameras = run.cameras if camera is None else (camera,)
-    rows = len(layers) * len(cameras)
-    tile_size = 160 if rows <= _FEW_ROWS else 104 if rows <= _MANY_ROWS else 72
+    tile_size = 160 if len(layers) <= _FEW_LAYERS else 104 if len(layers) <= _MANY_LAYERS else 72
+    tile_size = min(tile_size, _WIDEST // (len(heads) + 2) - _GAP)
     for step in run.steps:
         yield render_sheet(
-            [r for name in cameras for r in _camera_rows(run, row, step=step, layers=layers, camera=name, heads=heads)],
-            title=f"{row.label} attends: step {step} of 0..{run.manifest['episode_length'] - 1}",
+            _layer_rows(run, row, step=step, layers=layers, camera=camera, heads=heads),
+            title=f"{row.label} attends to {camera}: step {step} of 0..{run.manifest['episode_length'] - 1}",
             subtitle=describe_run(run),
             scale=scale,
             scale_label="attention weight, one scale for the whole film",
@@ -54,7 +63,7 @@ def attention_film_frames(
         )
 
 
-def _camera_rows(
+def _layer_rows(
     run: Run, query: QueryRow, *, step: int, layers: Sequence[int], camera: str, heads: Sequence[int]
 ) -> list[SheetRow]:
     rows: list[SheetRow] = []

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from octoscope.attention.query import QueryRow, find_query
@@ -31,6 +32,8 @@ def write_attention_results(
 ) -> None:
     """Writes `attention_results/step_S_layer_L.png` for every step and layer, and `attention_video.mp4` in step order.
 
+    The film shows the first camera; each further camera gets its own, `attention_video_CAMERA.mp4`.
+
     Args:
       run: The run.
       folder: An existing folder.
@@ -50,8 +53,12 @@ def write_attention_results(
     row = find_query(run.layout, query)
     layers = range(run.num_layers) if layers is None else layers
     tops = {layer: largest_weight(run, row, layers=[layer], camera=camera) for layer in layers}
+    cameras = run.cameras if camera is None else (camera,)
+    films = {FILM if shown == cameras[0] else f"{FILM}_{shown}": shown for shown in cameras}
     (folder / SHEETS).mkdir()
-    with tqdm(total=len(run.steps) * (len(layers) + 1), desc="draw", unit="picture", disable=not progress) as bar:
+    with tqdm(
+        total=len(run.steps) * (len(layers) + len(films)), desc="draw", unit="picture", disable=not progress
+    ) as bar:
         for step in run.steps:
             for layer in layers:
                 sheet = render_attention_sheet(
@@ -59,11 +66,13 @@ def write_attention_results(
                 )
                 write_png(folder / SHEETS / f"step_{step}_layer_{layer}.png", sheet)
                 bar.update()
-        frames = attention_film_frames(run, query=row, layers=layers, camera=camera, heads=heads)
-        with FilmWriter(folder / f"{FILM}.mp4", fps=fps, codec=codec) as film:
-            for frame in frames:
-                film.write(frame)
-                bar.update()
-    if gif:
-        frames = attention_film_frames(run, query=row, layers=layers, camera=camera, heads=heads)
-        write_gif(folder / f"{FILM}.gif", list(frames), fps=fps)
+        for name, shown in films.items():
+            frames = attention_film_frames(run, query=row, layers=layers, camera=shown, heads=heads)
+            kept: list[np.ndarray] = []
+            with FilmWriter(folder / f"{name}.mp4", fps=fps, codec=codec) as film:
+                for frame in frames:
+                    film.write(frame)
+                    kept += [frame] if gif else []
+                    bar.update()
+            if gif:
+                write_gif(folder / f"{name}.gif", kept, fps=fps)

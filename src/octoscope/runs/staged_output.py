@@ -11,18 +11,18 @@ from octoscope.errors import OutputError
 
 
 @contextlib.contextmanager
-def staged_output(output: Path, names: Sequence[str], *, overwrite: bool = False) -> Iterator[Path]:
+def staged_output(output: Path, patterns: Sequence[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Gives a folder to write into, and moves what was written there to `output` when all went well.
 
     Args:
       output: The folder that results go to; made when missing.
-      names: All files and folders that a run of this kind may leave in `output`.
+      patterns: All files and folders that a run of this kind may leave in `output`, as for `Path.glob`.
       overwrite: Replace what an earlier run left there; otherwise that is an error.
 
     Raises:
       OutputError: If `output` cannot be written, or holds results of an earlier run.
     """
-    held = [name for name in names if (output / name).exists()]
+    held = sorted(path.name for pattern in patterns for path in output.glob(pattern))
     if held and not overwrite:
         raise OutputError(
             f"{output} already holds results of an earlier run ({', '.join(held)}). Give another folder with -o, or --overwrite."
