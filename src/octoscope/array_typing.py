@@ -14,6 +14,7 @@
 | `channel`             | of an image or feature map                                                       |
 | `horizon`, `dim`      | future steps of an action chunk; dimensions of one action                        |
 | `embed`               | entries of a token's vector                                                      |
+| `object`              | the objects on the simulated table                                               |
 """
 
 from jaxtyping import Bool, Float, Float32, Int, UInt8
