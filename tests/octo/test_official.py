@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from octoscope.octo.action_normalization import unnormalize_actions
+from octoscope.octo.bins import BinTokenizer
 from octoscope.octo.model import OctoModel, attention_weights
 from official_files import OFFICIAL, SHARED, nested
 
@@ -21,6 +22,9 @@ FIXTURES = {
             "b_v10_goal_language",
             "c_primary256_wrist128",
             "d_goal_early_fusion",
+            "e_film_smallstem16",
+            "g_proprio_lowdim_discrete",
+            "h_l1_mse_heads",
         )
     },
 }
@@ -99,7 +103,12 @@ def test_actions_equal_the_official_ones_with_its_random_numbers(folder, case):
     model, arrays, observations, tasks, pad, *_ = forward(folder, case)
     sample = functools.partial(model.sample_actions, observations, tasks, timestep_pad_mask=pad, legacy_random=True)
     actions = nested(arrays, f"{case}/actions/")
-    assert "rng0" in actions
+    assert actions
+    if "argmax" in actions:
+        np.testing.assert_array_equal(sample(argmax=True), actions["argmax"])
+    if "rng0_temp0.5" in actions:
+        cold = sample(rng=jax.random.PRNGKey(0), temperature=0.5)
+        np.testing.assert_array_equal(cold, actions["rng0_temp0.5"])
     for seed in (0, 7):
         if f"rng{seed}" in actions:
             np.testing.assert_allclose(sample(rng=jax.random.PRNGKey(seed)), actions[f"rng{seed}"], atol=5e-3)
@@ -135,6 +144,77 @@ def test_score_network_equals_the_official_one(folder, case):
             method=lambda module, *inputs: module.heads["action"](*inputs),
         )
         np.testing.assert_allclose(got, arrays[key], atol=1e-4)
+
+
+def other_heads():
+    found = []
+    for name, folder in FIXTURES.items():
+        with np.load(folder / "io.npz") as file:
+            found += [
+                pytest.param(folder, *key.split("/")[::2], id=f"{name}-{key}")
+                for key in file.files
+                if key.count("/") == 2 and "/head/" in key and key.split("/")[2] in ("action", "mse", "lang")
+            ]
+            found += [
+                pytest.param(folder, key.split("/")[0], key.split("/")[2], id=f"{name}-{key}")
+                for key in file.files
+                if key.endswith("/logits")
+            ]
+    return found
+
+
+def call_head(model, head, *inputs, **named):
+    return model.module.apply(
+        {"params": model.params}, *inputs, **named, method=lambda module, *i, **n: module.heads[head](*i, **n)
+    )
+
+
+@pytest.mark.skipif(not other_heads(), reason="the official program's fixtures are not beside this checkout")
+@pytest.mark.parametrize(("folder", "case", "head"), other_heads() or [(None, None, None)])
+def test_every_head_equals_the_official_one(folder, case, head):
+    model, arrays, *_, outputs, _ = forward(folder, case)
+    expected = arrays.get(f"{case}/head/{head}", arrays.get(f"{case}/head/{head}/logits"))
+    np.testing.assert_allclose(call_head(model, head, outputs), expected, atol=1e-4)
+    sampled = arrays.get(f"{case}/head/{head}/sampled_rng0")
+    if sampled is not None:
+        got = model.act(*forward(folder, case)[2:5], jax.random.PRNGKey(0), head=head, legacy_random=True)[0]
+        np.testing.assert_allclose(got, sampled, atol=1e-6)
+
+
+@pytest.mark.skipif("h" not in FIXTURES, reason="the official program's fixtures are not beside this checkout")
+def test_diffusion_over_attention_pooled_tokens_equals_the_official_one():
+    model, arrays, observations, tasks, pad, outputs, _ = forward(FIXTURES["h"], "case0")
+    noisy = jnp.asarray(arrays["case0/head/diffmap/x"])
+    got = call_head(model, "diffmap", outputs, jnp.full((*noisy.shape[:-1], 1), 4.0), noisy)
+    np.testing.assert_allclose(got, arrays["case0/head/diffmap/eps_t4"], atol=1e-4)
+    for key, dims in (("sampled_rng0", None), ("sampled_rng0_dim2", 2)):
+        actions, _ = model.act(
+            observations,
+            tasks,
+            pad,
+            jax.random.PRNGKey(0),
+            head="diffmap",
+            legacy_random=True,
+            embodiment_action_dim=dims,
+        )
+        np.testing.assert_allclose(actions, arrays[f"case0/head/diffmap/{key}"], atol=5e-3)
+
+
+@pytest.mark.skipif("g" not in FIXTURES, reason="the official program's fixtures are not beside this checkout")
+@pytest.mark.parametrize(
+    ("name", "bins"),
+    [
+        ("uniform", BinTokenizer(16, "uniform", -2.0, 2.0)),
+        ("normal", BinTokenizer(32, "normal")),
+        ("uniform01", BinTokenizer(256, "uniform")),
+    ],
+)
+def test_bins_equal_the_official_ones(name, bins):
+    _, arrays = load(FIXTURES["g"])
+    table = nested(arrays, f"bins/{name}/")
+    np.testing.assert_allclose(bins.apply({}, method="thresholds"), table["thresholds"], atol=1e-5)
+    np.testing.assert_array_equal(bins.apply({}, jnp.asarray(table["x"])), table["ids"])
+    np.testing.assert_allclose(bins.apply({}, jnp.asarray(table["ids"]), method="decode"), table["decoded"], atol=1e-5)
 
 
 @pytest.mark.parametrize("rows", [None, (3, 5)], ids=["all rows", "two rows"])

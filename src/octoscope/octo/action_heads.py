@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from octoscope.octo.pooling import MAPHead
 from octoscope.octo.token_group import TokenGroup
 
 Outputs = Mapping[str, TokenGroup]
@@ -25,7 +25,8 @@ class ContinuousActionHead(nn.Module):
     @nn.compact
     def __call__(self, transformer_outputs: Outputs, train: bool = False) -> Float[Array, "batch window horizon dim"]:
         """Returns the normalised action chunk of every timestep."""
-        embedding = pooled_readout(transformer_outputs, self.readout_key)
+        group = transformer_outputs[self.readout_key]
+        embedding = attention_pooled(MAPHead(name="map_head"), group) if self.use_map else mean_pooled(group)
         mean = nn.Dense(self.action_horizon * self.action_dim, name="mean_proj")(embedding)
         mean = mean.reshape(*mean.shape[:-1], self.action_horizon, self.action_dim)
         return jnp.tanh(mean / self.max_action) * self.max_action
@@ -45,6 +46,24 @@ class ContinuousActionHead(nn.Module):
         return jnp.broadcast_to(mean, (*sample_shape, *mean.shape))
 
 
-def pooled_readout(transformer_outputs: Outputs, readout_key: str) -> Float[Array, "batch window embed"]:
+class MSEActionHead(ContinuousActionHead):
+    """A continuous head trained on squared error, pooling by attention."""
+
+    use_map: bool = True
+
+
+class L1ActionHead(ContinuousActionHead):
+    """A continuous head trained on absolute error, pooling by attention."""
+
+    use_map: bool = True
+    loss_type: str = "l1"
+
+
+def mean_pooled(group: TokenGroup) -> Float[Array, "batch window embed"]:
     """Returns the plain mean of a group's tokens at each timestep; like the original, it ignores the pad mask."""
-    return jax.numpy.mean(transformer_outputs[readout_key].tokens, axis=-2)
+    return jnp.mean(group.tokens, axis=-2)
+
+
+def attention_pooled(map_head: MAPHead, group: TokenGroup) -> Float[Array, "batch window embed"]:
+    """Returns a group's tokens pooled by one attending probe, which sees no padding."""
+    return map_head(group.tokens, group.mask.astype(bool))[..., 0, :]

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32
 
-from octoscope.octo.action_heads import Outputs, pooled_readout
+from octoscope.octo.action_heads import Outputs, attention_pooled, mean_pooled
+from octoscope.octo.pooling import MAPHead
 
 
 def cosine_betas(steps: int) -> Float32[np.ndarray, " steps"]:
@@ -131,6 +132,7 @@ class DiffusionActionHead(nn.Module):
             self.use_layer_norm,
             self.action_horizon * self.action_dim,
         )
+        self.map_head = MAPHead() if self.use_map else None
         self.betas = cosine_betas(self.diffusion_steps)
         self.alphas = 1 - self.betas
         self.alpha_hats = np.cumprod(self.alphas)
@@ -150,7 +152,7 @@ class DiffusionActionHead(nn.Module):
           noisy_actions: Normalised chunks with noise; zeros while the parameters are initialised.
           train: Kept for the official signature.
         """
-        embedding = pooled_readout(transformer_outputs, self.readout_key)
+        embedding = self._embed(transformer_outputs)
         if time is None or noisy_actions is None:
             assert self.is_initializing(), "only initialisation may leave out time and noisy_actions"
             time = jnp.zeros((*embedding.shape[:2], 1))
@@ -177,7 +179,7 @@ class DiffusionActionHead(nn.Module):
           argmax: Without meaning here; for the official signature.
           temperature: Without meaning here; for the official signature.
         """
-        embedding = pooled_readout(transformer_outputs, self.readout_key)
+        embedding = self._embed(transformer_outputs)
         shape = (*sample_shape, *embedding.shape[:2], self.action_horizon * self.action_dim)
         used = np.arange(self.action_dim) < (embodiment_action_dim or self.action_dim)
         used = np.tile(used, self.action_horizon)
@@ -198,6 +200,10 @@ class DiffusionActionHead(nn.Module):
         (actions, _), _ = jax.lax.scan(denoise, (noise, carry), steps)
         actions = actions.reshape(*actions.shape[:-1], self.action_horizon, self.action_dim)
         return actions[..., -1, :, :]
+
+    def _embed(self, transformer_outputs: Outputs) -> Float[Array, "batch window embed"]:
+        group = transformer_outputs[self.readout_key]
+        return mean_pooled(group) if self.map_head is None else attention_pooled(self.map_head, group)
 
     def _denoise_step(
         self,

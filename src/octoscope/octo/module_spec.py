@@ -8,10 +8,13 @@ from typing import Any
 import flax.linen as nn
 
 from octoscope.errors import ConfigError, nearest
-from octoscope.octo.action_heads import ContinuousActionHead
+from octoscope.octo.action_heads import ContinuousActionHead, L1ActionHead, MSEActionHead
 from octoscope.octo.diffusion_head import DiffusionActionHead
+from octoscope.octo.discrete_head import DiscreteActionHead, TokenPerDimActionHead
+from octoscope.octo.lowdim_tokenizer import LowdimObsTokenizer
 from octoscope.octo.module import OctoModule
-from octoscope.octo.stems import SmallStem, SmallStem16, SmallStem32
+from octoscope.octo.resnet import ResNet26FILM, ViTResnet
+from octoscope.octo.stems import PatchEncoder, SmallStem, SmallStem16, SmallStem32
 from octoscope.octo.t5 import T5Config
 from octoscope.octo.tokenizers import ImageTokenizer, LanguageTokenizer
 from octoscope.octo.transformer import OctoTransformer
@@ -23,15 +26,23 @@ _HEADS = "octo.model.components.action_heads"
 MODULES: Mapping[str, type[nn.Module]] = {
     f"{_TOKENIZERS}.ImageTokenizer": ImageTokenizer,
     f"{_TOKENIZERS}.LanguageTokenizer": LanguageTokenizer,
+    f"{_TOKENIZERS}.LowdimObsTokenizer": LowdimObsTokenizer,
+    f"{_ENCODERS}.PatchEncoder": PatchEncoder,
+    f"{_ENCODERS}.ViTResnet": ViTResnet,
+    f"{_ENCODERS}.ResNet26FILM": ResNet26FILM,
     f"{_ENCODERS}.SmallStem": SmallStem,
     f"{_ENCODERS}.SmallStem16": SmallStem16,
     f"{_ENCODERS}.SmallStem32": SmallStem32,
     f"{_HEADS}.ContinuousActionHead": ContinuousActionHead,
+    f"{_HEADS}.MSEActionHead": MSEActionHead,
+    f"{_HEADS}.L1ActionHead": L1ActionHead,
+    f"{_HEADS}.DiscreteActionHead": DiscreteActionHead,
+    f"{_HEADS}.TokenPerDimActionHead": TokenPerDimActionHead,
     f"{_HEADS}.DiffusionActionHead": DiffusionActionHead,
 }
 
 # Arguments that configs carry and the original never reads.
-_UNREAD = {f"{_TOKENIZERS}.ImageTokenizer": {"conditioning_type", "num_tokens"}}
+_UNREAD = {f"{_TOKENIZERS}.ImageTokenizer": {"conditioning_type"}}
 
 ModuleSpec = Mapping[str, Any]
 # Finds the sizes of a text encoder by the name the config gives it ("t5-base").
@@ -94,7 +105,9 @@ def build(spec: ModuleSpec, find_text_encoder: FindTextEncoder) -> Callable[[], 
     if module_class is ImageTokenizer:
         if "encoder" not in arguments:
             raise ConfigError("An ImageTokenizer in the config has no `encoder`: give it a module spec.")
-        arguments["encoder"] = build(arguments["encoder"], find_text_encoder)
+        encoder = build(arguments["encoder"], find_text_encoder)
+        _check_film(encoder, arguments)
+        arguments["encoder"] = encoder
     if module_class is LanguageTokenizer:
         encoder = arguments.pop("encoder", None)
         arguments["encoder_config"] = None if encoder is None else find_text_encoder(encoder)
@@ -115,6 +128,15 @@ def _check_arguments(path: str, module_class: type[nn.Module], arguments: Mappin
                 f"The config gives '{path}' the argument '{name}', which it does not take.{nearest(name, fields)} "
                 f"It takes: {', '.join(fields)}."
             )
+
+
+def _check_film(encoder: Callable[[], Any], arguments: Mapping[str, Any]) -> None:
+    takes, given = encoder().use_film, bool(arguments.get("task_film_keys"))
+    if takes != given:
+        raise ConfigError(
+            "An image encoder with `use_film` needs the tokenizer's `task_film_keys`, and one without must have none; got "
+            f"use_film {takes} and task_film_keys {list(arguments.get('task_film_keys', ()))}."
+        )
 
 
 def _check_transformer_kwargs(transformer: Mapping[str, Any]) -> None:

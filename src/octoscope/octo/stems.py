@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
+from octoscope.octo.film import FilmConditioning
 from octoscope.tokens.receptive_field import ReceptiveField, receptive_field
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -89,7 +90,8 @@ class SmallStem(nn.Module):
             x = StdConv(features, (kernel, kernel), (stride, stride), ((padding, padding), (padding, padding)))(x)
             x = nn.relu(nn.GroupNorm()(x))
         embed = self.patch_size // 16
-        return nn.Conv(self.num_features, (embed, embed), (embed, embed), padding="VALID", name="embedding")(x)
+        x = nn.Conv(self.num_features, (embed, embed), (embed, embed), padding="VALID", name="embedding")(x)
+        return FilmConditioning(name="FilmConditioning_0")(x, cond_var) if self.use_film else x
 
     def receptive_field(self) -> ReceptiveField:
         """Returns what one patch's encoding sees of the image."""
@@ -112,3 +114,26 @@ class SmallStem32(SmallStem):
     """SmallStem with 32-pixel patches."""
 
     patch_size: int = 32
+
+
+class PatchEncoder(nn.Module):
+    """Cuts the image into patches and projects each one, as in the plain ViT."""
+
+    use_film: bool = False
+    patch_size: int = 32
+    num_features: int = 512
+    img_norm_type: str = "default"
+
+    @nn.compact
+    def __call__(
+        self, images: Num[Array, "batch height width channel"], cond_var: Float[Array, "batch cond"] | None = None
+    ) -> Float[Array, "batch row column embed"]:
+        """Returns one encoding per patch from images of 0..255."""
+        x = normalize_images(images, self.img_norm_type)
+        size = (self.patch_size, self.patch_size)
+        x = nn.Conv(self.num_features, size, size, padding="VALID", name="embedding")(x)
+        return FilmConditioning(name="FilmConditioning_0")(x, cond_var) if self.use_film else x
+
+    def receptive_field(self) -> ReceptiveField:
+        """Returns what one patch's encoding sees of the image: the patch."""
+        return receptive_field([(self.patch_size, self.patch_size, 0)])

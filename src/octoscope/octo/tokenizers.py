@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from octoscope.errors import ObservationError
+from octoscope.octo.pooling import TokenLearner
 from octoscope.octo.t5 import T5Config, T5Encoder
 from octoscope.octo.token_group import TokenGroup
 from octoscope.tokens.layout import TokenSource
@@ -26,6 +27,11 @@ class ImageTokenizer(nn.Module):
     obs_stack_keys: Sequence[str] = ("image_.*", "depth_.*")
     # Patterns of the goal images to stack behind them; a goal that is not given is black, as in training.
     task_stack_keys: Sequence[str] = ()
+    # Task keys (exact) whose arrays condition the encoder by FiLM.
+    task_film_keys: Sequence[str] = ()
+    # Pool the patches into `num_tokens` tokens that have no place in the image.
+    use_token_learner: bool = False
+    num_tokens: int = 8
     proper_pad_mask: bool = True
 
     @nn.compact
@@ -48,13 +54,32 @@ class ImageTokenizer(nn.Module):
             goals = jnp.broadcast_to(goals[:, None], (batch, window, *goals.shape[1:]))
             images = jnp.concatenate([images, goals], axis=-1)
         encoder = self.encoder()
-        encodings = encoder(images.reshape(batch * window, *images.shape[2:]))
+        condition = self._condition(tasks, window)
+        encodings = encoder(images.reshape(batch * window, *images.shape[2:]), condition)
         rows, columns = encodings.shape[1:3]
         tokens = encodings.reshape(batch, window, rows * columns, encodings.shape[-1])
-        field = encoder.receptive_field() if hasattr(encoder, "receptive_field") else None
-        source = TokenSource("image", tuple(keys), tuple(goal_keys), (rows, columns), field)
+        source = TokenSource(
+            "image", tuple(keys), tuple(goal_keys), grid=(rows, columns), receptive_field=encoder.receptive_field()
+        )
+        if self.use_token_learner:
+            tokens = TokenLearner(self.num_tokens, name="TokenLearner_0")(tokens)
+            source = TokenSource("image", tuple(keys), tuple(goal_keys))
         mask = pad_mask(observations, keys, tokens.shape[:-1]) if self.proper_pad_mask else jnp.ones(tokens.shape[:-1])
         return TokenGroup(tokens, mask, source)
+
+    def _condition(self, tasks: Inputs, window: int) -> Array | None:
+        """Returns what the encoder is conditioned on, (batch * window, cond); None without FiLM."""
+        if not self.task_film_keys:
+            return None
+        for key in self.task_film_keys:
+            if not hasattr(tasks.get(key), "shape"):
+                raise ObservationError(
+                    f"The image encoder is conditioned on the task's '{key}', which must be an array of encodings "
+                    f"(batch, entries); the tasks hold {sorted(tasks)}."
+                )
+        condition = jnp.concatenate([tasks[key] for key in self.task_film_keys], axis=-1)
+        repeated = jnp.broadcast_to(condition[:, None], (condition.shape[0], window, *condition.shape[1:]))
+        return repeated.reshape(condition.shape[0] * window, -1)
 
     def _with_missing_goals(self, observations: Inputs, tasks: Inputs) -> Inputs:
         wanted = matching_keys(observations, self.task_stack_keys)

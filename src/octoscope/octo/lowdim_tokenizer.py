@@ -1,0 +1,38 @@
+"""Proprioception and other numbers as tokens: one token per number."""
+
+import re
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from octoscope.octo.bins import BinTokenizer
+from octoscope.octo.token_group import TokenGroup
+from octoscope.octo.tokenizers import Inputs
+from octoscope.tokens.layout import TokenSource
+
+
+class LowdimObsTokenizer(nn.Module):
+    """Takes each number as it is, or as a one-hot bin. Numbers are never masked, whatever the pad mask says, as in the original."""
+
+    n_bins: int = 256
+    bin_type: str = "uniform"
+    low: float | int = 0
+    high: float | int = 1
+    # Patterns (matched at the start of the key), in the order in which their observations are joined.
+    obs_keys: Sequence[str] = ()
+    discretize: bool = False
+    proper_pad_mask: bool = True
+
+    def __call__(self, observations: Inputs, tasks: Inputs | None = None, train: bool = False) -> TokenGroup | None:
+        """Returns tokens (batch, window, number, 1 or n_bins), or None when no observation matches."""
+        keys = [key for pattern in self.obs_keys for key in sorted(observations) if re.match(pattern, key)]
+        if not keys:
+            return None
+        numbers = jnp.concatenate([observations[key] for key in keys], axis=-1)
+        tokens = numbers[..., None]
+        if self.discretize:
+            bins = BinTokenizer(self.n_bins, self.bin_type, self.low, self.high, parent=None)
+            tokens = jax.nn.one_hot(bins(numbers), self.n_bins)
+        return TokenGroup(tokens, jnp.ones(tokens.shape[:-1]), TokenSource("lowdim", tuple(keys)))
