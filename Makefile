@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 .PHONY: demo check install install-dev
 
 demo: install
-	$(BIN)/octoscope demo -o output
+	$(BIN)/octoscope demo
 
 check: install-dev
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import pytest
 
 import octoscope as osc
 from octoscope.capture.observations import EpisodeObservations, episode_task
-from octoscope.errors import EpisodeError, SelectionError
+from octoscope.errors import EpisodeError, OutputError, SelectionError
 
 
 def test_stored_rows_sum_to_one_and_masked_keys_are_zero(demo_run):
@@ -86,3 +86,12 @@ def test_a_step_and_a_goal_camera_that_do_not_exist(demo_model, demo_episode):
         episode_task(demo_model, demo_episode, goal_images={"wrst": demo_episode.images["wrist"][0]})
     with pytest.raises(SelectionError, match="at least one step"):
         osc.attend(demo_model, demo_episode, steps=[])
+
+
+def test_a_bad_step_leaves_no_store_and_an_existing_one_is_kept(demo_model, demo_episode, tmp_path):
+    with pytest.raises(SelectionError, match=r"0\.\.11 for drawn_table/train/0, got 99"):
+        osc.attend(demo_model, demo_episode, tmp_path / "run.zarr", steps=[0, 99])
+    assert not (tmp_path / "run.zarr").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(OutputError, match="exists already"):
+        osc.attend(demo_model, demo_episode, tmp_path / "mine", steps=[0])

@@ -73,7 +73,7 @@ def test_words_and_goal_from_the_command_line(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("nowhere", "demo"), "There is no checkpoint at nowhere"),
+        (("nowhere", "demo"), "nowhere. Give a folder with config.json"),
         (("demo", "nowhere"), "nowhere: there is no such file"),
         (("demo", "demo", "--episode", "4"), "0..3"),
         (("demo", "demo", "--steps", "12"), "step must be in 0..11, got 12"),
@@ -87,7 +87,12 @@ def test_words_and_goal_from_the_command_line(tmp_path, capsys):
         (("demo", "demo", "--goal-image", "no.png"), "The goal image no.png cannot be read"),
         (("demo", "demo", "--checkpoint-step", "3"), "it has steps [0]"),
         (("demo", "demo", "--codec", "mpeg9"), "h264"),
-        (("demo", "demo", "--fps", "0"), "fps"),
+        (("demo", "demo", "--fps", "0"), "--fps must be in 0.01..240, got 0.0"),
+        (("demo", "demo", "--fps", "inf"), "--fps must be in 0.01..240, got inf"),
+        (("demo", "demo", "--task", " "), "The task's words are empty"),
+        (("demo", "demo", "--query", "task_language"), "may not look at any image"),
+        (("demo", "demo", "--query", "readout_action:²"), "has tokens 0..0"),
+        (("demo", "demo", "--seed", "99999999999999999999"), "`seed` must be in"),
     ],
 )
 def test_a_sentence_and_exit_code_2(capsys, tmp_path, arguments, sentence):

@@ -117,6 +117,30 @@ def test_unknown_argument_offers_the_nearest(checkpoint):
         OctoModel.load_pretrained(checkpoint)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config["model"].update(heads=[]),
+        lambda config: config["model"].update(readouts={}),
+        lambda config: config["model"]["transformer_kwargs"].update(num_attention_heads=5),
+        lambda config: config["model"]["heads"]["action"]["kwargs"].pop("readout_key"),
+        lambda config: config["text_processor"].pop("kwargs"),
+        lambda config: config.update(text_processor="t5-base"),
+    ],
+    ids=["heads a list", "no readout", "5 heads in 64", "no readout key", "no text kwargs", "text a string"],
+)
+def test_config_that_describes_no_policy(checkpoint, change):
+    edit_config(checkpoint, change)
+    with pytest.raises(ConfigError):
+        OctoModel.load_pretrained(checkpoint)
+
+
+def test_example_batch_without_observations(checkpoint):
+    (checkpoint / "example_batch.msgpack").write_bytes(serialization.msgpack_serialize({"task": {}}))
+    with pytest.raises(CheckpointError, match="must hold `observation` and `task`"):
+        OctoModel.load_pretrained(checkpoint)
+
+
 def test_missing_model_entry():
     with pytest.raises(ConfigError, match="lacks 'observation_tokenizers'"):
         apply_shims({"model": {}})

@@ -68,6 +68,9 @@ def test_no_run_and_half_a_run_are_refused(tmp_path, stored):
     _, run = stored
     with pytest.raises(KeyboardInterrupt), RunWriter(tmp_path / "half.zarr", manifest=run.manifest):
         raise KeyboardInterrupt
+    assert not (tmp_path / "half.zarr").exists()
+    # As after a kill: nobody marked it finished, nobody removed it.
+    RunWriter(tmp_path / "half.zarr", manifest=run.manifest)
     with pytest.raises(RunError, match="was not finished"):
         Run.open(tmp_path / "half.zarr")
 

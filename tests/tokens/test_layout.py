@@ -80,6 +80,8 @@ def test_a_camera_the_episode_lacks_leaves_the_sequence(demo_model):
 def test_words_join_their_pieces():
     pieces = ["\u2581t", "urn", "\u2581it", "</s>", "<pad>"]
     assert words_of_pieces(pieces) == (Word("turn", (0, 1)), Word("it", (2,)))
+    unknown = words_of_pieces(["\u2581the", "<unk>", "\u2581ball"])
+    assert [word.text for word in unknown] == ["the", "<unk>", "ball"]
 
 
 def test_boxes_go_back_through_a_crop():

@@ -10,6 +10,7 @@ from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
 from octoscope.tokens.attention_rules import attention_rule_mask
 from octoscope.tokens.image_transform import Box
+from octoscope.tokens.layout import TokenLayout, TokenSpan
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,14 @@ def attention_maps(
     """
     if not 0 <= layer < run.num_layers:
         raise SelectionError(f"`layer` must be in 0..{run.num_layers - 1} for {run.manifest['policy']}, got {layer}.")
+    require_sight(run.layout, query)
     weights = query.weights(run, step=step)[layer]
     visible = visible_keys(run, query, step=step)
-    cameras = run.cameras if camera is None else (camera,)
-    spans = [(name, span) for name in cameras for span in run.layout.image_spans(name)]
-    placed = [(name, span, span.source.grid) for name, span in spans if span.source.grid is not None]
-    if not placed:
-        raise SelectionError("No token of this policy has a place in an image, so there is no map to draw.")
     frame_index, real = run.frame_index(step=step), run.timestep_pad_mask(step=step)
     maps: list[AttentionMap] = []
-    for name, span, grid in placed:
+    for name, span in placed_spans(run.layout, camera):
+        grid = span.source.grid
+        assert grid is not None, "placed spans have a grid"
         timestep = span.timestep or 0
         maps.append(
             AttentionMap(
@@ -74,6 +73,38 @@ def attention_maps(
             )
         )
     return tuple(maps)
+
+
+def placed_spans(layout: TokenLayout, camera: str | None = None) -> list[tuple[str, TokenSpan]]:
+    """Returns the spans whose tokens are patches of an image, with the camera they show, camera by camera.
+
+    Raises:
+      SelectionError: If the camera does not exist, or none of its tokens (of any camera's, when None) has a place in the image.
+    """
+    cameras = layout.cameras if camera is None else (camera,)
+    spans = [(name, span) for name in cameras for span in layout.image_spans(name)]
+    placed = [(name, span) for name, span in spans if span.source.grid is not None]
+    if not placed:
+        raise SelectionError(
+            f"No token of {camera or 'this policy'} has a place in the image (numbers have none, nor have learned tokens), "
+            "so there is no map to draw. Shares and the layout tell where the attention goes."
+        )
+    return placed
+
+
+def require_sight(layout: TokenLayout, query: QueryRow) -> None:
+    """Refuses a query that the rules let see no image, like the words in front.
+
+    Raises:
+      SelectionError: If no patch may be looked at.
+    """
+    row = layout.select(query.group, timestep=-1)[query.positions[0]]
+    allowed = attention_rule_mask(layout)[row]
+    if not any(allowed[span.start : span.stop].any() for _, span in placed_spans(layout)):
+        raise SelectionError(
+            f"{query.label} may not look at any image: tokens in front of the timesteps see only each other. "
+            "Ask for a readout, or for 'word:WORD' where the policy repeats the instruction."
+        )
 
 
 def visible_keys(run: Run, query: QueryRow, *, step: int) -> Bool[np.ndarray, " key"]:

@@ -17,7 +17,7 @@ class QueryRow:
 
     group: str
     positions: tuple[int, ...]
-    # For titles: "readout_action", "readout_action token 1 of 3", "word 'carrot'".
+    # For titles: "readout_action", "readout_action token 1 of 0..2", "word 'carrot'".
     label: str
 
     def weights(self, run: Run, *, step: int) -> Float[np.ndarray, "layer head key"]:
@@ -42,10 +42,10 @@ def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> Quer
     if group == "word":
         return _find_word(layout, detail)
     size = layout.find_spans(group, timestep=-1)[0].size
-    if detail and not (detail.isdigit() and int(detail) < size):
+    if detail and not (detail.isdecimal() and int(detail) < size):
         raise SelectionError(f"'{group}' has tokens 0..{size - 1}, got '{detail}'.")
     position = int(detail or 0)
-    return QueryRow(group, (position,), group if size == 1 else f"{group} token {position} of {size}")
+    return QueryRow(group, (position,), group if size == 1 else f"{group} token {position} of 0..{size - 1}")
 
 
 def _default_group(layout: TokenLayout) -> str:

@@ -15,7 +15,7 @@ from zarr.storage import MemoryStore
 from octoscope.array_typing import UInt8
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.episodes.episode import Episode
-from octoscope.errors import SelectionError
+from octoscope.errors import OutputError, SelectionError
 from octoscope.octo.action_normalization import unnormalize_actions
 from octoscope.octo.model import OctoModel, attention_weights, token_pad
 from octoscope.runs.run import Run
@@ -48,29 +48,37 @@ def attend(
       instruction: Words to use instead of the episode's.
       goal_images: Goal images by camera name.
       seed: Of the action head's noise. The noise of a step depends on the seed and the step alone.
-      dtype: Of the stored weights, "float16" or "float32".
+      dtype: Of the stored weights: "float16" (each weight to 3 digits, rows sum to 1 within 1e-3) or "float32".
       progress: Show a progress bar.
 
     Raises:
       EpisodeError: If policy and episode share no camera, or there is no task.
       SelectionError: If a step or query group does not exist.
+      OutputError: If `store` exists already.
     """
     observations = EpisodeObservations(model, episode)
     words, tasks = episode_task(model, episode, instruction=instruction, goal_images=goal_images)
-    steps = range(len(episode)) if steps is None else steps
-    if not steps:
-        raise SelectionError("`steps` must name at least one step, got none.")
+    steps = _check_steps(episode, steps)
+    if dtype not in ("float16", "float32"):
+        raise ValueError(f"`dtype` must be 'float16' or 'float32', got {dtype!r}.")
+    if not 0 <= seed < 2**32:
+        raise SelectionError(f"`seed` must be in 0..{2**32 - 1}, got {seed}.")
+    if isinstance(store, str | Path) and Path(store).exists():
+        raise OutputError(f"{store} exists already. Give a path that does not, or remove it.")
     layout = episode_layout(model, observations, tasks, instruction=words, step=steps[0])
     groups = default_query_groups(layout) if query_groups is None else tuple(query_groups)
     rows = {group: layout.select(group, timestep=-1) for group in groups}
-    manifest = _manifest(model, observations, layout, groups, words, list(steps), goal_images, seed)
+    statistics = _known_statistics(model, episode.dataset)
+    manifest = _manifest(model, observations, layout, groups, words, steps, goal_images, seed)
     with RunWriter(MemoryStore() if store is None else store, manifest=manifest) as writer:
         _write_episode(writer, episode, layout)
         for step in tqdm(steps, desc="attend", unit="step", disable=not progress):
-            arrays = _capture_step(model, observations.at(step), tasks, step=step, seed=seed, rows=rows, dtype=dtype)
-            actions = arrays["actions"][0]
-            if episode.dataset in model.dataset_statistics or "" in model.dataset_statistics:
-                robot = unnormalize_actions(actions, model.action_statistics(episode.dataset))
+            dims = None if statistics is None else len(statistics["mean"])
+            arrays = _capture_step(
+                model, observations.at(step), tasks, step=step, seed=seed, rows=rows, dtype=dtype, robot_dims=dims
+            )
+            if statistics is not None:
+                robot = unnormalize_actions(arrays["actions"][0], statistics)
                 arrays["actions_robot"] = (robot.astype(np.float32), ("horizon", "robot_dim"))
             writer.append_step(arrays)
     return writer.read()
@@ -100,11 +108,14 @@ def _capture_step(
     seed: int,
     rows: Mapping[str, np.ndarray],
     dtype: str,
+    robot_dims: int | None,
 ) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
     query_rows = tuple(int(row) for places in rows.values() for row in places)
     head = "action" if "action" in model.module.heads else next(iter(model.module.heads))
     rng = jax.random.fold_in(jax.random.PRNGKey(seed), step)
-    actions, states = model.act(observation, tasks, rng=rng, watch=True, query_rows=query_rows, head=head)
+    actions, states = model.act(
+        observation, tasks, rng=rng, watch=True, query_rows=query_rows, head=head, embodiment_action_dim=robot_dims
+    )
     # The cast happens on the device: NumPy is slow on the subnormal numbers that softmax is full of.
     weights = np.asarray(attention_weights(states)[0].astype(dtype))
     arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {}
@@ -121,6 +132,23 @@ def _capture_step(
     arrays["frame_index"] = (np.maximum(np.arange(step - window + 1, step + 1), 0), ("window",))
     arrays["actions"] = (np.asarray(actions[0]), ("horizon", "dim"))
     return arrays
+
+
+def _check_steps(episode: Episode, steps: Sequence[int] | None) -> list[int]:
+    chosen = [int(step) for step in (range(len(episode)) if steps is None else steps)]
+    if not chosen:
+        raise SelectionError("`steps` must name at least one step, got none.")
+    for step in chosen:
+        if not 0 <= step < len(episode):
+            raise SelectionError(f"`step` must be in 0..{len(episode) - 1} for {episode.name}, got {step}.")
+    return chosen
+
+
+def _known_statistics(model: OctoModel, dataset: str) -> Mapping[str, Any] | None:
+    try:
+        return model.action_statistics(dataset)
+    except SelectionError:
+        return None
 
 
 def _write_episode(writer: RunWriter, episode: Episode, layout: TokenLayout) -> None:

@@ -95,6 +95,8 @@ def episode_task(
             raise ObservationError("This policy takes no words: give a goal image with --goal-image.")
         if not instruction:
             raise EpisodeError(f"{episode.name} has no instruction. Give one with --task, or a goal with --goal-image.")
+    if instruction is not None and not instruction.strip():
+        raise EpisodeError("The task's words are empty. Give some with --task, or a goal with --goal-image alone.")
     texts = None if instruction is None else [instruction]
     return instruction or "", model.create_tasks(texts=texts, goals=goals)
 

@@ -1,14 +1,16 @@
 """`octoscope attend`: an episode through a policy, into pictures, a film and a run."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 from tyro.conf import Positional, arg
 
+from octoscope.attention.maps import placed_spans, require_sight
 from octoscope.attention.query import find_query
 from octoscope.capture.attend import attend, default_query_groups, episode_layout
 from octoscope.capture.observations import EpisodeObservations, episode_task
@@ -21,7 +23,7 @@ from octoscope.render.film import CODECS
 from octoscope.runs.staged_output import staged_output
 
 RUN = "run.zarr"
-_RESULTS = (SHEETS, f"{FILM}*", RUN)
+_RESULTS = (SHEETS, f"{FILM}*.mp4", f"{FILM}*.gif", RUN)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Attend:
     codec: str = "h264"
     # Also write attention_video.gif.
     gif: bool = False
+    # How weights are stored: float16 or float32.
+    precision: Literal["float16", "float32"] = "float16"
     # Replace the results that an earlier run left in the output folder.
     overwrite: bool = False
     # Folder for the results.
@@ -87,8 +91,8 @@ class Attend:
         query = find_query(layout, self.query)
         layers = parse_selection(self.layers, count=model.num_layers, what="layer")
         heads = parse_selection(self.heads, count=model.num_heads, what="head")
-        if self.camera is not None:
-            layout.image_spans(self.camera)
+        placed_spans(layout, self.camera)
+        require_sight(layout, query)
         with staged_output(self.output, _RESULTS, overwrite=self.overwrite) as folder:
             run = attend(
                 model,
@@ -99,6 +103,7 @@ class Attend:
                 instruction=self.task,
                 goal_images=goals,
                 seed=self.seed,
+                dtype=self.precision,
                 progress=True,
             )
             write_attention_results(
@@ -113,9 +118,11 @@ class Attend:
                 gif=self.gif,
                 progress=True,
             )
-        print(f'{query.label} of {model.name} over {episode.name}, "{words}", {len(steps)} steps:')
+        task = f'"{words}"' if words else f"goal image {', '.join(goals or ())}"
+        print(f"{query.label} of {model.name} over {episode.name}, {task}, {len(steps)} steps:")
         print(f"  {self.output / SHEETS}: one sheet per step and layer ({len(steps) * len(layers)})")
-        print(f"  {self.output / FILM}.{'mp4 and .gif' if self.gif else 'mp4'}: one frame per step")
+        for film in sorted(self.output.glob(f"{FILM}*")):
+            print(f"  {film}: one frame per step")
         print(f"  {self.output / RUN}: the weights behind them")
         if model.note:
             print(model.note)
@@ -125,12 +132,12 @@ def check_film(*, fps: float, codec: str) -> None:
     """Refuses film settings before any work is done.
 
     Raises:
-      SelectionError: If the codec is not known, or `fps` is not above 0.
+      SelectionError: If the codec is not known, or `fps` is out of range.
     """
     if codec not in CODECS:
         raise SelectionError(f"--codec must be one of {', '.join(CODECS)}, got '{codec}'." + nearest(codec, CODECS))
-    if not fps > 0:
-        raise SelectionError(f"--fps must be above 0, got {fps}.")
+    if not 0.01 <= fps <= 240:
+        raise SelectionError(f"--fps must be in 0.01..240, got {fps}.")
 
 
 def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] | None:
@@ -141,10 +148,12 @@ def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] |
     """
     goals: dict[str, np.ndarray] = {}
     for entry in goal_images:
-        camera, _, file = entry.rpartition("=")
+        named = re.fullmatch(r"(\w+)=(.+)", entry)
+        camera, file = (named[1], named[2]) if named and not Path(entry).exists() else ("primary", entry)
         try:
             with Image.open(file) as image:
-                goals[camera or "primary"] = np.asarray(image.convert("RGB"))
-        except (OSError, UnidentifiedImageError) as error:
+                goals[camera] = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        # Pillow raises SyntaxError and ValueError for some broken files.
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise EpisodeError(f"The goal image {file} cannot be read ({error}). Give a PNG or JPEG file.") from None
     return goals or None

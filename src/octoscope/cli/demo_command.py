@@ -15,15 +15,15 @@ class Demo:
 
     Example:
 
-    octoscope demo -o output
+    octoscope demo
     """
 
     # Which of the embedded episodes, from 0.
     episode: int = 0
     # Words to use instead of the episode's instruction.
     instruction: str | None = None
-    # Folder for the results; those of an earlier demo there are replaced.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    # Folder for the results; those of an earlier run there are replaced.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output/demo")
 
     def __call__(self) -> None:
         """Runs `octoscope attend demo demo`."""

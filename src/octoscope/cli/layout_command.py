@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from octoscope.attention.shares import timestep_name
 from octoscope.capture.attend import episode_layout
 from octoscope.capture.observations import EpisodeObservations, episode_task
+from octoscope.cli.attend_command import read_goal_images
 from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.sources import open_episodes
 from octoscope.octo.model import OctoModel, token_pad
@@ -37,12 +38,16 @@ class Layout:
     episodes: Positional[str | None] = None
     # Which episode, from 0.
     episode: int = 0
+    # Split of the dataset; 'train' where it exists.
+    split: str | None = None
     # Step of the episode; at step 0 the history is padding.
     step: int = 0
     # Recorded image of each camera, where it cannot be told: primary=image_0.
     cameras: tuple[str, ...] = ()
     # Words of the task, instead of the episode's.
     task: str | None = None
+    # A picture of the goal, for the primary camera, or NAME=FILE per camera.
+    goal_image: tuple[str, ...] = ()
     # Only one line per group and timestep, not one per token.
     brief: bool = False
     # Training step of the parameters; the latest by default.
@@ -72,13 +77,17 @@ class Layout:
             if self.task is not None and model.text_processor is not None:
                 layout = layout.with_words(model.text_processor.pieces(self.task))
             return layout, _pad(model, observation, task), "The policy's example batch"
-        source = open_episodes(self.episodes, cameras=parse_pairs(self.cameras, what="--cameras"))
+        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
         episode = source[self.episode]
         observations = EpisodeObservations(model, episode)
-        words, task = episode_task(model, episode, instruction=self.task)
+        words, task = episode_task(model, episode, instruction=self.task, goal_images=read_goal_images(self.goal_image))
         layout = episode_layout(model, observations, task, instruction=words, step=self.step)
         pad = _pad(model, observations.at(self.step), task)
-        return layout, pad, f'Step {self.step} of {episode.name}, task "{words}"'
+        return (
+            layout,
+            pad,
+            f'Step {self.step} of {episode.name}, task "{words}"' if words else f"Step {self.step} of {episode.name}",
+        )
 
 
 def _pad(model: OctoModel, observation: Any, task: Any) -> np.ndarray:
@@ -108,7 +117,8 @@ def span_table(layout: TokenLayout, pad: np.ndarray) -> list[str]:
 
 def _what(source: Any, layout: TokenLayout) -> str:
     if source.kind == "image":
-        text = f"patches of {' + '.join(source.cameras)}"
+        kind = "patches of" if source.grid else "learned tokens, without a place in the image, from"
+        text = f"{kind} {' + '.join(source.cameras)}"
         if source.grid:
             text += f", {source.grid[0]} rows x {source.grid[1]} columns"
         if source.goal_inputs:

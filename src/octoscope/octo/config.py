@@ -51,6 +51,8 @@ def apply_shims(config: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(
                 f"The config's `model` holds '{name}', which octoscope does not know.{nearest(name, _REQUIRED)}"
             )
+    if not isinstance(model["heads"], Mapping):
+        raise ConfigError(f"The config's `heads` must be an object by name, got {type(model['heads']).__name__}.")
     model["heads"] = {name: _rename_horizon(head) for name, head in model["heads"].items()}
     return {**config, "model": model}
 
@@ -65,12 +67,22 @@ def _rename_horizon(head: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shim_example_batch(batch: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns an example batch with today's key names (`task`, `timestep_pad_mask`)."""
+    """Returns an example batch with today's key names (`task`, `timestep_pad_mask`).
+
+    Raises:
+      CheckpointError: If it holds no observation, task or pad mask.
+    """
     batch = dict(batch)
+    if not isinstance(batch.get("observation"), Mapping) or not isinstance(
+        batch.get("task", batch.get("tasks")), Mapping
+    ):
+        raise CheckpointError(f"example_batch.msgpack must hold `observation` and `task`, it holds {sorted(batch)}.")
     if "tasks" in batch:
         batch["task"] = batch.pop("tasks")
     observation = dict(batch["observation"])
     if "timestep_pad_mask" not in observation and "pad_mask" in observation:
         observation["timestep_pad_mask"] = observation["pad_mask"]
+    if "timestep_pad_mask" not in observation:
+        raise CheckpointError(f"The example observation has no `timestep_pad_mask`; it has {sorted(observation)}.")
     batch["observation"] = observation
     return batch

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from octoscope.errors import ObservationError, SelectionError, nearest
+from octoscope.errors import ConfigError, ObservationError, SelectionError, nearest
 from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
 from octoscope.octo.attention import QueryRows
 from octoscope.octo.checkpoint import Checkpoint, check_params, open_checkpoint, write_checkpoint
@@ -53,11 +53,18 @@ class OctoModel:
         """
         directory = checkpoint_directory(checkpoint)
         opened = open_checkpoint(directory, step=step)
-        encoder = functools.partial(find_text_encoder, checkpoint=directory)
-        module = build_module(opened.config["model"], encoder)
-        tokenizer = functools.partial(find_tokenizer, checkpoint=directory)
-        text_processor = load_text_processor(opened.config.get("text_processor"), tokenizer)
-        expected = _expected_params(module, opened)
+        try:
+            encoder = functools.partial(find_text_encoder, checkpoint=directory)
+            module = build_module(opened.config["model"], encoder)
+            tokenizer = functools.partial(find_tokenizer, checkpoint=directory)
+            text_processor = load_text_processor(opened.config.get("text_processor"), tokenizer)
+            expected = _expected_params(module, opened)
+        except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+            # A config can be wrong in more ways than can be foreseen; what Flax says of it is the best hint there is.
+            raise ConfigError(
+                f"The policy that {directory / 'config.json'} describes cannot be built ({type(error).__name__}: {error}). "
+                "Use the config.json that was saved with the parameters."
+            ) from error
         params = opened.read_params()
         check_params(params, expected)
         return cls(checkpoint_name(checkpoint), module, jax.device_put(params), text_processor, opened)
@@ -121,8 +128,9 @@ class OctoModel:
           SelectionError: If the policy was not trained on that dataset.
         """
         statistics = self.dataset_statistics
-        if dataset in statistics or "" in statistics:
-            return statistics.get(dataset, statistics.get("", {}))["action"]
+        known = statistics.get(dataset, statistics.get("", {})).get("action")
+        if known is not None:
+            return known
         raise SelectionError(
             f"The policy has no action statistics of '{dataset}'. It has: {', '.join(statistics)}."
             + nearest(dataset, statistics)

@@ -28,7 +28,7 @@ def checkpoint_directory(checkpoint: str | Path) -> Path:
     if str(checkpoint) == "demo":
         return files.policy_directory()
     if not str(checkpoint).startswith(_HUB):
-        return Path(checkpoint).expanduser()
+        return Path(checkpoint).expanduser().resolve()
     name, _, revision = str(checkpoint).removeprefix(_HUB).partition("@")
     if name.count("/") != 1:
         raise CheckpointError(
@@ -51,7 +51,7 @@ def checkpoint_name(checkpoint: str | Path) -> str:
     """
     if str(checkpoint).startswith(_HUB):
         return str(checkpoint).rpartition("/")[2]
-    return "demo" if str(checkpoint) == "demo" else "/".join(Path(checkpoint).parts[-2:])
+    return "demo" if str(checkpoint) == "demo" else "/".join(Path(checkpoint).expanduser().resolve().parts[-2:])
 
 
 def find_tokenizer(name: str, checkpoint: Path) -> Path:

@@ -5,9 +5,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from octoscope.array_typing import UInt8
-from octoscope.attention.maps import attention_maps
+from octoscope.attention.maps import attention_maps, placed_spans
 from octoscope.attention.query import QueryRow, find_query
-from octoscope.pictures.attention_sheet import check_heads, describe_run, largest_weight, map_tiles
+from octoscope.pictures.attention_sheet import (
+    check_heads,
+    check_layers,
+    describe_run,
+    largest_weight,
+    map_tiles,
+    uniform_weight,
+)
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.sheet import SheetRow, render_sheet
 from octoscope.render.tile import Tile
@@ -44,9 +51,9 @@ def attention_film_frames(
       SelectionError: If the query, a layer, the camera or a head does not exist.
     """
     row = find_query(run.layout, query)
-    layers = range(run.num_layers) if layers is None else layers
+    layers = check_layers(run, layers)
     heads = check_heads(run, heads)
-    camera = run.cameras[0] if camera is None else camera
+    camera = placed_spans(run.layout)[0][0] if camera is None else camera
     current = [run.layout.window - 1]
     scale = ColorScale(vmax=largest_weight(run, row, layers=layers, camera=camera, timesteps=current))
     tile_size = 160 if len(layers) <= _FEW_LAYERS else 104 if len(layers) <= _MANY_LAYERS else 72
@@ -58,7 +65,7 @@ def attention_film_frames(
             subtitle=describe_run(run),
             scale=scale,
             scale_label="attention weight, one scale for the whole film",
-            uniform=1.0 / run.layout.size,
+            uniform=uniform_weight(run, row, step=step),
             tile_size=tile_size,
         )
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from octoscope.attention.maps import placed_spans
 from octoscope.attention.query import QueryRow, find_query
+from octoscope.errors import OutputError
 from octoscope.pictures.attention_film import attention_film_frames
-from octoscope.pictures.attention_sheet import largest_weight, render_attention_sheet
+from octoscope.pictures.attention_sheet import check_heads, check_layers, largest_weight, render_attention_sheet
 from octoscope.render.film import FilmWriter, write_gif
 from octoscope.render.image_file import write_png
 from octoscope.runs.run import Run
@@ -36,7 +38,7 @@ def write_attention_results(
 
     Args:
       run: The run.
-      folder: An existing folder.
+      folder: Made when missing; must not hold `attention_results` yet.
       query: Whose attention: a group, "GROUP:TOKEN" or "word:WORD"; the first readout by default.
       layers: Only these; all by default.
       camera: Only this one; all by default.
@@ -51,11 +53,14 @@ def write_attention_results(
       OutputError: If a file cannot be written.
     """
     row = find_query(run.layout, query)
-    layers = range(run.num_layers) if layers is None else layers
+    layers, heads = check_layers(run, layers), check_heads(run, heads)
     tops = {layer: largest_weight(run, row, layers=[layer], camera=camera) for layer in layers}
-    cameras = run.cameras if camera is None else (camera,)
+    cameras = list(dict.fromkeys(name for name, _ in placed_spans(run.layout, camera)))
     films = {FILM if shown == cameras[0] else f"{FILM}_{shown}": shown for shown in cameras}
-    (folder / SHEETS).mkdir()
+    try:
+        (folder / SHEETS).mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"{folder / SHEETS} cannot be made ({error.strerror}). Give a folder without one.") from None
     with tqdm(
         total=len(run.steps) * (len(layers) + len(films)), desc="draw", unit="picture", disable=not progress
     ) as bar:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from octoscope.array_typing import UInt8
-from octoscope.attention.maps import AttentionMap, attention_maps, visible_keys
+from octoscope.attention.maps import AttentionMap, attention_maps, placed_spans, visible_keys
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.attention.shares import attention_shares
 from octoscope.errors import SelectionError
@@ -49,6 +49,7 @@ def render_attention_sheet(
       SelectionError: If the step, layer, query, camera or a head does not exist.
     """
     row = find_query(run.layout, query)
+    check_layers(run, [layer])
     maps = attention_maps(run, row, step=step, layer=layer, camera=camera)
     heads = check_heads(run, heads)
     top = vmax or (tops or {}).get(layer) or largest_weight(run, row, layers=[layer], camera=camera)
@@ -61,7 +62,7 @@ def render_attention_sheet(
         scale_label="attention weight, one scale for all tiles"
         if vmax
         else "attention weight, one scale for this layer, all steps",
-        uniform=1.0 / max(1, int(visible_keys(run, row, step=step).sum())),
+        uniform=uniform_weight(run, row, step=step),
         tile_size=_TILE,
     )
 
@@ -109,8 +110,7 @@ def largest_weight(
       camera: Of this camera; all by default.
       timesteps: Of these timesteps of the window; all by default.
     """
-    cameras = run.cameras if camera is None else (camera,)
-    spans = [span for name in cameras for span in run.layout.image_spans(name)]
+    spans = [span for _, span in placed_spans(run.layout, camera)]
     spans = [span for span in spans if timesteps is None or span.timestep in timesteps]
     places = np.concatenate([np.arange(span.start, span.stop) for span in spans])
     largest = 0.0
@@ -120,6 +120,26 @@ def largest_weight(
         largest = max(largest, float(weights[..., seen].max(initial=0.0)))
     # A map that is nothing but masked needs some scale to be drawn at all.
     return largest or 1.0
+
+
+def uniform_weight(run: Run, query: QueryRow, *, step: int) -> float:
+    """Returns the weight that every key would get if the query looked at all it may look at alike."""
+    return 1.0 / max(1, int(visible_keys(run, query, step=step).sum()))
+
+
+def check_layers(run: Run, layers: Sequence[int] | None) -> Sequence[int]:
+    """Returns the layers to draw, all by default.
+
+    Raises:
+      SelectionError: If a layer does not exist.
+    """
+    layers = range(run.num_layers) if layers is None else layers
+    for layer in layers:
+        if not 0 <= layer < run.num_layers:
+            raise SelectionError(
+                f"`layer` must be in 0..{run.num_layers - 1} for {run.manifest['policy']}, got {layer}."
+            )
+    return layers
 
 
 def check_heads(run: Run, heads: Sequence[int] | None) -> Sequence[int]:

@@ -1,5 +1,6 @@
 """Writing a run, step by step: what is written is on disk, and memory does not grow with the episode."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -35,8 +36,11 @@ class RunWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Marks the run finished, unless an error came or steps are missing."""
-        if kind is None:
+        """Marks the run finished; after an error a run at a path is removed."""
+        if kind is not None:
+            if isinstance(self._store, str | Path):
+                shutil.rmtree(self._store, ignore_errors=True)
+        else:
             assert self._written == self._steps, f"{self._written} of {self._steps} steps were written"
             self._group.attrs["complete"] = True
 

@@ -1,7 +1,6 @@
 """Results that appear whole or not at all, and never mix with those of an earlier run."""
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,30 +21,41 @@ def staged_output(output: Path, patterns: Sequence[str], *, overwrite: bool = Fa
     Raises:
       OutputError: If `output` cannot be written, or holds results of an earlier run.
     """
-    held = sorted(path.name for pattern in patterns for path in output.glob(pattern))
+    held = sorted({path for pattern in patterns for path in output.glob(pattern)})
     if held and not overwrite:
+        names = ", ".join(path.name for path in held)
         raise OutputError(
-            f"{output} already holds results of an earlier run ({', '.join(held)}). Give another folder with -o, or --overwrite."
+            f"{output} already holds results of an earlier run ({names}). Give another folder with -o, or --overwrite."
         )
-    made = not output.exists()
+    made = [folder for folder in (output, *output.parents) if not folder.exists()]
+    staging: Path | None = None
     try:
         output.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output))
+        (staging / "new").mkdir()
+        yield staging / "new"
+        _swap(staging, output, held)
     except OSError as error:
-        raise OutputError(
-            f"The output folder {output} cannot be written ({error.strerror}). Give another with -o."
-        ) from None
-    try:
-        yield staging
-        for name in held:
-            _remove(output / name)
-        for entry in staging.iterdir():
-            os.replace(entry, output / entry.name)  # noqa: PTH105
+        reason = error.strerror or error
+        raise OutputError(f"The output folder {output} cannot be written ({reason}). Give another with -o.") from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        if made and not any(output.iterdir()):
-            output.rmdir()
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+        for folder in made:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
 
-def _remove(path: Path) -> None:
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+def _swap(staging: Path, output: Path, held: Sequence[Path]) -> None:
+    """Moves old results aside and new ones in; puts the old ones back when that fails halfway."""
+    (staging / "old").mkdir()
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for path in held:
+            moved.append((path, path.rename(staging / "old" / path.name)))
+        for path in sorted((staging / "new").iterdir()):
+            moved.append((path, path.rename(output / path.name)))
+    except OSError:
+        for before, after in reversed(moved):
+            after.rename(before)
+        raise

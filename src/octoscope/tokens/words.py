@@ -6,6 +6,7 @@ from dataclasses import dataclass
 WORD_START = "\u2581"  # SentencePiece marks the piece that begins a word
 PAD_PIECE = "<pad>"
 END_PIECE = "</s>"
+UNKNOWN_PIECE = "<unk>"
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Word:
 
 
 def words_of_pieces(pieces: Sequence[str]) -> tuple[Word, ...]:
-    """Returns the words that the pieces spell; padding and the end mark belong to none.
+    """Returns the words that the pieces spell; padding and the end mark belong to none, a piece not known is a word of its own.
 
     >>> words_of_pieces(["\u2581put", "\u2581car", "rot", "</s>", "<pad>"])
     (Word(text='put', positions=(0,)), Word(text='carrot', positions=(1, 2)))
@@ -27,7 +28,7 @@ def words_of_pieces(pieces: Sequence[str]) -> tuple[Word, ...]:
         if piece in (PAD_PIECE, END_PIECE):
             continue
         text = piece.removeprefix(WORD_START)
-        if words and not piece.startswith(WORD_START):
+        if words and words[-1].text != UNKNOWN_PIECE and not piece.startswith((WORD_START, UNKNOWN_PIECE)):
             words[-1] = Word(words[-1].text + text, (*words[-1].positions, position))
         else:
             words.append(Word(text, (position,)))
