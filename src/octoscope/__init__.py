@@ -17,7 +17,7 @@ _PUBLIC = {
     "attention_maps": "octoscope.attention.maps",
     "attention_rule_mask": "octoscope.tokens.attention_rules",
     "attention_shares": "octoscope.attention.shares",
-    "attention_weights": "octoscope.octo.model",
+    "attention_weights": "octoscope.octo.states",
     "find_query": "octoscope.attention.query",
     "open_episodes": "octoscope.episodes.sources",
     "render_film_frames": "octoscope.pictures.attention_film",

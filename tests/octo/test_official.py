@@ -10,7 +10,8 @@ import pytest
 
 from octoscope.octo.action_normalization import unnormalize_actions
 from octoscope.octo.bins import BinTokenizer
-from octoscope.octo.model import OctoModel, attention_weights
+from octoscope.octo.model import OctoModel
+from octoscope.octo.states import attention_weights
 from official_files import OFFICIAL, SHARED, nested
 
 FIXTURES = {

@@ -17,7 +17,8 @@ from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.episodes.episode import Episode
 from octoscope.errors import OutputError, SelectionError
 from octoscope.octo.action_normalization import unnormalize_actions
-from octoscope.octo.model import OctoModel, attention_weights, token_pad
+from octoscope.octo.model import OctoModel
+from octoscope.octo.states import attention_weights, token_pad
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
 from octoscope.tokens.layout import TokenLayout

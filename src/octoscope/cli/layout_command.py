@@ -13,7 +13,8 @@ from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.cli.attend_command import read_goal_images
 from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.sources import open_episodes
-from octoscope.octo.model import OctoModel, token_pad
+from octoscope.octo.model import OctoModel
+from octoscope.octo.states import token_pad
 from octoscope.pictures.layout_picture import render_layout
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output

@@ -10,12 +10,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from octoscope.errors import ConfigError, ObservationError, SelectionError, nearest
 from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
 from octoscope.octo.attention import QueryRows
 from octoscope.octo.checkpoint import Checkpoint, check_params, open_checkpoint, write_checkpoint
+from octoscope.octo.input_shapes import check_shapes, named_arrays
 from octoscope.octo.module import OctoModule
 from octoscope.octo.module_spec import build_module
 from octoscope.octo.sources import checkpoint_directory, checkpoint_name, find_text_encoder, find_tokenizer
@@ -309,8 +310,8 @@ class OctoModel:
             if "timestep_pad_mask" not in observations:
                 raise ObservationError("Give `timestep_pad_mask` (batch, window), here or in the observations.")
             timestep_pad_mask = observations["timestep_pad_mask"]
-        _check_shapes("observation", observations, self.example_batch["observation"], leading=2)
-        _check_shapes("task", tasks, self.example_batch["task"], leading=1)
+        check_shapes("observation", observations, self.example_batch["observation"], leading=2)
+        check_shapes("task", tasks, self.example_batch["task"], leading=1)
         mask = jnp.asarray(timestep_pad_mask)
         for key, value in observations.items():
             if hasattr(value, "shape") and key in self.example_batch["observation"] and value.shape[:2] != mask.shape:
@@ -326,9 +327,11 @@ class OctoModel:
             f"{self.name}: window {self.window}, step {self.checkpoint.step}",
             "observations (batch, window, ...):",
         ]
-        lines += [f"  {key}: {value.shape[2:]} {value.dtype}" for key, value in _arrays(observation)]
+        lines += [f"  {key}: {value.shape[2:]} {value.dtype}" for key, value in named_arrays(observation)]
         lines.append("tasks (batch, ...):")
-        lines += [f"  {key}: {value.shape[1:]} {value.dtype}" for key, value in _arrays(self.example_batch["task"])]
+        lines += [
+            f"  {key}: {value.shape[1:]} {value.dtype}" for key, value in named_arrays(self.example_batch["task"])
+        ]
         lines.append("actions: " + ", ".join(_head_spec(name, head) for name, head in self.module.heads.items()))
         return "\n".join(lines)
 
@@ -368,38 +371,9 @@ class OctoModel:
         return jax.jit(act, static_argnames=("query_rows", "watch", "head", "sampling"))
 
 
-def attention_weights(states: Mapping[str, Any]) -> Float[Array, "batch layer head query key"]:
-    """Returns the attention weights of all layers out of the states of one forward."""
-    blocks = states["intermediates"]["octo_transformer"]["BlockTransformer_0"]["Transformer_0"]
-    layers = sorted(blocks, key=lambda name: int(name.rpartition("_")[2]))
-    weights = [blocks[layer]["MultiHeadDotProductAttention_0"]["attention_weights"][0] for layer in layers]
-    return jnp.stack(weights, axis=1)
-
-
-def token_pad(states: Mapping[str, Any]) -> Bool[Array, "batch token"]:
-    """Returns, out of the states of one forward, which tokens were masked out as keys."""
-    return ~states["intermediates"]["octo_transformer"]["token_mask"][0]
-
-
 def _expected_params(module: OctoModule, checkpoint: Checkpoint) -> Mapping[str, Any]:
     observation, task = checkpoint.example_batch["observation"], checkpoint.example_batch["task"]
     return jax.eval_shape(module.init, jax.random.key(0), observation, task, observation["timestep_pad_mask"])["params"]
-
-
-def _check_shapes(kind: str, given: Inputs, example: Inputs, *, leading: int) -> None:
-    for key, value in _arrays(given):
-        if key in example and hasattr(example[key], "shape"):
-            expected, got = example[key].shape[leading:], value.shape[leading:]
-            if expected != got:
-                axes = ("batch", "window")[:leading]
-                raise ObservationError(
-                    f"{kind} '{key}' must have shape ({', '.join(axes)}, {', '.join(map(str, expected))}), got {value.shape}."
-                    + (" Resize the image with `resize_image`." if key.startswith("image_") else "")
-                )
-
-
-def _arrays(inputs: Inputs) -> list[tuple[str, Any]]:
-    return [(key, value) for key, value in inputs.items() if hasattr(value, "shape")]
 
 
 def _head_spec(name: str, head: Any) -> str:
