@@ -23,6 +23,15 @@ def test_every_public_name_is_documented():
     assert [name for name in osc.__all__ if f"`{name}`" not in text] == []
 
 
+def test_the_first_example_of_the_docs_runs():
+    text = (ROOT / "docs" / "python.md").read_text()
+    example = re.search(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert example is not None
+    names: dict = {}
+    exec(example[1], names)
+    assert names["sheet"].shape[2] == 3
+
+
 def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
     for command in ("demo", "attend", "layout"):
