@@ -48,6 +48,4 @@ def test_files_are_small_and_name_no_machine():
             continue
         assert path.stat().st_size < 5_000_000, name
         if path.suffix in {".py", ".md", ".toml", ".txt", ".ipynb", ".json"}:
-            assert not re.search(r"/(work|tmp|root|home)/\w", path.read_text(errors="ignore").replace("/tmp/x", "")), (
-                name
-            )
+            assert not re.search(r"/(work|tmp|root|home)/\w", path.read_text(errors="ignore")), name

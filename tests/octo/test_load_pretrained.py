@@ -239,3 +239,9 @@ def test_unknown_head_and_dataset_offer_the_nearest(demo_model):
         demo_model.act(batch["observation"], batch["task"], head="acton")
     with pytest.raises(SelectionError, match="Did you mean 'drawn_table'"):
         demo_model.action_statistics("drawn_tabel")
+
+
+def test_a_diffusion_head_needs_a_key(demo_model):
+    batch = demo_model.example_batch
+    with pytest.raises(ValueError, match="`rng` must be given to a diffusion head"):
+        demo_model.sample_actions(batch["observation"], batch["task"])

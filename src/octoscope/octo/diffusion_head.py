@@ -162,7 +162,7 @@ class DiffusionActionHead(nn.Module):
     def predict_action(
         self,
         transformer_outputs: Outputs,
-        rng: Array,
+        rng: Array | None = None,
         *,
         sample_shape: tuple[int, ...] = (),
         embodiment_action_dim: int | None = None,
@@ -178,7 +178,14 @@ class DiffusionActionHead(nn.Module):
           embodiment_action_dim: Action dimensions the robot has; the rest stays noise.
           argmax: Without meaning here; for the official signature.
           temperature: Without meaning here; for the official signature.
+
+        Raises:
+          ValueError: If there is no `rng`.
         """
+        if rng is None:
+            raise ValueError(
+                "`rng` must be given to a diffusion head, got None; pass a key such as jax.random.PRNGKey(0)."
+            )
         embedding = self._embed(transformer_outputs)
         shape = (*sample_shape, *embedding.shape[:2], self.action_horizon * self.action_dim)
         used = np.arange(self.action_dim) < (embodiment_action_dim or self.action_dim)
