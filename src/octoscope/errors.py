@@ -16,6 +16,10 @@ class ConfigError(OctoscopeError):
     """A checkpoint's config names something that is not known here."""
 
 
+class DeviceError(OctoscopeError):
+    """A device was asked for that is not there."""
+
+
 class EpisodeError(OctoscopeError):
     """An episode or dataset is missing, unreadable, or lacks what was asked for."""
 
@@ -34,6 +38,10 @@ class OutputError(OctoscopeError):
 
 class RunError(OctoscopeError):
     """A run is missing, incomplete, or of another format."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after the work at hand was finished; says what was kept and how to go on."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from octoscope.errors import ConfigError, nearest
 from octoscope.octo.pooling import MAPHead
 from octoscope.octo.token_group import TokenGroup
 
@@ -25,7 +26,7 @@ class ContinuousActionHead(nn.Module):
     @nn.compact
     def __call__(self, transformer_outputs: Outputs, train: bool = False) -> Float[Array, "batch window horizon dim"]:
         """Returns the normalised action chunk of every timestep."""
-        group = transformer_outputs[self.readout_key]
+        group = find_readout(transformer_outputs, self.readout_key)
         embedding = attention_pooled(MAPHead(name="map_head"), group) if self.use_map else mean_pooled(group)
         mean = nn.Dense(self.action_horizon * self.action_dim, name="mean_proj")(embedding)
         mean = mean.reshape(*mean.shape[:-1], self.action_horizon, self.action_dim)
@@ -57,6 +58,21 @@ class L1ActionHead(ContinuousActionHead):
 
     use_map: bool = True
     loss_type: str = "l1"
+
+
+def find_readout(transformer_outputs: Outputs, readout_key: str) -> TokenGroup:
+    """Returns the group that a head reads, with leading (batch, window).
+
+    Raises:
+      ConfigError: If the sequence has no such group at each timestep.
+    """
+    known = [name for name, group in transformer_outputs.items() if group.tokens.ndim == 4]
+    if readout_key not in known:
+        raise ConfigError(
+            f"A head reads '{readout_key}', but these inputs make no such group at each timestep.{nearest(readout_key, known)} "
+            f"There are: {', '.join(known)}."
+        )
+    return transformer_outputs[readout_key]
 
 
 def mean_pooled(group: TokenGroup) -> Float[Array, "batch window embed"]:

@@ -34,7 +34,7 @@ def read_json(path: Path) -> Any:
         raise CheckpointError(f"{path} is no readable JSON ({error}). Copy it again from its source.") from None
 
 
-def apply_shims(config: Mapping[str, Any]) -> dict[str, Any]:
+def apply_shims(config: Any) -> dict[str, Any]:
     """Returns the config with old names replaced and the defaults that old checkpoints leave unsaid.
 
     Raises:
@@ -57,11 +57,13 @@ def apply_shims(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "model": model}
 
 
-def _rename_horizon(head: Mapping[str, Any]) -> dict[str, Any]:
-    kwargs = dict(head.get("kwargs", {}))
+def _rename_horizon(head: Any) -> Any:
+    if not isinstance(head, Mapping) or not isinstance(head.get("kwargs"), Mapping):
+        return head  # no module spec, which `build` refuses
+    kwargs = dict(head["kwargs"])
     if "pred_horizon" in kwargs:
         kwargs["action_horizon"] = kwargs.pop("pred_horizon")
-    if "token_per" in kwargs:
+    if isinstance(kwargs.get("token_per"), str):
         kwargs["token_per"] = kwargs["token_per"].replace("pred_horizon", "action_horizon")
     return {**head, "kwargs": kwargs}
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32
 
-from octoscope.octo.action_heads import Outputs, attention_pooled, mean_pooled
+from octoscope.octo.action_heads import Outputs, attention_pooled, find_readout, mean_pooled
 from octoscope.octo.pooling import MAPHead
 
 
@@ -209,7 +209,7 @@ class DiffusionActionHead(nn.Module):
         return actions[..., -1, :, :]
 
     def _embed(self, transformer_outputs: Outputs) -> Float[Array, "batch window embed"]:
-        group = transformer_outputs[self.readout_key]
+        group = find_readout(transformer_outputs, self.readout_key)
         return mean_pooled(group) if self.map_head is None else attention_pooled(self.map_head, group)
 
     def _denoise_step(

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from octoscope.octo.action_heads import Outputs
+from octoscope.octo.action_heads import Outputs, find_readout
 from octoscope.octo.bins import BinTokenizer
 from octoscope.octo.pooling import MAPHead
 
@@ -38,7 +38,7 @@ class DiscreteActionHead(nn.Module):
         if self.token_per not in tokens_per_action:
             raise ValueError(f"`token_per` must be one of {list(tokens_per_action)}, got {self.token_per!r}.")
         count = tokens_per_action[self.token_per]
-        group = transformer_outputs[self.readout_key]
+        group = find_readout(transformer_outputs, self.readout_key)
         tokens = group.tokens
         if self.use_map:
             tokens = MAPHead(num_readouts=count, name="map_head")(tokens, group.mask.astype(bool))

@@ -7,6 +7,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from octoscope.octo.attention import QueryRows
+from octoscope.octo.t5 import T5Config
 from octoscope.octo.tokenizers import Inputs
 from octoscope.octo.transformer import Groups, OctoTransformer
 
@@ -24,6 +25,13 @@ class OctoModule(nn.Module):
         outputs = self.octo_transformer(observations, tasks, timestep_pad_mask, train=train)
         return outputs, {name: head(outputs, train=train) for name, head in self.heads.items()}
 
+    def text_encoders(self) -> tuple[T5Config, ...]:
+        """Returns the sizes of the text encoders that its task tokenizers hold."""
+        sizes = (
+            getattr(tokenizer, "encoder_config", None) for tokenizer in self.octo_transformer.task_tokenizers.values()
+        )
+        return tuple(size for size in sizes if size is not None)
+
     def run_transformer(
         self,
         observations: Inputs,
@@ -32,9 +40,17 @@ class OctoModule(nn.Module):
         *,
         readouts: Sequence[str] | None = None,
         query_rows: QueryRows = None,
+        hidden_keys: Array | None = None,
     ) -> Groups:
         """Returns all token groups after the last layer."""
-        return self.octo_transformer(observations, tasks, timestep_pad_mask, readouts=readouts, query_rows=query_rows)
+        return self.octo_transformer(
+            observations,
+            tasks,
+            timestep_pad_mask,
+            readouts=readouts,
+            query_rows=query_rows,
+            hidden_keys=hidden_keys,
+        )
 
     def act(
         self,
@@ -45,8 +61,11 @@ class OctoModule(nn.Module):
         *,
         head: str = "action",
         query_rows: QueryRows = None,
+        hidden_keys: Array | None = None,
         **sampling: Any,
     ) -> Float[Array, "*sample batch horizon dim"]:
         """Runs the transformer once and one head on it; returns normalised actions of the current timestep."""
-        outputs = self.run_transformer(observations, tasks, timestep_pad_mask, query_rows=query_rows)
+        outputs = self.run_transformer(
+            observations, tasks, timestep_pad_mask, query_rows=query_rows, hidden_keys=hidden_keys
+        )
         return self.heads[head].predict_action(outputs, rng, **sampling)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,10 +15,12 @@ from octoscope.octo.discrete_head import DiscreteActionHead, TokenPerDimActionHe
 from octoscope.octo.lowdim_tokenizer import LowdimObsTokenizer
 from octoscope.octo.module import OctoModule
 from octoscope.octo.resnet import ResNet26FILM, ViTResnet
+from octoscope.octo.spec import spec_arguments, spec_path
 from octoscope.octo.stems import PatchEncoder, SmallStem, SmallStem16, SmallStem32
 from octoscope.octo.t5 import T5Config
 from octoscope.octo.tokenizers import ImageTokenizer, LanguageTokenizer
 from octoscope.octo.transformer import OctoTransformer
+from octoscope.octo.unet_head import UNetDDPMActionHead
 
 _TOKENIZERS = "octo.model.components.tokenizers"
 _ENCODERS = "octo.model.components.vit_encoders"
@@ -39,12 +42,24 @@ MODULES: Mapping[str, type[nn.Module]] = {
     f"{_HEADS}.DiscreteActionHead": DiscreteActionHead,
     f"{_HEADS}.TokenPerDimActionHead": TokenPerDimActionHead,
     f"{_HEADS}.DiffusionActionHead": DiffusionActionHead,
+    f"{_HEADS}.UNetDDPMActionHead": UNetDDPMActionHead,
 }
 
-# Arguments that configs carry and the original never reads.
-_UNREAD = {f"{_TOKENIZERS}.ImageTokenizer": {"conditioning_type"}}
+_OBSERVATION_TOKENIZERS = tuple(path for path in MODULES if path.endswith(("ImageTokenizer", "LowdimObsTokenizer")))
+# Only words can stand in front of the sequence: the original refuses any other task tokenizer's tokens there, too.
+_TASK_TOKENIZERS = (f"{_TOKENIZERS}.LanguageTokenizer",)
+_ENCODER_PATHS = tuple(path for path in MODULES if path.startswith(_ENCODERS))
+_HEAD_PATHS = tuple(path for path in MODULES if path.startswith(_HEADS))
+# Arguments of the original's transformer; dropout is off whenever a policy acts.
+_TRANSFORMER_SIZES = ("num_layers", "mlp_dim", "num_attention_heads")
+_TRANSFORMER_KWARGS = (*_TRANSFORMER_SIZES, "dropout_rate", "attention_dropout_rate", "add_position_embedding")
+# Named by the original's files, but never by themselves in a config that it can run.
+_PARTS = {
+    f"{_TOKENIZERS}.BinTokenizer": "a LowdimObsTokenizer with `discretize`",
+    f"{_TOKENIZERS}.TokenLearner": "an ImageTokenizer with `use_token_learner`",
+}
+_PATTERNS = ("obs_stack_keys", "task_stack_keys", "obs_keys")
 
-ModuleSpec = Mapping[str, Any]
 # Finds the sizes of a text encoder by the name the config gives it ("t5-base").
 FindTextEncoder = Callable[[str], T5Config]
 
@@ -62,13 +77,21 @@ def build_module(model_config: Mapping[str, Any], find_text_encoder: FindTextEnc
     transformer = dict(model_config["transformer_kwargs"])
     _check_transformer_kwargs(transformer)
 
-    def build_all(specs: Mapping[str, ModuleSpec]) -> dict[str, nn.Module]:
-        return {name: build(spec, find_text_encoder)() for name, spec in specs.items()}
+    def build_all(part: str, paths: tuple[str, ...]) -> dict[str, nn.Module]:
+        return {name: _build_for(part, name, spec, paths) for name, spec in model_config[part].items()}
+
+    def _build_for(part: str, name: str, spec: Any, paths: tuple[str, ...]) -> nn.Module:
+        path = _module_path(spec)
+        if path not in paths:
+            raise ConfigError(
+                f"The config's `{part}` name '{path}' for '{name}', but only these can stand there: {', '.join(paths)}."
+            )
+        return build(spec, find_text_encoder)()
 
     return OctoModule(
         octo_transformer=OctoTransformer(
-            observation_tokenizers=build_all(model_config["observation_tokenizers"]),
-            task_tokenizers=build_all(model_config["task_tokenizers"]),
+            observation_tokenizers=build_all("observation_tokenizers", _OBSERVATION_TOKENIZERS),
+            task_tokenizers=build_all("task_tokenizers", _TASK_TOKENIZERS),
             readouts=dict(model_config["readouts"]),
             num_layers=transformer["num_layers"],
             mlp_dim=transformer["mlp_dim"],
@@ -78,56 +101,66 @@ def build_module(model_config: Mapping[str, Any], find_text_encoder: FindTextEnc
             repeat_task_tokens=model_config["repeat_task_tokens"],
             use_correct_attention=model_config["use_correct_attention"],
         ),
-        heads=build_all(model_config["heads"]),
+        heads=build_all("heads", _HEAD_PATHS),
     )
 
 
-def build(spec: ModuleSpec, find_text_encoder: FindTextEncoder) -> Callable[[], nn.Module]:
+def build(spec: Any, find_text_encoder: FindTextEncoder) -> Callable[[], nn.Module]:
     """Returns what makes the module that one spec names, with the spec's arguments filled in.
 
     Raises:
       ConfigError: If the spec is malformed, or names an unknown module or argument.
     """
-    if set(spec) != {"module", "name", "args", "kwargs"}:
-        raise ConfigError(
-            "A module in the config must be given by exactly `module`, `name`, `args` and `kwargs`, got "
-            f"{sorted(spec)}."
-        )
-    path = f"{spec['module']}.{spec['name']}"
-    if path not in MODULES:
-        raise ConfigError(
-            f"The config names the module '{path}', which octoscope does not know.{nearest(path, MODULES)} "
-            f"Known: {', '.join(sorted(MODULES))}."
-        )
+    path = _module_path(spec)
     module_class = MODULES[path]
-    arguments = _named_arguments(module_class, spec)
-    arguments = {key: value for key, value in arguments.items() if key not in _UNREAD.get(path, ())}
+    names, required = _argument_names(module_class)
+    arguments = spec_arguments(spec, names, required=required)
+    _check_keys(path, arguments)
     if module_class is ImageTokenizer:
-        if "encoder" not in arguments:
-            raise ConfigError("An ImageTokenizer in the config has no `encoder`: give it a module spec.")
+        if _module_path(arguments["encoder"]) not in _ENCODER_PATHS:
+            raise ConfigError(f"The `encoder` of an ImageTokenizer must be one of {', '.join(_ENCODER_PATHS)}.")
         encoder = build(arguments["encoder"], find_text_encoder)
         _check_film(encoder, arguments)
         arguments["encoder"] = encoder
     if module_class is LanguageTokenizer:
         encoder = arguments.pop("encoder", None)
-        arguments["encoder_config"] = None if encoder is None else find_text_encoder(encoder)
-    _check_arguments(path, module_class, arguments)
-    return functools.partial(module_class, **{key: _as_tuple(value) for key, value in arguments.items()})
+        arguments["encoder_config"] = None if encoder is None else find_text_encoder(str(encoder))
+    return functools.partial(module_class, **arguments)
 
 
-def _named_arguments(module_class: type[nn.Module], spec: ModuleSpec) -> dict[str, Any]:
-    names = [field.name for field in dataclasses.fields(module_class) if field.name not in ("parent", "name")]
-    return dict(zip(names, spec["args"], strict=False)) | dict(spec["kwargs"])
+def _module_path(spec: Any) -> str:
+    path = spec_path(spec, (*MODULES, *_PARTS), kind="module")
+    if path in _PARTS:
+        raise ConfigError(f"The config names '{path}', which cannot stand by itself: it is a part of {_PARTS[path]}.")
+    return path
 
 
-def _check_arguments(path: str, module_class: type[nn.Module], arguments: Mapping[str, Any]) -> None:
-    fields = [field.name for field in dataclasses.fields(module_class) if field.name not in ("parent", "name")]
-    for name in arguments:
-        if name not in fields:
-            raise ConfigError(
-                f"The config gives '{path}' the argument '{name}', which it does not take.{nearest(name, fields)} "
-                f"It takes: {', '.join(fields)}."
-            )
+def _argument_names(module_class: type[nn.Module]) -> tuple[list[str], list[str]]:
+    """Returns the arguments a config may give a module, in the original's order, and those it must give."""
+    fields = [field for field in dataclasses.fields(module_class) if field.name not in ("parent", "name")]
+    # The config names the text encoder; the module holds its sizes.
+    names = ["encoder" if field.name == "encoder_config" else field.name for field in fields]
+    no_default = [field.name for field in fields if field.default is dataclasses.MISSING]
+    # Without observations to look for, the original's tokenizer of numbers cannot run.
+    return names, ["obs_keys"] if module_class is LowdimObsTokenizer else no_default
+
+
+def _check_keys(path: str, arguments: Mapping[str, Any]) -> None:
+    for name in (*_PATTERNS, "task_film_keys"):
+        keys = arguments.get(name, ())
+        if not isinstance(keys, tuple) or not all(isinstance(key, str) for key in keys):
+            raise ConfigError(f"The config gives '{path}' the `{name}` {keys!r}, which must be a list of texts.")
+        for key in keys if name in _PATTERNS else ():
+            try:
+                re.compile(key)
+            except re.error as error:
+                raise ConfigError(
+                    f"The config gives '{path}' the pattern '{key}' in `{name}`, which is no regular expression ({error})."
+                ) from None
+    if not arguments.get("obs_keys", ("any",)):
+        raise ConfigError(
+            f"The config gives '{path}' no `obs_keys`: name the observations whose numbers become tokens."
+        )
 
 
 def _check_film(encoder: Callable[[], Any], arguments: Mapping[str, Any]) -> None:
@@ -140,15 +173,16 @@ def _check_film(encoder: Callable[[], Any], arguments: Mapping[str, Any]) -> Non
 
 
 def _check_transformer_kwargs(transformer: Mapping[str, Any]) -> None:
-    for name in ("num_layers", "mlp_dim", "num_attention_heads"):
+    for name in transformer:
+        if name not in _TRANSFORMER_KWARGS:
+            raise ConfigError(
+                f"The config's `transformer_kwargs` hold '{name}', which octoscope does not know."
+                f"{nearest(name, _TRANSFORMER_KWARGS)} Known: {', '.join(_TRANSFORMER_KWARGS)}."
+            )
+    for name in _TRANSFORMER_SIZES:
         if name not in transformer:
             raise ConfigError(f"The config's `transformer_kwargs` lack '{name}'; they hold {sorted(transformer)}.")
     if transformer.get("add_position_embedding"):
         raise ConfigError(
             "The config asks for `add_position_embedding`, which no published Octo uses and octoscope does not build."
         )
-
-
-def _as_tuple(value: Any) -> Any:
-    # JSON turned the original's tuples into lists.
-    return tuple(_as_tuple(entry) for entry in value) if isinstance(value, list) else value

@@ -26,7 +26,9 @@ class MAPHead(nn.Module):
         x = tokens.reshape(-1, count, embed)
         probe = self.param("probe", nn.initializers.xavier_uniform(), (1, self.num_readouts, embed))
         probe = jnp.broadcast_to(probe, (x.shape[0], self.num_readouts, embed))
-        key_mask = None if mask is None else mask.reshape(-1, 1, 1, count)
+        key_mask = None
+        if mask is not None:
+            key_mask = jnp.broadcast_to(mask.reshape(-1, 1, 1, count), (x.shape[0], 1, self.num_readouts, count))
         attention = nn.MultiHeadDotProductAttention(
             num_heads=self.num_heads, deterministic=True, attention_fn=watched_attention
         )

@@ -42,7 +42,8 @@ class _Stage(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch row column cin"]) -> Float[Array, "batch rows columns cout"]:
-        for j in range(self.units):
+        # A stage of no units has one all the same, as in the original.
+        for j in range(max(self.units, 1)):
             x = _Unit(self.features, self.first_stride if j == 0 else 1, name=f"unit{j + 1}")(x)
         return x
 
@@ -78,7 +79,7 @@ class ViTResnet(nn.Module):
         """Returns what one encoding sees of an image whose sides are multiples of the stride."""
         layers = [(7, 2, _SAME_STRIDED_7), (3, 2, _SAME_STRIDED_3)]
         for i, units in enumerate(self.num_layers):
-            for j in range(units):
+            for j in range(max(units, 1)):
                 layers.append((3, 2, _SAME_STRIDED_3) if i and j == 0 else (3, 1, 1))
         return receptive_field(layers)
 

@@ -23,23 +23,29 @@ class ImageTokenizer(nn.Module):
 
     # Makes the image encoder; its class name is part of the parameter tree.
     encoder: Callable[[], nn.Module]
+    # Pool the patches into `num_tokens` tokens that have no place in the image.
+    use_token_learner: bool = False
+    num_tokens: int = 8
+    # Configs carry it and nothing reads it, as in the original.
+    conditioning_type: str = "none"
     # Patterns (matched at the start of the key) of the observations to stack.
     obs_stack_keys: Sequence[str] = ("image_.*", "depth_.*")
     # Patterns of the goal images to stack behind them; a goal that is not given is black, as in training.
     task_stack_keys: Sequence[str] = ()
     # Task keys (exact) whose arrays condition the encoder by FiLM.
     task_film_keys: Sequence[str] = ()
-    # Pool the patches into `num_tokens` tokens that have no place in the image.
-    use_token_learner: bool = False
-    num_tokens: int = 8
     proper_pad_mask: bool = True
 
     @nn.compact
     def __call__(self, observations: Inputs, tasks: Inputs, train: bool = False) -> TokenGroup | None:
-        """Returns the patches, (batch, window, row * column, embed), or None when no camera matches."""
+        """Returns the patches, (batch, window, row * column, embed), or None when no camera matches.
+
+        Raises:
+          ObservationError: If images or goals are missing that the config does not let be left out.
+        """
         keys = matching_keys(observations, self.obs_stack_keys)
         if not keys:
-            return None
+            return left_out(self, f"image matching {list(self.obs_stack_keys)}", observations)
         images = jnp.concatenate([observations[key] for key in keys], axis=-1)
         batch, window = images.shape[:2]
         goal_keys: list[str] = []
@@ -59,11 +65,15 @@ class ImageTokenizer(nn.Module):
         rows, columns = encodings.shape[1:3]
         tokens = encodings.reshape(batch, window, rows * columns, encodings.shape[-1])
         source = TokenSource(
-            "image", tuple(keys), tuple(goal_keys), grid=(rows, columns), receptive_field=encoder.receptive_field()
+            "image",
+            tuple(keys),
+            goal_inputs=tuple(goal_keys),
+            grid=(rows, columns),
+            receptive_field=encoder.receptive_field(),
         )
         if self.use_token_learner:
             tokens = TokenLearner(self.num_tokens, name="TokenLearner_0")(tokens)
-            source = TokenSource("image", tuple(keys), tuple(goal_keys))
+            source = TokenSource("image", tuple(keys), goal_inputs=tuple(goal_keys))
         mask = pad_mask(observations, keys, tokens.shape[:-1]) if self.proper_pad_mask else jnp.ones(tokens.shape[:-1])
         return TokenGroup(tokens, mask, source)
 
@@ -99,21 +109,54 @@ class LanguageTokenizer(nn.Module):
     def __call__(self, observations: Inputs, tasks: Inputs, train: bool = False) -> TokenGroup | None:
         """Returns one token per word piece, padding included, or None when the tasks hold no instruction."""
         if "language_instruction" not in tasks:
-            return None
+            return left_out(self, "'language_instruction'", tasks)
         instruction = tasks["language_instruction"]
         if isinstance(instruction, Mapping):
             if self.encoder_config is None:
                 raise ObservationError(
                     "This policy has no text encoder: give `language_instruction` as an array of encodings."
                 )
+            for key in ("input_ids", "attention_mask"):
+                if key not in instruction:
+                    raise ObservationError(
+                        f"`language_instruction` must hold `input_ids` and `attention_mask`, it holds {sorted(instruction)}."
+                    )
             encoder = T5Encoder(self.encoder_config, name="hf_model")
             tokens = encoder(instruction["input_ids"], instruction["attention_mask"])
             tokens = tokens if self.finetune_encoder else jax.lax.stop_gradient(tokens)
         else:
+            check_encodings(instruction)
             tokens = instruction if instruction.ndim == 3 else instruction[:, None]
         shape = tokens.shape[:-1]
         mask = pad_mask(tasks, ["language_instruction"], shape) if self.proper_pad_mask else jnp.ones(shape)
         return TokenGroup(tokens, mask, TokenSource("language", ("language_instruction",)))
+
+
+def check_encodings(instruction: Any) -> None:
+    """Refuses an instruction that is no array of encodings.
+
+    Raises:
+      ObservationError: If it is not floating, or neither (batch, embed) nor (batch, token, embed).
+    """
+    shape, dtype = getattr(instruction, "shape", None), getattr(instruction, "dtype", "of Python")
+    if shape is None or len(shape) not in (2, 3) or not jnp.issubdtype(dtype, jnp.floating):
+        raise ObservationError(
+            "`language_instruction` must be floating encodings (batch, embed) or (batch, token, embed), or word pieces "
+            f"{{'input_ids', 'attention_mask'}}, each (batch, token); got {type(instruction).__name__} {dtype} {shape}."
+        )
+
+
+def left_out(tokenizer: Any, wanted: str, given: Inputs) -> None:
+    """Leaves a tokenizer's tokens out of the sequence, where the config lets it.
+
+    Raises:
+      ObservationError: If the policy was trained with `proper_pad_mask` false: it never saw the sequence without these tokens.
+    """
+    if not tokenizer.proper_pad_mask:
+        raise ObservationError(
+            f"The tokenizer '{tokenizer.name}' has `proper_pad_mask` false, so it cannot be left out, but there is no {wanted}. "
+            f"Given: {', '.join(sorted(given)) or 'nothing'}."
+        )
 
 
 def matching_keys(data: Inputs, patterns: Sequence[str]) -> list[str]:

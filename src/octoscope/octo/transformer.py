@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from octoscope.errors import ObservationError
+from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.octo.attention import BlockTransformer, QueryRows
 from octoscope.octo.token_group import TokenGroup
 from octoscope.octo.tokenizers import Inputs
@@ -46,6 +46,7 @@ class OctoTransformer(nn.Module):
         *,
         readouts: Sequence[str] | None = None,
         query_rows: QueryRows = None,
+        hidden_keys: Array | None = None,
         train: bool = False,
     ) -> Groups:
         """Returns all token groups after the last layer, and "task" and "obs", which join groups.
@@ -56,6 +57,7 @@ class OctoTransformer(nn.Module):
           timestep_pad_mask: (batch, window); True where the timestep is real.
           readouts: Names to read out, in this order; all by default.
           query_rows: Places whose attention weights are sown; all by default.
+          hidden_keys: (batch, query, key), True where a key is hidden from a query besides what the rules and padding hide.
           train: Whether the tokenizers run as in training.
         """
         groups = self._tokenize(observations, tasks, timestep_pad_mask, readouts=readouts, train=train)
@@ -63,6 +65,8 @@ class OctoTransformer(nn.Module):
         visible = _join(groups, "mask").astype(bool)
         self.sow("intermediates", "token_mask", visible)
         mask = jnp.asarray(attention_rule_mask(layout))[None, None] & visible[:, None, None, :]
+        if hidden_keys is not None:
+            mask &= ~hidden_keys[:, None]
         block = BlockTransformer(self.num_layers, self.mlp_dim, self.num_heads, name="BlockTransformer_0")
         return _split(block(_join(groups, "tokens"), mask, query_rows), groups, layout)
 
@@ -95,17 +99,35 @@ class OctoTransformer(nn.Module):
             # Not masked at padded timesteps: the copies there stay visible, as in the original.
             timesteps |= {f"obs_{name}": _repeat(group, name, window) for name, group in prefix.items()}
         for name in self.readouts if readouts is None else readouts:
+            if name not in self.readouts:
+                raise SelectionError(
+                    f"The policy has no readout '{name}'. It has: {', '.join(self.readouts) or 'none'}."
+                    + nearest(name, self.readouts)
+                )
             timesteps[f"readout_{name}"] = self._readout(name, batch, window)
         return prefix | timesteps
 
     def _embed_task(self, group: TokenGroup, name: str) -> TokenGroup:
+        self._check_tokens(group, name)
         tokens = nn.Dense(self.token_embedding_size, name=f"{name}_projection")(group.tokens)
         positions = self.param(f"{name}_pos_embedding", _POSITION_INIT, (1, *tokens.shape[1:]))
         return replace(group, tokens=tokens + positions)
 
     def _embed_timestep(self, group: TokenGroup, name: str) -> TokenGroup:
+        self._check_tokens(group, name)
         tokens = nn.Dense(self.token_embedding_size, name=f"{name}_projection")(group.tokens)
         return replace(group, tokens=tokens + self._timestep_positions(name, tokens.shape))
+
+    def _check_tokens(self, group: TokenGroup, name: str) -> None:
+        if self.is_initializing():
+            return
+        params = self.variables["params"]
+        expected = params[f"{name}_pos_embedding"].shape[-2], params[f"{name}_projection"]["kernel"].shape[0]
+        if group.tokens.shape[-2:] != expected:
+            raise ObservationError(
+                f"The inputs {', '.join(group.source.inputs)} make {group.tokens.shape[-2]} tokens '{name}' of "
+                f"{group.tokens.shape[-1]} entries, but this policy has {expected[0]} of {expected[1]}."
+            )
 
     def _timestep_positions(self, name: str, shape: tuple[int, ...]) -> Array:
         _, window, tokens, embed = shape
