@@ -20,7 +20,7 @@ from official_files import OFFICIAL
 @pytest.fixture
 def checkpoint(tmp_path):
     folder = tmp_path / "policy"
-    shutil.copytree(policy_directory(), folder)
+    shutil.copytree(policy_directory("drawn"), folder)
     return folder
 
 
@@ -32,7 +32,6 @@ def edit_config(folder, change):
 
 def test_saved_policy_loads_again_bit_by_bit(tmp_path, demo_model):
     demo_model.save_pretrained(tmp_path / "again", step=7)
-    shutil.copytree(policy_directory() / "demo-words", tmp_path / "again" / "demo-words")
     again = OctoModel.load_pretrained(tmp_path / "again")
     assert again.checkpoint.step == 7
     before = serialization.msgpack_serialize(dict(demo_model.params))
@@ -175,7 +174,7 @@ def test_missing_vocabulary_says_which_file_to_put_where(tmp_path, checkpoint):
 def test_hub_checkpoint_loads_from_the_local_cache(tmp_path):
     repository = tmp_path / "cache" / "models--somebody--tiny-octo"
     snapshot = repository / "snapshots" / "0123456789abcdef0123456789abcdef01234567"
-    shutil.copytree(policy_directory(), snapshot)
+    shutil.copytree(policy_directory("drawn"), snapshot)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(snapshot.name)
     done = load_in_new_process("hf://somebody/tiny-octo", tmp_path)

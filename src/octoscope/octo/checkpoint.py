@@ -1,25 +1,34 @@
-"""Checkpoint folders on disk: found, read and written as the official program does.
+"""Checkpoint folders on disk: found, and read but for their parameters.
 
-    DIR/config.json  DIR/example_batch.msgpack  DIR/dataset_statistics.json  DIR/STEP/default/checkpoint
-
-The parameter file is read through a memory map, so that loading holds one copy of the weights, not two.
+DIR/config.json  DIR/example_batch.msgpack  DIR/dataset_statistics.json
+DIR/STEP/default/checkpoint     one Flax msgpack file, as the official program writes it
+DIR/STEP/default/...            or a directory of arrays, as newer orbax writes it
+DIR/STEP/params.safetensors     or one safetensors file, from `octoscope convert`
 """
 
 import hashlib
-import json
-import mmap
-import os
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flax import serialization, traverse_util
+from flax import serialization
 
 from octoscope.errors import CheckpointError
 from octoscope.octo.config import apply_shims, read_json, shim_example_batch
+from octoscope.octo.msgpack_index import open_msgpack
+from octoscope.octo.orbax_directory import is_orbax_directory, open_orbax_directory
+from octoscope.octo.safetensors_file import open_safetensors
+from octoscope.octo.stored_params import StoredParams, require_file
 
+CONFIG = "config.json"
+EXAMPLE_BATCH = "example_batch.msgpack"
+STATISTICS = "dataset_statistics.json"
+SAFETENSORS = "params.safetensors"
+# What orbax calls the parameters within a step; "" when it was given no name for them.
+_ITEMS = ("default", "params", "")
+_UNFINISHED = "orbax-checkpoint-tmp"
 _SHOWN = 10
 
 
@@ -36,23 +45,25 @@ class Checkpoint:
     # {dataset: {"action": {"mean": ..., "std": ...}, ...}}; leaves are arrays.
     dataset_statistics: dict[str, Any]
 
-    @property
-    def parameter_file(self) -> Path:
-        """The one file with all parameters."""
-        return self.directory / str(self.step) / "default" / "checkpoint"
-
-    def read_params(self) -> dict[str, Any]:
-        """Returns the parameters as nested dicts of arrays.
+    def open_params(self) -> StoredParams:
+        """Returns the parameters in whatever format they are stored, not yet read.
 
         Raises:
-          CheckpointError: If the parameter file is missing or broken.
+          CheckpointError: If they are missing or broken.
         """
-        return read_msgpack(self.parameter_file)
+        return open_params(self.directory, self.step)
 
     def digest(self) -> str:
-        """Returns the SHA-256 of the parameter file, which tells checkpoints apart in a run's manifest."""
-        with self.parameter_file.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """Returns the SHA-256 of the parameter file, which tells checkpoints apart in a run's manifest.
+
+        The same parameters in another format have another digest.
+        """
+        digest = hashlib.sha256()
+        for path in self.open_params().files:
+            with path.open("rb") as file:
+                while block := file.read(2**20):
+                    digest.update(block)
+        return digest.hexdigest()
 
 
 def open_checkpoint(directory: Path, *, step: int | None = None) -> Checkpoint:
@@ -66,30 +77,74 @@ def open_checkpoint(directory: Path, *, step: int | None = None) -> Checkpoint:
       CheckpointError: If the folder or a file in it is missing or unreadable.
       ConfigError: If the config is not that of an Octo policy.
     """
+    require_checkpoint(directory)
+    config = apply_shims(read_json(directory / CONFIG))
+    example_batch = shim_example_batch(read_msgpack(directory / EXAMPLE_BATCH))
+    return Checkpoint(directory, choose_step(directory, step), config, example_batch, read_statistics(directory))
+
+
+def require_checkpoint(directory: Path) -> None:
+    """Refuses a folder that is missing or holds no checkpoint.
+
+    Raises:
+      CheckpointError: Saying what is there instead.
+    """
     if not directory.exists():
         raise CheckpointError(
             f"There is no checkpoint at {directory}. Give a folder with config.json, 'hf://owner/name', or 'demo'."
         )
-    if not (directory / "config.json").is_file():
+    if not (directory / CONFIG).is_file():
         held = ", ".join(sorted(p.name for p in directory.iterdir())[:_SHOWN]) if directory.is_dir() else "a file"
         raise CheckpointError(
             f"{directory} is no Octo checkpoint: it has no config.json, it holds: {held or 'nothing'}. "
             "Give the folder that holds config.json and the step folders."
         )
-    config = apply_shims(read_json(directory / "config.json"))
-    example_batch = shim_example_batch(read_msgpack(directory / "example_batch.msgpack"))
-    statistics = _to_arrays(read_json(directory / "dataset_statistics.json"))
-    if "action" in statistics:
-        # Fine-tuned on one dataset: the official program then leaves the dataset's level out.
-        statistics = {"": statistics}
-    return Checkpoint(directory, _find_step(directory, step), config, example_batch, statistics)
 
 
-def _find_step(directory: Path, step: int | None) -> int:
-    steps = sorted(int(p.name) for p in directory.iterdir() if p.is_dir() and p.name.isdigit())
+def read_statistics(directory: Path) -> dict[str, Any]:
+    """Returns the statistics by dataset, as arrays; the dataset is "" when the file has no such level.
+
+    Raises:
+      CheckpointError: If the file is missing or is no tree of numbers.
+    """
+    path = directory / STATISTICS
+    try:
+        statistics = _to_arrays(read_json(path))
+    except ValueError as error:
+        raise CheckpointError(f"{path} holds lists that are no rows of numbers ({error}).") from None
+    if not isinstance(statistics, dict) or not all(isinstance(entry, dict) for entry in _datasets(statistics).values()):
+        raise CheckpointError(f"{path} must hold statistics by dataset, as {{'bridge_dataset': {{'action': ...}}}}.")
+    return _datasets(statistics)
+
+
+def _datasets(statistics: Any) -> Any:
+    # Fine-tuned on one dataset: the official program then leaves the dataset's level out.
+    return {"": statistics} if isinstance(statistics, dict) and "action" in statistics else statistics
+
+
+def find_steps(directory: Path) -> list[int]:
+    """Returns the training steps that a folder has parameters of, lowest first."""
+    return sorted(int(path.name) for path in directory.iterdir() if path.is_dir() and re.fullmatch("[0-9]+", path.name))
+
+
+def unfinished_saves(directory: Path) -> list[str]:
+    """Returns the folders that a save left when it was broken off, relative to the checkpoint."""
+    folders = [path for path in (*directory.glob("*"), *directory.glob("*/*")) if path.is_dir()]
+    return sorted(str(path.relative_to(directory)) for path in folders if _UNFINISHED in path.name)
+
+
+def choose_step(directory: Path, step: int | None) -> int:
+    """Returns the step asked for, or the latest.
+
+    Raises:
+      CheckpointError: If there is none, or not that one.
+    """
+    steps = find_steps(directory)
     if not steps:
+        broken = unfinished_saves(directory)
         raise CheckpointError(
             f"{directory} has a config but no parameters: no folder named by a training step ('300000') lies in it."
+            + (f" The save of {', '.join(broken)} was broken off." if broken else "")
         )
     if step is None:
         return steps[-1]
@@ -98,97 +153,48 @@ def _find_step(directory: Path, step: int | None) -> int:
     return step
 
 
+def open_params(directory: Path, step: int) -> StoredParams:
+    """Returns the parameters of one step, not yet read.
+
+    Raises:
+      CheckpointError: If they are missing or broken.
+    """
+    # A folder may be named "0300", which is step 300.
+    folder = next(path for path in directory.iterdir() if re.fullmatch(f"0*{step}", path.name) and path.is_dir())
+    if (folder / SAFETENSORS).is_file():
+        return open_safetensors(folder / SAFETENSORS)
+    for item in _ITEMS:
+        if (folder / item / "checkpoint").is_file():
+            return open_msgpack(folder / item / "checkpoint")
+        if (folder / item).is_dir() and is_orbax_directory(folder / item):
+            return open_orbax_directory(folder / item)
+    held = ", ".join(sorted(path.name for path in folder.iterdir())[:_SHOWN]) or "nothing"
+    others = [other for other in find_steps(directory) if other != step]
+    raise CheckpointError(
+        f"Step {step} in {directory} has no parameters: neither default/checkpoint, nor a directory of newer orbax, nor "
+        f"{SAFETENSORS}; it holds: {held}. Its save may have been broken off."
+        + (f" Choose another step (`step`, --checkpoint-step): {others}." if others else "")
+    )
+
+
 def read_msgpack(path: Path) -> dict[str, Any]:
-    """Returns the tree of arrays in a Flax msgpack file.
+    """Returns the tree of arrays in a small Flax msgpack file.
 
     Raises:
       CheckpointError: If the file is missing, empty, truncated or something else.
     """
-    if not path.is_file():
-        raise CheckpointError(f"A checkpoint needs the file {path}, which is missing.")
-    size = path.stat().st_size
-    if size == 0:
-        raise CheckpointError(f"{path} is empty. Copy it again from its source.")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        try:
-            tree = serialization.msgpack_restore(content)  # pyright: ignore[reportArgumentType]  # any buffer will do
-        except Exception as error:  # msgpack raises many kinds, down to UnicodeDecodeError
-            raise CheckpointError(
-                f"{path} cannot be read as a Flax parameter file ({type(error).__name__}: {error}). It has {size:,} bytes: "
-                "compare with its source, it may be truncated; copy it again."
-            ) from None
+    require_file(path)
+    try:
+        tree = serialization.msgpack_restore(path.read_bytes())
+    except Exception as error:  # msgpack raises many kinds, down to UnicodeDecodeError
+        raise CheckpointError(
+            f"{path} cannot be read as a Flax msgpack file ({type(error).__name__}: {error}). It has "
+            f"{path.stat().st_size:,} bytes: compare with its source, it may be truncated; copy it again."
+        ) from None
     if not isinstance(tree, dict):
-        raise CheckpointError(f"{path} holds a {type(tree).__name__}, not a tree of parameters.")
+        raise CheckpointError(f"{path} holds a {type(tree).__name__}, not a tree of arrays.")
     return tree
-
-
-def check_params(params: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Compares a checkpoint's parameters with those the config's policy has.
-
-    Raises:
-      CheckpointError: Naming every missing, extra or misshapen parameter (the first ten of each kind).
-    """
-    have = _shapes(params)
-    want = _shapes(expected)
-    missing = [f"{path} {want[path]}" for path in sorted(want.keys() - have.keys())]
-    extra = [f"{path} {have[path]}" for path in sorted(have.keys() - want.keys())]
-    misshapen = [
-        f"{path}: config says {want[path]}, file has {have[path]}"
-        for path in sorted(want.keys() & have.keys())
-        if want[path] != have[path]
-    ]
-    if not (missing or extra or misshapen):
-        return
-    lines = ["The parameters do not fit the policy that config.json describes."]
-    for kind, entries in (("missing", missing), ("not in the policy", extra), ("of another shape", misshapen)):
-        if entries:
-            more = [f"... and {len(entries) - _SHOWN} more"] if len(entries) > _SHOWN else []
-            lines += [f"{len(entries)} {kind}:", *(f"  {entry}" for entry in entries[:_SHOWN] + more)]
-    lines.append("Use the config.json that was saved with these parameters.")
-    raise CheckpointError("\n".join(lines))
-
-
-def _shapes(tree: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    leaves: dict[str, Any] = traverse_util.flatten_dict(dict(tree), sep="/")
-    return {path: np.shape(leaf) for path, leaf in leaves.items()}
-
-
-def write_checkpoint(
-    directory: Path,
-    *,
-    step: int,
-    config: Mapping[str, Any],
-    params: Mapping[str, Any],
-    example_batch: Mapping[str, Any],
-    dataset_statistics: Mapping[str, Any],
-) -> None:
-    """Writes a checkpoint folder that the official program reads; metadata that is already there is kept.
-
-    Each file appears whole or not at all.
-    """
-    statistics = dataset_statistics.get("", dataset_statistics)
-    metadata = {
-        "config.json": json.dumps(config).encode(),
-        "example_batch.msgpack": serialization.msgpack_serialize(dict(example_batch)),
-        "dataset_statistics.json": json.dumps(_to_lists(statistics)).encode(),
-    }
-    target = directory / str(step) / "default"
-    target.mkdir(parents=True, exist_ok=True)
-    for name, content in metadata.items():
-        if not (directory / name).exists():
-            _write_whole(directory / name, content)
-    _write_whole(target / "checkpoint", serialization.msgpack_serialize(dict(params)))
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)  # noqa: PTH105
 
 
 def _to_arrays(tree: Any) -> Any:
     return {key: _to_arrays(value) for key, value in tree.items()} if isinstance(tree, dict) else np.array(tree)
-
-
-def _to_lists(tree: Any) -> Any:
-    return {k: _to_lists(v) for k, v in tree.items()} if isinstance(tree, Mapping) else np.asarray(tree).tolist()

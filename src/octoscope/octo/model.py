@@ -12,15 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from octoscope.errors import ConfigError, ObservationError, SelectionError, nearest
+from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
+from octoscope.octo.assembly import assemble_module, assemble_text_processor, expected_params
 from octoscope.octo.attention import QueryRows
-from octoscope.octo.checkpoint import Checkpoint, check_params, open_checkpoint, write_checkpoint
-from octoscope.octo.input_shapes import check_shapes, named_arrays
+from octoscope.octo.checkpoint import Checkpoint, open_checkpoint
+from octoscope.octo.checkpoint_writer import write_checkpoint
+from octoscope.octo.input_shapes import check_leading_axes, check_shapes, named_arrays
+from octoscope.octo.load_params import load_params
 from octoscope.octo.module import OctoModule
-from octoscope.octo.module_spec import build_module
-from octoscope.octo.sources import checkpoint_directory, checkpoint_name, find_text_encoder, find_tokenizer
-from octoscope.octo.text import TextProcessor, load_text_processor
+from octoscope.octo.sources import checkpoint_directory, checkpoint_name, text_files_beside
+from octoscope.octo.text import TextProcessor, check_vocabulary
 from octoscope.octo.tokenizers import Inputs
 from octoscope.octo.transformer import lay_out
 from octoscope.tokens.layout import TokenLayout
@@ -45,7 +47,8 @@ class OctoModel:
         """Loads a policy from an official-format checkpoint.
 
         Args:
-          checkpoint: A folder, 'hf://owner/name' (also from the hub's local cache), or 'demo' for the embedded policy.
+          checkpoint: A folder, 'hf://owner/name' (also from the hub's local cache), 'demo' for the embedded policy, or 'drawn' for a smaller one
+            with random weights.
           step: Training step of the parameters; the latest by default.
 
         Raises:
@@ -54,31 +57,34 @@ class OctoModel:
         """
         directory = checkpoint_directory(checkpoint)
         opened = open_checkpoint(directory, step=step)
-        try:
-            encoder = functools.partial(find_text_encoder, checkpoint=directory)
-            module = build_module(opened.config["model"], encoder)
-            tokenizer = functools.partial(find_tokenizer, checkpoint=directory)
-            text_processor = load_text_processor(opened.config.get("text_processor"), tokenizer)
-            expected = _expected_params(module, opened)
-        except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
-            # A config can be wrong in more ways than can be foreseen; what Flax says of it is the best hint there is.
-            raise ConfigError(
-                f"The policy that {directory / 'config.json'} describes cannot be built ({type(error).__name__}: {error}). "
-                "Use the config.json that was saved with the parameters."
-            ) from error
-        params = opened.read_params()
-        check_params(params, expected)
-        return cls(checkpoint_name(checkpoint), module, jax.device_put(params), text_processor, opened)
+        module = assemble_module(opened.config, directory)
+        text_processor = assemble_text_processor(opened.config, directory)
+        check_vocabulary(text_processor, module.text_encoders())
+        expected = expected_params(module, opened.example_batch, directory)
+        params = load_params(opened.open_params(), expected)
+        return cls(checkpoint_name(checkpoint), module, params, text_processor, opened)
 
     def save_pretrained(self, directory: str | Path, *, step: int | None = None) -> None:
-        """Writes the policy as an official-format checkpoint; metadata that is already there is kept."""
+        """Writes the policy as an official-format checkpoint, or adds a step to one of the same policy.
+
+        Tokenizer files that lie beside the checkpoint this policy came from are copied, so that the new folder loads alone.
+
+        Args:
+          directory: A new or empty folder, or an earlier save of this policy; then its metadata is kept.
+          step: Training step of the parameters; that of the checkpoint by default.
+
+        Raises:
+          CheckpointError: If the folder holds another policy, this step, or something else.
+          OutputError: If it cannot be written.
+        """
         write_checkpoint(
             Path(directory),
             step=self.checkpoint.step if step is None else step,
             config=self.config,
-            params=jax.device_get(self.params),
+            params=self.params,
             example_batch=self.example_batch,
             dataset_statistics=self.dataset_statistics,
+            text_files=text_files_beside(self.config, self.checkpoint.directory),
         )
 
     @property
@@ -313,11 +319,7 @@ class OctoModel:
         check_shapes("observation", observations, self.example_batch["observation"], leading=2)
         check_shapes("task", tasks, self.example_batch["task"], leading=1)
         mask = jnp.asarray(timestep_pad_mask)
-        for key, value in observations.items():
-            if hasattr(value, "shape") and key in self.example_batch["observation"] and value.shape[:2] != mask.shape:
-                raise ObservationError(
-                    f"observation '{key}' must lead with (batch, window) {mask.shape} like the pad mask, got {value.shape[:2]}."
-                )
+        check_leading_axes(observations, tasks, mask.shape, known=self.example_batch["observation"])
         return mask
 
     def get_pretty_spec(self) -> str:
@@ -369,11 +371,6 @@ class OctoModel:
             return actions if watch else (actions, {})
 
         return jax.jit(act, static_argnames=("query_rows", "watch", "head", "sampling"))
-
-
-def _expected_params(module: OctoModule, checkpoint: Checkpoint) -> Mapping[str, Any]:
-    observation, task = checkpoint.example_batch["observation"], checkpoint.example_batch["task"]
-    return jax.eval_shape(module.init, jax.random.key(0), observation, task, observation["timestep_pad_mask"])["params"]
 
 
 def _head_spec(name: str, head: Any) -> str:

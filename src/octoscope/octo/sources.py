@@ -1,12 +1,15 @@
 """Where a checkpoint and its text files come from: a folder, the model hub, or the package itself."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import hf_hub_download, snapshot_download
 
 from octoscope.embedded import files
-from octoscope.errors import CheckpointError
+from octoscope.errors import CheckpointError, ConfigError
 from octoscope.octo.config import read_json
+from octoscope.octo.instruction_embeddings import EMBEDDINGS_FILE
 from octoscope.octo.t5 import T5_CONFIGS, T5Config
 
 _HUB = "hf://"
@@ -15,8 +18,13 @@ _CHECKPOINT_FILES = [
     "example_batch.msgpack",
     "dataset_statistics.json",
     "*/default/*",
+    "*/params.safetensors",
     "*/tokenizer.json",
+    EMBEDDINGS_FILE,
 ]
+# Beside a text model's name in a config.
+_TEXT_FILES = ("tokenizer.json", "config.json")
+_TEXT_NAMES = ("tokenizer_name", "encoder")
 
 
 def checkpoint_directory(checkpoint: str | Path) -> Path:
@@ -25,8 +33,8 @@ def checkpoint_directory(checkpoint: str | Path) -> Path:
     Raises:
       CheckpointError: If the hub cannot be reached and its local cache does not hold the checkpoint.
     """
-    if str(checkpoint) == "demo":
-        return files.policy_directory()
+    if str(checkpoint) in files.EMBEDDED:
+        return files.policy_directory(str(checkpoint))
     if not str(checkpoint).startswith(_HUB):
         return Path(checkpoint).expanduser().resolve()
     name, _, revision = str(checkpoint).removeprefix(_HUB).partition("@")
@@ -51,7 +59,9 @@ def checkpoint_name(checkpoint: str | Path) -> str:
     """
     if str(checkpoint).startswith(_HUB):
         return str(checkpoint).rpartition("/")[2]
-    return "demo" if str(checkpoint) == "demo" else "/".join(Path(checkpoint).expanduser().resolve().parts[-2:])
+    if str(checkpoint) in files.EMBEDDED:
+        return str(checkpoint)
+    return "/".join(Path(checkpoint).expanduser().resolve().parts[-2:])
 
 
 def find_tokenizer(name: str, checkpoint: Path) -> Path:
@@ -68,15 +78,51 @@ def find_text_encoder(name: str, checkpoint: Path) -> T5Config:
 
     Raises:
       CheckpointError: If the encoder is not known and has no config.json.
+      ConfigError: If it is no T5 encoder of the first version.
     """
     local = _beside(name, "config.json", checkpoint)
-    if local is None and name in T5_CONFIGS:
-        return T5_CONFIGS[name]
+    if local is None and name.removeprefix("google-t5/") in T5_CONFIGS:
+        return T5_CONFIGS[name.removeprefix("google-t5/")]
     config = read_json(local or _find_text_file(name, "config.json", checkpoint))
+    model, activation = config.get("model_type", "t5"), config.get("feed_forward_proj", "relu")
+    if model != "t5" or activation != "relu" or config.get("layer_norm_epsilon", 1e-6) != 1e-6:
+        raise ConfigError(
+            f"The text encoder '{name}' is a '{model}' with '{activation}' layers; octoscope builds the T5 that Octo was published "
+            "with ('t5', 'relu', layer norm epsilon 1e-6). Such a policy runs on encodings computed before: set the language "
+            "tokenizer's `encoder` to null and give `language_instruction` as an array."
+        )
     try:
         return T5Config(**{field: config[field] for field in T5Config.__dataclass_fields__ if field in config})
     except TypeError as error:
         raise CheckpointError(f"The config.json of the text encoder '{name}' is not that of a T5 ({error}).") from None
+
+
+def text_files_beside(config: Mapping[str, Any], checkpoint: Path) -> dict[str, Path]:
+    """Returns the text files that lie beside a checkpoint, by the place where a copy of the checkpoint would look for them.
+
+    Args:
+      config: The checkpoint's config, which names its text models.
+      checkpoint: Its folder; "" or a folder that is gone has none.
+    """
+    found: dict[str, Path] = {}
+    for name in _text_names(config):
+        for filename in _TEXT_FILES:
+            local = _beside(name, filename, checkpoint)
+            if local is not None and not Path(name).is_absolute() and ".." not in Path(name).parts:
+                found[f"{name}/{filename}"] = local
+    embeddings = checkpoint / EMBEDDINGS_FILE
+    return {**found, **({EMBEDDINGS_FILE: embeddings} if embeddings.is_file() else {})}
+
+
+def _text_names(tree: Any) -> Iterator[str]:
+    if isinstance(tree, Mapping):
+        if tree.get("name") == "CLIPTextProcessor":
+            yield "openai/clip-vit-base-patch32"
+        for key, value in tree.items():
+            if key in _TEXT_NAMES and isinstance(value, str):
+                yield value
+            else:
+                yield from _text_names(value)
 
 
 def _find_text_file(name: str, filename: str, checkpoint: Path) -> Path:
@@ -86,9 +132,14 @@ def _find_text_file(name: str, filename: str, checkpoint: Path) -> Path:
     try:
         return Path(hf_hub_download(name, filename))
     except Exception as error:  # as above; a name that is no repository raises ValueError
+        hint = ""
+        if filename == "tokenizer.json" and _beside(name, "spiece.model", checkpoint) is not None:
+            hint = " The spiece.model there is not enough: octoscope reads the same vocabulary from tokenizer.json."
         raise CheckpointError(
             f"The policy reads words with '{name}', whose {filename} is not part of a checkpoint and could not be fetched "
-            f"({_first_line(error)}). Put it at {checkpoint / name / filename}."
+            f"({_first_line(error)}). Put it at {checkpoint / name / filename}.{hint} With a connection, "
+            f"`hf download {name} {filename} --local-dir {checkpoint / name}` fetches it; another tokenizer's would give other "
+            "word pieces, so none is taken in its place."
         ) from None
 
 

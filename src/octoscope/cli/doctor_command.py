@@ -1,0 +1,81 @@
+"""`octoscope doctor`: what a checkpoint is, what is wrong with it, and what would be captured."""
+
+import json
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tyro.conf import Positional
+
+from octoscope.capture.checkup import Checkup, examine_checkpoint
+
+_NAME_WIDTH = 36
+_LINE_WIDTH = 140
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Say what a checkpoint is, what is wrong with it, and what would be captured from it.
+
+    Exits with 0 when nothing is wrong, with 1 otherwise. Example:
+
+    octoscope doctor hf://rail-berkeley/octo-small-1.5
+    """
+
+    # A folder, 'hf://owner/name', or 'demo'.
+    checkpoint: Positional[str]
+    # Training step of the parameters; the latest by default.
+    checkpoint_step: int | None = None
+    # Print JSON instead of text.
+    json: bool = False
+
+    def __call__(self) -> None:
+        """Prints what was found."""
+        checkup = examine_checkpoint(self.checkpoint, step=self.checkpoint_step)
+        print(json.dumps(checkup.to_json(), indent=2) if self.json else "\n".join(checkup_lines(checkup)))
+        if not checkup.ok:
+            sys.exit(1)
+
+
+def checkup_lines(checkup: Checkup) -> list[str]:
+    """Returns the text of a checkup: facts, what would be captured, notes, and problems last, where they are seen."""
+    lines = [line for name, value in checkup.facts.items() for line in _fact_lines(name, value)]
+    if checkup.captured:
+        lines += ["", "Captured per step by default, float16, on the example batch:"]
+        lines += [line for name, value in checkup.captured.items() for line in _fact_lines(name, value)]
+    if checkup.notes:
+        lines += ["", "Worth knowing:", *(line for note in checkup.notes for line in _paragraph(note))]
+    if checkup.problems:
+        lines += [
+            "",
+            f"Wrong ({len(checkup.problems)}):",
+            *(line for text in checkup.problems for line in _paragraph(text)),
+        ]
+    return [*lines, "", "Nothing is wrong." if checkup.ok else f"{checkup.checkpoint} needs mending."]
+
+
+def _fact_lines(name: str, value: Any) -> list[str]:
+    text = f"{value:,}" if name in ("parameters", "bytes", "bytes per step") else _plain(value)
+    return _wrap(text, f"{name:<{_NAME_WIDTH}}") or [name]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_plain(entry)}" for key, entry in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _paragraph(text: str) -> list[str]:
+    first, *rest = text.splitlines()
+    return [*_wrap(first, "- "), *(f"  {line}" for line in rest)]
+
+
+def _wrap(text: str, start: str) -> list[str]:
+    # Paths stay whole, so that they can be copied.
+    wrapper = textwrap.TextWrapper(_LINE_WIDTH, break_long_words=False, break_on_hyphens=False)
+    wrapper.initial_indent, wrapper.subsequent_indent = start, " " * len(start)
+    return wrapper.wrap(text)
