@@ -21,7 +21,7 @@ def fails(capsys, *arguments) -> str:
 
 def test_attend_leaves_exactly_these_files(tmp_path, capsys):
     out = tmp_path / "out"
-    run("attend", "demo", "demo", "--episode", 1, "--steps", "0,9:11", "--layers", "1", "--gif", "-o", out)
+    run("attend", "drawn", "drawn", "--episode", 1, "--steps", "0,9:11", "--layers", "1", "--gif", "-o", out)
     assert sorted(p.name for p in out.iterdir()) == [
         "attention_results",
         "attention_video.gif",
@@ -38,7 +38,7 @@ def test_attend_leaves_exactly_these_files(tmp_path, capsys):
 
 
 def test_a_second_run_does_not_mix_with_the_first(tmp_path, capsys):
-    arguments = ("attend", "demo", "demo", "--steps", "0", "--layers", "0", "-o", tmp_path / "out")
+    arguments = ("attend", "drawn", "drawn", "--steps", "0", "--layers", "0", "-o", tmp_path / "out")
     run(*arguments)
     capsys.readouterr()
     assert "already holds results of an earlier run" in fails(capsys, *arguments)
@@ -46,7 +46,7 @@ def test_a_second_run_does_not_mix_with_the_first(tmp_path, capsys):
 
 
 def test_layout_prints_every_token_and_draws_the_matrix(tmp_path, capsys):
-    run("layout", "demo", "demo", "--step", 0, "-o", tmp_path)
+    run("layout", "drawn", "drawn", "--step", 0, "-o", tmp_path)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["token", "group", "time", "camera", "row", "column", "piece", "pad"]
     assert lines[1].split() == ["0", "task_language", "-", "-", "-", "-", "\u2581pick", "-"]
@@ -57,42 +57,46 @@ def test_layout_prints_every_token_and_draws_the_matrix(tmp_path, capsys):
 
 
 def test_layout_without_an_episode(tmp_path, capsys):
-    run("layout", "demo", "--brief", "-o", tmp_path)
+    run("layout", "drawn", "--brief", "-o", tmp_path)
     assert "The policy's example batch" in capsys.readouterr().out
 
 
 def test_words_and_goal_from_the_command_line(tmp_path, capsys):
     goal = tmp_path / "goal.png"
     Image.new("RGB", (40, 30), "red").save(goal)
-    common = ("attend", "demo", "demo", "--steps", "2", "--layers", "0")
+    common = ("attend", "drawn", "drawn", "--steps", "2", "--layers", "0")
     run(*common, "--task", "pick up the red cube", "--query", "word:red", "-o", tmp_path / "words")
-    assert "word 'red' of demo" in capsys.readouterr().out
+    assert "word 'red' of drawn" in capsys.readouterr().out
     run(*common, "--goal-image", goal, "-o", tmp_path / "goal")
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("nowhere", "demo"), "nowhere. Give a folder with config.json"),
-        (("demo", "nowhere"), "nowhere: there is no such file"),
-        (("demo", "demo", "--episode", "4"), "0..3"),
-        (("demo", "demo", "--steps", "12"), "step must be in 0..11, got 12"),
-        (("demo", "demo", "--steps", "a"), 'A step selection looks like "all"'),
-        (("demo", "demo", "--layers", "3"), "layer must be in 0..2, got 3"),
-        (("demo", "demo", "--heads", "0,9"), "head must be in 0..3, got 9"),
-        (("demo", "demo", "--camera", "rist"), "Did you mean 'wrist'"),
-        (("demo", "demo", "--cameras", "primary"), "takes NAME=VALUE"),
-        (("demo", "demo", "--split", "tran"), "train"),
-        (("demo", "demo", "--query", "readout"), "Did you mean 'readout_action'"),
-        (("demo", "demo", "--goal-image", "no.png"), "The goal image no.png cannot be read"),
-        (("demo", "demo", "--checkpoint-step", "3"), "it has steps [0]"),
-        (("demo", "demo", "--codec", "mpeg9"), "h264"),
-        (("demo", "demo", "--fps", "0"), "--fps must be in 0.01..240, got 0.0"),
-        (("demo", "demo", "--fps", "inf"), "--fps must be in 0.01..240, got inf"),
-        (("demo", "demo", "--task", " "), "The task's words are empty"),
-        (("demo", "demo", "--query", "task_language"), "may not look at any image"),
-        (("demo", "demo", "--query", "readout_action:²"), "has tokens 0..0"),
-        (("demo", "demo", "--seed", "99999999999999999999"), "`seed` must be in"),
+        (("nowhere", "drawn"), "nowhere. Give a folder with config.json"),
+        (("drawn", "nowhere"), "nowhere: there is no such file"),
+        (("drawn", "drawn", "--episode", "4"), "0..3"),
+        (("drawn", "drawn", "--steps", "12"), "step must be in 0..11, got 12"),
+        (("drawn", "drawn", "--steps", "a"), 'A step selection looks like "all"'),
+        (("drawn", "drawn", "--layers", "3"), "layer must be in 0..2, got 3"),
+        (("drawn", "drawn", "--heads", "0,9"), "head must be in 0..3, got 9"),
+        (("drawn", "drawn", "--camera", "rist"), "Did you mean 'wrist'"),
+        (("drawn", "drawn", "--cameras", "primary"), "takes NAME=VALUE"),
+        (("drawn", "drawn", "--split", "tran"), "train"),
+        (("drawn", "drawn", "--query", "readout"), "Did you mean 'readout_action'"),
+        (("drawn", "drawn", "--goal-image", "no.png"), "The goal image no.png cannot be read"),
+        (("drawn", "drawn", "--checkpoint-step", "3"), "it has steps [0]"),
+        (("drawn", "drawn", "--codec", "mpeg9"), "h264"),
+        (("drawn", "drawn", "--fps", "0"), "--fps must be in 0.01..240, got 0.0"),
+        (("drawn", "drawn", "--fps", "inf"), "--fps must be in 0.01..240, got inf"),
+        (("drawn", "drawn", "--task", " "), "The task's words are empty"),
+        (("drawn", "drawn", "--query", "task_language"), "may not look at any image"),
+        (("drawn", "drawn", "--query", "readout_action:²"), "has tokens 0..0"),
+        (("drawn", "drawn", "--seed", "99999999999999999999"), "`seed` must be in"),
+        (("drawn", "drawn", "--queries", "obs_primry"), "Did you mean 'obs_primary'"),
+        (("drawn", "drawn", "--keys", "obs_wrst"), "Did you mean 'obs_wrist'"),
+        (("drawn", "drawn", "--keys", "obs_primary", "--camera", "wrist"), "Capture it with --keys obs_wrist"),
+        (("drawn", "drawn", "--resume", "--overwrite"), "give one of them"),
     ],
 )
 def test_a_sentence_and_exit_code_2(capsys, tmp_path, arguments, sentence):
@@ -103,18 +107,45 @@ def test_a_sentence_and_exit_code_2(capsys, tmp_path, arguments, sentence):
 
 def test_an_output_folder_that_cannot_be_written(capsys, tmp_path):
     (tmp_path / "file").touch()
-    assert "cannot be written" in fails(capsys, "attend", "demo", "demo", "-o", tmp_path / "file" / "out")
+    assert "cannot be written" in fails(capsys, "attend", "drawn", "drawn", "-o", tmp_path / "file" / "out")
 
 
-def test_interrupt_leaves_nothing(capsys, tmp_path, monkeypatch):
+def test_an_interrupt_while_drawing_keeps_the_run_and_no_half_pictures(capsys, tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("octoscope.cli.attend_command.write_attention_results", interrupted)
-    with pytest.raises(SystemExit) as stop:
-        run("attend", "demo", "demo", "--steps", "0", "-o", tmp_path / "out")
+    arguments = ("attend", "drawn", "drawn", "--steps", "0", "--layers", "1", "-o", tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr("octoscope.cli.attend_episodes.write_attention_results", interrupted)
+        with pytest.raises(SystemExit) as stop:
+            run(*arguments)
     assert stop.value.code == 130
-    assert not (tmp_path / "out").exists()
+    assert "is whole, its pictures are not drawn: draw them with --resume" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.zarr"]
+    run(*arguments, "--resume")
+    assert (tmp_path / "out" / "attention_video.mp4").exists()
+    assert "they were there already" not in capsys.readouterr().out
+
+
+def test_several_episodes_each_into_its_folder_and_finished_ones_are_left_alone(tmp_path, capsys):
+    arguments = ("attend", "drawn", "drawn", "--steps", "0,1", "--no-pictures", "--queries", "readout", "-o", tmp_path)
+    run(*arguments, "--episode", "0", "2")
+    whole = [tmp_path / f"episode_{index}" / "run.zarr" for index in (0, 2)]
+    written = [path.stat().st_mtime_ns for path in whole]
+    assert "4.8 kB a step" in capsys.readouterr().out
+    run(*arguments, "--episode", "all", "--resume")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"episode_{index}" for index in range(4)]
+    assert [path.stat().st_mtime_ns for path in whole] == written
+
+
+def test_an_episode_that_cannot_be_run_does_not_stop_the_others(tmp_path, capsys):
+    error = fails(
+        capsys,
+        *("attend", "drawn", "drawn", "--episode", "0,1", "--steps", "0", "--query", "word:ball", "--no-pictures"),
+        *("--queries", "readout", "-o", tmp_path),
+    )
+    assert "The instruction has no word 'ball'" in error
+    assert len(list(tmp_path.glob("episode_*/run.zarr"))) == 1
 
 
 def test_demo_replaces_an_earlier_demo(tmp_path, capsys):

@@ -69,8 +69,13 @@ def test_no_run_and_half_a_run_are_refused(tmp_path, stored):
     with pytest.raises(KeyboardInterrupt), RunWriter(tmp_path / "half.zarr", manifest=run.manifest):
         raise KeyboardInterrupt
     assert not (tmp_path / "half.zarr").exists()
-    # As after a kill: nobody marked it finished, nobody removed it.
-    RunWriter(tmp_path / "half.zarr", manifest=run.manifest)
+    with pytest.raises(KeyboardInterrupt), RunWriter(tmp_path / "half.zarr", manifest=run.manifest) as writer:
+        writer.append_step({"actions": (np.zeros((4, 7), np.float32), ("horizon", "dim"))})
+        raise KeyboardInterrupt
+    with pytest.raises(RunError, match=r"was not finished: 1 of 2 steps .*--resume"):
+        Run.open(tmp_path / "half.zarr")
+    # Even where somebody moves it to its place by hand.
+    (tmp_path / "half.zarr.unfinished" / "run.zarr").rename(tmp_path / "half.zarr")
     with pytest.raises(RunError, match="was not finished"):
         Run.open(tmp_path / "half.zarr")
 

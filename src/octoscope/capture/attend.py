@@ -2,26 +2,29 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from tqdm import tqdm
 from zarr.abc.store import Store
 from zarr.storage import MemoryStore
 
 from octoscope.array_typing import UInt8
+from octoscope.capture.interrupt import StopAfterStep
 from octoscope.capture.observations import EpisodeObservations, episode_task
+from octoscope.capture.provenance import run_manifest
+from octoscope.capture.step_capture import StepCapture
 from octoscope.episodes.episode import Episode
-from octoscope.errors import OutputError, SelectionError
-from octoscope.octo.action_normalization import unnormalize_actions
+from octoscope.errors import Interrupted, SelectionError
 from octoscope.octo.model import OctoModel
-from octoscope.octo.states import attention_weights, token_pad
+from octoscope.runs.attention_selection import AttentionSelection, default_query_groups
+from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
-from octoscope.runs.run_writer import RunWriter
+from octoscope.runs.run_writer import RunWriter, WholeArrays, open_finished
 from octoscope.tokens.layout import TokenLayout
+
+__all__ = ["attend", "default_query_groups", "episode_layout"]
 
 
 def attend(
@@ -30,58 +33,89 @@ def attend(
     store: str | Path | Store | None = None,
     *,
     steps: Sequence[int] | None = None,
-    query_groups: Sequence[str] | None = None,
+    query_groups: str | Sequence[str] | None = None,
+    key_groups: Sequence[str] | None = None,
+    layers: Sequence[int] | None = None,
     instruction: str | None = None,
     goal_images: Mapping[str, UInt8[np.ndarray, "height width 3"]] | None = None,
+    observation_keys: Mapping[str, str] | None = None,
+    window: int | None = None,
     seed: int = 0,
     dtype: str = "float16",
+    compute: str = "exact",
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = False,
 ) -> Run:
     """Runs the policy over an episode and returns what it attended to and did.
+
+    At a path, every step is kept as soon as it is made: after an error, Ctrl-C or a kill the same call with `resume` goes on with
+    the next one, and the run has the same bytes as one made in one go. Until then it lies in STORE.unfinished.
 
     Args:
       model: The policy.
       episode: The recording; the policy's actions are predicted, not executed (open loop).
       store: Where the run is written, a path that does not exist yet; in memory by default.
       steps: Steps of the episode, in the order wanted; all by default.
-      query_groups: Groups whose attention is kept, at the current timestep; by default every readout and the words that can
-        see images (the repeated instruction).
+      query_groups: Groups whose attention is kept, at the current timestep; "readout" for the readouts, "all" for every row of
+        every timestep; by default every readout and the words that can see images (the repeated instruction).
+      key_groups: Groups whose keys are kept; all by default. Weights are never renormalised: the rest is missing, not zero.
+      layers: Layers that are kept; all by default.
       instruction: Words to use instead of the episode's.
       goal_images: Goal images by camera name.
+      observation_keys: Recorded field by observation key ({"proprio": "state"}), where its name does not tell; "none" leaves
+        the key out.
+      window: Timesteps of history; as many as in training by default.
       seed: Of the action head's noise. The noise of a step depends on the seed and the step alone.
       dtype: Of the stored weights: "float16" (each weight to 3 digits, rows sum to 1 within 1e-3) or "float32".
+      compute: "exact": the very forward of `OctoModel.act`, bit for bit. "fast": only what is read, and once what steps share; attention
+        and the readout are equal within 1e-5. It falls back to "exact" where prefix rows ("all" among them) are kept, or the policy's
+        prefix looks beyond itself. "bf16": "fast" with the factors of the transformer's products rounded to bfloat16, which moves
+        about a hundredth of a row's weight; for GPUs. What was done is in the manifest.
+      resume: Go on with the unfinished run at the path; return a finished one as it is.
+      overwrite: Replace the run at the path, once the new one is whole; begin an unfinished one anew.
       progress: Show a progress bar.
 
     Raises:
-      EpisodeError: If policy and episode share no camera, or there is no task.
-      SelectionError: If a step or query group does not exist.
-      OutputError: If `store` exists already.
+      EpisodeError: If policy and episode share no camera, numbers are missing or of another shape, or there is no task.
+      SelectionError: If a step, layer, token group or observation key does not exist, or `compute` does not cover them.
+      OutputError: If `store` exists already, cannot be written, or is being written by another process.
+      RunError: If the run to go on with was begun with other arguments.
+      Interrupted: After Ctrl-C, when the step at hand was finished and kept.
     """
-    observations = EpisodeObservations(model, episode)
+    observations = EpisodeObservations(model, episode, observation_keys=observation_keys, window=window)
     words, tasks = episode_task(model, episode, instruction=instruction, goal_images=goal_images)
     steps = _check_steps(episode, steps)
     if dtype not in ("float16", "float32"):
         raise ValueError(f"`dtype` must be 'float16' or 'float32', got {dtype!r}.")
     if not 0 <= seed < 2**32:
         raise SelectionError(f"`seed` must be in 0..{2**32 - 1}, got {seed}.")
-    if isinstance(store, str | Path) and Path(store).exists():
-        raise OutputError(f"{store} exists already. Give a path that does not, or remove it.")
     layout = episode_layout(model, observations, tasks, instruction=words, step=steps[0])
-    groups = default_query_groups(layout) if query_groups is None else tuple(query_groups)
-    rows = {group: layout.select(group, timestep=-1) for group in groups}
-    statistics = _known_statistics(model, episode.dataset)
-    manifest = _manifest(model, observations, layout, groups, words, steps, goal_images, seed)
-    with RunWriter(MemoryStore() if store is None else store, manifest=manifest) as writer:
-        _write_episode(writer, episode, layout)
-        for step in tqdm(steps, desc="attend", unit="step", disable=not progress):
-            dims = None if statistics is None else len(statistics["mean"])
-            arrays = _capture_step(
-                model, observations.at(step), tasks, step=step, seed=seed, rows=rows, dtype=dtype, robot_dims=dims
-            )
-            if statistics is not None:
-                robot = unnormalize_actions(arrays["actions"][0], statistics)
-                arrays["actions_robot"] = (robot.astype(np.float32), ("horizon", "robot_dim"))
-            writer.append_step(arrays)
+    selection = AttentionSelection.choose(
+        layout, num_layers=model.num_layers, query_groups=query_groups, key_groups=key_groups, layers=layers
+    )
+    capture = StepCapture(model, observations, tasks, layout, selection, seed, dtype, compute)
+    manifest = run_manifest(
+        model,
+        observations,
+        layout,
+        selection,
+        instruction=words,
+        goal_images=goal_images,
+        steps=steps,
+        seed=seed,
+        dtype=dtype,
+        compute=capture.compute,
+    )
+    finished = open_finished(store, manifest=manifest) if resume and isinstance(store, str | Path) else None
+    if finished is not None:
+        return finished
+    target = MemoryStore() if store is None else store
+    whole = _whole_arrays(episode, layout, selection, steps)
+    with RunWriter(target, manifest=manifest, whole=whole, resume=resume, overwrite=overwrite) as writer:
+        stopped = _write_steps(writer, capture, steps, progress=progress)
+    if stopped:
+        raise Interrupted(f"stopped after the last step: the run {store or ''} is whole. Go on with --resume.")
     return writer.read()
 
 
@@ -90,49 +124,33 @@ def episode_layout(
 ) -> TokenLayout:
     """Returns the token layout of an episode, with the pieces of the instruction on its language tokens."""
     layout = model.token_layout(observations.at(step), tasks)
+    unrecorded = tuple(camera for camera in layout.cameras if camera not in observations.episode.images)
+    layout = dataclasses.replace(layout, unrecorded=unrecorded)
     return layout if model.text_processor is None else layout.with_words(model.text_processor.pieces(instruction))
 
 
-def default_query_groups(layout: TokenLayout) -> tuple[str, ...]:
-    """Returns the readouts, then the repeated instruction, whose words can see images."""
-    readouts = [span.group for span in layout.spans if span.source.kind == "readout"]
-    words = [span.group for span in layout.spans if span.source.repeats is not None]
-    return tuple(dict.fromkeys(readouts + words)) or layout.groups[-1:]
-
-
-def _capture_step(
-    model: OctoModel,
-    observation: Mapping[str, Any],
-    tasks: Mapping[str, Any],
-    *,
-    step: int,
-    seed: int,
-    rows: Mapping[str, np.ndarray],
-    dtype: str,
-    robot_dims: int | None,
-) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
-    query_rows = tuple(int(row) for places in rows.values() for row in places)
-    head = "action" if "action" in model.module.heads else next(iter(model.module.heads))
-    rng = jax.random.fold_in(jax.random.PRNGKey(seed), step)
-    actions, states = model.act(
-        observation, tasks, rng=rng, watch=True, query_rows=query_rows, head=head, embodiment_action_dim=robot_dims
-    )
-    # The cast happens on the device: NumPy is slow on the subnormal numbers that softmax is full of.
-    weights = np.asarray(attention_weights(states)[0].astype(dtype))
-    arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {}
-    start = 0
-    for group, places in rows.items():
-        arrays[f"attention/{group}"] = (
-            weights[:, :, start : start + len(places)],
-            ("layer", "head", f"query_{group}", "key"),
-        )
-        start += len(places)
-    arrays["token_pad"] = (np.asarray(token_pad(states)[0]), ("token",))
-    arrays["timestep_pad_mask"] = (np.asarray(observation["timestep_pad_mask"][0]), ("window",))
-    window = arrays["timestep_pad_mask"][0].shape[0]
-    arrays["frame_index"] = (np.maximum(np.arange(step - window + 1, step + 1), 0), ("window",))
-    arrays["actions"] = (np.asarray(actions[0]), ("horizon", "dim"))
-    return arrays
+def _write_steps(writer: RunWriter, capture: StepCapture, steps: Sequence[int], *, progress: bool) -> bool:
+    """Makes the steps that are not there yet; returns whether Ctrl-C was pressed during the last one."""
+    size = capture.selection.bytes_per_step(capture.layout, num_heads=capture.model.num_heads, dtype=capture.dtype)
+    with (
+        tqdm(
+            total=len(steps),
+            initial=writer.written,
+            desc=f"attend {capture.observations.episode.name}",
+            unit="step",
+            postfix=f"{readable_bytes(size)} a step",
+            disable=not progress,
+        ) as bar,
+        StopAfterStep(lambda: bar.set_postfix_str("stopping after this step; Ctrl-C again stops at once")) as stop,
+    ):
+        for step in steps[writer.written :]:
+            writer.append_step(capture.arrays_at(step))
+            bar.update()
+            if stop.requested:
+                break
+    if stop.requested and writer.written < len(steps):
+        raise Interrupted(f"stopped after step {steps[writer.written - 1]}. {writer.kept()}".strip())
+    return stop.requested
 
 
 def _check_steps(episode: Episode, steps: Sequence[int] | None) -> list[int]:
@@ -145,47 +163,20 @@ def _check_steps(episode: Episode, steps: Sequence[int] | None) -> list[int]:
     return chosen
 
 
-def _known_statistics(model: OctoModel, dataset: str) -> Mapping[str, Any] | None:
-    try:
-        return model.action_statistics(dataset)
-    except SelectionError:
-        return None
-
-
-def _write_episode(writer: RunWriter, episode: Episode, layout: TokenLayout) -> None:
+def _whole_arrays(
+    episode: Episode, layout: TokenLayout, selection: AttentionSelection, steps: Sequence[int]
+) -> WholeArrays:
+    """Returns the frames and recorded actions, and what the indices of the other arrays stand for."""
+    places = {f"query_{group}": selection.query_places(layout, group) for group in selection.query_groups}
+    attention = {"step": steps, "layer": selection.layers, "key": selection.key_places(layout), **places}
+    whole: dict[str, tuple[Any, tuple[str, ...]]] = {"step": (np.array(steps, np.int32), ("step",))}
+    whole |= {f"attention/{name}": (np.array(values, np.int32), (name,)) for name, values in attention.items()}
     for camera in layout.cameras:
-        frames = np.asarray(episode.images[camera])
-        writer.write_whole(f"frames/{camera}", frames, ("time", f"height_{camera}", f"width_{camera}", "channel"))
+        axes = ("time", f"height_{camera}", f"width_{camera}", "channel")
+        whole[f"frames/{camera}"] = (np.asarray(episode.images[camera]), axes)
+        if f"mask_{camera}" in episode.extras and "target_id" in episode.extras:
+            whole[f"masks/{camera}"] = (np.asarray(episode.extras[f"mask_{camera}"]), axes[:3])
+            whole["target_id"] = (np.asarray(episode.extras["target_id"]), ("time",))
     if episode.actions is not None:
-        writer.write_whole("recorded_actions", np.asarray(episode.actions), ("time", "recorded_dim"))
-
-
-def _manifest(
-    model: OctoModel,
-    observations: EpisodeObservations,
-    layout: TokenLayout,
-    groups: Sequence[str],
-    instruction: str,
-    steps: list[int],
-    goal_images: Mapping[str, Any] | None,
-    seed: int,
-) -> dict[str, Any]:
-    episode = observations.episode
-    return {
-        "octoscope_version": version("octoscope"),
-        "policy": model.name,
-        "policy_note": model.note,
-        "policy_step": model.checkpoint.step,
-        "policy_sha256": model.checkpoint.digest(),
-        "config": model.config,
-        "episode": episode.name,
-        "episode_length": len(episode),
-        "dataset": episode.dataset,
-        "instruction": instruction,
-        "goal_images": sorted(goal_images or ()),
-        "seed": seed,
-        "steps": steps,
-        "query_groups": list(groups),
-        "layout": layout.to_json(),
-        "transforms": {camera: dataclasses.asdict(t) for camera, t in observations.transforms.items()},
-    }
+        whole["recorded_actions"] = (np.asarray(episode.actions), ("time", "recorded_dim"))
+    return whole

@@ -10,27 +10,21 @@ import numpy as np
 from PIL import Image, ImageOps
 from tyro.conf import Positional, arg
 
-from octoscope.attention.maps import placed_spans, require_sight
-from octoscope.attention.query import find_query
-from octoscope.capture.attend import attend, default_query_groups, episode_layout
-from octoscope.capture.observations import EpisodeObservations, episode_task
+from octoscope.cli.attend_episodes import AttendSettings, EpisodeJob, run_all
 from octoscope.cli.selection import parse_pairs, parse_selection
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import EpisodeError, SelectionError, nearest
+from octoscope.octo.device import Device, keep_compiled_programs, use_device
 from octoscope.octo.model import OctoModel
-from octoscope.pictures.attention_results import FILM, SHEETS, write_attention_results
 from octoscope.render.film import CODECS
-from octoscope.runs.staged_output import staged_output
-
-RUN = "run.zarr"
-_RESULTS = (SHEETS, f"{FILM}*.mp4", f"{FILM}*.gif", RUN)
 
 
 @dataclass(frozen=True)
 class Attend:
     """Show where every layer and head of a policy looks, at every step of an episode.
 
-    Writes attention_results/step_S_layer_L.png, attention_video.mp4 and run.zarr. Example:
+    Writes attention_results/step_S_layer_L.png, attention_video.mp4 and run.zarr; for several episodes each into a folder of its own.
+    Every step is kept as soon as it is made: after Ctrl-C or a crash, the same command with --resume goes on. Example:
 
     octoscope attend hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 3 --layers 0,6,11 -o output
     """
@@ -39,21 +33,30 @@ class Attend:
     checkpoint: Positional[str]
     # An RLDS dataset, or 'demo'.
     episodes: Positional[str]
-    # Which episode, from 0.
-    episode: int = 0
+    # Which episodes, from 0: '3', '0,3,5', '0:10', 'all'.
+    episode: tuple[str, ...] = ("0",)
     # Split of the dataset; 'train' where it exists.
     split: str | None = None
     # Steps: 'all', '4', '0,2,5', '0:10'.
     steps: str = "all"
-    # Layers, like steps.
-    layers: str = "all"
-    # Heads, like steps; mean and max are always over all heads.
+    # Layers that are kept and drawn, like steps.
+    layers: tuple[str, ...] = ("all",)
+    # Heads that are drawn, like steps; mean and max are always over all heads, and the run keeps all.
     heads: str = "all"
+    # Token groups whose attention is kept: 'readout', 'all' for every row of every timestep, or names; by default the readouts and
+    # the words that can see images.
+    queries: tuple[str, ...] = ()
+    # Token groups that attention to is kept; all by default.
+    keys: tuple[str, ...] = ()
     # Draw only this camera ('primary').
     camera: str | None = None
     # Recorded image of each camera, where it cannot be told: primary=image_0.
     cameras: tuple[str, ...] = ()
-    # Whose attention: a token group, 'GROUP:TOKEN', or 'word:WORD'; the first readout by default.
+    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
+    observation: tuple[str, ...] = ()
+    # Timesteps of history; as many as in training by default.
+    window: int | None = None
+    # Whose attention is drawn: a token group, 'GROUP:TOKEN', or 'word:WORD'; the first readout by default.
     query: str | None = None
     # Words to use instead of the episode's instruction.
     task: str | None = None
@@ -69,9 +72,21 @@ class Attend:
     codec: str = "h264"
     # Also write attention_video.gif.
     gif: bool = False
+    # Of the sheets: 'jpeg' is written in a third of the time, with colours a few levels off.
+    format: Literal["png", "jpeg"] = "png"
+    # Write the runs alone, and draw nothing.
+    no_pictures: bool = False
     # How weights are stored: float16 or float32.
     precision: Literal["float16", "float32"] = "float16"
-    # Replace the results that an earlier run left in the output folder.
+    # How: 'exact' is bit for bit the forward that acts; 'fast' does only what is read, equal to rounding; 'bf16' also rounds products.
+    compute: Literal["exact", "fast", "bf16"] = "exact"
+    # What the policy runs on; a GPU where there is one, by default.
+    device: Device = "auto"
+    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
+    no_compilation_cache: bool = False
+    # Go on with what an earlier call began, and leave finished episodes as they are.
+    resume: bool = False
+    # Replace the results that an earlier call left in the output folder.
     overwrite: bool = False
     # Folder for the results.
     output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
@@ -79,53 +94,60 @@ class Attend:
     def __call__(self) -> None:
         """Checks all that was asked for, then runs, draws, and says where everything is."""
         check_film(fps=self.fps, codec=self.codec)
+        if self.resume and self.overwrite:
+            raise SelectionError("--resume goes on with what is there, --overwrite begins anew: give one of them.")
+        use_device(self.device)
+        if not self.no_compilation_cache:
+            keep_compiled_programs()
         model = OctoModel.load_pretrained(self.checkpoint, step=self.checkpoint_step)
         source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
-        episode = source[self.episode]
-        steps = parse_selection(self.steps, count=len(episode), what="step")
-        goals = read_goal_images(self.goal_image)
-        observations = EpisodeObservations(model, episode)
-        words, tasks = episode_task(model, episode, instruction=self.task, goal_images=goals)
-        layout = episode_layout(model, observations, tasks, instruction=words)
-        groups = default_query_groups(layout)
-        query = find_query(layout, self.query)
-        layers = parse_selection(self.layers, count=model.num_layers, what="layer")
-        heads = parse_selection(self.heads, count=model.num_heads, what="head")
-        placed_spans(layout, self.camera)
-        require_sight(layout, query)
-        with staged_output(self.output, _RESULTS, overwrite=self.overwrite) as folder:
-            run = attend(
-                model,
-                episode,
-                folder / RUN,
-                steps=sorted(steps),
-                query_groups=tuple(dict.fromkeys((*groups, query.group))),
-                instruction=self.task,
-                goal_images=goals,
-                seed=self.seed,
-                dtype=self.precision,
-                progress=True,
-            )
-            write_attention_results(
-                run,
-                folder,
-                query=query,
-                layers=sorted(layers),
-                camera=self.camera,
-                heads=heads,
-                fps=self.fps,
-                codec=self.codec,
-                gif=self.gif,
-                progress=True,
-            )
-        task = f'"{words}"' if words else f"goal image {', '.join(goals or ())}"
-        print(f"{query.label} of {model.name} over {episode.name}, {task}, {len(steps)} steps:")
-        print(f"  {self.output / SHEETS}: one sheet per step and layer ({len(steps) * len(layers)})")
-        for film in sorted(self.output.glob(f"{FILM}*")):
-            print(f"  {film}: one frame per step")
-        print(f"  {self.output / RUN}: the weights behind them")
+        chosen = self.chosen(len(source))
+        one = EpisodeJob(model, self.settings(model))
+        if ",".join(self.episode).removeprefix("-").isdecimal():
+            one.run(source[chosen[0]], self.output)
+        else:
+            run_all(one, source, chosen, self.output)
         if model.note:
             print(model.note)
+
+    def chosen(self, count: int) -> list[int]:
+        """Returns which of `count` episodes were asked for.
+
+        Raises:
+          SelectionError: If one does not exist.
+        """
+        return parse_selection(",".join(self.episode), count=count, what="episode")
+
+    def settings(self, model: OctoModel) -> AttendSettings:
+        """Returns what is asked of every episode alike.
+
+        Raises:
+          SelectionError: If a layer or head does not exist.
+          EpisodeError: If a goal image cannot be read.
+        """
+        return AttendSettings(
+            steps=self.steps,
+            layers=sorted(parse_selection(",".join(self.layers), count=model.num_layers, what="layer")),
+            heads=parse_selection(self.heads, count=model.num_heads, what="head"),
+            queries=self.queries,
+            keys=self.keys or None,
+            camera=self.camera,
+            observation_keys=parse_pairs(self.observation, what="--observation", example="proprio=state"),
+            window=self.window,
+            query=self.query,
+            instruction=self.task,
+            goal_images=read_goal_images(self.goal_image),
+            seed=self.seed,
+            fps=self.fps,
+            codec=self.codec,
+            gif=self.gif,
+            picture_format=self.format,
+            pictures=not self.no_pictures,
+            dtype=self.precision,
+            compute=self.compute,
+            resume=self.resume,
+            overwrite=self.overwrite,
+        )
 
 
 def check_film(*, fps: float, codec: str) -> None:

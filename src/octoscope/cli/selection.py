@@ -41,7 +41,7 @@ def parse_selection(text: str, *, count: int, what: str) -> list[int]:
     return list(dict.fromkeys(chosen))
 
 
-def parse_pairs(pairs: tuple[str, ...], *, what: str) -> Mapping[str, str] | None:
+def parse_pairs(pairs: tuple[str, ...], *, what: str, example: str = "primary=image_0") -> Mapping[str, str] | None:
     """Returns {"primary": "image_0"} for ("primary=image_0",), None for nothing.
 
     Raises:
@@ -49,5 +49,5 @@ def parse_pairs(pairs: tuple[str, ...], *, what: str) -> Mapping[str, str] | Non
     """
     for pair in pairs:
         if "=" not in pair:
-            raise SelectionError(f'{what} takes NAME=VALUE, as in primary=image_0, got "{pair}".')
+            raise SelectionError(f'{what} takes NAME=VALUE, as in {example}, got "{pair}".')
     return dict(pair.split("=", 1) for pair in pairs) or None

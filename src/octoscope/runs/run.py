@@ -1,6 +1,8 @@
 """A run: one stored analysis of one episode, a zarr v3 group that opens without jax.
 
     attention/GROUP      (step, layer, head, query, key)  weights of the current timestep's GROUP tokens, after mask and softmax
+    attention/layer, key                                  which layers, and which places of the sequence, are kept
+    step, attention/step                                  which steps of the episode the run holds
     token_pad            (step, token)                    True where a token was masked out as a key
     frame_index          (step, window)                   which frame of the episode each timestep shows
     timestep_pad_mask    (step, window)                   False where the timestep is padded history
@@ -8,11 +10,14 @@
     actions              (step, horizon, dim)             normalised, as the head gives them
     actions_robot        (step, horizon, robot_dim)       in the dataset's units; absent without statistics
     recorded_actions     (time, recorded_dim)             absent when the episode has none
+    masks/CAMERA         (time, height, width)            which object each pixel shows; absent when the episode has no masks
+    target_id            (time,)                          which of these objects the instruction names; with masks only
 
 The manifest, in the group's attributes, says which policy, episode, instruction, seed and layout all this belongs to.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +28,14 @@ from zarr.abc.store import Store
 
 from octoscope.array_typing import Bool, Float, Int, UInt8
 from octoscope.errors import RunError, SelectionError, nearest
+from octoscope.runs.attention_selection import AttentionSelection
+from octoscope.runs.unfinished import Unfinished
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 
-FORMAT = 1
+# 1: one file per step, all layers and keys. 2: shards, a selection of layers and keys, coordinates.
+FORMAT = 2
+_READABLE = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -44,13 +53,18 @@ class Run:
         Raises:
           RunError: If there is none, it is not finished, or it is of another format.
         """
+        if isinstance(store, str | Path):
+            _check_finished(Path(store))
         try:
             group = zarr.open_group(store, mode="r")
-        except (FileNotFoundError, ValueError) as error:
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:
             raise RunError(f"There is no run at {store} ({error}).") from None
         manifest: dict[str, Any] = dict(group.attrs)
-        if manifest.get("format") != FORMAT:
-            raise RunError(f"{store} is no run of format {FORMAT}, but {manifest.get('format', 'something else')}.")
+        if manifest.get("format") not in _READABLE:
+            came = (
+                f"of format {manifest['format']}: get a newer octoscope" if "format" in manifest else "something else"
+            )
+            raise RunError(f"{store} is no run of format {' or '.join(map(str, _READABLE))}, but {came}.")
         if not manifest["complete"]:
             raise RunError(f"The run at {store} was not finished. Make it anew.")
         return cls(group, manifest, TokenLayout.from_json(manifest["layout"]))
@@ -67,13 +81,35 @@ class Run:
 
     @property
     def num_layers(self) -> int:
-        """Layers of the policy."""
-        return self._attention(self.query_groups[0]).shape[1]
+        """Layers of the policy, kept or not."""
+        return self.manifest.get("num_layers") or self._attention(self.query_groups[0]).shape[1]
 
     @property
     def num_heads(self) -> int:
         """Attention heads of each layer."""
         return self._attention(self.query_groups[0]).shape[2]
+
+    @functools.cached_property
+    def selection(self) -> AttentionSelection:
+        """Which rows, keys and layers of the attention are in the run."""
+        return AttentionSelection.from_manifest(self.manifest, self.layout, num_layers=self.num_layers)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Layers whose attention is stored, in rising order."""
+        return self.selection.layers
+
+    @property
+    def key_groups(self) -> tuple[str, ...]:
+        """Token groups whose keys are stored, in sequence order."""
+        return self.selection.key_groups
+
+    @property
+    def captured_keys(self) -> Bool[np.ndarray, " key"]:
+        """True where the weights of a key are stored."""
+        captured = np.zeros(self.layout.size, bool)
+        captured[self.selection.key_places(self.layout)] = True
+        return captured
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -90,17 +126,91 @@ class Run:
             raise SelectionError(f"The run holds the steps {_ranges(self.steps)}, got {step}.")
         return self.steps.index(step)
 
-    def attention(self, query_group: str, *, step: int) -> Float[np.ndarray, "layer head query key"]:
-        """Returns the weights of all layers and heads at one step of the episode, in float32.
+    def attention(
+        self, query_group: str, *, step: int, layers: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "layer head query key"]:
+        """Returns the weights of a group's tokens at the current timestep, at one step of the episode, in float32.
+
+        Keys and layers keep their numbers: what the run does not hold is NaN. Masked keys are 0.
+
+        Args:
+          query_group: The tokens that attend.
+          step: Step of the episode.
+          layers: Only these, in this order; every layer of the policy by default.
 
         Raises:
-          SelectionError: If the group's attention or the step is not in the run.
+          SelectionError: If the group's attention, the step or a layer asked for is not in the run.
         """
-        return np.asarray(self._attention(query_group)[self.index_of(step)], np.float32)
+        stored, at = self._attention(query_group), self.index_of(step)
+        asked = range(self.num_layers) if layers is None else self.check_layers(layers)
+        # All layers of a step are read at once; of some, a chunk each.
+        whole = np.asarray(stored[at]) if layers is None else None
+        rows = self.layout.find_spans(query_group, timestep=-1)[0].size
+        keys = self.selection.key_places(self.layout)
+        weights = np.full((len(asked), self.num_heads, rows, self.layout.size), np.nan, np.float32)
+        for place, layer in enumerate(asked):
+            if layer in self.layers:
+                index = self.layers.index(layer)
+                found = np.asarray(stored[at, index]) if whole is None else whole[index]
+                # Where all timesteps are kept, the current one comes last.
+                weights[place][..., keys] = found[:, -rows:]
+        return weights
+
+    def attention_matrix(
+        self, *, step: int, layers: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "layer head query key"]:
+        """Returns what every token gives to every token at one step, from a run that kept all rows.
+
+        Args:
+          step: Step of the episode.
+          layers: Only these, in this order; every layer of the policy by default. Layers that are not in the run are NaN.
+
+        Raises:
+          SelectionError: If the run holds only some rows, or not the step or a layer asked for.
+        """
+        if not self.selection.all_timesteps:
+            raise SelectionError(
+                f"The run holds only the rows of {', '.join(self.query_groups)} at the current timestep. "
+                "`recompute_attention` gives the whole matrix of one step; `--queries all` keeps it for every step."
+            )
+        asked = range(self.num_layers) if layers is None else self.check_layers(layers)
+        size, keys = self.layout.size, self.selection.key_places(self.layout)
+        matrix = np.full((len(asked), self.num_heads, size, size), np.nan, np.float32)
+        for group in self.query_groups:
+            stored = np.asarray(self._attention(group)[self.index_of(step)])
+            places = self.selection.query_places(self.layout, group)
+            for at, layer in enumerate(asked):
+                if layer in self.layers:
+                    matrix[at][:, places[:, None], keys[None]] = stored[self.layers.index(layer)]
+        return matrix
+
+    def check_layers(self, layers: Sequence[int]) -> Sequence[int]:
+        """Returns the layers again.
+
+        Raises:
+          SelectionError: If one does not exist, or is not in the run.
+        """
+        for layer in layers:
+            if not 0 <= layer < self.num_layers:
+                raise SelectionError(
+                    f"`layer` must be in 0..{self.num_layers - 1} for {self.manifest['policy']}, got {layer}."
+                )
+            if layer not in self.layers:
+                raise SelectionError(
+                    f"The run holds the layers {', '.join(map(str, self.layers))}, not layer {layer}. "
+                    f"Capture it with --layers {layer}."
+                )
+        return layers
 
     def frame(self, camera: str, *, time: int) -> UInt8[np.ndarray, "height width 3"]:
         """Returns a frame of the episode as recorded."""
         return np.asarray(self._array(f"frames/{camera}")[time])
+
+    def named_object(self, camera: str, *, time: int) -> Bool[np.ndarray, "height width"] | None:
+        """Returns where a frame shows the object that the instruction names, or None when the episode has no masks."""
+        if f"masks/{camera}" not in self.group:
+            return None
+        return np.asarray(self._array(f"masks/{camera}")[time]) == np.asarray(self._array("target_id")[time])
 
     def frame_index(self, *, step: int) -> Int[np.ndarray, " window"]:
         """Returns which frame of the episode each timestep of the window shows."""
@@ -141,6 +251,16 @@ class Run:
         array = self.group[name]
         assert isinstance(array, zarr.Array), f"{name} is an array in every run"
         return array
+
+
+def _check_finished(path: Path) -> None:
+    unfinished = Unfinished(path)
+    if path.exists() or not unfinished.exists():
+        return
+    kept, wanted = unfinished.progress() or (0, 0)
+    raise RunError(
+        f"The run at {path} was not finished: {kept} of {wanted} steps lie in {unfinished.folder}. Go on with --resume."
+    )
 
 
 def _ranges(steps: tuple[int, ...]) -> str:

@@ -21,12 +21,9 @@ def staged_output(output: Path, patterns: Sequence[str], *, overwrite: bool = Fa
     Raises:
       OutputError: If `output` cannot be written, or holds results of an earlier run.
     """
-    held = sorted({path for pattern in patterns for path in output.glob(pattern)})
-    if held and not overwrite:
-        names = ", ".join(path.name for path in held)
-        raise OutputError(
-            f"{output} already holds results of an earlier run ({names}). Give another folder with -o, or --overwrite."
-        )
+    if not overwrite:
+        check_no_results(output, patterns)
+    held = _held(output, patterns)
     made = [folder for folder in (output, *output.parents) if not folder.exists()]
     staging: Path | None = None
     try:
@@ -44,6 +41,30 @@ def staged_output(output: Path, patterns: Sequence[str], *, overwrite: bool = Fa
         for folder in made:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def check_no_results(output: Path, patterns: Sequence[str]) -> None:
+    """Refuses a folder that holds results already, before any work is done.
+
+    Raises:
+      OutputError: Naming what is there.
+    """
+    held = _held(output, patterns)
+    if held:
+        names = ", ".join(path.name for path in held)
+        raise OutputError(
+            f"{output} already holds results of an earlier run ({names}). Give another folder with -o, or --overwrite."
+        )
+
+
+def remove_results(output: Path, patterns: Sequence[str]) -> None:
+    """Removes the results that an earlier run left in a folder."""
+    for path in _held(output, patterns):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _held(output: Path, patterns: Sequence[str]) -> list[Path]:
+    return sorted({path for pattern in patterns for path in output.glob(pattern)})
 
 
 def _swap(staging: Path, output: Path, held: Sequence[Path]) -> None:

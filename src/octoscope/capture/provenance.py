@@ -1,0 +1,100 @@
+"""What a run says of itself: policy, episode, task, program and machine, so that it can be checked and gone on with."""
+
+import dataclasses
+import hashlib
+import weakref
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+
+from octoscope.capture.observations import EpisodeObservations
+from octoscope.octo.model import OctoModel
+from octoscope.runs.attention_selection import AttentionSelection
+from octoscope.tokens.layout import TokenLayout
+
+# Hashing a large checkpoint takes seconds; over a whole dataset once is enough.
+_DIGESTS: weakref.WeakKeyDictionary[OctoModel, str] = weakref.WeakKeyDictionary()
+
+
+def run_manifest(
+    model: OctoModel,
+    observations: EpisodeObservations,
+    layout: TokenLayout,
+    selection: AttentionSelection,
+    *,
+    instruction: str,
+    goal_images: Mapping[str, np.ndarray] | None,
+    steps: Sequence[int],
+    seed: int,
+    dtype: str,
+    compute: str = "exact",
+) -> dict[str, Any]:
+    """Returns the manifest of a run; nothing in it depends on when or where it is made, but for versions and the kind of device."""
+    episode = observations.episode
+    return {
+        "octoscope_version": version("octoscope"),
+        "jax_version": jax.__version__,
+        "device": device_name(model),
+        "policy": model.name,
+        "policy_note": model.note,
+        "policy_step": model.checkpoint.step,
+        "policy_sha256": policy_digest(model),
+        "config": model.config,
+        "num_layers": model.num_layers,
+        "num_heads": model.num_heads,
+        "episode": episode.name,
+        "episode_length": len(episode),
+        "episode_sha256": episode_digest(observations),
+        "dataset": episode.dataset,
+        "instruction": instruction,
+        "goal_images": sorted(goal_images or ()),
+        "goal_sha256": {camera: _digest(image) for camera, image in sorted((goal_images or {}).items())},
+        "observations": observations.plan.to_json(),
+        "head": acting_head(model),
+        "seed": seed,
+        "steps": list(steps),
+        **selection.to_manifest(),
+        "dtype": dtype,
+        "compute": compute,
+        "layout": layout.to_json(),
+        "transforms": {camera: dataclasses.asdict(t) for camera, t in observations.transforms.items()},
+    }
+
+
+def acting_head(model: OctoModel) -> str:
+    """Returns the head whose actions a run holds: "action", or the first of a policy that has no such head."""
+    return "action" if "action" in model.module.heads else next(iter(model.module.heads))
+
+
+def policy_digest(model: OctoModel) -> str:
+    """Returns the SHA-256 of the policy's parameter file."""
+    if model not in _DIGESTS:
+        _DIGESTS[model] = model.checkpoint.digest()
+    return _DIGESTS[model]
+
+
+def episode_digest(observations: EpisodeObservations) -> str:
+    """Returns the SHA-256 of what the policy is shown of an episode, and of the recorded actions."""
+    episode, plan = observations.episode, observations.plan
+    shown = {camera: episode.images[camera] for camera in plan.cameras}
+    numbers = {key: found.values for key, found in plan.numbers.items()}
+    actions = {} if episode.actions is None else {"actions": episode.actions}
+    parts = [f"{name} {_digest(array)}" for name, array in sorted({**shown, **numbers, **actions}.items())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def device_name(model: OctoModel) -> str:
+    """Returns the kind of device that the policy runs on: "cpu", "gpu NVIDIA H100"."""
+    leaf = jax.tree.leaves(model.params)[0]
+    device = next(iter(leaf.devices())) if isinstance(leaf, jax.Array) else jax.devices()[0]
+    return device.platform if device.device_kind == device.platform else f"{device.platform} {device.device_kind}"
+
+
+def _digest(array: np.ndarray) -> str:
+    array = np.ascontiguousarray(array)
+    found = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    found.update(array.data)
+    return found.hexdigest()

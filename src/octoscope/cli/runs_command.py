@@ -1,0 +1,120 @@
+"""`octoscope runs`: what runs lie in a folder, whether they are sound, and making them smaller."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import Positional
+
+from octoscope.errors import RunError
+from octoscope.runs.compact import compact_run
+from octoscope.runs.contents import readable_bytes
+from octoscope.runs.find_runs import find_runs
+from octoscope.runs.run import Run
+from octoscope.runs.verify import verify_run
+
+
+@dataclass(frozen=True)
+class ListRuns:
+    """Say which runs lie in a folder and below it, how far each has come, and what is wrong with it.
+
+    Example:
+
+    octoscope runs list output
+    """
+
+    # A folder with runs.
+    folder: Positional[Path] = Path("output")
+
+    def __call__(self) -> None:
+        """Prints a line for each run."""
+        found = 0
+        for summary in find_runs(self.folder):
+            found += 1
+            origin = f"{summary.policy} over {summary.episode}: " if summary.policy else ""
+            print(f"{summary.path}  {readable_bytes(summary.size)}  {origin}{summary.state}")
+        if not found:
+            print(f"There is no run in {self.folder}.")
+
+
+@dataclass(frozen=True)
+class VerifyRuns:
+    """Read runs from end to end: complete, readable, rows that sum to 1, masked keys exactly 0.
+
+    Example:
+
+    octoscope runs verify output/run.zarr
+    """
+
+    # Runs, or folders with runs.
+    runs: Positional[tuple[Path, ...]]
+
+    def __call__(self) -> None:
+        """Prints what is wrong.
+
+        Raises:
+          RunError: At the end, when something is.
+        """
+        paths = [path for given in self.runs for path in _paths(given)]
+        broken = [path for path in paths if not _verify(path)]
+        if broken:
+            raise RunError(f"{len(broken)} of {len(paths)} runs are not sound: {', '.join(map(str, broken))}.")
+
+
+@dataclass(frozen=True)
+class CompactRun:
+    """Rewrite runs, also those of older formats, into fewer and smaller files with the same values.
+
+    Example:
+
+    octoscope runs compact output/run.zarr
+    """
+
+    # Runs, or folders with runs.
+    runs: Positional[tuple[Path, ...]]
+
+    def __call__(self) -> None:
+        """Compacts each run and says what it saved."""
+        for path in [path for given in self.runs for path in _paths(given)]:
+            before, after = compact_run(path)
+            print(f"{path}: {readable_bytes(before)}, now {readable_bytes(after)}")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """List, verify or compact runs."""
+
+    command: (
+        Annotated[ListRuns, tyro.conf.subcommand("list")]
+        | Annotated[VerifyRuns, tyro.conf.subcommand("verify")]
+        | Annotated[CompactRun, tyro.conf.subcommand("compact")]
+    )
+
+    def __call__(self) -> None:
+        """Runs the command."""
+        self.command()
+
+
+def _paths(given: Path) -> list[Path]:
+    """Returns the path itself, or the runs below it when it is a folder and no run."""
+    if not given.is_dir() or (given / "zarr.json").exists():
+        return [given]
+    found = [summary.path for summary in find_runs(given)]
+    if not found:
+        raise RunError(f"There is no run in {given}.")
+    return found
+
+
+def _verify(path: Path) -> bool:
+    try:
+        run = Run.open(path)
+    except RunError as error:
+        print(error)
+        return False
+    problems = verify_run(run)
+    for problem in problems:
+        print(f"{path}: {problem}")
+    if not problems:
+        print(f"{path}: sound, {len(run.steps)} steps")
+    return not problems

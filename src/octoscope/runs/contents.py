@@ -1,0 +1,38 @@
+"""What lies in a run's folder: its arrays by name, and its bytes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import zarr
+
+
+def stored_arrays(group: zarr.Group, prefix: str = "") -> Iterator[tuple[str, zarr.Array]]:
+    """Yields every array of a group and the groups below it: ("attention/readout_action", ...)."""
+    for name, member in sorted(group.members()):
+        if isinstance(member, zarr.Array):
+            yield f"{prefix}{name}", member
+        else:
+            yield from stored_arrays(member, f"{prefix}{name}/")
+
+
+def axis_names(array: zarr.Array) -> tuple[str, ...]:
+    """Returns the dimension names of an array; "" where it has none."""
+    names = getattr(array.metadata, "dimension_names", None) or [None] * array.ndim
+    return tuple(name or "" for name in names)
+
+
+def readable_bytes(count: int) -> str:
+    """Returns a number of bytes as people say it, in decimal units.
+
+    >>> readable_bytes(3_380_000), readable_bytes(950)
+    ('3.4 MB', '950 bytes')
+    """
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
+def folder_bytes(folder: Path) -> int:
+    """Returns what the files of a folder take together; nothing for a folder that is not there."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

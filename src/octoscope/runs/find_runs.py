@@ -1,0 +1,78 @@
+"""Every run below a folder, and how far each has come."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import zarr
+
+from octoscope.errors import RunError
+from octoscope.runs.contents import folder_bytes
+from octoscope.runs.run import Run
+from octoscope.runs.run_lock import read_lock
+from octoscope.runs.unfinished import SUFFIX, Unfinished
+
+_ENDING = ".zarr"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of the list: a run, or what there is of it."""
+
+    path: Path
+    # "whole", "7 of 12 steps", "7 of 12 steps, written by process 31 on lab", or what is wrong with it.
+    state: str
+    # False for an unfinished or broken run.
+    whole: bool
+    # Bytes on disk.
+    size: int
+    policy: str = ""
+    episode: str = ""
+
+
+def find_runs(folder: Path) -> Iterator[RunSummary]:
+    """Yields the runs in a folder and all folders below it, in the order of their paths.
+
+    Raises:
+      RunError: If there is no such folder.
+    """
+    if not folder.is_dir():
+        raise RunError(f"There is no folder {folder}. Give one that holds runs (NAME.zarr).")
+    if folder.name.endswith(_ENDING):
+        yield summarize_run(folder)
+        return
+    seen: set[Path] = set()
+    for parent, names, _ in sorted(os.walk(folder)):
+        stores = [name for name in names if name.endswith((_ENDING, _ENDING + SUFFIX))]
+        targets = {Path(parent) / name.removesuffix(SUFFIX) for name in stores}
+        inside = any(part.endswith((_ENDING, _ENDING + SUFFIX)) for part in Path(parent).relative_to(folder).parts)
+        for target in sorted(targets - seen):
+            if not inside:
+                seen.add(target)
+                yield summarize_run(target)
+
+
+def summarize_run(path: Path) -> RunSummary:
+    """Returns what there is of the run at a path."""
+    unfinished = Unfinished(path)
+    progress = unfinished.progress()
+    if progress is not None:
+        writer = read_lock(unfinished.folder)
+        kept = f"{progress[0]} of {progress[1]} steps"
+        state = f"{kept}, written by process {writer['pid']} on {writer['host']}" if writer else f"{kept}, unfinished"
+        # An earlier run may still be there, until the new one is whole.
+        return RunSummary(path, state, False, folder_bytes(unfinished.folder), *_origin(unfinished.run))
+    try:
+        run = Run.open(path)
+    except RunError as error:
+        return RunSummary(path, str(error), False, folder_bytes(path))
+    size = folder_bytes(path)
+    return RunSummary(
+        path, f"whole, {len(run.steps)} steps", True, size, run.manifest["policy"], run.manifest["episode"]
+    )
+
+
+def _origin(run: Path) -> tuple[str, str]:
+    attributes = zarr.open_group(run, mode="r").attrs
+    return str(attributes.get("policy", "")), str(attributes.get("episode", ""))

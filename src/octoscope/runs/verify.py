@@ -1,0 +1,108 @@
+"""Whether a run is whole and consistent: every chunk there and readable, rows that sum to 1, masked keys that are 0."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from octoscope.runs.contents import stored_arrays
+from octoscope.runs.run import Run
+from octoscope.tokens.attention_rules import attention_rule_mask
+
+# What rounding leaves of a row of weights that sums to 1: measured for float16 (softmax of 690 keys), and of float32's own sums.
+_TOLERANCE = {"float16": 1e-3, "float32": 1e-5}
+_SHOWN = 5
+
+
+def verify_run(run: Run) -> list[str]:
+    """Returns what is wrong with a run, a sentence each; nothing when all is well.
+
+    Every value of the run is read. Where all keys are kept, rows must sum to 1 within what the stored type rounds; of a selection of
+    keys, to no more than 1. Keys that the rules or the padding mask hide must be exactly 0, but in rows that may look at nothing:
+    those spread over all tokens alike, as in Octo itself.
+    """
+    problems = list(_missing_files(run))
+    problems += _unreadable(run)
+    # What cannot be read cannot be checked further.
+    return problems or [*_indices(run), *_weights(run)]
+
+
+def _missing_files(run: Run) -> Iterator[str]:
+    if run.manifest["format"] < 2:
+        # Format 1 left out chunks of zeros, so that one that is missing may be as it should.
+        return
+    for name, array in stored_arrays(run.group):
+        there, wanted = array.nchunks_initialized, array.nchunks
+        if there < wanted:
+            yield f"{name}: {wanted - there} of {wanted} chunks are missing"
+
+
+def _unreadable(run: Run) -> Iterator[str]:
+    for name, array in stored_arrays(run.group):
+        rows = (array.shards or array.chunks)[0] if array.ndim else 1
+        for start in range(0, array.shape[0] if array.ndim else 0, rows):
+            try:
+                array[start : start + rows]
+            except Exception as error:  # codecs raise their own kinds
+                yield f"{name}[{start}:{start + rows}] cannot be read ({type(error).__name__}: {error})"
+                break
+
+
+def _indices(run: Run) -> Iterator[str]:
+    expected = {
+        "frame_index",
+        "timestep_pad_mask",
+        "token_pad",
+        "actions",
+        *(f"attention/{g}" for g in run.query_groups),
+    }
+    arrays = dict(stored_arrays(run.group))
+    for name in sorted(expected - set(arrays)):
+        yield f"{name}: the array is missing"
+    for name in sorted(expected & set(arrays)):
+        if arrays[name].shape[0] != len(run.steps):
+            yield f"{name}: {arrays[name].shape[0]} steps, the manifest says {len(run.steps)}"
+    for camera in run.cameras:
+        if f"frames/{camera}" not in arrays:
+            yield f"frames/{camera}: the array is missing"
+        elif (frames := arrays[f"frames/{camera}"].shape[0]) != run.manifest["episode_length"]:
+            yield f"frames/{camera}: {frames} frames, the episode has {run.manifest['episode_length']}"
+
+
+def _weights(run: Run) -> Iterator[str]:
+    rules = attention_rule_mask(run.layout)
+    keys = run.selection.key_places(run.layout)
+    arrays = dict(stored_arrays(run.group))
+    found: dict[str, list[int]] = {}
+    for group in (group for group in run.query_groups if f"attention/{group}" in arrays):
+        stored = arrays[f"attention/{group}"]
+        tolerance = _TOLERANCE[str(stored.dtype)]
+        places = run.selection.query_places(run.layout, group)
+        for step in run.steps:
+            visible = rules[places] & ~run.token_pad(step=step)
+            weights = np.asarray(stored[run.index_of(step)], np.float64)
+            for problem in _row_problems(weights, visible, keys, tolerance):
+                found.setdefault(f"attention/{group}: {problem}", []).append(step)
+    for problem, steps in found.items():
+        shown = ", ".join(map(str, steps[:_SHOWN])) + (
+            f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
+        )
+        yield f"{problem} at step {shown}"
+
+
+def _row_problems(weights: np.ndarray, visible: np.ndarray, keys: np.ndarray, tolerance: float) -> Iterator[str]:
+    """Yields what is wrong with weights (layer, head, query, key) of which `visible` (query, all keys) may be more than 0."""
+    if not np.isfinite(weights).all():
+        yield "weights that are not finite"
+        return
+    if (weights < 0).any():
+        yield "weights below 0"
+    total = weights.sum(axis=-1)
+    if len(keys) == visible.shape[1]:
+        worst = float(np.abs(total - 1.0).max())
+        if worst > tolerance:
+            yield f"rows that do not sum to 1 (tolerance {tolerance:g})"
+    elif (total > 1.0 + tolerance).any():
+        yield f"rows that sum to more than 1 (tolerance {tolerance:g})"
+    hidden = ~visible[:, keys] & visible.any(axis=-1, keepdims=True)
+    if (weights[..., hidden] != 0).any():
+        yield "masked keys that are not 0"

@@ -1,0 +1,41 @@
+"""Devices that are there and that are not, and programs that outlive the process that compiled them."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from octoscope.errors import DeviceError
+from octoscope.octo.device import use_device
+
+COMPILE = """
+import jax
+from octoscope.octo.device import keep_compiled_programs
+print(keep_compiled_programs())
+jax.jit(lambda a: a * 2 + 1)(3.0)
+"""
+
+
+def test_a_gpu_that_is_not_there():
+    if any(device.platform == "gpu" for device in jax.devices()):
+        pytest.skip("there is a GPU")
+    with pytest.raises(DeviceError, match=r"finds no gpu here.*octoscope\[cuda\].*--device cpu"):
+        use_device("gpu")
+    use_device("auto")
+
+
+def test_compiled_programs_lie_in_the_users_cache(tmp_path):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "JAX_COMPILATION"))}
+
+    def compile_with(**environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", COMPILE], env={**kept, **environment}, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    folder = tmp_path / "octoscope" / "jax"
+    assert compile_with(XDG_CACHE_HOME=str(tmp_path)) == str(folder)
+    assert list(folder.iterdir())
+    assert compile_with(JAX_COMPILATION_CACHE_DIR=str(tmp_path / "mine")) == str(tmp_path / "mine")
