@@ -1,5 +1,6 @@
 """Attention maps: a query row's weights cut into patch grids, each for the very frame that its tokens came from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,8 @@ from octoscope.attention.query import QueryRow
 from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
 from octoscope.tokens.attention_rules import attention_rule_mask
-from octoscope.tokens.image_transform import Box
-from octoscope.tokens.layout import TokenLayout, TokenSpan
+from octoscope.tokens.image_transform import Box, ImageTransform
+from octoscope.tokens.layout import TokenLayout, TokenSource, TokenSpan
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class AttentionMap:
     """What one query row gives to the patches of one camera at one timestep of the window, in one layer."""
 
     camera: str
+    # Token group of the patches; one camera may have several.
+    group: str
+    # Other cameras that are stacked into the same patches: the weights are theirs as well, and are not to be added up.
+    shared_with: tuple[str, ...]
     # Steps before the current one: 0 is now.
     steps_back: int
     # Step of the episode that the frame was recorded at.
@@ -32,6 +37,8 @@ class AttentionMap:
     box: Box
     # True where the timestep is padded history.
     padded: bool
+    # Where the object that the instruction names is seen; None when the episode has no masks.
+    named: Bool[np.ndarray, "height width"] | None = None
 
 
 def attention_maps(
@@ -47,36 +54,42 @@ def attention_maps(
       camera: Only this one; all by default.
 
     Raises:
-      SelectionError: If the step, layer or camera does not exist, or no token of the policy has a place in an image.
+      SelectionError: If the step, layer or camera does not exist or was not captured, or no token of the policy has a place in an
+        image.
     """
-    if not 0 <= layer < run.num_layers:
-        raise SelectionError(f"`layer` must be in 0..{run.num_layers - 1} for {run.manifest['policy']}, got {layer}.")
+    run.check_layers([layer])
     require_sight(run.layout, query)
-    weights = query.weights(run, step=step)[layer]
+    weights = query.weights(run, step=step, layers=[layer])[0]
     visible = visible_keys(run, query, step=step)
     frame_index, real = run.frame_index(step=step), run.timestep_pad_mask(step=step)
     maps: list[AttentionMap] = []
-    for name, span in placed_spans(run.layout, camera):
+    for name, span in captured_spans(run.layout, run.key_groups, camera):
         grid = span.source.grid
         assert grid is not None, "placed spans have a grid"
         timestep = span.timestep or 0
         maps.append(
             AttentionMap(
                 camera=name,
+                group=span.group,
+                shared_with=tuple(other for other in span.source.cameras if other != name),
                 steps_back=run.layout.window - 1 - timestep,
                 frame_step=int(frame_index[timestep]),
                 frame=run.frame(name, time=int(frame_index[timestep])),
                 weights=weights[:, span.start : span.stop].reshape(-1, *grid),
                 valid=visible[span.start : span.stop].reshape(grid),
-                box=run.transform(name).policy_box,
+                box=grid_box(span.source, run.transform(name)),
                 padded=not real[timestep],
+                named=run.named_object(name, time=int(frame_index[timestep])),
             )
         )
     return tuple(maps)
 
 
 def placed_spans(layout: TokenLayout, camera: str | None = None) -> list[tuple[str, TokenSpan]]:
-    """Returns the spans whose tokens are patches of an image, with the camera they show, camera by camera.
+    """Returns the spans whose tokens are patches of an image, with the camera they show, camera by camera, oldest timestep first.
+
+    A camera that two tokenizers look through has two spans at each timestep; patches that two cameras are stacked into are listed
+    for both.
 
     Raises:
       SelectionError: If the camera does not exist, or none of its tokens (of any camera's, when None) has a place in the image.
@@ -86,10 +99,66 @@ def placed_spans(layout: TokenLayout, camera: str | None = None) -> list[tuple[s
     placed = [(name, span) for name, span in spans if span.source.grid is not None]
     if not placed:
         raise SelectionError(
-            f"No token of {camera or 'this policy'} has a place in the image (numbers have none, nor have learned tokens), "
-            "so there is no map to draw. Shares and the layout tell where the attention goes."
+            f"No token of {camera or 'this policy'} has a place in a recorded image, so there is no map to draw"
+            + "".join(f"; {line}" for line in unplaced_groups(layout))
+            + ". Shares and the layout tell where the attention goes."
         )
     return placed
+
+
+def captured_spans(
+    layout: TokenLayout, key_groups: Sequence[str], camera: str | None = None
+) -> list[tuple[str, TokenSpan]]:
+    """Returns those of `placed_spans` whose keys are among the groups that a run holds.
+
+    Raises:
+      SelectionError: If there are none, or the camera does not exist.
+    """
+    placed = placed_spans(layout, camera)
+    captured = [(name, span) for name, span in placed if span.group in key_groups]
+    if not captured:
+        groups = list(dict.fromkeys(span.group for _, span in placed))
+        raise SelectionError(
+            f"No attention to {', '.join(groups)} was captured, only to {', '.join(key_groups)}. "
+            f"Capture it with --keys {' '.join(groups)}."
+        )
+    return captured
+
+
+def unplaced_groups(layout: TokenLayout) -> list[str]:
+    """Returns a line for each group of observations that no map can show, and why.
+
+    >>> numbers = ("obs_proprio", 7, TokenSource("lowdim", ("proprio",)))
+    >>> unplaced_groups(TokenLayout.assemble([], [numbers], window=2))
+    ['obs_proprio: 7 numbers, which have no place in an image']
+    """
+    lines: list[str] = []
+    for group in layout.groups:
+        span = layout.find_spans(group)[0]
+        source = span.source
+        if source.kind == "lowdim":
+            lines.append(f"{group}: {span.size} numbers, which have no place in an image")
+        elif source.kind == "image" and source.grid is None:
+            lines.append(
+                f"{group}: {span.size} learned tokens of {'+'.join(source.cameras)}, which have no place in the image"
+            )
+        elif source.kind == "image" and not set(source.cameras) & set(layout.cameras):
+            lines.append(f"{group}: patches of {'+'.join(source.cameras)}, of which no frame is recorded")
+    return lines
+
+
+def grid_box(source: TokenSource, transform: ImageTransform) -> Box:
+    """Returns where a patch grid lies on the recorded frame: beyond its edge or short of it, where patches do not divide the image.
+
+    >>> from octoscope.tokens.receptive_field import ReceptiveField
+    >>> transform = ImageTransform.resize((100, 200), (100, 200))
+    >>> grid_box(TokenSource("image", grid=(3, 6), receptive_field=ReceptiveField(32, 32, 15.5)), transform)
+    (0.0, 0.0, 96.0, 192.0)
+    """
+    if source.receptive_field is None or source.grid is None:
+        return transform.policy_box
+    height, width = (count * source.receptive_field.stride for count in source.grid)
+    return transform.to_recorded((0.0, 0.0, float(height), float(width)))
 
 
 def require_sight(layout: TokenLayout, query: QueryRow) -> None:

@@ -1,5 +1,6 @@
 """Which query row a picture shows: a readout token, a token by its place, or a word of the instruction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +21,17 @@ class QueryRow:
     # For titles: "readout_action", "readout_action token 1 of 0..2", "word 'carrot'".
     label: str
 
-    def weights(self, run: Run, *, step: int) -> Float[np.ndarray, "layer head key"]:
-        """Returns the row's attention at one step, each (layer, head) summing to 1."""
-        return run.attention(self.group, step=step)[:, :, list(self.positions)].mean(axis=2)
+    def weights(
+        self, run: Run, *, step: int, layers: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "layer head key"]:
+        """Returns the row's attention at one step, each (layer, head) summing to 1; NaN for what the run does not hold.
+
+        Args:
+          run: The run.
+          step: Step of the episode.
+          layers: Only these, in this order; every layer of the policy by default.
+        """
+        return run.attention(self.group, step=step, layers=layers)[:, :, list(self.positions)].mean(axis=2)
 
 
 def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> QueryRow:
@@ -55,6 +64,10 @@ def _default_group(layout: TokenLayout) -> str:
 
 def _find_word(layout: TokenLayout, word: str) -> QueryRow:
     spans = [span for span in layout.spans if span.source.repeats is not None and span.source.kind == "language"]
+    if spans and layout.pieces_of(spans[-1]) is None:
+        raise SelectionError(
+            "No token of this policy is a word: it reads the instruction as encodings, not as word pieces."
+        )
     if not spans or layout.word_pieces is None:
         raise SelectionError(
             "No word of this policy can see an image: it does not repeat the instruction at each timestep "

@@ -6,13 +6,18 @@ from octoscope.array_typing import Float
 from octoscope.tokens.layout import TokenLayout, TokenSpan
 from octoscope.tokens.words import is_padding
 
+NOT_CAPTURED = "not captured"
+
 
 def attention_shares(
     layout: TokenLayout, weights: Float[np.ndarray, "*batch key"]
 ) -> dict[str, Float[np.ndarray, "*batch"]]:
     """Returns the weights summed over each kind of key; the shares of a query sum to 1.
 
-    Padding words are told apart from words, because Octo attends to both; so are the repeated copies of the instruction.
+    Padding words are told apart from words, because Octo attends to both; so are the repeated copies of the instruction. A group of
+    numbers has its name and timestep; so have the patches of cameras that several tokenizers look through. Cameras stacked into the
+    same patches share one entry. Groups whose keys were not captured (NaN) have no share of their own: "not captured" is what the
+    others leave of 1.
 
     >>> from octoscope.tokens.layout import TokenSource
     >>> groups = [("obs_primary", 2, TokenSource("image", ("image_primary",))), ("readout_action", 1, TokenSource("readout"))]
@@ -21,20 +26,28 @@ def attention_shares(
     {'primary t': 0.5, 'readout_action': 0.5}
     """
     shares: dict[str, np.ndarray] = {}
+    captured = np.asarray(~np.isnan(weights).reshape(-1, weights.shape[-1]).all(axis=0))
     for span in layout.spans:
         for name, places in _parts(layout, span):
-            if places:
+            if places and captured[places].all():
                 shares[name] = np.asarray(shares.get(name, 0) + weights[..., places].sum(axis=-1))
+    if not captured.all():
+        shares[NOT_CAPTURED] = np.asarray(1.0 - sum(shares.values(), np.zeros(weights.shape[:-1], weights.dtype)))
     return shares
 
 
 def _parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
     places = list(range(span.start, span.stop))
+    time = timestep_name(layout, span.timestep)
     if span.source.kind == "image":
-        return [(f"{'+'.join(span.source.cameras)} {timestep_name(layout, span.timestep)}", places)]
+        cameras = span.source.cameras
+        several = len({other.group for other in layout.spans if other.source.cameras == cameras}) > 1
+        return [(f"{'+'.join(cameras)} {time} ({span.group})" if several else f"{'+'.join(cameras)} {time}", places)]
+    if span.source.kind == "lowdim":
+        return [(f"{span.group} {time}", places)]
     if span.source.kind == "language":
         kind = "words" if span.source.repeats is None else "repeated words"
-        pieces = layout.word_pieces or [""] * span.size
+        pieces = layout.pieces_of(span) or ("",) * span.size
         words = [place for place, piece in zip(places, pieces, strict=True) if not is_padding(piece)]
         padding = [place for place, piece in zip(places, pieces, strict=True) if is_padding(piece)]
         return [(kind, words), (f"padding of {kind}", padding)]

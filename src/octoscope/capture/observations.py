@@ -1,4 +1,4 @@
-"""From an episode to what the policy takes: frames at its size, windows of history, tasks."""
+"""From an episode to what the policy takes: frames at its size, normalised numbers, windows of history, tasks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from octoscope.array_typing import UInt8
+from octoscope.capture.observation_plan import plan_observations
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.windows import observation_window
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, nearest
 from octoscope.octo.image_resize import resize_image
 from octoscope.octo.model import OctoModel
+from octoscope.octo.tokenizers import ImageTokenizer
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import camera_of
 
@@ -18,22 +20,35 @@ from octoscope.tokens.layout import camera_of
 class EpisodeObservations:
     """Gives the observation of each step of an episode; every frame is resized once, when a window first needs it."""
 
-    def __init__(self, model: OctoModel, episode: Episode) -> None:
-        """Looks for the cameras that policy and episode share.
+    def __init__(
+        self,
+        model: OctoModel,
+        episode: Episode,
+        *,
+        observation_keys: Mapping[str, str] | None = None,
+        window: int | None = None,
+    ) -> None:
+        """Looks for what of the policy's observations the episode can give.
+
+        Args:
+          model: The policy.
+          episode: The recording.
+          observation_keys: Recorded field by observation key ({"proprio": "state"}), where its name does not tell; "none" leaves
+            the key out.
+          window: Timesteps of history; as many as in training by default.
 
         Raises:
-          EpisodeError: If they share none.
+          EpisodeError: If policy and episode share no camera, or numbers are missing or of another shape.
+          SelectionError: If the policy reads no such observation, or has no positions for such a window.
         """
         self.episode = episode
-        self.window = model.window
-        wanted = {camera_of(key): (key, size) for key, size in model.image_sizes.items()}
-        # A camera that the episode lacks is left out, and its tokens vanish from the sequence.
-        self._cameras = {camera: wanted[camera] for camera in wanted if camera in episode.images}
-        if wanted and not self._cameras:
-            raise EpisodeError(
-                f"The policy looks through {', '.join(wanted)}, but the episode has {', '.join(episode.images)}. "
-                "Name the recorded image of a camera with --cameras primary=IMAGE_KEY."
-            )
+        self.window = _check_window(model, window)
+        self.plan = plan_observations(model, episode, observation_keys=observation_keys)
+        self._cameras = {camera: (key, model.image_sizes[key]) for camera, key in self.plan.cameras.items()}
+        example = model.example_batch["observation"]
+        self._black = {
+            key: np.zeros((1, self.window, *example[key].shape[2:]), example[key].dtype) for key in self.plan.black
+        }
         self._resized: dict[tuple[str, int], np.ndarray] = {}
 
     @property
@@ -54,19 +69,35 @@ class EpisodeObservations:
         if not 0 <= step < len(self.episode):
             raise SelectionError(f"`step` must be in 0..{len(self.episode) - 1} for {self.episode.name}, got {step}.")
         indices, real = observation_window(step, self.window)
-        observation: dict[str, Any] = {
+        frames = {
             key: np.stack([self._frame(camera, int(time)) for time in indices])[None]
             for camera, (key, _) in self._cameras.items()
         }
-        present = {key: np.ones((1, self.window), bool) for key, _ in self._cameras.values()}
+        numbers = {key: found.values[indices][None] for key, found in self.plan.numbers.items()}
+        present = {key: np.ones((1, self.window), bool) for key in (*frames, *numbers)}
+        absent = {key: np.zeros((1, self.window), bool) for key in self._black}
         # Windows move on: frames before this one's are not needed again.
         self._resized = {at: frame for at, frame in self._resized.items() if at[1] >= indices[0]}
-        return {**observation, "timestep_pad_mask": real[None], "pad_mask_dict": present}
+        return {
+            **frames,
+            **numbers,
+            **self._black,
+            "timestep_pad_mask": real[None],
+            "pad_mask_dict": present | absent,
+        }
 
     def _frame(self, camera: str, time: int) -> UInt8[np.ndarray, "height width 3"]:
         if (camera, time) not in self._resized:
             self._resized[camera, time] = resize_image(self.episode.images[camera][time], self._cameras[camera][1])
         return self._resized[camera, time]
+
+
+def _check_window(model: OctoModel, window: int | None) -> int:
+    most = model.module.octo_transformer.max_horizon
+    window = model.window if window is None else window
+    if not 1 <= window <= most:
+        raise SelectionError(f"`window` must be in 1..{most}, where the policy's positions end, got {window}.")
+    return window
 
 
 def episode_task(
@@ -78,17 +109,26 @@ def episode_task(
 ) -> tuple[str, dict[str, Any]]:
     """Returns the instruction that is used ("" for none) and the tasks for it.
 
+    A policy without words that takes encodings of the instruction gets those that the episode recorded ("language_embedding"); one
+    that takes neither words nor goals gets no task.
+
     Args:
       model: The policy.
       episode: Gives the instruction, unless one is given.
       instruction: Words to use instead of the episode's.
-      goal_images: By camera name, of any size; with them the episode's own instruction is not used.
+      goal_images: By camera name, of any size; with them the episode's own words are not used.
 
     Raises:
       EpisodeError: If there is neither an instruction nor a goal.
       ObservationError: If the policy cannot take what is given.
     """
     goals = None if goal_images is None else _goals(model, goal_images)
+    if model.text_processor is None and instruction is None:
+        encodings = _recorded_encodings(model, episode)
+        if encodings is not None:
+            goals = {**(goals or {}), "language_instruction": encodings}
+        elif goals is None and not _takes_goals(model):
+            return "", {"pad_mask_dict": {}}
     if instruction is None and goals is None:
         instruction = episode.instruction
         if model.text_processor is None:
@@ -99,6 +139,21 @@ def episode_task(
         raise EpisodeError("The task's words are empty. Give some with --task, or a goal with --goal-image alone.")
     texts = None if instruction is None else [instruction]
     return instruction or "", model.create_tasks(texts=texts, goals=goals)
+
+
+def _recorded_encodings(model: OctoModel, episode: Episode) -> np.ndarray | None:
+    """Returns the instruction as the encodings that the episode recorded, where the policy takes such and has no words."""
+    example = model.example_batch["task"].get("language_instruction")
+    recorded = episode.extras.get("language_embedding")
+    if recorded is None or not hasattr(example, "shape") or recorded.shape[1:] != example.shape[1:]:
+        return None
+    return recorded[:1].astype(np.float32)
+
+
+def _takes_goals(model: OctoModel) -> bool:
+    tokenizers = model.module.octo_transformer.observation_tokenizers.values()
+    images = [tokenizer for tokenizer in tokenizers if isinstance(tokenizer, ImageTokenizer)]
+    return any(tokenizer.task_stack_keys or tokenizer.task_film_keys for tokenizer in images)
 
 
 def _goals(model: OctoModel, goal_images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from octoscope.octo.states import token_pad
 from octoscope.pictures.layout_picture import render_layout
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
-from octoscope.tokens.layout import Token, TokenLayout
+from octoscope.tokens.layout import Token, TokenLayout, TokenSpan
 
 _PICTURE = "token_matrix.png"
 
@@ -45,6 +45,8 @@ class Layout:
     step: int = 0
     # Recorded image of each camera, where it cannot be told: primary=image_0.
     cameras: tuple[str, ...] = ()
+    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
+    observation: tuple[str, ...] = ()
     # Words of the task, instead of the episode's.
     task: str | None = None
     # A picture of the goal, for the primary camera, or NAME=FILE per camera.
@@ -80,7 +82,8 @@ class Layout:
             return layout, _pad(model, observation, task), "The policy's example batch"
         source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
         episode = source[self.episode]
-        observations = EpisodeObservations(model, episode)
+        fields = parse_pairs(self.observation, what="--observation", example="proprio=state")
+        observations = EpisodeObservations(model, episode, observation_keys=fields)
         words, task = episode_task(model, episode, instruction=self.task, goal_images=read_goal_images(self.goal_image))
         layout = episode_layout(model, observations, task, instruction=words, step=self.step)
         pad = _pad(model, observations.at(self.step), task)
@@ -111,12 +114,13 @@ def span_table(layout: TokenLayout, pad: np.ndarray) -> list[str]:
         padded = int(pad[span.start : span.stop].sum())
         note = f"; {padded} masked as padding" if padded else ""
         lines.append(
-            f"{span.start:>4}-{span.stop - 1:<4}  {span.group:<22} {time:<5} {span.size:>5}  {_what(span.source, layout)}{note}"
+            f"{span.start:>4}-{span.stop - 1:<4}  {span.group:<22} {time:<5} {span.size:>5}  {_what(span, layout)}{note}"
         )
     return lines
 
 
-def _what(source: Any, layout: TokenLayout) -> str:
+def _what(span: TokenSpan, layout: TokenLayout) -> str:
+    source = span.source
     if source.kind == "image":
         kind = "patches of" if source.grid else "learned tokens, without a place in the image, from"
         text = f"{kind} {' + '.join(source.cameras)}"
@@ -129,10 +133,14 @@ def _what(source: Any, layout: TokenLayout) -> str:
                 f"; each sees {source.receptive_field.size} pixels around, one every {source.receptive_field.stride}"
             )
         return text
+    if source.kind == "lowdim":
+        sizes = zip(source.inputs, source.input_sizes, strict=True)
+        return "numbers: " + ", ".join(f"{key} ({size})" for key, size in sizes) + ", without a place in the image"
     if source.kind == "language":
         copy = f"copy of {source.repeats}" if source.repeats else "word pieces"
-        return f"{copy}: {' '.join(layout.word_pieces)}" if layout.word_pieces else copy
-    return {"readout": "read by an action head", "lowdim": "numbers: " + ", ".join(source.inputs)}.get(source.kind, "")
+        pieces = layout.pieces_of(span)
+        return f"{copy}: {' '.join(pieces)}" if pieces else copy
+    return "read by an action head" if source.kind == "readout" else ""
 
 
 def _describe(token: Token, layout: TokenLayout) -> str:
@@ -143,7 +151,7 @@ def _describe(token: Token, layout: TokenLayout) -> str:
         "+".join(token.cameras) or "-",
         "-" if token.row is None else str(token.row),
         "-" if token.column is None else str(token.column),
-        token.word_piece or "-",
+        token.word_piece or token.number or "-",
         "pad" if token.pad else "-",
     )
 

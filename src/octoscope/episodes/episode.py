@@ -12,7 +12,7 @@ from octoscope.array_typing import Float, UInt8
 class Episode:
     """One episode: what the cameras saw, what was asked, what the robot did."""
 
-    # RGB, 0..255, as recorded (no resize, no crop), by camera name ("primary", "wrist").
+    # RGB, 0..255, as recorded (no resize, no crop), by camera name ("primary", "wrist"); may be empty.
     images: Mapping[str, UInt8[np.ndarray, "time height width 3"]]
     # The words of the task; "" when the recording has none.
     instruction: str
@@ -26,5 +26,6 @@ class Episode:
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Returns the number of steps."""
-        return len(next(iter(self.images.values())))
+        """Returns the number of steps; 0 for an episode that holds nothing."""
+        recorded = [*self.images.values(), *([] if self.actions is None else [self.actions]), *self.extras.values()]
+        return len(recorded[0]) if recorded else 0

@@ -5,6 +5,7 @@ All episodes are held in memory and each split is one file: made for small datas
 
 import json
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,10 @@ def _features(episode: Episode) -> dict[str, Feature]:
     images = {
         _image_path(camera): Feature("image", images.shape[1:], "uint8") for camera, images in episode.images.items()
     }
-    tensors = {path: Feature("tensor", array.shape[1:], str(array.dtype)) for path, array in _tensors(episode).items()}
+    tensors = {
+        path: Feature("tensor", array.shape[1:], str(array.dtype), "zlib" if _is_picture(array) else "none")
+        for path, array in _tensors(episode).items()
+    }
     marks = {path: Feature("tensor", (), "bool") for path in END_MARKS}
     return {**images, **tensors, **marks, INSTRUCTION: Feature("text", (), "string")}
 
@@ -149,7 +153,14 @@ def _example(episode: Episode) -> dict[str, ExampleValue]:
     }
 
 
+def _is_picture(array: np.ndarray) -> bool:
+    """Returns whether an extra is a mask or the like, which compresses well and would be a number per pixel without."""
+    return array.dtype == np.uint8 and array.ndim > 2
+
+
 def _flat(array: np.ndarray) -> ExampleValue:
+    if _is_picture(array):
+        return [zlib.compress(step.tobytes(), 9) for step in array]
     return array.ravel().astype(np.float32 if array.dtype.kind == "f" else np.int64)
 
 

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from octoscope.embedded.files import episodes_directory
+from octoscope.embedded.files import EMBEDDED, episodes_directory
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.rlds import open_rlds
 from octoscope.errors import EpisodeError
 
-DEMO = "demo"
 
 # Each gives the episodes at a path, or None when what lies there is not for it; the first that gives them wins.
 _READERS = (open_rlds,)
@@ -61,7 +60,7 @@ def open_episodes(
     """Returns the episodes of the dataset at `path`; nothing but its description is read yet.
 
     Args:
-      path: A dataset, or "demo" for the embedded one (a folder of that name is "./demo").
+      path: A dataset, or "demo" for the embedded one (a folder of that name is "./demo"); "drawn" for flat shapes, made for tests.
       split: The split to read; "train" where it exists, else the only one.
       cameras: Recorded image key by camera name, {"primary": "image_0"}; without it, the known choice for the
         dataset, else keys named like cameras, else the only image.
@@ -75,7 +74,7 @@ def open_episodes(
       frames = episodes[3].images["primary"]  # time height width 3
       ```
     """
-    location = _demo_directory() if path == DEMO else Path(path).expanduser()
+    location = _embedded_directory(str(path)) if path in EMBEDDED else Path(path).expanduser()
     if not location.exists():
         raise EpisodeError(f"{location}: there is no such file or directory. Give the path of {_EXPECTED}, or 'demo'.")
     for open_reader in _READERS:
@@ -85,11 +84,11 @@ def open_episodes(
     raise EpisodeError(f"{location}: expected {_EXPECTED}, found {_describe(location)}.")
 
 
-def _demo_directory() -> Path:
-    directory = episodes_directory()
+def _embedded_directory(name: str) -> Path:
+    directory = episodes_directory(name)
     if not directory.is_dir():
         raise EpisodeError(
-            "the demo episodes are missing from this installation. Install octoscope again, or give a dataset's path."
+            f"the {name} episodes are missing from this installation. Install octoscope again, or give a dataset's path."
         )
     return directory
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from octoscope.array_typing import UInt8
-from octoscope.attention.maps import attention_maps, placed_spans
+from octoscope.attention.maps import attention_maps, captured_spans
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.pictures.attention_sheet import (
     check_heads,
@@ -38,7 +38,8 @@ def attention_film_frames(
     On top the frame as recorded. Then a row is one layer: raw attention weights over the frame's patches, mean and maximum over all
     heads, then each head.
     The scale ends at the largest of these weights in the whole run. Earlier frames of the window are on the sheets, not in the film;
-    "sum" tells how much of the attention lies on the frame shown.
+    "sum" tells how much of the attention lies on the frame shown. A camera that several tokenizers look through has a row for
+    each of them.
 
     Args:
       run: The run.
@@ -53,7 +54,7 @@ def attention_film_frames(
     row = find_query(run.layout, query)
     layers = check_layers(run, layers)
     heads = check_heads(run, heads)
-    camera = placed_spans(run.layout)[0][0] if camera is None else camera
+    camera = captured_spans(run.layout, run.key_groups)[0][0] if camera is None else camera
     current = [run.layout.window - 1]
     scale = ColorScale(vmax=largest_weight(run, row, layers=layers, camera=camera, timesteps=current))
     tile_size = 160 if len(layers) <= _FEW_LAYERS else 104 if len(layers) <= _MANY_LAYERS else 72
@@ -75,8 +76,12 @@ def _layer_rows(
 ) -> list[SheetRow]:
     rows: list[SheetRow] = []
     for layer in layers:
-        current = attention_maps(run, query, step=step, layer=layer, camera=camera)[-1]
+        maps = attention_maps(run, query, step=step, layer=layer, camera=camera)
+        # More than one where several tokenizers look through the camera.
+        current = [found for found in maps if found.steps_back == 0]
         if not rows:
-            rows.append(SheetRow(camera, [Tile("recorded", current.frame)]))
-        rows.append(SheetRow(f"layer {layer}", map_tiles(current, heads, with_frame=False)))
+            rows.append(SheetRow(camera, [Tile("recorded", current[0].frame)]))
+        for found in current:
+            several = f" {found.group}" if len(current) > 1 else ""
+            rows.append(SheetRow(f"layer {layer}{several}", map_tiles(found, heads, with_frame=False)))
     return rows

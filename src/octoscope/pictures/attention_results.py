@@ -6,17 +6,29 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from octoscope.attention.maps import placed_spans
+from octoscope.attention.maps import captured_spans
 from octoscope.attention.query import QueryRow, find_query
-from octoscope.errors import OutputError
+from octoscope.errors import OutputError, SelectionError, nearest
 from octoscope.pictures.attention_film import attention_film_frames
 from octoscope.pictures.attention_sheet import check_heads, check_layers, largest_weight, render_attention_sheet
 from octoscope.render.film import FilmWriter, write_gif
-from octoscope.render.image_file import write_png
+from octoscope.render.image_file import write_jpeg, write_png
 from octoscope.runs.run import Run
 
 SHEETS = "attention_results"
 FILM = "attention_video"
+# How sheets are written, by the name of the format: the files' suffix and their writer.
+PICTURE_FORMATS = {"png": (".png", write_png), "jpeg": (".jpg", write_jpeg)}
+
+
+def film_cameras(run: Run, camera: str | None = None) -> dict[str, str]:
+    """Returns the camera that each film shows, by the film's name without its suffix.
+
+    Raises:
+      SelectionError: If the camera does not exist, or the run holds no attention to any patch.
+    """
+    cameras = list(dict.fromkeys(name for name, _ in captured_spans(run.layout, run.key_groups, camera)))
+    return {FILM if shown == cameras[0] else f"{FILM}_{shown}": shown for shown in cameras}
 
 
 def write_attention_results(
@@ -30,6 +42,7 @@ def write_attention_results(
     fps: float = 3.0,
     codec: str = "h264",
     gif: bool = False,
+    picture_format: str = "png",
     progress: bool = False,
 ) -> None:
     """Writes `attention_results/step_S_layer_L.png` for every step and layer, and `attention_video.mp4` in step order.
@@ -46,17 +59,23 @@ def write_attention_results(
       fps: Steps shown per second.
       codec: "h264", "vp9" or "av1".
       gif: Also write `attention_video.gif`.
+      picture_format: Of the sheets: "png", or "jpeg", which is written in a third of the time and has colours a few levels off.
       progress: Show a progress bar.
 
     Raises:
-      SelectionError: If the query, a layer, the camera or a head does not exist.
+      SelectionError: If the query, a layer, the camera, a head or the format does not exist.
       OutputError: If a file cannot be written.
     """
+    if picture_format not in PICTURE_FORMATS:
+        raise SelectionError(
+            f"`picture_format` must be one of {', '.join(PICTURE_FORMATS)}, got '{picture_format}'."
+            + nearest(picture_format, PICTURE_FORMATS)
+        )
+    suffix, write_sheet = PICTURE_FORMATS[picture_format]
     row = find_query(run.layout, query)
     layers, heads = check_layers(run, layers), check_heads(run, heads)
     tops = {layer: largest_weight(run, row, layers=[layer], camera=camera) for layer in layers}
-    cameras = list(dict.fromkeys(name for name, _ in placed_spans(run.layout, camera)))
-    films = {FILM if shown == cameras[0] else f"{FILM}_{shown}": shown for shown in cameras}
+    films = film_cameras(run, camera)
     try:
         (folder / SHEETS).mkdir(parents=True)
     except OSError as error:
@@ -69,7 +88,7 @@ def write_attention_results(
                 sheet = render_attention_sheet(
                     run, step=step, layer=layer, query=row, camera=camera, heads=heads, tops=tops
                 )
-                write_png(folder / SHEETS / f"step_{step}_layer_{layer}.png", sheet)
+                write_sheet(folder / SHEETS / f"step_{step}_layer_{layer}{suffix}", sheet)
                 bar.update()
         for name, shown in films.items():
             frames = attention_film_frames(run, query=row, layers=layers, camera=shown, heads=heads)

@@ -5,16 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from octoscope.array_typing import UInt8
-from octoscope.attention.maps import AttentionMap, attention_maps, placed_spans, visible_keys
+from octoscope.attention.maps import AttentionMap, attention_maps, captured_spans, visible_keys
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.attention.shares import attention_shares
 from octoscope.errors import SelectionError
+from octoscope.pictures.named_object import named_object_lines, named_object_title
+from octoscope.pictures.remarks import edge_remarks, layout_remarks, observation_remarks
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.sheet import SheetRow, render_sheet
 from octoscope.render.tile import Tile
 from octoscope.runs.run import Run
 
 _TILE = 160
+_SHARES_A_LINE = 12
 
 
 def render_attention_sheet(
@@ -53,11 +56,16 @@ def render_attention_sheet(
     maps = attention_maps(run, row, step=step, layer=layer, camera=camera)
     heads = check_heads(run, heads)
     top = vmax or (tops or {}).get(layer) or largest_weight(run, row, layers=[layer], camera=camera)
-    rows = [SheetRow(_row_label(m), map_tiles(m, heads, with_frame=True)) for m in maps]
+    rows = [SheetRow(_row_label(m, maps), map_tiles(m, heads, with_frame=True)) for m in maps]
     return render_sheet(
         rows,
-        title=f"{row.label} attends: layer {layer} of 0..{run.num_layers - 1}, step {step} of 0..{run.manifest['episode_length'] - 1}",
-        subtitle=[*describe_run(run), _share_line(run, row, step=step, layer=layer)],
+        title=f"{row.label} attends: layer {layer} of 0..{run.num_layers - 1}, "
+        f"step {step} of 0..{run.manifest['episode_length'] - 1}{named_object_title(maps)}",
+        subtitle=[
+            *describe_run(run),
+            *_share_lines(run, row, step=step, layer=layer),
+            *named_object_lines(maps),
+        ],
         scale=ColorScale(vmax=top),
         scale_label="attention weight, one scale for all tiles"
         if vmax
@@ -68,13 +76,15 @@ def render_attention_sheet(
 
 
 def describe_run(run: Run) -> list[str]:
-    """Returns the lines that say which policy, episode and task a picture belongs to."""
+    """Returns the lines that say which policy, episode and task a picture belongs to, and what it cannot show."""
     manifest = run.manifest
-    lines = [f"policy {manifest['policy']} (step {manifest['policy_step']}), episode {manifest['episode']}, open loop"]
+    loop = manifest.get("loop", "open loop")
+    lines = [f"policy {manifest['policy']} (step {manifest['policy_step']}), episode {manifest['episode']}, {loop}"]
     if manifest["instruction"]:
         lines.append(f'task: "{manifest["instruction"]}"')
     if manifest["goal_images"]:
         lines.append(f"goal image: {', '.join(manifest['goal_images'])}")
+    lines += [*observation_remarks(manifest), *layout_remarks(run.layout), *edge_remarks(run)]
     return [manifest["policy_note"], *lines] if manifest["policy_note"] else lines
 
 
@@ -83,9 +93,18 @@ def map_tiles(found: AttentionMap, heads: Sequence[int], *, with_frame: bool) ->
     total = found.weights.sum(axis=(1, 2))
 
     def tile(label: str, heat: np.ndarray, note: str) -> Tile:
-        return Tile(label, found.frame, heat=heat, box=found.box, valid=found.valid, note=note, dimmed=found.padded)
+        return Tile(
+            label,
+            found.frame,
+            heat=heat,
+            box=found.box,
+            valid=found.valid,
+            note=note,
+            dimmed=found.padded,
+            outline=found.named,
+        )
 
-    tiles = [Tile("recorded", found.frame, dimmed=found.padded)] if with_frame else []
+    tiles = [Tile("recorded", found.frame, dimmed=found.padded, outline=found.named)] if with_frame else []
     tiles.append(tile("mean", found.weights.mean(axis=0), f"sum {total.mean():.2f}"))
     tiles.append(tile("max", found.weights.max(axis=0), f"max {found.weights.max():.3f}"))
     for head in heads:
@@ -110,12 +129,12 @@ def largest_weight(
       camera: Of this camera; all by default.
       timesteps: Of these timesteps of the window; all by default.
     """
-    spans = [span for _, span in placed_spans(run.layout, camera)]
+    spans = [span for _, span in captured_spans(run.layout, run.key_groups, camera)]
     spans = [span for span in spans if timesteps is None or span.timestep in timesteps]
     places = np.concatenate([np.arange(span.start, span.stop) for span in spans])
     largest = 0.0
     for step in run.steps:
-        weights = query.weights(run, step=step)[list(layers)]
+        weights = query.weights(run, step=step, layers=layers)
         seen = places[visible_keys(run, query, step=step)[places]]
         largest = max(largest, float(weights[..., seen].max(initial=0.0)))
     # A map that is nothing but masked needs some scale to be drawn at all.
@@ -128,18 +147,12 @@ def uniform_weight(run: Run, query: QueryRow, *, step: int) -> float:
 
 
 def check_layers(run: Run, layers: Sequence[int] | None) -> Sequence[int]:
-    """Returns the layers to draw, all by default.
+    """Returns the layers to draw, all that the run holds by default.
 
     Raises:
-      SelectionError: If a layer does not exist.
+      SelectionError: If a layer does not exist, or was not captured.
     """
-    layers = range(run.num_layers) if layers is None else layers
-    for layer in layers:
-        if not 0 <= layer < run.num_layers:
-            raise SelectionError(
-                f"`layer` must be in 0..{run.num_layers - 1} for {run.manifest['policy']}, got {layer}."
-            )
-    return layers
+    return run.layers if layers is None else run.check_layers(layers)
 
 
 def check_heads(run: Run, heads: Sequence[int] | None) -> Sequence[int]:
@@ -155,12 +168,21 @@ def check_heads(run: Run, heads: Sequence[int] | None) -> Sequence[int]:
     return heads
 
 
-def _row_label(found: AttentionMap) -> str:
+def _row_label(found: AttentionMap, maps: Sequence[AttentionMap]) -> str:
     when = f"t-{found.steps_back}" if found.steps_back else "t"
     where = "before the start" if found.padded else f"step {found.frame_step}"
-    return f"{found.camera} {when} ({where})"
+    return f"{_map_name(found, maps)} {when} ({where})"
 
 
-def _share_line(run: Run, query: QueryRow, *, step: int, layer: int) -> str:
-    shares = attention_shares(run.layout, query.weights(run, step=step)[layer].mean(axis=0))
-    return "shares, mean over heads: " + ", ".join(f"{name} {float(share):.1%}" for name, share in shares.items())
+def _map_name(found: AttentionMap, maps: Sequence[AttentionMap]) -> str:
+    """Returns the camera of a map, with the token group where several look through that camera."""
+    several = any(other.camera == found.camera and other.group != found.group for other in maps)
+    return f"{found.camera} {found.group}" if several else found.camera
+
+
+def _share_lines(run: Run, query: QueryRow, *, step: int, layer: int) -> list[str]:
+    shares = attention_shares(run.layout, query.weights(run, step=step, layers=[layer])[0].mean(axis=0))
+    named = [f"{name} {float(share):.1%}" for name, share in shares.items()]
+    # A line that would be wrapped too often is cut, and no share may be lost.
+    lines = [", ".join(named[first : first + _SHARES_A_LINE]) for first in range(0, len(named), _SHARES_A_LINE)]
+    return [f"shares, mean over heads: {lines[0]}", *lines[1:]]

@@ -33,11 +33,25 @@ class TokenSource:
     receptive_field: ReceptiveField | None = None
     # The prefix group whose tokens are repeated here (`obs_task_language` repeats `task_language`).
     repeats: str | None = None
+    # How many numbers each of `inputs` gave, where a token is a number.
+    input_sizes: tuple[int, ...] = ()
 
     @property
     def cameras(self) -> tuple[str, ...]:
         """Camera names behind `inputs`: "image_primary" is camera "primary"."""
         return tuple(camera_of(key) for key in self.inputs) if self.kind == "image" else ()
+
+    def number_name(self, position: int) -> str | None:
+        """Returns which number the token at `position` stands for: "proprio[3]"; None where a token is no number.
+
+        >>> TokenSource("lowdim", ("force", "proprio"), input_sizes=(3, 7)).number_name(4)
+        'proprio[1]'
+        """
+        for key, size in zip(self.inputs, self.input_sizes, strict=False):
+            if position < size:
+                return f"{key}[{position}]"
+            position -= size
+        return None
 
 
 def camera_of(observation_key: str) -> str:
@@ -79,6 +93,8 @@ class Token:
     row: int | None = None
     column: int | None = None
     word_piece: str | None = None
+    # Of a token that is one number: "proprio[3]".
+    number: str | None = None
     # True when the token is masked out as a key: padded history, or an absent camera or instruction.
     pad: bool = False
 
@@ -93,6 +109,8 @@ class TokenLayout:
     use_correct_attention: bool
     # Pieces of the instruction, padding included, one per language token; None when unknown.
     word_pieces: tuple[str, ...] | None = None
+    # Cameras that the policy takes but nobody recorded: black images stand in, so there is no frame to draw their patches on.
+    unrecorded: tuple[str, ...] = ()
 
     @classmethod
     def assemble(
@@ -132,8 +150,9 @@ class TokenLayout:
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """Cameras whose patches are in the sequence, each once."""
-        return tuple(dict.fromkeys(camera for span in self.spans for camera in span.source.cameras))
+        """Recorded cameras whose patches are in the sequence, each once."""
+        seen = dict.fromkeys(camera for span in self.spans for camera in span.source.cameras)
+        return tuple(camera for camera in seen if camera not in self.unrecorded)
 
     def find_spans(self, group: str, *, timestep: int | None = None) -> tuple[TokenSpan, ...]:
         """Returns the spans of a group, of one timestep when given (negative counts from the current one).
@@ -181,8 +200,16 @@ class TokenLayout:
         return tuple(span for span in self.spans if camera in span.source.cameras)
 
     def with_words(self, word_pieces: Sequence[str]) -> "TokenLayout":
-        """Returns the layout with the pieces of this instruction on its language tokens."""
+        """Returns the layout with the pieces of this instruction on its language tokens.
+
+        A language group with another number of tokens (one sentence encoding, say) gets no pieces.
+        """
         return replace(self, word_pieces=tuple(word_pieces))
+
+    def pieces_of(self, span: TokenSpan) -> tuple[str, ...] | None:
+        """Returns the word pieces of a span of language tokens, one per token; None when they are unknown, or it has none."""
+        known = span.source.kind == "language" and self.word_pieces is not None and len(self.word_pieces) == span.size
+        return self.word_pieces if known else None
 
     def tokens(self, pad: Sequence[bool] | np.ndarray | None = None) -> list[Token]:
         """Returns every token of the sequence with all that is known of it.
@@ -192,10 +219,10 @@ class TokenLayout:
         """
         table: list[Token] = []
         for span in self.spans:
+            pieces = self.pieces_of(span)
             for position in range(span.size):
                 index = span.start + position
                 row, column = divmod(position, span.source.grid[1]) if span.source.grid else (None, None)
-                language = span.source.kind == "language" and self.word_pieces is not None
                 table.append(
                     Token(
                         index=index,
@@ -205,7 +232,8 @@ class TokenLayout:
                         cameras=span.source.cameras,
                         row=row,
                         column=column,
-                        word_piece=self.word_pieces[position] if language and self.word_pieces else None,
+                        word_piece=pieces[position] if pieces else None,
+                        number=span.source.number_name(position),
                         pad=bool(pad[index]) if pad is not None else False,
                     )
                 )
@@ -220,7 +248,13 @@ class TokenLayout:
         """Reads what `to_json` wrote."""
         spans = tuple(TokenSpan(**{**span, "source": _source_from_json(span["source"])}) for span in data["spans"])
         words = data["word_pieces"]
-        return cls(spans, data["window"], data["use_correct_attention"], None if words is None else tuple(words))
+        return cls(
+            spans,
+            data["window"],
+            data["use_correct_attention"],
+            None if words is None else tuple(words),
+            tuple(data.get("unrecorded", ())),
+        )
 
 
 def _source_from_json(data: Mapping[str, Any]) -> TokenSource:
@@ -228,6 +262,7 @@ def _source_from_json(data: Mapping[str, Any]) -> TokenSource:
     return TokenSource(
         kind=data["kind"],
         inputs=tuple(data["inputs"]),
+        input_sizes=tuple(data.get("input_sizes", ())),
         goal_inputs=tuple(data["goal_inputs"]),
         grid=None if data["grid"] is None else (data["grid"][0], data["grid"][1]),
         receptive_field=None if field is None else ReceptiveField(**field),

@@ -1,0 +1,123 @@
+"""What of a policy's observations an episode can give: cameras, numbers, and what stands in for what it lacks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from octoscope.capture.numbers import NONE, Numbers, find_numbers
+from octoscope.episodes.episode import Episode
+from octoscope.errors import EpisodeError, SelectionError, nearest
+from octoscope.octo.lowdim_tokenizer import LowdimObsTokenizer
+from octoscope.octo.model import OctoModel
+from octoscope.octo.tokenizers import ImageTokenizer, matching_keys
+from octoscope.tokens.layout import camera_of
+
+# Which steps are real is told by the window, not by a recording.
+_MASKS = ("timestep_pad_mask", "pad_mask", "pad_mask_dict")
+
+
+@dataclass(frozen=True)
+class ObservationPlan:
+    """Each observation of the policy: given, black, or left out."""
+
+    # Observation key by camera, for the cameras that the episode has.
+    cameras: Mapping[str, str]
+    # Keys of images that the episode lacks but a tokenizer cannot do without: black and marked as missing, as in training.
+    black: tuple[str, ...]
+    numbers: Mapping[str, Numbers]
+    # Tokenizers that are given nothing; their tokens vanish from the sequence.
+    left_out: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what each observation was made from, for a run's manifest."""
+        images = {key: {"from": camera, "normalization": "0..255"} for camera, key in self.cameras.items()}
+        black = {key: {"from": None, "normalization": "black, and marked as missing"} for key in self.black}
+        numbers = {key: found.to_json() for key, found in self.numbers.items()}
+        return {"given": images | black | numbers, "left_out": list(self.left_out)}
+
+
+def plan_observations(
+    model: OctoModel, episode: Episode, *, observation_keys: Mapping[str, str] | None = None
+) -> ObservationPlan:
+    """Returns what the episode gives the policy.
+
+    A tokenizer none of whose inputs are recorded is left out, as the policy was trained to bear. One that stacks several cameras,
+    some of them missing, gets black images for those, marked in `pad_mask_dict`.
+
+    Args:
+      model: The policy.
+      episode: The recording.
+      observation_keys: Recorded field by observation key, {"proprio": "state"}; "none" leaves a key out.
+
+    Raises:
+      EpisodeError: If policy and episode share no camera, or a tokenizer can do neither with nor without what is recorded.
+      SelectionError: If the policy reads no such observation.
+    """
+    chosen = dict(observation_keys or {})
+    example = {key for key, value in model.example_batch["observation"].items() if hasattr(value, "shape")} - {*_MASKS}
+    tokenizers = model.module.octo_transformer.observation_tokenizers
+    reads = {name: _reads(tokenizer, example) for name, tokenizer in tokenizers.items()}
+    _check_chosen(chosen, reads, model)
+    cameras = {camera_of(key): key for key in model.image_sizes if camera_of(key) in episode.images}
+    _check_cameras(model, cameras, episode)
+    wanted = dict.fromkeys(key for keys in reads.values() for key in keys if key not in model.image_sizes)
+    numbers: dict[str, Numbers] = {}
+    for key in wanted:
+        if chosen.get(key) != NONE and not key.startswith("depth_"):
+            found = find_numbers(model, episode, key, chosen=chosen.get(key))
+            numbers |= {} if found is None else {key: found}
+    given = {*cameras.values(), *numbers}
+    black: list[str] = []
+    left_out: list[str] = []
+    for name, keys in reads.items():
+        missing = [key for key in keys if key not in given]
+        tokenizer = tokenizers[name]
+        if not missing:
+            continue
+        if len(missing) == len(keys) and tokenizer.proper_pad_mask:
+            left_out.append(name)
+        elif isinstance(tokenizer, ImageTokenizer):
+            black += missing
+        else:
+            raise EpisodeError(_cannot_do_without(name, missing, keys, episode))
+    return ObservationPlan(cameras, tuple(dict.fromkeys(black)), numbers, tuple(left_out))
+
+
+def _reads(tokenizer: Any, keys: set[str]) -> list[str]:
+    if isinstance(tokenizer, LowdimObsTokenizer):
+        return list(
+            dict.fromkeys(
+                key for pattern in tokenizer.obs_keys for key in matching_keys(dict.fromkeys(keys), [pattern])
+            )
+        )
+    return matching_keys(dict.fromkeys(keys), tokenizer.obs_stack_keys)
+
+
+def _check_chosen(chosen: Mapping[str, str], reads: Mapping[str, list[str]], model: OctoModel) -> None:
+    numbers = sorted({key for keys in reads.values() for key in keys if key not in model.image_sizes})
+    for key in chosen:
+        if key in model.image_sizes:
+            raise SelectionError(
+                f"'{key}' is an image: choose its recording with --cameras {camera_of(key)}={chosen[key]}."
+            )
+        if key not in numbers:
+            raise SelectionError(
+                f"The policy reads no observation '{key}'.{nearest(key, numbers)} Besides images it reads: "
+                f"{', '.join(numbers) or 'nothing'}."
+            )
+
+
+def _check_cameras(model: OctoModel, cameras: Mapping[str, str], episode: Episode) -> None:
+    if model.image_sizes and not cameras:
+        raise EpisodeError(
+            f"The policy looks through {', '.join(camera_of(key) for key in model.image_sizes)}, but the episode has "
+            f"{', '.join(episode.images) or 'no images'}. Name the recorded image of a camera with --cameras primary=IMAGE_KEY."
+        )
+
+
+def _cannot_do_without(name: str, missing: list[str], keys: list[str], episode: Episode) -> str:
+    return (
+        f"The policy's tokenizer '{name}' reads {', '.join(keys)} together and cannot do without {', '.join(missing)}, which "
+        f"{episode.name} does not record under that name. Name its field with --observation {missing[0]}=FIELD. "
+        f"Recorded: {', '.join(episode.extras) or 'no numbers'}."
+    )
