@@ -1,0 +1,101 @@
+"""The words of the instruction as tokens: their rows, and their places as keys, in front and repeated."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from octoscope.attention.query import QueryRow
+from octoscope.attention.shares import timestep_name
+from octoscope.errors import SelectionError
+from octoscope.tokens.layout import TokenLayout, TokenSpan
+from octoscope.tokens.words import END_PIECE, PAD_PIECE, Word, words_of_pieces
+
+
+@dataclass(frozen=True)
+class WordCopy:
+    """One copy of the instruction in the sequence: in front of the timesteps, or repeated at one of them."""
+
+    # "words in front", "repeated words t-1".
+    name: str
+    span: TokenSpan
+
+    def places(self, word: Word) -> list[int]:
+        """Returns where the pieces of a word lie in the sequence."""
+        return [self.span.start + position for position in word.positions]
+
+
+def instruction_words(layout: TokenLayout, *, padding: bool = False) -> tuple[Word, ...]:
+    """Returns the words of the instruction in their order, pieces joined; a word that comes again is numbered.
+
+    Args:
+      layout: The token layout.
+      padding: Also the end mark, and all padding pieces as one entry; Octo attends to both as it does to words.
+
+    Raises:
+      SelectionError: If the policy reads no words, or the run does not know them.
+
+    >>> from octoscope.tokens.layout import TokenSource
+    >>> layout = TokenLayout.assemble([("task_language", 5, TokenSource("language"))], [], window=1)
+    >>> layout = layout.with_words(["\u2581the", "\u2581ball", "\u2581the", "</s>", "<pad>"])
+    >>> [word.text for word in instruction_words(layout, padding=True)]
+    ['the', 'ball', 'the (2nd)', '</s>', '<pad> x 1']
+    """
+    pieces = layout.word_pieces
+    if pieces is None or not any(layout.pieces_of(span) for span in layout.spans):
+        raise SelectionError(
+            "No token of this run is a word: the policy was given no words, or reads them as one encoding. "
+            "Use an episode with an instruction, or give one with --task."
+        )
+    seen: Counter[str] = Counter()
+    words: list[Word] = []
+    for word in words_of_pieces(pieces):
+        seen[word.text] += 1
+        words.append(Word(word.text + _ordinal(seen[word.text]), word.positions))
+    if padding:
+        for piece, label in ((END_PIECE, END_PIECE), (PAD_PIECE, f"{PAD_PIECE} x {pieces.count(PAD_PIECE)}")):
+            positions = tuple(place for place, other in enumerate(pieces) if other == piece)
+            words += [Word(label, positions)] if positions else []
+    return tuple(words)
+
+
+def word_copies(layout: TokenLayout) -> tuple[WordCopy, ...]:
+    """Returns every copy of the instruction, in sequence order.
+
+    >>> from octoscope.tokens.layout import TokenSource
+    >>> copy = ("obs_task_language", 1, TokenSource("language", repeats="task_language"))
+    >>> layout = TokenLayout.assemble([("task_language", 1, TokenSource("language"))], [copy], window=2)
+    >>> [found.name for found in word_copies(layout.with_words(["\u2581go"]))]
+    ['words in front', 'repeated words t-1', 'repeated words t']
+    """
+    copies: list[WordCopy] = []
+    for span in layout.spans:
+        if layout.pieces_of(span) is not None:
+            repeated = f"repeated words {timestep_name(layout, span.timestep)}"
+            copies.append(WordCopy("words in front" if span.timestep is None else repeated, span))
+    return tuple(copies)
+
+
+def word_queries(layout: TokenLayout, *, padding: bool = False) -> tuple[QueryRow, ...]:
+    """Returns the row of each word that can see images: of the instruction's copy at the current timestep.
+
+    The row of a word of several pieces is the mean of their rows.
+
+    Args:
+      layout: The token layout.
+      padding: Also the end mark and the padding pieces.
+
+    Raises:
+      SelectionError: If the policy reads no words, or only in front of the timesteps, where they see only each other.
+    """
+    words = instruction_words(layout, padding=padding)
+    now = [copy for copy in word_copies(layout) if copy.span.timestep == layout.window - 1]
+    if not now:
+        raise SelectionError(
+            "No word of this policy can see an image: it does not repeat the instruction at each timestep "
+            "(`repeat_task_tokens` is false), and the tokens in front look only at each other. "
+            "What images give to words is in runs made with --queries obs_CAMERA."
+        )
+    return tuple(QueryRow(now[-1].span.group, word.positions, f"word '{word.text}'") for word in words)
+
+
+def _ordinal(count: int) -> str:
+    return "" if count == 1 else f" ({count}{'nd' if count == 2 else 'rd' if count == 3 else 'th'})"

@@ -1,0 +1,123 @@
+"""Share tables: the shares of one query row at every step, layer and head of a run, beside the shares of even attention.
+
+A step is read once; a table of 100 steps, 12 layers and 12 heads takes 14400 numbers a share.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from octoscope.array_typing import Float
+from octoscope.attention.maps import visible_keys
+from octoscope.attention.query import QueryRow, find_query
+from octoscope.attention.shares import NOT_CAPTURED, attention_shares
+from octoscope.errors import SelectionError, nearest
+from octoscope.runs.run import Run
+
+# The names that `attention_shares` gives to what spells the instruction; padding is not among them.
+WORD_SHARES = ("words", "repeated words")
+
+
+@dataclass(frozen=True)
+class ShareTable:
+    """How much of a query row's attention each kind of key gets; over `share` everything sums to 1."""
+
+    query: QueryRow
+    steps: tuple[int, ...]
+    layers: tuple[int, ...]
+    # "words", "primary t", ..., in the order of the sequence; "not captured" comes last where keys are missing from the run.
+    names: tuple[str, ...]
+    # 0..1.
+    shares: Float[np.ndarray, "step layer head share"]
+    # What each kind would get if the query looked at all it may look at alike: its visible tokens over all visible tokens.
+    uniform: Float[np.ndarray, "step share"]
+
+    def of(self, name: str) -> Float[np.ndarray, "step layer head"]:
+        """Returns one share.
+
+        Raises:
+          SelectionError: If there is none of that name.
+        """
+        if name not in self.names:
+            raise SelectionError(
+                f"There is no share '{name}'. There are: {', '.join(self.names)}." + nearest(name, self.names)
+            )
+        return self.shares[..., self.names.index(name)]
+
+    def on_words(self) -> Float[np.ndarray, "step layer head"]:
+        """Returns the share on all real words, in front and repeated; padding words are none.
+
+        Raises:
+          SelectionError: If the run holds no attention to words.
+        """
+        return self.shares[..., self._word_places()].sum(axis=-1)
+
+    def uniform_on_words(self) -> Float[np.ndarray, " step"]:
+        """Returns what `on_words` would be under even attention.
+
+        Raises:
+          SelectionError: If the run holds no attention to words.
+        """
+        return self.uniform[:, self._word_places()].sum(axis=-1)
+
+    def _word_places(self) -> list[int]:
+        places = [place for place, name in enumerate(self.names) if name in WORD_SHARES]
+        if not places:
+            raise SelectionError(
+                "The run holds no attention to words: the policy has none, or they were not captured. "
+                "`octoscope layout` shows the policy's tokens; --keys says what `octoscope attend` keeps."
+            )
+        return places
+
+
+def share_table(
+    run: Run,
+    query: str | QueryRow | None = None,
+    *,
+    steps: Sequence[int] | None = None,
+    layers: Sequence[int] | None = None,
+) -> ShareTable:
+    """Returns the shares of a query row at every step, layer and head.
+
+    Args:
+      run: The run.
+      query: Whose attention: a group, "GROUP:TOKEN" or "word:WORD"; the first readout by default.
+      steps: Only these; all that the run holds by default.
+      layers: Only these; all that the run holds by default.
+
+    Raises:
+      SelectionError: If the query, a step or a layer is not in the run.
+    """
+    row = find_query(run.layout, query)
+    layers = run.layers if layers is None else run.check_layers(layers)
+    steps = run.steps if steps is None else tuple(steps)
+    tables = [
+        attention_shares(run.layout, row.weights(run, step=step, layers=layers).astype(np.float64)) for step in steps
+    ]
+    names = tuple(tables[0])
+    uniform = [uniform_shares(run, row, step=step) for step in steps]
+    return ShareTable(
+        row,
+        tuple(steps),
+        tuple(layers),
+        names,
+        np.stack([np.stack([table[name] for name in names], axis=-1) for table in tables]),
+        np.array([[even[name] for name in names] for even in uniform]),
+    )
+
+
+def uniform_shares(run: Run, query: QueryRow, *, step: int) -> dict[str, float]:
+    """Returns the share that each kind of key would get if the query looked at all it may look at alike.
+
+    Kinds that are wholly masked, such as padded history, have 0; keys that the run does not hold count to "not captured".
+
+    Args:
+      run: The run.
+      query: Whose attention.
+      step: Step of the episode.
+    """
+    visible = visible_keys(run, query, step=step)
+    even = visible / max(1, int(visible.sum()))
+    shares = attention_shares(run.layout, np.where(run.captured_keys, even, np.nan))
+    return {name: max(0.0, float(share)) if name == NOT_CAPTURED else float(share) for name, share in shares.items()}

@@ -1,0 +1,145 @@
+"""Sinks: tokens that take far more than their part of the attention at every step, whatever they show.
+
+They are marked, never deleted: their weights are real, and what a sink does is a question for an intervention. References: Darcet et
+al., "Vision Transformers Need Registers", ICLR 2024, https://arxiv.org/abs/2309.16588; Xiao et al., "Efficient Streaming Language
+Models with Attention Sinks", ICLR 2024, https://arxiv.org/abs/2309.17453. Neither gives a threshold for policies; ours are arguments.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from octoscope.array_typing import Float
+from octoscope.attention.maps import visible_keys
+from octoscope.attention.query import QueryRow, find_query
+from octoscope.attention.shares import timestep_name
+from octoscope.runs.run import Run
+from octoscope.tokens.layout import Token, TokenLayout
+from octoscope.tokens.words import WORD_START
+
+
+@dataclass(frozen=True)
+class Sink:
+    """One token that takes much of the mean attention of a layer's heads, at every step alike."""
+
+    layer: int
+    # Place in the sequence.
+    key: int
+    # "primary t patch (2, 3)", "task_language: ball", "readout_action t token 0".
+    token: str
+    # Mean weight over heads and steps, 0..1.
+    share: float
+    # The same in even weights: share times the number of visible tokens.
+    times_uniform: float
+    # Standard deviation over mean of that, over steps; 0 for one that never changes.
+    variation: float
+    # Length of what its value moves, against the mean over all visible tokens; None where norms were not given.
+    relative_norm: float | None = None
+
+
+def find_sinks(
+    run: Run,
+    query: str | QueryRow | None = None,
+    *,
+    layers: Sequence[int] | None = None,
+    times_uniform: float = 5.0,
+    most_variation: float = 0.5,
+    moved_norms: Float[np.ndarray, "step layer key"] | None = None,
+) -> tuple[Sink, ...]:
+    """Returns the tokens that look like sinks to one query row, the largest of each layer first.
+
+    A token is marked when its weight, the mean over heads, is on average at least `times_uniform` even weights, and varies over steps by
+    at most `most_variation` of that. A token that follows the scene is no sink; nor is one that the task makes important all along, which
+    this test cannot tell from a sink: words, say, are the same at every step. A small `relative_norm` speaks for a sink that does nothing.
+
+    Args:
+      run: The run; at least 3 steps, for the variation to mean anything.
+      query: Whose attention; the first readout by default.
+      layers: Only these; all that the run holds by default.
+      times_uniform: From how many even weights on.
+      most_variation: Up to which standard deviation over mean.
+      moved_norms: Length of what each token's value moves, by step, layer (as `layers`) and key; see `value_norms`.
+
+    Raises:
+      SelectionError: If the query or a layer is not in the run.
+    """
+    row = find_query(run.layout, query)
+    layers = run.layers if layers is None else run.check_layers(layers)
+    weights = np.stack(
+        [row.weights(run, step=step, layers=layers).mean(axis=1, dtype=np.float64) for step in run.steps]
+    )
+    visible = np.stack([visible_keys(run, row, step=step) for step in run.steps])
+    multiple = weights * visible.sum(axis=-1)[:, None, None]
+    # Steps at which a token is masked (padded history) say nothing about it.
+    multiple = np.where(visible[:, None], multiple, np.nan)
+    names = token_names(run.layout)
+    sinks: list[Sink] = []
+    for place, layer in enumerate(layers):
+        found = [
+            _sink(
+                layer,
+                key,
+                names[key],
+                weights[:, place, key],
+                multiple[:, place, key],
+                _relative(moved_norms, visible, place, key),
+            )
+            for key in np.flatnonzero(visible.any(axis=0) & run.captured_keys).tolist()
+        ]
+        marked = [sink for sink in found if sink.times_uniform >= times_uniform and sink.variation <= most_variation]
+        sinks += sorted(marked, key=lambda sink: -sink.times_uniform)
+    return tuple(sinks)
+
+
+def token_names(layout: TokenLayout) -> list[str]:
+    """Returns a short name for each token: its group or camera, timestep, and patch, piece or number.
+
+    >>> from octoscope.tokens.layout import TokenSource
+    >>> image = ("obs_primary", 2, TokenSource("image", ("image_primary",), grid=(1, 2)))
+    >>> token_names(TokenLayout.assemble([], [image], window=1))
+    ['primary t patch (0, 0)', 'primary t patch (0, 1)']
+    """
+    return [_token_name(token, layout) for token in layout.tokens()]
+
+
+def sink_table(sinks: Sequence[Sink]) -> str:
+    """Returns the sinks as a Markdown table.
+
+    >>> print(sink_table([Sink(0, 7, "primary t patch (0, 0)", 0.1, 20.0, 0.02)]))
+    | layer | token | place | share | times uniform | variation over steps | relative value norm |
+    |---|---|---|---|---|---|---|
+    | 0 | primary t patch (0, 0) | 7 | 0.1000 | 20.0 | 0.02 | not given |
+    """
+    lines = [
+        "| layer | token | place | share | times uniform | variation over steps | relative value norm |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for sink in sinks:
+        norm = "not given" if sink.relative_norm is None else f"{sink.relative_norm:.2f}"
+        lines.append(
+            f"| {sink.layer} | {sink.token} | {sink.key} | {sink.share:.4f} | {sink.times_uniform:.1f} | {sink.variation:.2f} | {norm} |"
+        )
+    return "\n".join(lines)
+
+
+def _sink(layer: int, key: int, token: str, weights: np.ndarray, multiple: np.ndarray, norm: float | None) -> Sink:
+    known = ~np.isnan(multiple)
+    mean = float(multiple[known].mean())
+    variation = float(multiple[known].std() / mean) if mean > 0 else 0.0
+    return Sink(layer, key, token, float(weights[known].mean()), mean, variation, norm)
+
+
+def _relative(moved_norms: np.ndarray | None, visible: np.ndarray, place: int, key: int) -> float | None:
+    if moved_norms is None:
+        return None
+    norms = moved_norms[:, place]
+    return float(norms[visible[:, key], key].mean() / norms[visible].mean())
+
+
+def _token_name(token: Token, layout: TokenLayout) -> str:
+    time = "" if token.timestep is None else f" {timestep_name(layout, token.timestep)}"
+    if token.row is not None:
+        return f"{'+'.join(token.cameras)}{time} patch ({token.row}, {token.column})"
+    detail = (token.word_piece or token.number or "").removeprefix(WORD_START)
+    return f"{token.group}{time}{f': {detail}' if detail else f' token {token.position}'}"

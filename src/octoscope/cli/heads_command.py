@@ -1,0 +1,62 @@
+"""`octoscope heads`: what each layer and head of a run does, in numbers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from octoscope.attention.head_statistics import head_table
+from octoscope.attention.sinks import find_sinks, sink_table
+from octoscope.pictures.head_pictures import render_deviation_grids, render_head_grids
+from octoscope.render.image_file import write_png
+from octoscope.runs.run import Run
+from octoscope.runs.staged_output import staged_output
+
+_FOLDER = "heads"
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Measure what each layer and head does: entropy, spread, stability, words, what it follows; and mark sinks.
+
+    Writes heads/heads.md and heads.csv (the table), heads.png (a grid for each number), deviation.png (how far each step's map is from
+    the mean map) and sinks.md. Example:
+
+    octoscope heads output/run.zarr --camera wrist
+    """
+
+    # A run that `octoscope attend` made.
+    run: Positional[Path]
+    # Whose attention: a token group, 'GROUP:TOKEN', or 'word:WORD'; the first readout by default.
+    query: str | None = None
+    # Whose current frame the maps are of; the first by default.
+    camera: str | None = None
+    # A token is marked as a sink from so many even weights on...
+    sink_weight: float = 5.0
+    # ...if the standard deviation of its weight over steps is at most this part of the mean.
+    sink_variation: float = 0.5
+    # Replace the results of an earlier call.
+    overwrite: bool = False
+    # Folder for the results.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+
+    def __call__(self) -> None:
+        """Writes the tables and pictures, and prints the table."""
+        run = Run.open(self.run)
+        table = head_table(run, self.query, camera=self.camera)
+        sinks = find_sinks(run, table.query, times_uniform=self.sink_weight, most_variation=self.sink_variation)
+        rule = (
+            f"Tokens with at least {self.sink_weight:g} even weights on average (mean over heads and steps), whose weight varies over "
+            f"{len(run.steps)} steps by at most {self.sink_variation:g} of that. Marked, not removed."
+        )
+        with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
+            folder = staging / _FOLDER
+            folder.mkdir()
+            (folder / "heads.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
+            (folder / "heads.csv").write_text(table.to_csv(), encoding="utf-8")
+            (folder / "sinks.md").write_text(f"{rule}\n\n{sink_table(sinks)}\n", encoding="utf-8")
+            write_png(folder / "heads.png", render_head_grids(run, table, sinks=sinks))
+            write_png(folder / "deviation.png", render_deviation_grids(run, table))
+        print(table.to_markdown())
+        print(f"\n{len(sinks)} tokens marked as sinks. Tables and pictures: {self.output / _FOLDER}")

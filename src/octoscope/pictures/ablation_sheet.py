@@ -1,0 +1,119 @@
+"""The ablation sheet: each intervention's picture beside the bar of its effect, with noise floor and random regions."""
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from octoscope.array_typing import Bool, UInt8
+from octoscope.interventions.effects import Effect, StepEffects
+from octoscope.render.lettering import draw_text, line_height, short_number, shortened, wrapped
+from octoscope.render.hatching import hatch_image
+from octoscope.render.palette import INK, MARK, PAPER, QUIET_INK, RULE, Color
+from octoscope.render.panel_page import render_panel_page
+from octoscope.render.photo import resize_photo
+
+_WIDTH, _PICTURE, _GAP = 1010, 104, 8
+_PICTURES = 2 * _PICTURE + _GAP
+_BAR_LEFT, _NUMBER = _PICTURES + 290, 62
+_TEXT, _SMALL = 14, 12
+_BAR_COLOR: Color = (122, 128, 138)
+_CONTROL: Color = (216, 112, 20)
+_FOOTNOTE = (
+    "Bar: change of the whole action chunk under the same noise, root mean square over horizon and dimensions, in standard deviations of "
+    "the dataset's actions (normalised units). Orange strokes: the same region, or as many words, at random other places. Blue line: the "
+    "noise floor, the mean change when nothing but the noise changes. Full reruns of the policy, open loop. Covered pictures are unlike "
+    "training pictures: an effect may come from the cover itself, which is what random regions and a second fill are for."
+)
+
+
+def render_ablation_sheet(found: StepEffects) -> UInt8[np.ndarray, "height width 3"]:
+    """Draws one line for each intervention: what the policy was shown instead, what was done, and how much the action changed.
+
+    Patches masked as keys are hatched: the policy cannot look at them, but nothing was painted. Where words changed, they stand in place
+    of the picture. All bars are on one linear scale from 0, which also holds all strokes and the noise
+    floor. The numbers beneath a label are the change in the dataset's units, for each dimension that moved most.
+
+    Args:
+      found: From `intervene`.
+
+    Raises:
+      ValueError: If there is no effect to draw.
+    """
+    if not found.effects:
+        raise ValueError("`found` must hold at least one effect, got none.")
+    floor = 0.0 if np.isnan(found.noise_floor) else found.noise_floor
+    top = max([floor, *(effect.size for effect in found.effects), *(c for e in found.effects for c in e.controls)])
+    rows = [_row(found, effect, top=top or 1.0, floor=floor) for effect in found.effects]
+    told = f'"{found.instruction}"' if found.instruction else "no words"
+    subtitle = [
+        f"{found.policy}, {found.episode} step {found.step}, told {told}; seed {found.seed}, noise floor {floor:.3f} from "
+        f"{len(found.noise)} other draws",
+        *([found.note] if found.note else []),
+    ]
+    return render_panel_page(
+        rows, title="What changes the action", subtitle=subtitle, footnote=_FOOTNOTE, columns=1, widest=_WIDTH
+    )
+
+
+def _row(found: StepEffects, effect: Effect, *, top: float, floor: float) -> UInt8[np.ndarray, "height width 3"]:
+    canvas = Image.new("RGB", (_WIDTH, _PICTURE), PAPER)
+    _draw_pictures(canvas, found, effect)
+    lines = wrapped(effect.label, width=_BAR_LEFT - _PICTURES - 34, size=_TEXT, most_lines=3)
+    for place, line in enumerate(lines):
+        draw_text(canvas, (_PICTURES + 18, 16 + place * line_height(_TEXT)), line, size=_TEXT)
+    below = 22 + len(lines) * line_height(_TEXT)
+    text = shortened(_largest_dimensions(found, effect), width=_BAR_LEFT - _PICTURES - 34, size=_SMALL)
+    draw_text(canvas, (_PICTURES + 18, below), text, size=_SMALL, color=QUIET_INK)
+    _draw_bar(canvas, effect, top=top, floor=floor)
+    return np.asarray(canvas)
+
+
+def _draw_pictures(canvas: Image.Image, found: StepEffects, effect: Effect) -> None:
+    if effect.words is not None and not effect.pictures and not effect.masked:
+        words = f'"{effect.words}"' if effect.words else "(no words)"
+        for place, line in enumerate(wrapped(words, width=_PICTURES, size=_TEXT, most_lines=4)):
+            draw_text(canvas, (0, 16 + place * line_height(_TEXT)), line, size=_TEXT, color=MARK)
+        return
+    shown = dict.fromkeys([*effect.pictures, *effect.masked])
+    if not shown:
+        draw_text(canvas, (0, 16), "current pictures unchanged", size=_SMALL, color=QUIET_INK)
+    for place, camera in enumerate(list(shown)[:2]):
+        picture = resize_photo(effect.pictures.get(camera, found.pictures[camera])[..., :3], _PICTURE)
+        if camera in effect.masked:
+            picture = _hatched(picture, effect.masked[camera])
+        canvas.paste(Image.fromarray(picture), (place * (_PICTURE + _GAP), 0))
+
+
+def _hatched(
+    picture: UInt8[np.ndarray, "height width 3"], masked: Bool[np.ndarray, "row column"]
+) -> UInt8[np.ndarray, "height width 3"]:
+    rows, columns = (
+        np.arange(pixels) * cells // pixels for pixels, cells in zip(picture.shape[:2], masked.shape, strict=True)
+    )
+    hatched = (0.45 * picture + 0.55 * hatch_image(*picture.shape[:2])).astype(np.uint8)
+    return np.where(masked[np.ix_(rows, columns)][..., None], hatched, picture)
+
+
+def _largest_dimensions(found: StepEffects, effect: Effect) -> str:
+    """Returns the three dimensions that changed most against what noise does to them, each with its unit."""
+    change = effect.per_dimension()
+    noise = found.noise_per_dimension
+    against = change / noise if len(found.noise) and (noise > 0).all() else change
+    largest = np.argsort(-against, kind="stable")[:3]
+    names, units = found.units.names, found.units.units
+    parts = [f"{names[i]} {short_number(float(change[i]))} {units[i]}" for i in largest if change[i] > 0]
+    return ", ".join(parts).replace(" as recorded", "").replace(" 0..1", "")
+
+
+def _draw_bar(canvas: Image.Image, effect: Effect, *, top: float, floor: float) -> None:
+    draw = ImageDraw.Draw(canvas)
+    room, middle = _WIDTH - _BAR_LEFT - _NUMBER, _PICTURE // 2
+
+    def across(value: float) -> int:
+        return _BAR_LEFT + round(value / top * room)
+
+    draw.line((_BAR_LEFT - 1, 14, _BAR_LEFT - 1, _PICTURE - 14), fill=RULE)
+    draw.rectangle((_BAR_LEFT, middle - 11, max(_BAR_LEFT, across(effect.size) - 1), middle + 11), fill=_BAR_COLOR)
+    for control in effect.controls:
+        draw.rectangle((across(control) - 1, middle - 17, across(control), middle + 17), fill=_CONTROL)
+    draw.rectangle((across(floor) - 1, 8, across(floor), _PICTURE - 8), fill=MARK)
+    draw_text(canvas, (_WIDTH - 2, middle), f"{effect.size:.3f}", size=_TEXT, color=INK, anchor="rm")

@@ -1,0 +1,85 @@
+"""Language use in one picture: how much of the attention lies on real words, per layer and step."""
+
+import numpy as np
+
+from octoscope.array_typing import UInt8
+from octoscope.attention.query import QueryRow
+from octoscope.attention.share_table import WORD_SHARES, ShareTable, share_table
+from octoscope.pictures.attention_sheet import describe_run
+from octoscope.render.bar_panel import render_bar_panel
+from octoscope.render.color_scale import ColorScale
+from octoscope.render.heat_panel import render_heat_panel
+from octoscope.render.panel_page import render_panel_page
+from octoscope.runs.run import Run
+
+_FOOTNOTE = (
+    "Shares of the query row's whole attention, mean over heads. Blue: even attention. Padding only fills the instruction up, yet Octo "
+    "attends to it as to words. A share on words does not show that the action depends on them: swap the instruction to see that."
+)
+
+
+def render_language_use(
+    run: Run, *, query: str | QueryRow | None = None, table: ShareTable | None = None
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Draws the share on real words: for each layer over all steps as bars, and for each layer and step as a grid.
+
+    Words are those in front and repeated; the second grid is what padding pieces get. All on one scale.
+
+    Args:
+      run: The run.
+      query: Whose attention: a group, "GROUP:TOKEN" or "word:WORD"; the first readout by default.
+      table: The shares of the run, where they are known already.
+
+    Raises:
+      SelectionError: If the query is not in the run, or it holds no attention to words.
+    """
+    table = table or share_table(run, query)
+    order = np.argsort(table.steps)
+    words, padding = table.on_words()[order].mean(axis=2), _on_padding(table)[order]
+    even = float(table.uniform_on_words().mean())
+    held = [name for name in table.names if name in WORD_SHARES]
+    top = max(float(words.max()), float(padding.max()), even, 1e-6)
+    layers, steps = [str(layer) for layer in table.layers], [str(table.steps[place]) for place in order]
+    panels = [
+        render_bar_panel(
+            words.mean(axis=0),
+            labels=[f"layer {layer}" for layer in layers],
+            title="words, mean over steps",
+            top=top,
+            even=np.full(len(layers), even),
+            label_width=60,
+        )
+    ]
+    for name, values in (("words, step by step", words), ("padding pieces, step by step", padding)):
+        grid = render_heat_panel(
+            values.T,
+            title=name,
+            row_labels=layers,
+            column_labels=steps,
+            column_name="step",
+            widest=560,
+            scale=ColorScale(vmax=top, cmap="viridis"),
+            even=even if values is words else _even_on_padding(table),
+        )
+        panels.append(grid)
+    return render_panel_page(
+        panels,
+        title=f"{table.query.label} gives {words.mean():.3f} of its attention to words, where even attention gives {even:.3f}",
+        subtitle=[
+            f"mean over {len(layers)} layers, {run.num_heads} heads and {len(steps)} steps; on {' and '.join(held)}",
+            *describe_run(run),
+        ],
+        footnote=_FOOTNOTE,
+    )
+
+
+def _padding_places(table: ShareTable) -> list[int]:
+    return [place for place, name in enumerate(table.names) if name.startswith("padding of")]
+
+
+def _on_padding(table: ShareTable) -> np.ndarray:
+    return table.shares[..., _padding_places(table)].sum(axis=-1).mean(axis=2)
+
+
+def _even_on_padding(table: ShareTable) -> float:
+    return float(table.uniform[:, _padding_places(table)].sum(axis=-1).mean())

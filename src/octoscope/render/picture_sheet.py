@@ -1,0 +1,118 @@
+"""A sheet of pictures that have no scale: titled rows of labelled tiles, as they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from octoscope.array_typing import UInt8
+from octoscope.render.lettering import draw_text, line_height, shortened, text_width, wrapped
+from octoscope.render.palette import PAPER, QUIET_INK
+from octoscope.render.photo import resize_photo
+from octoscope.render.sheet_grid import GridRow, SheetGrid, lay_out_grid
+
+_MARGIN = 28
+_GUTTER = 16
+_TITLE_SIZE, _SUBTITLE_SIZE, _FOOTNOTE_SIZE = 21, 14, 12
+# A sheet of few tiles is still wide enough for a title.
+_LEAST_WIDTH = 560
+_WIDEST_ROW_LABEL = 120
+
+
+@dataclass(frozen=True)
+class PictureTile:
+    """One picture with what stands above it and what stands beside or below that."""
+
+    label: str
+    # RGB, 0..255.
+    image: UInt8[np.ndarray, "height width 3"]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PictureRow:
+    """One row of a sheet, wrapped onto several lines when it is too wide."""
+
+    label: str
+    tiles: Sequence[PictureTile]
+
+
+def render_picture_sheet(
+    rows: Sequence[PictureRow], *, title: str, subtitle: Sequence[str] = (), tile_size: int = 224, footnote: str = ""
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Lays pictures out in rows under a title; each keeps its own colours, so tiles cannot be compared by brightness.
+
+    Args:
+      rows: From top to bottom; each may hold any number of tiles.
+      title: One line; shortened where it is too long.
+      subtitle: Lines under the title, wrapped.
+      tile_size: Pixels of a tile's longer side. Pictures of less than half of that grow by whole pixels, so that kernels keep
+        their cells; others are resized by Lanczos.
+      footnote: A caption, wrapped under the tiles; "" for none.
+
+    Raises:
+      ValueError: If there is no tile at all.
+
+    >>> tile = PictureTile("filter 3", np.zeros((32, 32, 3), np.uint8), note="12.1")
+    >>> render_picture_sheet([PictureRow("conv1", [tile])], title="embedded", tile_size=96).shape[1]
+    616
+    """
+    if not any(row.tiles for row in rows):
+        raise ValueError("`rows` must hold at least one tile, got none.")
+    pictures = [[_fitted(tile.image, tile_size) for tile in row.tiles] for row in rows]
+    sizes = [[picture.shape[:2] for picture in line] for line in pictures]
+    grid = lay_out_grid([GridRow(line, lead=0) for line in sizes], tile_size=tile_size)
+    labels = [wrapped(row.label, width=_WIDEST_ROW_LABEL, size=grid.label_size, most_lines=4) for row in rows]
+    label_width = max((text_width(line, grid.label_size) for lines in labels for line in lines), default=0)
+    left = _MARGIN + label_width + (_GUTTER if label_width else 0)
+    width = max(left + grid.width + _MARGIN, _LEAST_WIDTH + 2 * _MARGIN)
+    inner = width - 2 * _MARGIN
+    under = [line for text in subtitle for line in wrapped(text, width=inner, size=_SUBTITLE_SIZE, most_lines=3)]
+    foot = wrapped(footnote, width=inner, size=_FOOTNOTE_SIZE, most_lines=8) if footnote else []
+    top = _MARGIN + line_height(_TITLE_SIZE) + len(under) * line_height(_SUBTITLE_SIZE) + _GUTTER
+    foot_height = len(foot) * line_height(_FOOTNOTE_SIZE)
+    height = top + grid.height + (_GUTTER + foot_height if foot else 0) + _MARGIN
+    canvas = Image.new("RGB", (width, height), PAPER)
+    draw_text(canvas, (_MARGIN, _MARGIN - 6), shortened(title, width=inner, size=_TITLE_SIZE), size=_TITLE_SIZE)
+    _draw_lines(canvas, under, top=_MARGIN - 2 + line_height(_TITLE_SIZE), size=_SUBTITLE_SIZE)
+    _draw_lines(canvas, foot, top=height - _MARGIN - foot_height, size=_FOOTNOTE_SIZE)
+    for row, line, places, lines, middle in zip(rows, pictures, grid.places, labels, grid.row_middles, strict=True):
+        first = top + middle - (len(lines) - 1) * line_height(grid.label_size) // 2
+        for index, text in enumerate(lines):
+            draw_text(
+                canvas, (_MARGIN, first + index * line_height(grid.label_size)), text, size=grid.label_size, anchor="lm"
+            )
+        for tile, picture, (across, down) in zip(row.tiles, line, places, strict=True):
+            _draw_tile(canvas, tile, picture, at=(left + across, top + down), grid=grid)
+    return np.asarray(canvas)
+
+
+def _fitted(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+    longer = max(image.shape[:2])
+    if 2 * longer <= size:
+        whole = size // longer
+        return image.repeat(whole, axis=0).repeat(whole, axis=1)
+    return resize_photo(image, size)
+
+
+def _draw_lines(canvas: Image.Image, lines: Sequence[str], *, top: int, size: int) -> None:
+    for index, line in enumerate(lines):
+        draw_text(canvas, (_MARGIN, top + index * line_height(size)), line, size=size, color=QUIET_INK)
+
+
+def _draw_tile(
+    canvas: Image.Image, tile: PictureTile, picture: np.ndarray, *, at: tuple[int, int], grid: SheetGrid
+) -> None:
+    across, down = at
+    height, width = picture.shape[:2]
+    canvas.paste(Image.fromarray(picture), at)
+    label = shortened(tile.label, width=width, size=grid.label_size)
+    draw_text(canvas, (across, down - 5), label, size=grid.label_size, anchor="ls")
+    if grid.notes_below:
+        note_at, anchor, room = (across, down + height + 2), "la", width
+    else:
+        note_at, anchor, room = (across + width, down - 5), "rs", width - text_width(tile.label, grid.label_size) - 8
+    if tile.note:
+        note = shortened(tile.note, width=room, size=grid.note_size)
+        draw_text(canvas, note_at, note, size=grid.note_size, color=QUIET_INK, anchor=anchor)

@@ -1,0 +1,112 @@
+"""`octoscope shares`, `heads` and `words`: what they write, and what they say of what a run does not hold."""
+
+import csv
+
+import pytest
+
+import octoscope as osc
+from octoscope.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def stored(demo_model, demo_episode, tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "run.zarr"
+    osc.attend(
+        demo_model, demo_episode, path, steps=[0, 3], query_groups=["readout_action", "obs_wrist"], layers=[0, 2]
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def words_only(demo_model, demo_episode, tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "run.zarr"
+    osc.attend(demo_model, demo_episode, path, steps=[0, 3], query_groups=["obs_task_language"], layers=[2])
+    return path
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def failure(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_shares(stored, tmp_path):
+    main(["shares", str(stored), "-o", str(tmp_path)])
+    assert files(tmp_path) == [
+        f"shares/{name}"
+        for name in (
+            "bars.png",
+            "curves_layer_0.png",
+            "curves_layer_2.png",
+            "grids.png",
+            "language_use.png",
+            "shares.csv",
+        )
+    ]
+    lines = list(csv.DictReader((tmp_path / "shares" / "shares.csv").read_text().splitlines()))
+    assert len(lines) == 2 * 2 * 4
+    for line in lines:
+        kinds = [name for name in line if name not in ("step", "layer", "head")]
+        for group in ([n for n in kinds if not n.startswith("even: ")], [n for n in kinds if n.startswith("even: ")]):
+            assert sum(float(line[name]) for name in group) == pytest.approx(1.0, abs=2e-3)
+
+
+def test_heads(stored, tmp_path, capsys):
+    main(["heads", str(stored), "--camera", "wrist", "-o", str(tmp_path)])
+    assert files(tmp_path) == [
+        f"heads/{name}" for name in ("deviation.png", "heads.csv", "heads.md", "heads.png", "sinks.md")
+    ]
+    assert "distance (pixels)" in (tmp_path / "heads" / "heads.md").read_text()
+    assert "| layer | head |" in capsys.readouterr().out
+
+
+def test_words_draws_the_direction_that_the_run_holds(stored, words_only, tmp_path, capsys):
+    main(["words", str(stored), "--steps", "3", "-o", str(tmp_path / "a")])
+    assert files(tmp_path / "a") == ["words/patches.csv", "words/patches_step_3_layer_2.png"]
+    assert "--queries readout_action obs_wrist obs_task_language" in capsys.readouterr().out
+    main(["words", str(words_only), "-o", str(tmp_path / "b")])
+    assert files(tmp_path / "b") == ["words/step_0_layer_2.png", "words/step_3_layer_2.png"]
+    assert "--queries obs_task_language obs_primary obs_wrist" in capsys.readouterr().out
+
+
+def test_the_table_of_patches_holds_every_patch_and_word(stored, tmp_path):
+    main(["words", str(stored), "--layers", "all", "--steps", "3", "--head", "1", "-o", str(tmp_path)])
+    lines = list(csv.DictReader((tmp_path / "words" / "patches.csv").read_text().splitlines()))
+    assert len(lines) == 2 * 3 * 16
+    run = osc.Run.open(stored)
+    weights = run.attention("obs_wrist", step=3)[2, 1, 6]
+    place = run.layout.select("obs_task_language", timestep=-1)[3]
+    line = next(
+        n for n in lines if (n["layer"], n["copy"], n["row"], n["column"]) == ("2", "repeated words t", "1", "2")
+    )
+    assert float(line["blue"]) == pytest.approx(float(weights[place]), rel=1e-4)
+
+
+def test_what_does_not_exist_is_said_and_nothing_is_written(stored, tmp_path, capsys):
+    assert "holds the layers 0, 2" in failure(["words", str(stored), "--layers", "1", "-o", str(tmp_path)], capsys)
+    assert "holds the steps 0, 3" in failure(["words", str(stored), "--steps", "1", "-o", str(tmp_path)], capsys)
+    assert "`head` must be in 0..3" in failure(["words", str(stored), "--head", "9", "-o", str(tmp_path)], capsys)
+    assert "Did you mean 'primary'" in failure(
+        ["heads", str(stored), "--camera", "primari", "-o", str(tmp_path)], capsys
+    )
+    assert "no run at" in failure(["shares", str(tmp_path / "none.zarr"), "-o", str(tmp_path)], capsys)
+    assert files(tmp_path) == []
+
+
+def test_earlier_results_are_kept_unless_overwritten(stored, tmp_path, capsys):
+    main(["shares", str(stored), "-o", str(tmp_path)])
+    assert "--overwrite" in failure(["shares", str(stored), "-o", str(tmp_path)], capsys)
+    main(["shares", str(stored), "-o", str(tmp_path), "--overwrite"])
+
+
+def test_a_run_with_neither_direction_says_what_both_need(demo_model, demo_episode, tmp_path, capsys):
+    path = tmp_path / "run.zarr"
+    osc.attend(demo_model, demo_episode, path, steps=[3], query_groups=["readout_action"])
+    message = failure(["words", str(path), "-o", str(tmp_path / "out")], capsys)
+    assert "Words to image" in message
+    assert "Image to words" in message

@@ -1,0 +1,133 @@
+"""Panels as arrays: curves, bars and cells where their numbers say, and marks for what is not there."""
+
+import numpy as np
+import pytest
+
+from octoscope.render.bar_panel import render_bar_panel
+from octoscope.render.color_scale import ColorScale
+from octoscope.render.heat_panel import cell_number, render_heat_panel
+from octoscope.render.line_panel import Curve, render_line_panel
+from octoscope.render.palette import HATCH_DARK, HATCH_LIGHT, MARK
+from octoscope.render.panel_page import render_panel_page
+from octoscope.render.ticks import round_ticks
+
+RED = (220, 0, 0)
+
+
+def colored(picture, color):
+    return (np.abs(picture.astype(int) - color) < 40).all(axis=-1)
+
+
+def line_panel(values, steps=None, **kwargs):
+    curve = Curve(np.asarray(values, float), color=RED, **kwargs)
+    return render_line_panel([curve], steps=steps or range(len(values)), title="", top=1.0)
+
+
+def test_a_curve_runs_at_the_height_of_its_values():
+    heights = [np.nonzero(colored(line_panel([value, value]), RED))[0].mean() for value in (0.0, 0.5, 1.0)]
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=1.0)
+    assert heights[0] > heights[1] > heights[2]
+
+
+def test_a_missing_step_breaks_the_curve():
+    columns = np.nonzero(colored(line_panel([0.5, 0.5, np.nan, 0.5, 0.5]), RED).any(axis=0))[0]
+    assert np.diff(columns).max() > 50
+
+
+def test_a_skipped_step_breaks_the_curve_and_even_gaps_do_not():
+    skipped = np.nonzero(colored(line_panel([0.5] * 4, steps=[0, 1, 5, 6]), RED).any(axis=0))[0]
+    assert np.diff(skipped).max() > 50
+    sparse = np.nonzero(colored(line_panel([0.5] * 3, steps=[0, 10, 20]), RED).any(axis=0))[0]
+    assert np.diff(sparse).max() == 1
+
+
+def test_one_step_is_a_dot_and_a_dashed_curve_has_gaps():
+    assert colored(line_panel([0.5]), RED).any()
+    dashed = np.nonzero(colored(line_panel([0.5, 0.5], dashed=True), RED).any(axis=0))[0]
+    assert 1 < np.diff(dashed).max() < 10
+
+
+def test_labels_stand_beside_their_curves_ends():
+    low, high = Curve(np.array([0.1, 0.1]), "low", RED), Curve(np.array([0.9, 0.9]), "high", MARK)
+    picture = render_line_panel([low, high], steps=[0, 1], title="", top=1.0)
+    right = picture[:, -30:]
+    assert np.nonzero(colored(right, MARK))[0].mean() < np.nonzero(colored(right, RED))[0].mean() - 50
+
+
+def test_bars_are_as_long_as_their_values_and_even_attention_is_marked():
+    picture = render_bar_panel(
+        np.array([0.25, 0.5]), labels=["a", "b"], title="", top=1.0, even=np.array([0.75, 0.75]), width=330
+    )
+    # The letters' grey is near the bars'.
+    bar = (picture == np.array([122, 128, 138])).all(axis=-1)
+    lengths = [bar[row].sum() for row in range(len(bar)) if bar[row].sum() > 20]
+    assert max(lengths) == pytest.approx(2 * min(lengths), abs=2)
+    left = np.nonzero(bar.any(axis=0))[0].min()
+    marks = np.nonzero(colored(picture, MARK).any(axis=0))[0]
+    assert marks.mean() - left == pytest.approx(3 * min(lengths), abs=3)
+
+
+def test_a_bar_without_data_says_so():
+    with_data = render_bar_panel(np.array([0.5]), labels=["a"], title="", top=1.0)
+    without = render_bar_panel(np.array([np.nan]), labels=["a"], title="", top=1.0)
+    assert colored(with_data, (122, 128, 138)).sum() > 500
+    assert not (without == np.array([122, 128, 138])).all(axis=-1).any()
+
+
+def heat_panel(values, **kwargs):
+    labels = {"row_labels": [str(r) for r in range(len(values))]}
+    labels["column_labels"] = [str(c) for c in range(values.shape[1])]
+    return render_heat_panel(values, title="", scale=ColorScale(vmax=1.0, cmap="viridis"), **labels, **kwargs)
+
+
+@pytest.mark.parametrize("hot", [(0, 0), (1, 2), (2, 3)])
+def test_a_cell_has_the_colour_of_its_value(hot):
+    values = np.zeros((3, 4))
+    values[hot] = 1.0
+    picture = heat_panel(values)
+    found = colored(picture, ColorScale(vmax=1.0, cmap="viridis").colors(np.array([1.0]))[0])
+    # The last rows are the scale itself.
+    rows, columns = np.nonzero(found[:-40])
+    others = np.nonzero(colored(picture, ColorScale(vmax=1.0, cmap="viridis").colors(np.array([0.0]))[0])[:-40])
+    top, left = min(rows.min(), others[0].min()), min(columns.min(), others[1].min())
+    assert (rows.min() - top) // 24 == hot[0]
+    assert (columns.min() - left) // 38 == hot[1]
+
+
+def test_a_cell_without_data_is_hatched():
+    values = np.zeros((2, 2))
+    values[0, 1] = np.nan
+    picture = heat_panel(values)
+    hatched = (picture == HATCH_DARK).all(axis=-1) | (picture == HATCH_LIGHT).all(axis=-1)
+    assert hatched.sum() > 500
+    assert not (heat_panel(np.zeros((2, 2))) == HATCH_DARK).all(axis=-1).any()
+
+
+def test_many_columns_make_narrow_cells():
+    assert heat_panel(np.zeros((2, 200))).shape[1] < 900
+    assert heat_panel(np.zeros((2, 16))).shape[1] < 16 * 40 + 80
+
+
+@pytest.mark.parametrize("even", [0.0, 0.5, 1.0, 2.0])
+def test_even_attention_stands_on_the_scale_or_is_told(even):
+    assert heat_panel(np.zeros((2, 6)), even=even).shape == heat_panel(np.zeros((2, 6))).shape
+
+
+def test_numbers_fit_cells():
+    assert all(len(cell_number(value)) <= 5 for value in (-0.999, 0.0001, -0.0001, 9.99, 99.4, 1234.5))
+
+
+def test_ticks_are_round_and_inside():
+    for low, high in ((0.0, 0.003), (0.0, 0.96), (-1.0, 1.0), (0.0, 7.3), (2.0, 1234.0)):
+        ticks = round_ticks(low, high, most=5)
+        assert 2 <= len(ticks) <= 5
+        assert low <= ticks[0] < ticks[-1] <= high
+
+
+def test_a_page_holds_its_panels_whole():
+    panels = [np.full((40 + 10 * n, 200, 3), 10 * n, np.uint8) for n in range(1, 6)]
+    page = render_panel_page(panels, title="page", subtitle=["of panels"], columns=2)
+    for panel in panels:
+        assert (page == panel[0, 0]).all(axis=-1).sum() >= panel.shape[0] * panel.shape[1]
+    with pytest.raises(ValueError, match="at least one panel"):
+        render_panel_page([], title="", subtitle=[])
