@@ -12,7 +12,9 @@
 | `row`, `column`       | of a patch grid                                                                  |
 | `height`, `width`     | of an image, in pixels                                                           |
 | `channel`             | of an image or feature map                                                       |
+| `filter`              | the channels of a layer, where the image has channels of its own                 |
 | `horizon`, `dim`      | future steps of an action chunk; dimensions of one action                        |
+| `number`              | of a low-dimensional observation, such as proprioception                         |
 | `embed`               | entries of a token's vector                                                      |
 | `object`              | the objects on the simulated table                                               |
 """

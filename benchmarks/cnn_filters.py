@@ -1,0 +1,139 @@
+"""Times activation maximisation on VGG16, 224 x 224, float32, random weights: `python benchmarks/cnn_filters.py [--rounds 3]`.
+
+The classic way, written here from its description: one filter at a time, the network module by module up to the layer, weights left
+trainable so that their gradients are computed for nothing, Adam on the normalised picture. In PyTorch where it is installed; without,
+in JAX, which is another yardstick: the output says which it was. Rounds alternate; the figure is the median of
+the rounds' ratios, because times on a busy machine mean nothing by themselves.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from octoscope.cnn.graph import GraphNetwork
+from octoscope.cnn.maximization import maximize_filters
+from octoscope.cnn.maximization_settings import CLASSIC
+from octoscope.cnn.steps import Conv, MaxPool, Relu
+from octoscope.cnn.vgg16 import random_vgg16_weights, vgg16_network
+
+LAYERS = ("2", "10", "17", "24")
+_FILTERS = 8
+_STEPS = 3
+
+# Runs a number of steps for one filter.
+Classic = Callable[[int, int], None]
+
+
+def classic_torch(network: GraphNetwork, index: int) -> Classic:
+    """Returns the classic loop in PyTorch: modules called one after another, hooks none, weights trainable."""
+    torch = importlib.import_module("torch")
+    torch.set_num_threads(2)
+    modules = []
+    for node in network.nodes[: index + 1]:
+        if isinstance(node.step, Conv):
+            kernel = np.moveaxis(np.asarray(network.weights[node.name]["kernel"]), (0, 1, 2, 3), (2, 3, 1, 0))
+            conv = torch.nn.Conv2d(kernel.shape[1], kernel.shape[0], 3, padding=1)
+            conv.weight.data = torch.tensor(np.ascontiguousarray(kernel))
+            conv.bias.data.zero_()
+            modules.append(conv)
+        elif isinstance(node.step, Relu):
+            modules.append(torch.nn.ReLU(inplace=True))
+        elif isinstance(node.step, MaxPool):
+            modules.append(torch.nn.MaxPool2d(2, 2))
+
+    def run(filter_index: int, steps: int) -> None:
+        picture = torch.rand(1, 3, 224, 224, requires_grad=True)
+        optimizer = torch.optim.Adam([picture], lr=0.1, weight_decay=1e-6)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            maps = picture
+            for module in modules:
+                maps = module(maps)
+            (-maps[0, filter_index].mean()).backward()
+            optimizer.step()
+
+    return run
+
+
+def classic_jax(network: GraphNetwork, index: int) -> Classic:
+    """Returns the classic loop in JAX: one filter, the whole layer, gradients of all weights too."""
+    cut = network.forward_to(str(index))
+
+    @jax.jit
+    def step(
+        weights: object, picture: jax.Array, first: jax.Array, second: jax.Array, count: jax.Array, chosen: jax.Array
+    ):
+        def loss(weights: object, picture: jax.Array) -> jax.Array:
+            levels = picture * jnp.asarray(network.std) + jnp.asarray(network.mean)
+            return -cut.apply(weights, levels)[0, :, :, chosen].mean()
+
+        for_weights, gradient = jax.grad(loss, argnums=(0, 1))(weights, picture)
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        change = first / (1 - 0.9**count) / (jnp.sqrt(second / (1 - 0.999**count)) + 1e-8)
+        return picture - 0.1 * change, first, second, for_weights
+
+    def run(filter_index: int, steps: int) -> None:
+        picture = jnp.asarray(np.random.default_rng(0).uniform(size=(1, 224, 224, 3)), jnp.float32)
+        first = second = jnp.zeros_like(picture)
+        for count in range(1, steps + 1):
+            picture, first, second, for_weights = step(
+                cut.parameters, picture, first, second, jnp.float32(count), jnp.int32(filter_index)
+            )
+            jax.block_until_ready(for_weights)
+
+    return run
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Returns how long the work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Prints milliseconds per filter and step of both ways, and their ratio."""
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--layers", nargs="+", default=list(LAYERS))
+    options = parser.parse_args()
+    has_torch = importlib.util.find_spec("torch") is not None
+    network = vgg16_network(random_vgg16_weights(np.random.default_rng(0)))
+    print(f"classic side: {'PyTorch' if has_torch else 'JAX (PyTorch is not installed)'}")
+    print(f"{'layer':<6} {'classic ms':>11} {'octoscope ms':>13} {'ratio':>6}  rounds")
+    for layer in options.layers:
+        classic = (classic_torch if has_torch else classic_jax)(network, int(layer))
+        filters = list(range(_FILTERS))
+        ours_settings = replace(CLASSIC, steps=_STEPS)
+
+        def ours(steps: int, settings=ours_settings, layer=layer, filters=filters) -> None:
+            maximize_filters(network, layer, objectives=filters, settings=replace(settings, steps=steps))
+
+        # Compiles.
+        classic(0, 1)
+        ours(1)
+        theirs_ms, ours_ms = [], []
+        for _ in range(options.rounds):
+            theirs_ms.append(1000 * seconds_of(lambda classic=classic: classic(0, _STEPS)) / _STEPS)
+            # What begins and ends each picture (noise, scores) is paid once, not per step: take it off.
+            once = seconds_of(lambda ours=ours: ours(1))
+            whole = seconds_of(lambda ours=ours: ours(1 + _STEPS))
+            ours_ms.append(1000 * (whole - once) / (_STEPS * _FILTERS))
+        ratios = [a / b for a, b in zip(theirs_ms, ours_ms, strict=True)]
+        print(
+            f"{layer:<6} {statistics.median(theirs_ms):>11.1f} {statistics.median(ours_ms):>13.1f} "
+            f"{statistics.median(ratios):>6.2f}  {' '.join(f'{ratio:.2f}' for ratio in ratios)}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

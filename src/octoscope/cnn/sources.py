@@ -1,0 +1,72 @@
+"""One name for every network: 'embedded', 'vgg16', 'vgg16:FILE', 'squeezenet:FILE', or a policy's checkpoint."""
+
+from pathlib import Path
+
+import numpy as np
+
+from octoscope.cnn.embedded_network import load_embedded_network
+from octoscope.cnn.graph import GraphNetwork
+from octoscope.cnn.squeezenet import load_squeezenet
+from octoscope.cnn.vgg16 import load_vgg16, random_vgg16_weights, vgg16_network
+from octoscope.embedded.files import EMBEDDED
+from octoscope.errors import SelectionError, nearest
+
+KNOWN = (
+    "embedded",
+    "vgg16",
+    "vgg16:random",
+    "vgg16:FILE.safetensors",
+    "squeezenet:FILE.npz",
+    "demo",
+    "hf://owner/name",
+)
+
+
+def open_network(name: str, *, camera: str | None = None, classifier: bool = False) -> GraphNetwork:
+    """Returns a network by name.
+
+    Args:
+      name: 'embedded' (inside the package); 'vgg16' from the hub, 'vgg16:FILE.safetensors', or 'vgg16:random' for untrained
+        weights; 'squeezenet:FILE.npz'; or a policy: a checkpoint folder, 'hf://owner/name', 'demo', also as 'policy:CHECKPOINT'
+        or 'policy:CHECKPOINT:CAMERA'.
+      camera: Which image encoder of a policy; the first by default.
+      classifier: Also read VGG16's classifier.
+
+    Raises:
+      SelectionError: If there is no such network or camera.
+      CheckpointError: If weights are missing, saying what to download where, or are those of another network.
+
+    >>> open_network("embedded").layers[-1].name
+    'logits'
+    """
+    kind, _, rest = name.partition(":")
+    if camera is not None and (kind in ("embedded", "vgg16", "squeezenet")):
+        raise SelectionError(f"`camera` chooses an image encoder of a policy; '{name}' is none.")
+    if name == "embedded":
+        return load_embedded_network()
+    if name == "vgg16:random":
+        weights = random_vgg16_weights(np.random.default_rng(0))
+        return vgg16_network(weights, note="random weights: these filters have learnt nothing")
+    if kind == "vgg16":
+        return load_vgg16(rest or None, classifier=classifier)
+    if kind == "squeezenet" and rest:
+        return load_squeezenet(rest)
+    if kind == "policy":
+        checkpoint, _, named = rest.rpartition(":")
+        # 'hf://owner/name' has a colon of its own, and no camera's name has a slash.
+        if not checkpoint or "/" in named:
+            checkpoint, named = rest, ""
+        return _open_policy(checkpoint, camera or named or None)
+    if name in EMBEDDED or name.startswith("hf://") or Path(name).expanduser().is_dir():
+        return _open_policy(name, camera)
+    raise SelectionError(
+        f"There is no network or checkpoint folder '{name}'.{nearest(name, KNOWN)} Networks: {', '.join(KNOWN)}."
+    )
+
+
+def _open_policy(checkpoint: str, camera: str | None) -> GraphNetwork:
+    # Two seconds of imports that no other network needs.
+    from octoscope.cnn.policy_network import policy_network
+    from octoscope.octo.model import OctoModel
+
+    return policy_network(OctoModel.load_pretrained(checkpoint), camera)

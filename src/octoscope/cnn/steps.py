@@ -1,0 +1,253 @@
+"""The steps that networks here are made of: convolution, ReLU with a choice of rule, pools, norms, sums and stacks.
+
+Weights are fixed, so a step holds only what is static; its arrays come in by name. Channels last: 1.6 times faster than channels
+first in XLA on a CPU.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from octoscope.cnn.network import ReluRule
+
+Weights = Mapping[str, Array]
+Maps = Float[Array, "batch row column channel"]
+# Pixels added before and after, along rows and columns.
+Padding = tuple[tuple[int, int], tuple[int, int]]
+
+
+@runtime_checkable
+class Step(Protocol):
+    """One operation on feature maps."""
+
+    # What a layer made by this step is called.
+    kind: ClassVar[str]
+    # Whether the output is an affine function of a single input.
+    affine: ClassVar[bool]
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Array:
+        """Returns the step's output."""
+        ...
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution with `kernel` (height, width, in, out) and, where there is one, `bias` (out,)."""
+
+    strides: tuple[int, int] = (1, 1)
+    padding: Padding | str = "SAME"
+    kind: ClassVar[str] = "conv"
+    affine: ClassVar[bool] = True
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the convolved maps."""
+        (maps,) = inputs
+        out = jax.lax.conv_general_dilated(
+            maps, weights["kernel"], self.strides, self.padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return out + weights["bias"] if "bias" in weights else out
+
+
+@dataclass(frozen=True)
+class Relu:
+    """A ReLU whose backward follows the rule asked for; its forward is always the same."""
+
+    kind: ClassVar[str] = "relu"
+    affine: ClassVar[bool] = False
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the positive part."""
+        (maps,) = inputs
+        return jax.nn.relu(maps) if relu_rule == "plain" else _ruled_relu(maps, relu_rule)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _ruled_relu(maps: Array, rule: ReluRule) -> Array:
+    return jax.nn.relu(maps)
+
+
+def _ruled_forward(maps: Array, rule: ReluRule) -> tuple[Array, Array]:
+    return jax.nn.relu(maps), maps > 0
+
+
+def _ruled_backward(rule: ReluRule, was_positive: Array, cotangent: Array) -> tuple[Array]:
+    kept = jax.nn.relu(cotangent)
+    return (jnp.where(was_positive, kept, 0) if rule == "guided" else kept,)
+
+
+_ruled_relu.defvjp(_ruled_forward, _ruled_backward)
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The largest value of each window; the gradient goes to the first of equals, as in cuDNN and PyTorch.
+
+    With `ceil` a last window that reaches over the edge counts; without, it is dropped.
+    """
+
+    window: int = 2
+    stride: int = 2
+    ceil: bool = False
+    # "SAME" pads as TensorFlow and Flax do.
+    same: bool = False
+    kind: ClassVar[str] = "max_pool"
+    affine: ClassVar[bool] = False
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the pooled maps."""
+        (maps,) = inputs
+        rows, columns = maps.shape[1:3]
+        if self.window == self.stride == 2 and rows % 2 == columns % 2 == 0:
+            return _max_pool_2x2(maps)
+        size, stride = (1, self.window, self.window, 1), (1, self.stride, self.stride, 1)
+        padding = "SAME" if self.same else ((0, 0), self._overhang(rows), self._overhang(columns), (0, 0))
+        return jax.lax.reduce_window(maps, -jnp.inf, jax.lax.max, size, stride, padding)
+
+    def _overhang(self, length: int) -> tuple[int, int]:
+        return (0, -(length - self.window) % self.stride if self.ceil else 0)
+
+
+@jax.custom_vjp
+def _max_pool_2x2(maps: Array) -> Array:
+    return jnp.maximum(*_column_pairs(jnp.maximum(*_row_pairs(maps))))
+
+
+def _row_pairs(maps: Array) -> tuple[Array, Array]:
+    batch, rows, columns, channels = maps.shape
+    pairs = maps.reshape(batch, rows // 2, 2, columns, channels)
+    return pairs[:, :, 0], pairs[:, :, 1]
+
+
+def _column_pairs(maps: Array) -> tuple[Array, Array]:
+    batch, rows, columns, channels = maps.shape
+    pairs = maps.reshape(batch, rows, columns // 2, 2, channels)
+    return pairs[:, :, :, 0], pairs[:, :, :, 1]
+
+
+def _max_pool_forward(maps: Array) -> tuple[Array, tuple[Array, Array]]:
+    pooled = _max_pool_2x2(maps)
+    return pooled, (maps, pooled)
+
+
+def _max_pool_backward(saved: tuple[Array, Array], cotangent: Array) -> tuple[Array]:
+    # XLA's own gradient of a pool (select-and-scatter) takes 1.5 times as long for a whole VGG16 on a CPU.
+    maps, pooled = saved
+    batch, rows, columns, channels = maps.shape
+    cells = maps.reshape(batch, rows // 2, 2, columns // 2, 2, channels)
+    taken = jnp.zeros(pooled.shape, bool)
+    parts = []
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        largest = (cells[:, :, row, :, column] == pooled) & ~taken
+        taken = taken | largest
+        parts.append(jnp.where(largest, cotangent, 0))
+    upper, lower = (jnp.stack(parts[start : start + 2], axis=3) for start in (0, 2))
+    return (jnp.stack([upper, lower], axis=2).reshape(maps.shape),)
+
+
+_max_pool_2x2.defvjp(_max_pool_forward, _max_pool_backward)
+
+
+@dataclass(frozen=True)
+class MeanPool:
+    """The mean over the whole map, kept as a map of one unit."""
+
+    kind: ClassVar[str] = "mean_pool"
+    affine: ClassVar[bool] = True
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the mean of each channel."""
+        (maps,) = inputs
+        return jnp.mean(maps, axis=(1, 2), keepdims=True)
+
+
+@dataclass(frozen=True)
+class GlobalMax:
+    """The largest value of the whole map, kept as a map of one unit; equals share the gradient."""
+
+    kind: ClassVar[str] = "max_pool"
+    affine: ClassVar[bool] = False
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the largest value of each channel."""
+        (maps,) = inputs
+        return jnp.max(maps, axis=(1, 2), keepdims=True)
+
+
+@dataclass(frozen=True)
+class GroupNorm:
+    """Channels normalised in groups over the whole map, then scaled and shifted by `scale` and `bias`."""
+
+    groups: int = 32
+    epsilon: float = 1e-6
+    kind: ClassVar[str] = "norm"
+    affine: ClassVar[bool] = False
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the normalised maps."""
+        (maps,) = inputs
+        batch, rows, columns, channels = maps.shape
+        grouped = maps.reshape(batch, rows, columns, self.groups, channels // self.groups)
+        mean = jnp.mean(grouped, axis=(1, 2, 4), keepdims=True)
+        variance = jnp.mean((grouped - mean) ** 2, axis=(1, 2, 4), keepdims=True)
+        normal = (grouped - mean) * jax.lax.rsqrt(variance + self.epsilon)
+        return normal.reshape(maps.shape) * weights["scale"] + weights["bias"]
+
+
+@dataclass(frozen=True)
+class Film:
+    """Each channel times `scale` plus `shift`: the effect that one fixed task has through FiLM."""
+
+    kind: ClassVar[str] = "film"
+    affine: ClassVar[bool] = True
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the conditioned maps."""
+        (maps,) = inputs
+        return maps * weights["scale"] + weights["shift"]
+
+
+@dataclass(frozen=True)
+class Add:
+    """The sum of all inputs."""
+
+    kind: ClassVar[str] = "add"
+    affine: ClassVar[bool] = False
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the sum."""
+        return functools.reduce(jnp.add, inputs)
+
+
+@dataclass(frozen=True)
+class Concat:
+    """All inputs behind one another on channels."""
+
+    kind: ClassVar[str] = "concat"
+    affine: ClassVar[bool] = False
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the stacked maps."""
+        return jnp.concatenate(inputs, axis=-1)
+
+
+@dataclass(frozen=True)
+class StackHeld:
+    """Fixed channels `before` and `after` (1 or height, 1 or width, channel) put around the input's, already normalised.
+
+    A policy's stem reads several pictures stacked on channels; only one of them is looked into.
+    """
+
+    kind: ClassVar[str] = "concat"
+    affine: ClassVar[bool] = True
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the input between the fixed channels."""
+        (maps,) = inputs
+        shape = maps.shape[:3]
+        around = [jnp.broadcast_to(weights[name], (*shape, weights[name].shape[-1])) for name in ("before", "after")]
+        return jnp.concatenate([around[0].astype(maps.dtype), maps, around[1].astype(maps.dtype)], axis=-1)

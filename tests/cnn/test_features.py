@@ -1,0 +1,193 @@
+"""Receptive fields by formula and by gradient, top patches, sheets, and the sanity check."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_networks import edge_network, small_network
+
+from octoscope.cnn.embedded_network import initial_weights, table_network
+from octoscope.cnn.feature_sheet import render_feature_maps, render_kernels, strongest_filters
+from octoscope.cnn.field_picture import render_unit_field
+from octoscope.cnn.graph import IMAGE, GraphNetwork, Node
+from octoscope.cnn.layer_fields import field_by_gradient, layer_field
+from octoscope.cnn.method_comparison import compare_methods, render_comparison
+from octoscope.cnn.rank_correlation import rank_correlation
+from octoscope.cnn.saliency import filter_saliency
+from octoscope.cnn.saliency_sheet import render_saliency_sheet
+from octoscope.cnn.saliency_sweep import layers_with_filter, sweep_frames
+from octoscope.cnn.sanity_check import sanity_check
+from octoscope.cnn.steps import Concat, Conv, MaxPool, Relu
+from octoscope.cnn.top_patches import render_top_patches, top_patches
+from octoscope.cnn.weight_randomization import layers_with_kernels, randomized
+from octoscope.errors import EpisodeError, SelectionError
+from octoscope.render.image_file import write_png
+
+PICTURE = np.random.default_rng(3).integers(0, 256, (12, 12, 3), np.uint8)
+
+
+def branching_network() -> GraphNetwork:
+    """Strides, an uneven SAME, an overlapping pool that reaches over the edge, and two branches of different reach."""
+    nodes = (
+        Node("root", Conv((2, 2), "SAME"), (IMAGE,)),
+        Node("relu", Relu(), ("root",)),
+        Node("pool", MaxPool(3, 2, ceil=True), ("relu",)),
+        Node("narrow", Conv(), ("pool",)),
+        Node("wide", Conv(padding=((1, 1), (1, 1))), ("pool",)),
+        Node("joined", Concat(), ("narrow", "wide")),
+        Node("last", Conv((1, 1), "VALID"), ("joined",)),
+    )
+    shapes = {"root": (4, 4, 3, 2), "narrow": (1, 1, 2, 2), "wide": (3, 3, 2, 2), "last": (2, 2, 4, 1)}
+    rng = np.random.default_rng(0)
+    weights = {
+        name: {"kernel": jnp.asarray(rng.normal(size=shape), jnp.float32), "bias": jnp.zeros(shape[-1])}
+        for name, shape in shapes.items()
+    }
+    return GraphNetwork("branching", nodes, weights, (30, 30))
+
+
+@pytest.mark.parametrize("layer", ["root", "pool", "joined", "last"])
+def test_the_field_by_formula_is_that_by_gradient(layer):
+    network = branching_network()
+    rows, columns = next(one.size for one in network.layers if one.name == layer)
+    for unit in {(0, 0), (rows // 2, columns // 2), (1, columns - 1), (rows - 1, 0)}:
+        seen = field_by_gradient(network, layer, unit)
+        top, left, bottom, right = layer_field(network, layer).box(unit, (30, 30))
+        expected = np.zeros((30, 30), bool)
+        expected[top:bottom, left:right] = True
+        np.testing.assert_array_equal(seen, expected, err_msg=f"{layer} {unit}")
+
+
+def test_the_field_of_the_embedded_network_by_gradient():
+    network = table_network(initial_weights(np.random.default_rng(0)))
+    field = layer_field(network, "relu4", (64, 64))
+    top, left, bottom, right = field.box((8, 8), (64, 64))
+    seen = field_by_gradient(network, "relu4", (8, 8), (64, 64))
+    assert seen[top:bottom, left:right].all()
+    assert seen.sum() == (bottom - top) * (right - left) == field.rows.size**2
+    assert layer_field(network, "logits").whole
+
+
+def test_the_grid_lies_on_the_centres_of_its_units():
+    field = layer_field(edge_network(), "edges")
+    assert field.grid_box((16, 16)) == (0.0, 0.0, 16.0, 16.0)
+    assert (field.rows.size, field.rows.first_center) == (3, 0.0)
+
+
+def test_top_patches_find_the_edge_and_cut_out_what_the_unit_sees():
+    pictures = [(f"flat {level}", np.full((16, 16, 3), level, np.uint8)) for level in (40, 90)]
+    edge = np.full((16, 16, 3), 20, np.uint8)
+    edge[:, 9:] = 220
+    found = top_patches(edge_network(), [*pictures, ("edge", edge)], "relu", [0], count=2)[0]
+    assert [found[0].source, len(found)] == ["edge", 2]
+    assert found[0].unit[1] in (8, 9)
+    assert found[0].patch.shape == (found[0].box[2] - found[0].box[0], 3, 3)
+    np.testing.assert_array_equal(found[0].patch[:, [0, -1]].min(axis=(0, 2)), [20, 220])
+    assert found[0].value > found[1].value
+    assert render_top_patches(edge_network(), "relu", {0: found}, pictures=3).shape[2] == 3
+    with pytest.raises(EpisodeError, match="no picture to take patches from"):
+        top_patches(edge_network(), [], "relu", [0])
+
+
+def test_strongest_filters_first():
+    activation = np.asarray(small_network().activation(jnp.asarray(PICTURE, jnp.float32)[None], "conv2"))[0]
+    order = strongest_filters(activation)
+    tops = activation.max(axis=(0, 1))[order]
+    assert sorted(order) == list(range(5))
+    assert (np.diff(tops) <= 0).all()
+
+
+def test_sheets_are_drawn():
+    network = small_network()
+    assert render_feature_maps(network, PICTURE, "conv2").shape[2] == 3
+    assert render_feature_maps(network, PICTURE, "relu2", [1, 0], shared_scale=False).shape[2] == 3
+    assert render_kernels(network, "conv1").shape[2] == 3
+    assert render_kernels(network, "conv2", [4], most=3).shape[2] == 3
+    assert render_unit_field(network, PICTURE, "conv2", 1, (2, 3)).shape[2] == 3
+    with pytest.raises(SelectionError, match=r"has no kernels\. Layers with kernels: conv1, conv2"):
+        render_kernels(network, "relu1")
+    with pytest.raises(SelectionError, match="`unit` must be in"):
+        render_unit_field(network, PICTURE, "conv2", 1, (6, 0))
+
+
+def test_sweeps_have_one_frame_each_of_one_size():
+    network = small_network()
+    assert [layer.name for layer in layers_with_filter(network, 4)] == ["conv2", "relu2"]
+    with pytest.raises(SelectionError, match=r"`filter` must be in 0\.\.4"):
+        layers_with_filter(network, 5)
+    frames = list(sweep_frames(network, PICTURE, [("conv1", [0]), ("conv2", [0, 4])]))
+    assert len(frames) == 3
+    assert len({frame.shape for frame in frames}) == 1
+
+
+def test_random_weights_come_from_the_top_and_repeat():
+    network = small_network()
+    assert layers_with_kernels(network, "relu2") == ("conv1", "conv2")
+    drawn, again = randomized(network, ("conv2",), 1), randomized(network, ("conv2",), 1)
+    kernels = [np.asarray(one.weights["conv2"]["kernel"]) for one in (network, drawn, again)]
+    np.testing.assert_array_equal(kernels[1], kernels[2])
+    assert not np.array_equal(kernels[0], kernels[1])
+    assert kernels[1].std() == pytest.approx(kernels[0].std(), rel=0.3)
+    assert float(jnp.abs(drawn.weights["conv2"]["bias"]).max()) == 0.0
+    assert drawn.weights["conv1"] is network.weights["conv1"]
+
+
+def test_the_sanity_check_goes_down_stage_by_stage():
+    def explain(network):
+        return filter_saliency(network, PICTURE, "conv2", [1], method="gradient")[0].values
+
+    learnt, stages = sanity_check(small_network(), "conv2", explain, stages=5)
+    assert [(stage.layer, stage.depth, stage.of) for stage in stages] == [("conv2", 1, 2), ("conv1", 2, 2)]
+    np.testing.assert_array_equal(learnt, explain(small_network()))
+    assert all(-1 <= stage.similarity < 0.99 for stage in stages)
+    sheet = render_saliency_sheet(PICTURE, filter_saliency(small_network(), PICTURE, "conv2", [1]), sanity=stages)
+    assert sheet.shape[2] == 3
+    # A map that is empty has no order to compare.
+    assert np.isnan(rank_correlation(learnt, np.zeros_like(learnt)))
+
+
+def test_the_comparison_says_what_each_method_costs():
+    compared = compare_methods(small_network(), PICTURE, 1, layer="relu1", stages=1, methods=["guided", "layercam"])
+    assert [(row.method, row.on_layer) for row in compared[3]] == [("guided backprop", False), ("Layer-CAM", True)]
+    assert compared[3][0].cost == "1 forward + 1 backward"
+    assert render_comparison(small_network(), PICTURE, compared).shape[2] == 3
+
+
+def test_the_commands_leave_nothing_behind_on_error(tmp_path: Path):
+    from octoscope.cli.cnn_activations_command import CnnActivations
+    from octoscope.cli.cnn_features_command import CnnFeatures
+
+    with pytest.raises(SelectionError, match="Give --layer"):
+        CnnActivations("embedded", "demo", output=tmp_path / "a")()
+    with pytest.raises(SelectionError, match="filter must be in 0"):
+        CnnActivations("embedded", "demo", layer="conv1", filter=("99",), output=tmp_path / "a")()
+    with pytest.raises(EpisodeError, match="There is no picture"):
+        CnnActivations("embedded", "nowhere.png", layer="conv1", output=tmp_path / "a")()
+    with pytest.raises(EpisodeError, match="no folder of pictures"):
+        CnnFeatures("embedded", "demo", layer="conv1", patches=str(tmp_path / "none"), output=tmp_path / "a")()
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_commands_write_their_sheets(tmp_path: Path):
+    from octoscope.cli.cnn_activations_command import CnnActivations
+    from octoscope.cli.cnn_features_command import CnnFeatures
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("first.png", "second.png"):
+        write_png(folder / name, np.random.default_rng(len(name)).integers(0, 256, (128, 128, 3), np.uint8))
+    picture, output = str(folder / "first.png"), tmp_path / "out"
+    CnnActivations("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output)()
+    CnnActivations("embedded", picture, layer="relu1", filter=("2", "3"), sweep="filters", output=output / "film")()
+    CnnFeatures("embedded", picture, layer="conv1", patches=str(folder), filter=("0:3",), output=output)()
+    names = {file.name for file in output.iterdir()}
+    assert names == {
+        "film",
+        "activations.png",
+        "feature_maps.png",
+        "receptive_field.png",
+        "kernels.png",
+        "top_patches.png",
+    }
+    assert [file.name for file in (output / "film").iterdir()] == ["activations.gif"]
