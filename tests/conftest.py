@@ -7,12 +7,12 @@ import octoscope as osc
 
 @pytest.fixture(scope="session")
 def demo_model() -> "osc.OctoModel":
-    return osc.OctoModel.load_pretrained("demo")
+    return osc.OctoModel.load_pretrained("drawn")
 
 
 @pytest.fixture(scope="session")
 def demo_episode() -> "osc.Episode":
-    return osc.open_episodes("demo")[0]
+    return osc.open_episodes("drawn")[0]
 
 
 @pytest.fixture(scope="session")

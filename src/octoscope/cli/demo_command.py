@@ -1,30 +1,72 @@
-"""`octoscope demo`: the embedded policy on an embedded episode."""
+"""`octoscope demo`: the embedded policy on an embedded episode, with its own words or with others."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from tqdm import tqdm
 from tyro.conf import arg
 
 from octoscope.cli.attend_command import Attend
+from octoscope.cli.attend_episodes import RUN, EpisodeJob
+from octoscope.demo.other_words import with_words
+from octoscope.embedded import files
+from octoscope.episodes.episode import Episode
+from octoscope.episodes.sources import open_episodes
+from octoscope.octo.device import keep_compiled_programs
+from octoscope.octo.model import OctoModel
+from octoscope.pictures.comparison_sheet import render_comparison_sheet
+from octoscope.render.image_file import write_png
+from octoscope.runs.run import Run
+from octoscope.runs.staged_output import staged_output
+
+_COMPARISON = "comparison"
 
 
 @dataclass(frozen=True)
 class Demo:
     """Show the whole way, from an episode to pictures and a film, with the policy and episodes inside the package.
 
-    Example:
+    The object that the instruction names is outlined, from exact masks, and each title says how much attention it gets. With
+    --instruction the same frames are run with both instructions, and sheets show both maps one above the other. Example:
 
-    octoscope demo
+    octoscope demo --instruction "pick up the blue ball"
     """
 
     # Which of the embedded episodes, from 0.
     episode: int = 0
-    # Words to use instead of the episode's instruction.
+    # Other words for the same frames.
     instruction: str | None = None
-    # Folder for the results; those of an earlier run there are replaced.
+    # Folder for the results; those of an earlier demo there are replaced.
     output: Annotated[Path, arg(aliases=["-o"])] = Path("output/demo")
 
     def __call__(self) -> None:
-        """Runs `octoscope attend demo demo`."""
-        Attend("demo", "demo", self.episode, task=self.instruction, output=self.output, overwrite=True)()
+        """Attends with the episode's words, and with other words if there are any."""
+        attend = Attend("demo", "demo", (str(self.episode),), overwrite=True)
+        keep_compiled_programs()
+        model = OctoModel.load_pretrained("demo")
+        source = open_episodes("demo")
+        episode = source[attend.chosen(len(source))[0]]
+        job = EpisodeJob(model, attend.settings(model))
+        if self.instruction is None:
+            job.run(episode, self.output)
+        else:
+            self._compare(job, episode, self.instruction)
+        print(f"What this policy can do, and how far its maps can be trusted: {files.policy_directory() / 'README.md'}")
+
+    def _compare(self, job: EpisodeJob, episode: Episode, instruction: str) -> None:
+        """Runs the frames with both instructions, and draws each step and layer of both on one sheet."""
+        asked, remark = with_words(episode, instruction)
+        folders = self.output / "own_words", self.output / "other_words"
+        job.run(episode, folders[0])
+        job.run(asked, folders[1])
+        runs = [Run.open(folder / RUN) for folder in folders]
+        with staged_output(self.output, (_COMPARISON,), overwrite=True) as staged:
+            (staged / _COMPARISON).mkdir()
+            for step in tqdm(runs[0].steps, desc="compare", unit="step"):
+                for layer in runs[0].layers:
+                    sheet = render_comparison_sheet(runs, step=step, layer=layer)
+                    write_png(staged / _COMPARISON / f"step_{step}_layer_{layer}.png", sheet)
+        print(f"Both instructions on the same frames:\n  {self.output / _COMPARISON}: one sheet per step and layer")
+        if remark:
+            print(remark)

@@ -7,14 +7,28 @@ from typing import Annotated
 import tyro
 
 from octoscope.cli.attend_command import Attend
+from octoscope.cli.cnn_command import Cnn
+from octoscope.cli.convert_command import Convert
 from octoscope.cli.demo_command import Demo
+from octoscope.cli.doctor_command import Doctor
+from octoscope.cli.heads_command import Heads
 from octoscope.cli.layout_command import Layout
-from octoscope.errors import OctoscopeError
+from octoscope.cli.runs_command import Runs
+from octoscope.cli.shares_command import Shares
+from octoscope.cli.words_command import Words
+from octoscope.errors import Interrupted, OctoscopeError
 
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Attend, tyro.conf.subcommand("attend")]
     | Annotated[Layout, tyro.conf.subcommand("layout")]
+    | Annotated[Shares, tyro.conf.subcommand("shares")]
+    | Annotated[Heads, tyro.conf.subcommand("heads")]
+    | Annotated[Words, tyro.conf.subcommand("words")]
+    | Annotated[Cnn, tyro.conf.subcommand("cnn")]
+    | Annotated[Runs, tyro.conf.subcommand("runs")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+    | Annotated[Convert, tyro.conf.subcommand("convert")]
 )
 
 
@@ -32,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OctoscopeError as error:
         print(f"octoscope: {error}", file=sys.stderr)
         sys.exit(2)
+    except Interrupted as error:
+        print(f"octoscope: {error}", file=sys.stderr)
+        sys.exit(130)
     except KeyboardInterrupt:
         print("octoscope: interrupted; nothing was left behind.", file=sys.stderr)
         sys.exit(130)

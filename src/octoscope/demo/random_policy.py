@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 from flax import traverse_util
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from octoscope.octo.checkpoint import write_checkpoint
+from octoscope.demo.word_tokenizer import word_tokenizer
+from octoscope.octo.checkpoint_writer import write_checkpoint
 from octoscope.octo.config import apply_shims
 from octoscope.octo.module_spec import build_module
 from octoscope.octo.t5 import T5Config
@@ -85,19 +85,6 @@ def example_batch() -> dict[str, Any]:
             "pad_mask_dict": {key: np.ones(1, bool) for key in (*goals, "language_instruction")},
         },
     }
-
-
-def word_tokenizer(words: list[str]) -> Tokenizer:
-    """Returns a tokenizer with one piece per known word, and T5's padding and end marks.
-
-    >>> word_tokenizer(["push", "the"]).encode("push the").tokens
-    ['\u2581push', '\u2581the', '</s>']
-    """
-    pieces = ["<pad>", "</s>", "<unk>", *(f"\u2581{word}" for word in words)]
-    tokenizer = Tokenizer(models.WordLevel({piece: i for i, piece in enumerate(pieces)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    return tokenizer
 
 
 def write_random_policy(

@@ -74,12 +74,26 @@ def load_training_data(folder: Path) -> TrainingData:
     )
 
 
-def sample_batch(data: TrainingData, rng: np.random.Generator, batch: int) -> TrainingBatch:
-    """Draws pairs with repetition and gives each a fresh task, in words of the training templates."""
-    rows = rng.integers(len(data), size=batch)
+def sample_batch(data: TrainingData, rng: np.random.Generator, batch: int, *, tasks_per_pair: int = 1) -> TrainingBatch:
+    """Draws pairs with repetition and gives each fresh tasks, in words of the training templates.
+
+    Args:
+      data: The pairs.
+      rng: Source of randomness.
+      batch: Number of examples.
+      tasks_per_pair: Neighbouring examples that share their pictures and differ in the task; divides `batch`.
+
+    Raises:
+      ValueError: If `batch` is no multiple of `tasks_per_pair`.
+    """
+    if batch % tasks_per_pair:
+        raise ValueError(f"`batch` must be a multiple of `tasks_per_pair` ({tasks_per_pair}), got {batch}.")
+    rows = rng.integers(len(data), size=batch // tasks_per_pair)
     primary = np.stack([decode_pair(data.primary[row], size=PRIMARY_SIZE) for row in rows])
     wrist = np.stack([decode_pair(data.wrist[row], size=WRIST_SIZE) for row in rows])
-    return label_pairs(rng, (take(data.states[0], rows), take(data.states[1], rows)), primary, wrist)
+    primary, wrist, rows = (np.repeat(array, tasks_per_pair, axis=0) for array in (primary, wrist, rows))
+    states = take(data.states[0], rows), take(data.states[1], rows)
+    return label_pairs(rng, states, primary, wrist, tasks_per_pair=tasks_per_pair)
 
 
 def label_pairs(
@@ -87,9 +101,15 @@ def label_pairs(
     states: tuple[State, State],
     primary: UInt8[np.ndarray, "batch 2 128 128 3"],
     wrist: UInt8[np.ndarray, "batch 2 64 64 3"],
+    *,
+    tasks_per_pair: int = 1,
 ) -> TrainingBatch:
-    """Gives each pair a fresh task and all that follows from it; some pairs become first steps of an episode."""
-    first, present = rng.random(len(primary)) < FIRST_STEP_SHARE, states[1]
+    """Gives each pair a fresh task and all that follows from it; some pairs become first steps of an episode.
+
+    Each `tasks_per_pair` neighbours must be the same pair; they become first steps together.
+    """
+    first = np.repeat(rng.random(len(primary) // tasks_per_pair) < FIRST_STEP_SHARE, tasks_per_pair)
+    present = states[1]
     before = _where(first, present, states[0])
     window = before, present
     task = sample_tasks(rng, present, push_room=LABEL_PUSH_ROOM)
