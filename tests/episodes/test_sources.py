@@ -55,9 +55,9 @@ def test_file_instead_of_its_directory(dataset: Path) -> None:
 
 
 def test_demo_is_the_embedded_dataset(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "episodes_directory", lambda: dataset.parents[1])
+    monkeypatch.setattr(sources, "episodes_directory", lambda name: dataset.parents[1])
     assert open_episodes("demo").name == "lab"
-    monkeypatch.setattr(sources, "episodes_directory", lambda: dataset / "none")
+    monkeypatch.setattr(sources, "episodes_directory", lambda name: dataset / "none")
     with pytest.raises(EpisodeError, match="demo episodes are missing from this installation"):
         open_episodes("demo")
 
