@@ -1,8 +1,28 @@
 """What tests share: the embedded policy, an episode, and a run of both."""
 
+import atexit
+import os
+import shutil
+import tempfile
+
+import jax
 import pytest
 
 import octoscope as osc
+
+
+def _share_compiled_programs() -> None:
+    """Lets all workers, and the programs that tests start, compile each policy once; nothing of it outlives the tests."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="octoscope-tests-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        # Workers inherit these, and find them set.
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["XDG_CACHE_HOME"] = folder
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+_share_compiled_programs()
 
 
 @pytest.fixture(scope="session")

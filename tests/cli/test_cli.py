@@ -3,6 +3,7 @@
 import pytest
 from PIL import Image
 
+import octoscope as osc
 from octoscope.cli.main import main
 from octoscope.cli.selection import parse_selection
 from octoscope.errors import SelectionError
@@ -153,8 +154,10 @@ def test_demo_replaces_an_earlier_demo(tmp_path, capsys):
     earlier.mkdir(parents=True)
     (earlier / "step_99_layer_0.png").touch()
     run("demo", "-o", tmp_path / "out")
-    assert "one sheet per step and layer (36)" in capsys.readouterr().out
-    assert len(list(earlier.iterdir())) == 36
+    run_of_demo = osc.Run.open(tmp_path / "out" / "run.zarr")
+    sheets = len(run_of_demo.steps) * run_of_demo.num_layers
+    assert f"one sheet per step and layer ({sheets})" in capsys.readouterr().out
+    assert len(list(earlier.iterdir())) == sheets
     assert not (earlier / "step_99_layer_0.png").exists()
 
 
@@ -168,3 +171,14 @@ def test_selections(text, chosen):
 def test_a_selection_of_nothing_is_refused():
     with pytest.raises(SelectionError, match="chooses nothing"):
         parse_selection("4:2", count=5, what="step")
+
+
+def test_other_words_on_the_same_frames_end_on_sheets_for_both(tmp_path, capsys):
+    run("demo", "--episode", "3", "--instruction", "pick up the green ball", "-o", tmp_path)
+    runs = [osc.Run.open(tmp_path / folder / "run.zarr") for folder in ("own_words", "other_words")]
+    assert [found.manifest["instruction"] for found in runs] == ["grab the red block", "pick up the green ball"]
+    masks = [found.named_object("primary", time=0) for found in runs]
+    assert all(mask is not None and mask.any() for mask in masks)
+    assert not (masks[0] & masks[1]).any()
+    assert len(list((tmp_path / "comparison").glob("*.png"))) == len(runs[0].steps) * runs[0].num_layers
+    assert "Both instructions on the same frames" in capsys.readouterr().out

@@ -17,7 +17,7 @@ from octoscope.cnn.rank_correlation import rank_correlation
 from octoscope.cnn.saliency import filter_saliency
 from octoscope.cnn.saliency_sheet import render_saliency_sheet
 from octoscope.cnn.saliency_sweep import layers_with_filter, sweep_frames
-from octoscope.cnn.sanity_check import sanity_check
+from octoscope.cnn.sanity_check import RandomizedStage, sanity_check
 from octoscope.cnn.steps import Concat, Conv, MaxPool, Relu
 from octoscope.cnn.top_patches import render_top_patches, top_patches
 from octoscope.cnn.weight_randomization import layers_with_kernels, randomized
@@ -143,6 +143,9 @@ def test_the_sanity_check_goes_down_stage_by_stage():
     assert all(-1 <= stage.similarity < 0.99 for stage in stages)
     sheet = render_saliency_sheet(PICTURE, filter_saliency(small_network(), PICTURE, "conv2", [1]), sanity=stages)
     assert sheet.shape[2] == 3
+    assert RandomizedStage("conv1", 1, 2, learnt, -0.001).score == "rank corr. 0.00"
+    assert RandomizedStage("conv1", 1, 2, learnt, float("nan")).score == "learnt map empty"
+    assert RandomizedStage("conv1", 1, 2, np.zeros_like(learnt), float("nan")).score == "no signal"
     # A map that is empty has no order to compare.
     assert np.isnan(rank_correlation(learnt, np.zeros_like(learnt)))
 
@@ -152,6 +155,16 @@ def test_the_comparison_says_what_each_method_costs():
     assert [(row.method, row.on_layer) for row in compared[3]] == [("guided backprop", False), ("Layer-CAM", True)]
     assert compared[3][0].cost == "1 forward + 1 backward"
     assert render_comparison(small_network(), PICTURE, compared).shape[2] == 3
+
+
+def test_the_comparison_refuses_what_it_does_not_know_before_it_begins(tmp_path: Path):
+    from octoscope.cli.cnn_compare_command import CnnCompare
+
+    with pytest.raises(SelectionError, match="Did you mean 'layercam'"):
+        CnnCompare("none", method=("layercan",), output=tmp_path / "out")()
+    with pytest.raises(SelectionError, match=r"50\.\.100, got 20"):
+        CnnCompare("none", percentile=20.0, output=tmp_path / "out")()
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_commands_leave_nothing_behind_on_error(tmp_path: Path):

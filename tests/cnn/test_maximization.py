@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from small_networks import edge_network, small_network
 
-from octoscope.cnn.maximization import FilterPicture, maximize_filters
+from octoscope.cnn.filter_picture import FilterPicture
+from octoscope.cnn.maximization import maximize_filters
 from octoscope.cnn.maximization_settings import CLASSIC, CLEAR, DREAM, MaximizationSettings
 from octoscope.cnn.objectives import (
     MIDDLE,

@@ -9,7 +9,7 @@ A small Octo of the table-top: the same classes, layout and checkpoint files as 
 every picture of octoscope can be made, and judged against exact object masks, on a machine without published weights.
 
 - Shape: 4 layers, 4 heads, width 128, window 2; cameras `primary` (128 x 128, 8 x 8 patches) and `wrist` (64 x 64, 4 x 4 patches) through
-  SmallStem16; a two-layer T5-style encoder with a word list of its own (40 words); repeated words; a diffusion head for chunks of 4 actions.
+  SmallStem16; a two-layer T5-style encoder with a list of 40 words; repeated words; a diffusion head for chunks of 4 actions.
 - Data: {pairs:,} pairs of simulated pictures (`octoscope.tabletop`, seed 0): four objects on a table, in at least half of the scenes two of
   one colour. Every time a picture is drawn it gets a fresh instruction and the scripted expert's actions for it.
 - Training: {samples:,} examples ({single:,} with one frame, then {double:,} with two), {hours:.1f} hours of computing on {machine};
@@ -21,7 +21,7 @@ every picture of octoscope can be made, and judged against exact object masks, o
 
 _AUXILIARY = """Besides, image tokens were asked which patch holds the object
   to go to, and the readout for the state of hand and objects: **pointing is in part taught**. Occlusion, switching words and success
-  are not. The run without these questions stands beside it below."""
+  are not. {compared}"""
 
 
 def write_model_card(
@@ -34,7 +34,13 @@ def write_model_card(
       scores: From `octoscope.demo.scores.make`.
       compared: Other policies by name, such as one trained without auxiliary losses, with their scores.
     """
-    parts = [_HEAD.format(**facts, auxiliary=_AUXILIARY), "## Scores", _SCENES, _closed_loop(scores["closed_loop"])]
+    beside = (
+        "The run without these questions stands beside it below."
+        if compared
+        else "It has not yet been trained without."
+    )
+    auxiliary = _AUXILIARY.format(compared=beside)
+    parts = [_HEAD.format(**facts, auxiliary=auxiliary), "## Scores", _SCENES, _closed_loop(scores["closed_loop"])]
     parts += ["### Attention", _POINTING, _pointing(scores["pointing"])]
     parts += ["The same with held-out wording:", _pointing(scores["pointing_held_out_wording"])]
     parts += [_effects(scores)]
@@ -44,8 +50,7 @@ def write_model_card(
 
 
 _SCENES = """All on scenes, noise and wordings that training never showed. "named goal" is reached when the instruction that was given
-is
-done within 30 steps; with a wrong instruction, "original goal" is the one of the instruction that was replaced."""
+is done within 30 steps; with a wrong instruction, "original goal" is the one of the instruction that was replaced."""
 
 _POINTING = """The readout's attention to the patches of the present primary frame, at the first step of an episode. Pointing: the
 largest patch touches the named object. Mass: the part of the map on patches, each counted by how much of it the object covers. The best

@@ -29,7 +29,7 @@ class Policy:
     Example:
       >>> import octoscope as osc
       >>> model = osc.OctoModel.load_pretrained("demo")
-      >>> policy = osc.Policy(model, instruction="pick up the red ball", dataset="drawn_table")
+      >>> policy = osc.Policy(model, instruction="pick up the red ball", dataset="tabletop")
       >>> frames = {"image_primary": np.zeros((480, 640, 3), np.uint8)}  # of any size
       >>> policy.step(frames).action.shape
       (7,)
