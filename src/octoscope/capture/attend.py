@@ -71,7 +71,7 @@ def attend(
       compute: "exact": the very forward of `OctoModel.act`, bit for bit. "fast": only what is read, and once what steps share; attention
         and the readout are equal within 1e-5. It falls back to "exact" where prefix rows ("all" among them) are kept, or the policy's
         prefix looks beyond itself. "bf16": "fast" with the factors of the transformer's products rounded to bfloat16, which moves
-        about a hundredth of a row's weight; for GPUs. What was done is in the manifest.
+        up to 0.4 % of a row's weight in the embedded policy; for GPUs. What was done is in the manifest.
       resume: Go on with the unfinished run at the path; return a finished one as it is.
       overwrite: Replace the run at the path, once the new one is whole; begin an unfinished one anew.
       progress: Show a progress bar.

@@ -10,7 +10,6 @@ from octoscope.episodes.episode import Episode
 from octoscope.episodes.rlds import open_rlds
 from octoscope.errors import EpisodeError
 
-
 # Each gives the episodes at a path, or None when what lies there is not for it; the first that gives them wins.
 _READERS = (open_rlds,)
 _EXPECTED = "an RLDS dataset (a directory with dataset_info.json, or a folder above it)"

@@ -10,7 +10,7 @@ from octoscope.attention.query import QueryRow, find_query
 from octoscope.attention.shares import attention_shares
 from octoscope.errors import SelectionError
 from octoscope.pictures.named_object import named_object_lines, named_object_title
-from octoscope.pictures.remarks import edge_remarks, layout_remarks, observation_remarks
+from octoscope.pictures.remarks import compute_remarks, edge_remarks, layout_remarks, observation_remarks
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.sheet import SheetRow, render_sheet
 from octoscope.render.tile import Tile
@@ -84,7 +84,8 @@ def describe_run(run: Run) -> list[str]:
         lines.append(f'task: "{manifest["instruction"]}"')
     if manifest["goal_images"]:
         lines.append(f"goal image: {', '.join(manifest['goal_images'])}")
-    lines += [*observation_remarks(manifest), *layout_remarks(run.layout), *edge_remarks(run)]
+    lines += [*compute_remarks(manifest), *observation_remarks(manifest)]
+    lines += [*layout_remarks(run.layout), *edge_remarks(run)]
     return [manifest["policy_note"], *lines] if manifest["policy_note"] else lines
 
 

@@ -54,3 +54,14 @@ def observation_remarks(manifest: Mapping[str, Any]) -> list[str]:
     absent = [f"{', '.join(black)} black and marked as missing"] if black else []
     absent += [f"no {', '.join(observations['left_out'])} tokens"] if observations["left_out"] else []
     return [*lines, f"not recorded, so: {'; '.join(absent)}"] if absent else lines
+
+
+def compute_remarks(manifest: Mapping[str, Any]) -> list[str]:
+    """Returns a line where the forward was rounded more than the policy's own.
+
+    >>> compute_remarks({"compute": "bf16"})
+    ["computed with products of bfloat16: not the weights of the policy's own forward, but near them"]
+    """
+    if manifest.get("compute") != "bf16":
+        return []
+    return ["computed with products of bfloat16: not the weights of the policy's own forward, but near them"]

@@ -12,9 +12,9 @@ from octoscope.array_typing import UInt8
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RGB_8 = (8, 2, 0, 0, 0)
-# Every line holds its difference to the line above. Sheets of 1.4 to 2.4 million pixels take 0.43 of Pillow's time at level 2, and 5 to 15 %
-# more bytes. The strategies Z_HUFFMAN_ONLY (0.7 to 1.0, 3 times the bytes) and Z_RLE (0.43 to 0.5, twice the bytes) lose to the default:
-# the large even areas and repeated cells of a sheet are what deflate's string matching is good at.
+# Every line holds its difference to the line above. Sheets of 1.4 to 2.4 million pixels take 0.43 of Pillow's time at level 2, and 5 to
+# 15 % more bytes. The strategies Z_HUFFMAN_ONLY (0.7 to 1.0, 3 times the bytes) and Z_RLE (0.43 to 0.5, twice the bytes) lose to the
+# default: the large even areas and repeated cells of a sheet are what deflate's string matching is good at.
 _UP = 2
 _LEVEL = 1
 
