@@ -194,3 +194,13 @@ def test_nothing_is_there(tmp_path):
     (tmp_path / "file").touch()
     assert not examine_checkpoint(tmp_path / "file").ok
     assert "is named 'hf://owner/name'" in examine_checkpoint("hf://nothing").problems[0]
+
+
+def test_the_tokenizer_of_another_model_is_told(checkpoint):
+    file = next(checkpoint.glob("*/tokenizer.json"))
+    tokenizer = json.loads(file.read_text())
+    words = tokenizer["model"]["vocab"]
+    words |= {f"more{number}": len(words) + number for number in range(100)}
+    file.write_text(json.dumps(tokenizer))
+    problems = examine_checkpoint(checkpoint).problems
+    assert any("tokenizer of another model" in problem for problem in problems)

@@ -32,6 +32,7 @@ from octoscope.octo.model import OctoModel
 from octoscope.octo.param_check import check_params
 from octoscope.octo.sources import checkpoint_directory, checkpoint_name
 from octoscope.octo.stored_params import StoredParams
+from octoscope.octo.text import check_vocabulary
 from octoscope.runs.attention_selection import default_query_groups
 
 _FLOAT16_BYTES = 2
@@ -132,6 +133,7 @@ def _look_at_policy(look: _Look, checkpoint: Checkpoint, stored: StoredParams | 
     text = look.at(lambda: _text(look, config, batch, directory))
     if module is None:
         return
+    look.at(lambda: check_vocabulary(text, module.text_encoders()))
     look.at(lambda: look.facts.update(policy_facts.module_facts(module)))
     look.at(lambda: _action_dimensions(look, module.heads, checkpoint.dataset_statistics))
     expected = look.at(lambda: expected_params(module, batch, directory)) if batch else None

@@ -6,12 +6,16 @@ from typing import Annotated
 
 import tyro
 
+from octoscope.cli.ablate_command import Ablate
 from octoscope.cli.attend_command import Attend
 from octoscope.cli.cnn_command import Cnn
 from octoscope.cli.convert_command import Convert
 from octoscope.cli.demo_command import Demo
 from octoscope.cli.doctor_command import Doctor
+from octoscope.cli.drop_tokens_command import DropTokens
+from octoscope.cli.faithfulness_command import Faithfulness
 from octoscope.cli.heads_command import Heads
+from octoscope.cli.language_command import Language
 from octoscope.cli.layout_command import Layout
 from octoscope.cli.runs_command import Runs
 from octoscope.cli.shares_command import Shares
@@ -25,6 +29,10 @@ Command = (
     | Annotated[Shares, tyro.conf.subcommand("shares")]
     | Annotated[Heads, tyro.conf.subcommand("heads")]
     | Annotated[Words, tyro.conf.subcommand("words")]
+    | Annotated[Ablate, tyro.conf.subcommand("ablate")]
+    | Annotated[Faithfulness, tyro.conf.subcommand("faithfulness")]
+    | Annotated[DropTokens, tyro.conf.subcommand("drop-tokens")]
+    | Annotated[Language, tyro.conf.subcommand("language")]
     | Annotated[Cnn, tyro.conf.subcommand("cnn")]
     | Annotated[Runs, tyro.conf.subcommand("runs")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]

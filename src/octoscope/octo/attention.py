@@ -26,6 +26,9 @@ def watched_attention(
     A query that sees nothing looks at all tokens alike (1 / tokens), as in the original: the fill is finite.
     """
     weights = nn.dot_product_attention_weights(query, key, mask=mask)
+    if module is not None:
+        # Adds nothing, unless a caller of `apply` gives the collection "perturbations": the way to gradients of these weights.
+        weights = module.perturb("attention_weights", weights)
     # Without the barrier the compiler may fuse differently when somebody watches, and actions would differ in the last bit.
     weights = jax.lax.optimization_barrier(weights)
     if module is not None:

@@ -41,6 +41,7 @@ class OctoModule(nn.Module):
         readouts: Sequence[str] | None = None,
         query_rows: QueryRows = None,
         hidden_keys: Array | None = None,
+        kept_tokens: Array | None = None,
     ) -> Groups:
         """Returns all token groups after the last layer."""
         return self.octo_transformer(
@@ -50,6 +51,7 @@ class OctoModule(nn.Module):
             readouts=readouts,
             query_rows=query_rows,
             hidden_keys=hidden_keys,
+            kept_tokens=kept_tokens,
         )
 
     def act(
@@ -62,10 +64,16 @@ class OctoModule(nn.Module):
         head: str = "action",
         query_rows: QueryRows = None,
         hidden_keys: Array | None = None,
+        kept_tokens: Array | None = None,
         **sampling: Any,
     ) -> Float[Array, "*sample batch horizon dim"]:
         """Runs the transformer once and one head on it; returns normalised actions of the current timestep."""
         outputs = self.run_transformer(
-            observations, tasks, timestep_pad_mask, query_rows=query_rows, hidden_keys=hidden_keys
+            observations,
+            tasks,
+            timestep_pad_mask,
+            query_rows=query_rows,
+            hidden_keys=hidden_keys,
+            kept_tokens=kept_tokens,
         )
         return self.heads[head].predict_action(outputs, rng, **sampling)

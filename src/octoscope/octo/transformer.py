@@ -47,6 +47,7 @@ class OctoTransformer(nn.Module):
         readouts: Sequence[str] | None = None,
         query_rows: QueryRows = None,
         hidden_keys: Array | None = None,
+        kept_tokens: Array | None = None,
         train: bool = False,
     ) -> Groups:
         """Returns all token groups after the last layer, and "task" and "obs", which join groups.
@@ -58,6 +59,8 @@ class OctoTransformer(nn.Module):
           readouts: Names to read out, in this order; all by default.
           query_rows: Places whose attention weights are sown; all by default.
           hidden_keys: (batch, query, key), True where a key is hidden from a query besides what the rules and padding hide.
+          kept_tokens: (token,), rising places of the sequence that go into the blocks, where the others are dropped: they come out
+            as zeros. All by default.
           train: Whether the tokenizers run as in training.
         """
         groups = self._tokenize(observations, tasks, timestep_pad_mask, readouts=readouts, train=train)
@@ -68,7 +71,11 @@ class OctoTransformer(nn.Module):
         if hidden_keys is not None:
             mask &= ~hidden_keys[:, None]
         block = BlockTransformer(self.num_layers, self.mlp_dim, self.num_heads, name="BlockTransformer_0")
-        return _split(block(_join(groups, "tokens"), mask, query_rows), groups, layout)
+        tokens = _join(groups, "tokens")
+        if kept_tokens is None:
+            return _split(block(tokens, mask, query_rows), groups, layout)
+        fewer = block(tokens[:, kept_tokens], mask[:, :, kept_tokens][..., kept_tokens], query_rows)
+        return _split(jnp.zeros_like(tokens).at[:, kept_tokens].set(fewer), groups, layout)
 
     def _tokenize(
         self,

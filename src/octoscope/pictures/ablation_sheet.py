@@ -5,8 +5,8 @@ from PIL import Image, ImageDraw
 
 from octoscope.array_typing import Bool, UInt8
 from octoscope.interventions.effects import Effect, StepEffects
-from octoscope.render.lettering import draw_text, line_height, short_number, shortened, wrapped
 from octoscope.render.hatching import hatch_image
+from octoscope.render.lettering import draw_text, line_height, short_number, shortened, wrapped
 from octoscope.render.palette import INK, MARK, PAPER, QUIET_INK, RULE, Color
 from octoscope.render.panel_page import render_panel_page
 from octoscope.render.photo import resize_photo
@@ -30,7 +30,7 @@ def render_ablation_sheet(found: StepEffects) -> UInt8[np.ndarray, "height width
 
     Patches masked as keys are hatched: the policy cannot look at them, but nothing was painted. Where words changed, they stand in place
     of the picture. All bars are on one linear scale from 0, which also holds all strokes and the noise
-    floor. The numbers beneath a label are the change in the dataset's units, for each dimension that moved most.
+    floor. The numbers beneath a label are the change in the dataset's units, of the three dimensions that changed most against their noise.
 
     Args:
       found: From `intervene`.
@@ -98,9 +98,11 @@ def _largest_dimensions(found: StepEffects, effect: Effect) -> str:
     change = effect.per_dimension()
     noise = found.noise_per_dimension
     against = change / noise if len(found.noise) and (noise > 0).all() else change
-    largest = np.argsort(-against, kind="stable")[:3]
+    largest = np.argsort(np.where(found.moves, -against, np.inf), kind="stable")[:3]
     names, units = found.units.names, found.units.units
-    parts = [f"{names[i]} {short_number(float(change[i]))} {units[i]}" for i in largest if change[i] > 0]
+    parts = [
+        f"{names[i]} {short_number(float(change[i]))} {units[i]}" for i in largest if change[i] > 0 and found.moves[i]
+    ]
     return ", ".join(parts).replace(" as recorded", "").replace(" 0..1", "")
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from octoscope.array_typing import UInt8
+from octoscope.array_typing import Float, UInt8
 from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.interval_panel import render_interval_panel
-from octoscope.render.line_panel import Curve, render_line_panel
 from octoscope.render.lettering import draw_text, line_height
+from octoscope.render.line_panel import Curve, render_line_panel
 from octoscope.render.overlay import render_overlay
 from octoscope.render.palette import MARK, PAPER, QUIET_INK, Color
 from octoscope.render.panel_page import render_panel_page
@@ -16,6 +16,7 @@ from octoscope.render.picture_sheet import PictureRow, PictureTile, render_pictu
 
 # What chance and a constant map get.
 CONTROLS = ("random", "fixed template")
+_CONTROL_COLORS: dict[str, Color] = {"random": MARK, "fixed template": (130, 170, 215)}
 _COLORS: tuple[Color, ...] = (
     (26, 28, 33),
     (216, 112, 20),
@@ -57,7 +58,9 @@ def render_faithfulness_scores(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
         )
         if not np.isnan(means).all():
             title = f"{name}: {better} is better"
-            panels.append(render_interval_panel(means, lows=lows, highs=highs, labels=labels, title=title, marked=marked))
+            panels.append(
+                render_interval_panel(means, lows=lows, highs=highs, labels=labels, title=title, marked=marked)
+            )
     return render_panel_page(
         panels, title="Do the maps tell what the action depends on?", subtitle=_subtitle(table), footnote=_SCORES_NOTE
     )
@@ -70,18 +73,17 @@ def render_faithfulness_curves(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
       table: From `score_faithfulness`.
     """
     panels = []
-    percent = [round(100 * at) for at in table.fractions]
     values = np.concatenate([np.stack([line.deletion, line.insertion]) for line in table.methods])
     known = values[~np.isnan(values)]
     bottom, top = (min(0.0, float(known.min())), max(1.0, float(known.max()))) if len(known) else (0.0, 1.0)
     order = [line for line in table.methods if line.method not in CONTROLS]
-    colors = {line.method: _COLORS[place % len(_COLORS)] for place, line in enumerate(order)}
+    colors = {line.method: _COLORS[place % len(_COLORS)] for place, line in enumerate(order)} | _CONTROL_COLORS
     for name, what in (("deletion", "% taken away"), ("insertion", "% given back")):
         curves = [
             Curve(
-                np.asarray(getattr(line, name), float),
+                _at_every_percent(table, getattr(line, name)),
                 "",
-                colors.get(line.method, MARK),
+                colors[line.method],
                 width=1.5,
                 dashed=line.method in CONTROLS,
             )
@@ -89,7 +91,7 @@ def render_faithfulness_curves(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
         ]
         panels.append(
             render_line_panel(
-                curves, steps=percent, title=name, top=top, bottom=bottom, x_label=what, width=520, height=360
+                curves, steps=range(101), title=name, top=top, bottom=bottom, x_label=what, width=520, height=360
             )
         )
     panels.append(_legend(table, colors))
@@ -126,13 +128,20 @@ def _subtitle(table: FaithfulnessTable) -> list[str]:
     return [counts, " ".join(table.settings), *([table.note] if table.note else [])]
 
 
+def _at_every_percent(
+    table: FaithfulnessTable, closeness: Float[np.ndarray, " point"]
+) -> Float[np.ndarray, " percent"]:
+    """Returns the straight lines between a curve's points: points need not lie at whole distances, as the panel's steps do."""
+    return np.interp(np.arange(101), 100 * table.fractions, closeness)
+
+
 def _legend(table: FaithfulnessTable, colors: dict[str, Color]) -> UInt8[np.ndarray, "height width 3"]:
     step = line_height(13) + 4
     canvas = Image.new("RGB", (220, 26 + step * len(table.methods)), PAPER)
     draw = ImageDraw.Draw(canvas)
     for place, line in enumerate(table.methods):
         y = 30 + place * step
-        color = colors.get(line.method, MARK)
+        color = colors[line.method]
         for start in range(0, 30, 9) if line.method in CONTROLS else (0,):
             draw.line((start, y, start + (5 if line.method in CONTROLS else 32), y), fill=color, width=3)
         draw_text(canvas, (44, y), line.method, size=13, color=QUIET_INK, anchor="lm")

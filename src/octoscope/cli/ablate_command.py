@@ -1,0 +1,154 @@
+"""`octoscope ablate`: something is taken away from a step, and the policy acts again."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from octoscope.cli.intervention_specs import parse_fills, parse_intervention
+from octoscope.cli.selection import parse_pairs, parse_selection
+from octoscope.episodes.sources import open_episodes
+from octoscope.interventions.effects import StepEffects
+from octoscope.interventions.intervene import intervene
+from octoscope.interventions.step_scene import StepScene
+from octoscope.interventions.usual import usual_interventions
+from octoscope.octo.device import Device, keep_compiled_programs, use_device
+from octoscope.octo.model import OctoModel
+from octoscope.pictures.ablation_sheet import render_ablation_sheet
+from octoscope.render.image_file import write_png
+from octoscope.runs.staged_output import check_no_results, staged_output
+
+_FOLDER = "ablation"
+
+
+@dataclass(frozen=True)
+class Ablate:
+    """Show what changes the action: cover, mask, blank or reword, and let the policy act again under the same noise.
+
+    Writes ablation/effects.csv and step_S.png: each intervention's picture beside its effect, with the noise floor and random regions
+    of the same area. Without --do: the named object (where the episode has masks), every camera, every word, the history. Example:
+
+    octoscope ablate hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --step 4 --do blank:primary mask:word:carrot
+    """
+
+    # A folder, 'hf://owner/name', or 'demo'.
+    checkpoint: Positional[str]
+    # An RLDS dataset, or 'demo'.
+    episodes: Positional[str]
+    # Which episode, from 0.
+    episode: int = 0
+    # Split of the dataset; 'train' where it exists.
+    split: str | None = None
+    # Steps: '4', '0,2,5', '0:10', 'all'.
+    step: str = "0"
+    # blank:CAMERA, cover:CAMERA:2,3+2,4, mask:CAMERA, mask:CAMERA:2,3, mask:word:WORD, mask:group:GROUP, tell:WORDS, replace:WORD=OTHER,
+    # silence, shuffle, remove:-2, nothing.
+    do: tuple[str, ...] = ()
+    # What is put over what is covered: grey, black, blur, surroundings.
+    fill: tuple[str, ...] = ("grey", "surroundings")
+    # Random regions for each intervention that has a place.
+    controls: int = 4
+    # Draws of other noise, for the noise floor.
+    noises: int = 8
+    # Recorded image of each camera, where it cannot be told: primary=image_0.
+    cameras: tuple[str, ...] = ()
+    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
+    observation: tuple[str, ...] = ()
+    # Words to use instead of the episode's instruction.
+    task: str | None = None
+    # Timesteps of history; as many as in training by default.
+    window: int | None = None
+    # Units of the action's dimensions, where the dataset's are not known here.
+    units: tuple[str, ...] = ()
+    # Of the noise and the random regions.
+    seed: int = 0
+    # Inputs run at once.
+    batch: int = 16
+    # What the policy runs on; a GPU where there is one, by default.
+    device: Device = "auto"
+    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
+    no_compilation_cache: bool = False
+    # Replace the results of an earlier call.
+    overwrite: bool = False
+    # Folder for the results.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+
+    def __call__(self) -> None:
+        """Runs, writes the table and the sheets, and prints the table."""
+        fills = parse_fills(self.fill)
+        asked = [found for text in self.do for found in parse_intervention(text, fills=fills)]
+        use_device(self.device)
+        if not self.no_compilation_cache:
+            keep_compiled_programs()
+        model = OctoModel.load_pretrained(self.checkpoint)
+        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
+        episode = source[parse_selection(str(self.episode), count=len(source), what="episode")[0]]
+        steps = parse_selection(self.step, count=len(episode), what="step")
+        if not self.overwrite:
+            check_no_results(self.output, [_FOLDER])
+        keys = parse_pairs(self.observation, what="--observation", example="proprio=state")
+        found: list[StepEffects] = []
+        for step in steps:
+            scene = StepScene.at(model, episode, step, instruction=self.task, observation_keys=keys, window=self.window)
+            effects = intervene(
+                model,
+                episode,
+                step,
+                asked or usual_interventions(scene, fills=fills),
+                seed=self.seed,
+                noises=self.noises,
+                controls=self.controls,
+                instruction=self.task,
+                observation_keys=keys,
+                window=self.window,
+                units=self.units or None,
+                batch=self.batch,
+            )
+            print("\n".join(effect_lines(effects)))
+            found.append(effects)
+        with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
+            folder = staging / _FOLDER
+            folder.mkdir()
+            write_effects_csv(folder / "effects.csv", found)
+            for effects in found:
+                write_png(folder / f"step_{effects.step}.png", render_ablation_sheet(effects))
+        print(f"Table and sheets: {self.output / _FOLDER}")
+        if model.note:
+            print(model.note)
+
+
+def effect_lines(found: StepEffects) -> list[str]:
+    """Returns the effects of a step as the lines of a table."""
+    width = max(len(effect.label) for effect in found.effects)
+    units = found.units.labels()
+    lines = [
+        f'Step {found.step}, told "{found.instruction}". Change of the action chunk in standard deviations of the dataset\'s actions; '
+        f"other noise changes it by {found.noise_floor:.4f}.",
+        f"{'':{width}}  change  random places     {'  '.join(units)}",
+    ]
+    for effect in found.effects:
+        controls = f"{effect.controls.min():.4f}..{effect.controls.max():.4f}" if len(effect.controls) else "-"
+        numbers = "  ".join(
+            f"{value:{len(unit)}.4f}" for value, unit in zip(effect.per_dimension(), units, strict=True)
+        )
+        lines.append(f"{effect.label:{width}}  {effect.size:.4f}  {controls:16}  {numbers}")
+    return lines
+
+
+def write_effects_csv(path: Path, found: list[StepEffects]) -> None:
+    """Writes one line for each step and intervention, and one for the noise of each step."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        columns = ["step", "intervention", "change", "random places mean", "random places max", "noise floor"]
+        lines.writerow([*columns, *found[0].units.labels()])
+        for effects in found:
+            floor = f"{effects.noise_floor:.6g}"
+            for effect in effects.effects:
+                some = len(effect.controls) > 0
+                controls = [f"{effect.controls.mean():.6g}", f"{effect.controls.max():.6g}"] if some else ["", ""]
+                numbers = [f"{value:.6g}" for value in effect.per_dimension()]
+                lines.writerow([effects.step, effect.label, f"{effect.size:.6g}", *controls, floor, *numbers])
+            noise = [f"{value:.6g}" for value in effects.noise_per_dimension]
+            lines.writerow([effects.step, "(other noise)", floor, "", "", floor, *noise])

@@ -1,0 +1,91 @@
+"""`octoscope drop-tokens`: only the best image tokens are kept. What does that do to action and time?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from octoscope.cli.selection import parse_pairs, parse_selection
+from octoscope.episodes.sources import open_episodes
+from octoscope.faithfulness.drop_tokens import DEFAULT_SCORES, drop_tokens
+from octoscope.octo.device import Device, keep_compiled_programs, use_device
+from octoscope.octo.model import OctoModel
+from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
+from octoscope.render.image_file import write_png
+from octoscope.runs.staged_output import check_no_results, staged_output
+
+_FOLDER = "drop_tokens"
+
+
+@dataclass(frozen=True)
+class DropTokens:
+    """Keep the best image tokens by each score, drop the rest from the sequence, and show action error and time.
+
+    Writes drop_tokens/errors.md, errors.csv, curves.png and kept.png. Scores: the maps of `octoscope faithfulness`, "detail" (plain
+    background goes first), "named object" (where episodes have masks). Example:
+
+    octoscope drop-tokens hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:5 --scores rollout detail random
+    """
+
+    # A folder, 'hf://owner/name', or 'demo'.
+    checkpoint: Positional[str]
+    # An RLDS dataset, or 'demo'.
+    episodes: Positional[str]
+    # Which episodes, from 0: '0,3,5', '0:10', 'all'.
+    episode: str = "all"
+    # Split of the dataset; 'train' where it exists.
+    split: str | None = None
+    # What decides which tokens are kept.
+    scores: tuple[str, ...] = DEFAULT_SCORES
+    # Parts of the image tokens that are kept.
+    keep: tuple[float, ...] = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05, 0.0)
+    # Steps of each episode, spread evenly.
+    steps: int = 3
+    # Runs of which the fastest is reported; 0 for no times.
+    timings: int = 10
+    # Recorded image of each camera, where it cannot be told: primary=image_0.
+    cameras: tuple[str, ...] = ()
+    # Of the noise.
+    seed: int = 0
+    # Inputs run at once.
+    batch: int = 16
+    # What the policy runs on; a GPU where there is one, by default.
+    device: Device = "auto"
+    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
+    no_compilation_cache: bool = False
+    # Replace the results of an earlier call.
+    overwrite: bool = False
+    # Folder for the results.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+
+    def __call__(self) -> None:
+        """Runs, writes the table and pictures, and prints the table."""
+        if not self.overwrite:
+            check_no_results(self.output, [_FOLDER])
+        use_device(self.device)
+        if not self.no_compilation_cache:
+            keep_compiled_programs()
+        model = OctoModel.load_pretrained(self.checkpoint)
+        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
+        chosen = parse_selection(self.episode, count=len(source), what="episode")
+        table = drop_tokens(
+            model,
+            [source[index] for index in chosen],
+            scores=self.scores,
+            fractions=self.keep,
+            steps=self.steps,
+            seed=self.seed,
+            timings=self.timings,
+            batch=self.batch,
+            progress=True,
+        )
+        with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
+            folder = staging / _FOLDER
+            folder.mkdir()
+            (folder / "errors.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
+            (folder / "errors.csv").write_text(table.to_csv(), encoding="utf-8")
+            write_png(folder / "curves.png", render_drop_curves(table))
+            write_png(folder / "kept.png", render_kept_tokens(table))
+        print(table.to_markdown())
+        print(f"\nTable and pictures: {self.output / _FOLDER}")

@@ -1,0 +1,128 @@
+"""`octoscope faithfulness`: which maps tell what the action depends on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from octoscope.cli.selection import parse_pairs, parse_selection
+from octoscope.episodes.sources import open_episodes
+from octoscope.faithfulness.action_target import ActionTarget
+from octoscope.faithfulness.randomize_policy import randomize_policy
+from octoscope.faithfulness.score import score_faithfulness
+from octoscope.faithfulness.settings import FaithfulnessSettings
+from octoscope.faithfulness.step_maps import METHODS
+from octoscope.octo.device import Device, keep_compiled_programs, use_device
+from octoscope.octo.model import OctoModel
+from octoscope.pictures.faithfulness_pictures import (
+    render_faithfulness_curves,
+    render_faithfulness_maps,
+    render_faithfulness_scores,
+)
+from octoscope.render.image_file import write_png
+from octoscope.runs.staged_output import check_no_results, staged_output
+
+_FOLDER = "faithfulness"
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """Score maps against interventions: deletion, insertion, correlation with occlusion, and the named object where it is known.
+
+    Writes faithfulness/scores.md, scores.csv and curves.csv, scores.png, curves.png and maps.png, and with --sanity sanity.md. It reruns
+    the policy about (methods x points x 2 + patches x 2) times a step. Example:
+
+    octoscope faithfulness hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:10 -o output
+    """
+
+    # A folder, 'hf://owner/name', or 'demo'.
+    checkpoint: Positional[str]
+    # An RLDS dataset, or 'demo'.
+    episodes: Positional[str]
+    # Which episodes, from 0: '0,3,5', '0:10', 'all'. Intervals are over episodes: give many.
+    episode: str = "all"
+    # Split of the dataset; 'train' where it exists.
+    split: str | None = None
+    # Steps of each episode, spread evenly.
+    steps: int = 3
+    # Points of a curve between its ends.
+    points: int = 8
+    # Methods; all by default.
+    methods: tuple[str, ...] = tuple(METHODS)
+    # What stands where a cell was: grey, black, blur, surroundings, or keys to mask its tokens instead.
+    deletion: str = "grey"
+    # The same, for insertion.
+    insertion: str = "blur"
+    # The same, for the method 'occlusion'.
+    occlusion: str = "grey"
+    # The same, for the occlusion that maps are correlated with.
+    reference: str = "surroundings"
+    # Dimension of the action that gradients are of; all by default, along the action.
+    dimension: int | None = None
+    # Step of the horizon that gradients are of; all by default.
+    horizon_step: int | None = None
+    # Also draw weights anew, from the head down, and report how alike the maps stay.
+    sanity: bool = False
+    # Recorded image of each camera, where it cannot be told: primary=image_0.
+    cameras: tuple[str, ...] = ()
+    # Of the noise and the random map.
+    seed: int = 0
+    # Inputs run at once.
+    batch: int = 16
+    # What the policy runs on; a GPU where there is one, by default.
+    device: Device = "auto"
+    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
+    no_compilation_cache: bool = False
+    # Replace the results of an earlier call.
+    overwrite: bool = False
+    # Folder for the results.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+
+    def __call__(self) -> None:
+        """Scores, writes tables and pictures, and prints the table."""
+        settings = self.settings()
+        if not self.overwrite:
+            check_no_results(self.output, [_FOLDER])
+        use_device(self.device)
+        if not self.no_compilation_cache:
+            keep_compiled_programs()
+        model = OctoModel.load_pretrained(self.checkpoint)
+        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
+        chosen = parse_selection(self.episode, count=len(source), what="episode")
+        table = score_faithfulness(model, [source[index] for index in chosen], settings, progress=True)
+        sanity = randomize_policy(model, source[chosen[0]], settings) if self.sanity else None
+        with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
+            folder = staging / _FOLDER
+            folder.mkdir()
+            (folder / "scores.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
+            (folder / "scores.csv").write_text(table.to_csv(), encoding="utf-8")
+            (folder / "curves.csv").write_text(table.curves_csv(), encoding="utf-8")
+            write_png(folder / "scores.png", render_faithfulness_scores(table))
+            write_png(folder / "curves.png", render_faithfulness_curves(table))
+            write_png(folder / "maps.png", render_faithfulness_maps(table))
+            if sanity is not None:
+                (folder / "sanity.md").write_text(sanity.to_markdown() + "\n", encoding="utf-8")
+        print(table.to_markdown())
+        if sanity is not None:
+            print(f"\n{sanity.to_markdown()}")
+        print(f"\nTables and pictures: {self.output / _FOLDER}")
+
+    def settings(self) -> FaithfulnessSettings:
+        """Returns how methods are scored.
+
+        Raises:
+          SelectionError: If a method or fill does not exist.
+        """
+        return FaithfulnessSettings(
+            methods=self.methods,
+            steps=self.steps,
+            points=self.points,
+            deletion=self.deletion,
+            insertion=self.insertion,
+            occlusion=self.occlusion,
+            reference=self.reference,
+            target=ActionTarget(self.dimension, self.horizon_step),
+            seed=self.seed,
+            batch=self.batch,
+        )

@@ -1,0 +1,88 @@
+"""`octoscope language`: does the policy use its instruction?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from octoscope.cli.selection import parse_pairs, parse_selection
+from octoscope.episodes.sources import open_episodes
+from octoscope.faithfulness.language_use import language_use
+from octoscope.octo.device import Device, keep_compiled_programs, use_device
+from octoscope.octo.model import OctoModel
+from octoscope.pictures.language_effect import render_language_effect
+from octoscope.render.image_file import write_png
+from octoscope.runs.staged_output import check_no_results, staged_output
+
+_FOLDER = "language"
+
+
+@dataclass(frozen=True)
+class Language:
+    """Show whether the words matter: attention on them beside what other words, no words and shuffled words do to the action.
+
+    Writes language/language.png and steps.csv, and prints one number: the mean change of the action when the instruction is swapped for
+    those of the other episodes. Example:
+
+    octoscope language hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:10
+    """
+
+    # A folder, 'hf://owner/name', or 'demo'.
+    checkpoint: Positional[str]
+    # An RLDS dataset, or 'demo'.
+    episodes: Positional[str]
+    # Which episodes, from 0: '0,3,5', '0:10', 'all'.
+    episode: str = "all"
+    # Split of the dataset; 'train' where it exists.
+    split: str | None = None
+    # Steps of each episode, spread evenly; all by default.
+    steps: int | None = None
+    # Other instructions; those of the other episodes by default.
+    swap: tuple[str, ...] = ()
+    # Draws of other noise, for the noise floor.
+    noises: int = 8
+    # Recorded image of each camera, where it cannot be told: primary=image_0.
+    cameras: tuple[str, ...] = ()
+    # Of the noise.
+    seed: int = 0
+    # Inputs run at once.
+    batch: int = 16
+    # What the policy runs on; a GPU where there is one, by default.
+    device: Device = "auto"
+    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
+    no_compilation_cache: bool = False
+    # Replace the results of an earlier call.
+    overwrite: bool = False
+    # Folder for the results.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+
+    def __call__(self) -> None:
+        """Runs, writes the figure and the table, and prints the number."""
+        if not self.overwrite:
+            check_no_results(self.output, [_FOLDER])
+        use_device(self.device)
+        if not self.no_compilation_cache:
+            keep_compiled_programs()
+        model = OctoModel.load_pretrained(self.checkpoint)
+        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
+        chosen = parse_selection(self.episode, count=len(source), what="episode")
+        table = language_use(
+            model,
+            [source[index] for index in chosen],
+            steps=self.steps,
+            swaps=self.swap,
+            seed=self.seed,
+            noises=self.noises,
+            batch=self.batch,
+            progress=True,
+        )
+        with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
+            folder = staging / _FOLDER
+            folder.mkdir()
+            (folder / "steps.csv").write_text(table.to_csv(), encoding="utf-8")
+            write_png(folder / "language.png", render_language_effect(table))
+        print(table.sentence())
+        print(f"Figure and table: {self.output / _FOLDER}")
+        if model.note:
+            print(model.note)

@@ -1,0 +1,142 @@
+"""Cells: the patches of every camera in one row, each over the whole window. What a map scores, and what is taken away."""
+
+import functools
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from octoscope.array_typing import Bool, Float, Int
+from octoscope.errors import SelectionError
+from octoscope.interventions.apply import apply_intervention, cell_pixels
+from octoscope.interventions.descriptions import CoverPatches, Together
+from octoscope.interventions.step_scene import PolicyInputs, StepScene
+from octoscope.interventions.usual import named_object_masks
+from octoscope.tokens.layout import TokenLayout, TokenSource
+
+# Hides the patches' tokens from everyone, instead of painting over their pixels.
+KEYS = "keys"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """All patches that have a place in an image: camera by camera, row by row. One cell is a patch at every timestep of the window."""
+
+    layout: TokenLayout
+
+    @functools.cached_property
+    def sources(self) -> dict[str, TokenSource]:
+        """What each camera's patches were made from; of two tokenizers on one camera, the first.
+
+        Raises:
+          SelectionError: If no token has a place in an image.
+        """
+        found: dict[str, TokenSource] = {}
+        for camera in self.layout.cameras:
+            placed = [span for span in self.layout.image_spans(camera) if span.source.grid is not None]
+            found |= {camera: placed[0].source} if placed else {}
+        if not found:
+            raise SelectionError("No token of this policy has a place in a recorded image, so no map can be scored.")
+        return found
+
+    def __len__(self) -> int:
+        """Returns the number of cells of all cameras."""
+        return sum(self.grid(camera)[0] * self.grid(camera)[1] for camera in self.sources)
+
+    def grid(self, camera: str) -> tuple[int, int]:
+        """Returns rows and columns of a camera's cells."""
+        grid = self.sources[camera].grid
+        assert grid is not None, "sources have a grid"
+        return grid
+
+    def of(self, camera: str) -> slice:
+        """Returns where a camera's cells lie in the row."""
+        start = 0
+        for name in self.sources:
+            size = self.grid(name)[0] * self.grid(name)[1]
+            if name == camera:
+                return slice(start, start + size)
+            start += size
+        raise SelectionError(f"There are no cells of '{camera}', only of {', '.join(self.sources)}.")
+
+    def picture(self, values: Float[np.ndarray, " cell"], camera: str) -> Float[np.ndarray, "row column"]:
+        """Returns a camera's cells as a grid."""
+        return values[self.of(camera)].reshape(self.grid(camera))
+
+    def keys(self) -> Int[np.ndarray, "cell window"]:
+        """Returns the places in the sequence of each cell's tokens, oldest timestep first.
+
+        >>> image = ("obs_primary", 2, TokenSource("image", ("image_primary",), grid=(1, 2)))
+        >>> Cells(TokenLayout.assemble([], [image], window=2)).keys()
+        array([[0, 2],
+               [1, 3]])
+        """
+        rows = []
+        for camera, source in self.sources.items():
+            spans = [span for span in self.layout.image_spans(camera) if span.source == source]
+            rows.append(np.stack([np.arange(span.start, span.stop) for span in spans], axis=1))
+        return np.concatenate(rows)
+
+    def gathered(self, per_key: Float[np.ndarray, "*batch key"]) -> Float[np.ndarray, "*batch cell"]:
+        """Returns the sum over the window of what each cell's tokens got."""
+        return per_key[..., self.keys()].sum(axis=-1)
+
+    def gathered_pixels(self, scene: StepScene, pixels: dict[str, np.ndarray]) -> Float[np.ndarray, " cell"]:
+        """Returns the sum over each cell's pixels, over the window.
+
+        Args:
+          scene: The step.
+          pixels: (window, height, width) by camera.
+        """
+        sums = []
+        for camera, source in self.sources.items():
+            rows, columns = self.grid(camera)
+            total = pixels[camera].astype(np.float64).sum(axis=0)
+            for row in range(rows):
+                for column in range(columns):
+                    one = np.zeros((rows, columns), bool)
+                    one[row, column] = True
+                    sums.append(total[cell_pixels(source, total.shape, one)].sum())
+        return np.array(sums)
+
+    def without(self, scene: StepScene, removed: Bool[np.ndarray, " cell"], how: str) -> PolicyInputs:
+        """Returns the inputs of a step with cells taken away.
+
+        Args:
+          scene: The step.
+          removed: Which.
+          how: A fill, or KEYS.
+        """
+        if not removed.any():
+            return scene.inputs
+        if how == KEYS:
+            hidden = np.zeros((self.layout.size, self.layout.size), bool)
+            hidden[:, self.keys()[removed].ravel()] = True
+            return replace(scene.inputs, hidden=hidden)
+        covers = []
+        for camera in self.sources:
+            places = np.argwhere(removed[self.of(camera)].reshape(self.grid(camera)))
+            patches = tuple((int(row), int(column)) for row, column in places)
+            covers += [CoverPatches(camera, patches, how)] if patches else []
+        return apply_intervention(scene, Together(covers))
+
+    def coverage(self, scene: StepScene, camera: str) -> Float[np.ndarray, " cell"] | None:
+        """Returns the part of each cell of a camera's current frame that the named object covers; None without masks.
+
+        Cells of other cameras are NaN.
+        """
+        masks = named_object_masks(scene.episode, camera)
+        if masks is None or camera not in self.sources:
+            return None
+        mask, grid = masks[scene.frames[-1]], self.grid(camera)
+        # On the policy's image, nearest pixel by half-pixel centres.
+        size = scene.model.image_sizes[scene.image_key(camera)]
+        places = [((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(size, mask.shape, strict=True)]
+        seen = mask[np.ix_(*places)]
+        found = np.full(len(self), np.nan)
+        values = found[self.of(camera)]
+        for index in range(values.size):
+            one = np.zeros(values.size, bool)
+            one[index] = True
+            pixels = cell_pixels(self.sources[camera], size, one.reshape(grid))
+            values[index] = seen[pixels].mean()
+        return found

@@ -1,0 +1,123 @@
+"""Does the policy use its instruction? The share of attention on words beside what happens when the words are swapped."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from octoscope.attention.share_table import share_table
+from octoscope.capture.attend import attend
+from octoscope.episodes.episode import Episode
+from octoscope.errors import EpisodeError, ObservationError
+from octoscope.faithfulness.language_table import EpisodeLanguage, LanguageTable
+from octoscope.faithfulness.map_makers import counted_dimensions, spread_steps
+from octoscope.faithfulness.measures import bootstrap_interval
+from octoscope.faithfulness.score_table import Score
+from octoscope.interventions.apply import apply_intervention
+from octoscope.interventions.batched_policy import batched_policy
+from octoscope.interventions.descriptions import NoInstruction, ShuffleWords, UseInstruction
+from octoscope.interventions.effects import action_change
+from octoscope.interventions.intervene import noise_key, robot_statistics
+from octoscope.interventions.step_scene import StepScene
+from octoscope.octo.model import OctoModel
+
+
+def language_use(
+    model: OctoModel,
+    episodes: Sequence[Episode],
+    *,
+    steps: int | None = None,
+    swaps: Sequence[str] = (),
+    most_swaps: int = 4,
+    seed: int = 0,
+    noises: int = 8,
+    batch: int = 16,
+    progress: bool = False,
+) -> LanguageTable:
+    """Returns, for each step, the attention on words and how much other words, no words and shuffled words change the action.
+
+    The one number is the mean change under swapped instructions, in standard deviations of the dataset's actions. Beside it stands what
+    other noise does: a policy whose words do less than its noise does not follow them in a way that anybody could see.
+
+    Args:
+      model: The policy; it must take words.
+      episodes: With an instruction each.
+      steps: Of each episode, spread evenly; all by default.
+      swaps: Other instructions; by default those of the other episodes.
+      most_swaps: At most so many other instructions for each episode.
+      seed: Of the noise, and of which instructions are taken.
+      noises: Draws of other noise, for the noise floor.
+      batch: Inputs run at once.
+      progress: Show a progress bar.
+
+    Raises:
+      ObservationError: If the policy takes no words.
+      EpisodeError: If there is no episode, one has no instruction, or there are no other words to swap in.
+    """
+    if model.text_processor is None:
+        raise ObservationError("This policy takes no words, so there is no use of language to measure.")
+    if not episodes:
+        raise EpisodeError("There must be at least one episode, got none.")
+    found = []
+    for index, episode in enumerate(tqdm(episodes, desc="language", unit="episode", disable=not progress)):
+        others = list(swaps) or list(
+            dict.fromkeys(other.instruction for other in episodes if other.instruction.strip())
+        )
+        others = [text for text in others if text.split() != episode.instruction.split()]
+        if not others:
+            raise EpisodeError(
+                "There are no other words to swap in: the episodes all say the same. Give some, with `swaps` or --swap."
+            )
+        rng = np.random.default_rng([seed, index])
+        chosen = [others[place] for place in rng.permutation(len(others))[:most_swaps]]
+        wanted = spread_steps(len(episode), len(episode) if steps is None else steps)
+        found.append(_episode(model, episode, wanted, chosen, seed=seed, noises=noises, batch=batch))
+    numbers = {
+        name: Score(*bootstrap_interval([float(np.mean(getattr(one, name))) for one in found]))
+        for name in ("swapped", "silent", "shuffled", "noise", "share", "even_share")
+    }
+    return LanguageTable(model.name, model.note, episodes[0].dataset, tuple(found), numbers, seed)
+
+
+def _episode(
+    model: OctoModel,
+    episode: Episode,
+    steps: Sequence[int],
+    others: Sequence[str],
+    *,
+    seed: int,
+    noises: int,
+    batch: int,
+) -> EpisodeLanguage:
+    run = attend(model, episode, steps=steps, query_groups="readout", seed=seed)
+    shares = share_table(run)
+    statistics = robot_statistics(model, episode.dataset)
+    policy = batched_policy(model, action_dim=None if statistics is None else len(statistics["mean"]), batch=batch)
+    moves = counted_dimensions(model, episode.dataset)
+    first = StepScene.at(model, episode, steps[0])
+    asked = [NoInstruction(), *([ShuffleWords(seed)] if len(set(episode.instruction.split())) > 1 else [])]
+    asked += [UseInstruction(text) for text in others]
+    rows = []
+    for step in steps:
+        scene = first.moved_to(step)
+        inputs = [scene.inputs, *(apply_intervention(scene, each) for each in asked)]
+        actions = policy.act(inputs, noise_key(seed, step))[..., moves]
+        changes = action_change(actions[0], actions[1:])
+        keys = [noise_key(seed + 1 + draw, step) for draw in range(noises)]
+        noise = action_change(actions[0], policy.act_under(scene.inputs, keys)[..., moves]) if noises else np.zeros(0)
+        shuffled = changes[1] if len(asked) > 1 + len(others) else np.nan
+        swapped = changes[-len(others) :].mean()
+        rows.append((changes[0], shuffled, swapped, noise.mean() if len(noise) else np.nan))
+    silent, shuffled, swapped, noise = np.array(rows, float).T
+    return EpisodeLanguage(
+        episode.name,
+        episode.instruction,
+        tuple(others),
+        tuple(steps),
+        share=shares.on_words().mean(axis=(1, 2)),
+        even_share=shares.uniform_on_words(),
+        swapped=swapped,
+        silent=silent,
+        shuffled=shuffled,
+        noise=noise,
+    )

@@ -1,0 +1,50 @@
+"""What makes the maps of a policy, and which steps and dimensions of the action they are scored on."""
+
+import numpy as np
+
+from octoscope.array_typing import Bool
+from octoscope.capture.numbers import normalization_type
+from octoscope.capture.provenance import acting_head
+from octoscope.faithfulness.cells import Cells
+from octoscope.faithfulness.settings import FaithfulnessSettings
+from octoscope.faithfulness.step_gradients import GradientPrograms
+from octoscope.faithfulness.step_maps import MapMaker
+from octoscope.interventions.batched_policy import batched_policy
+from octoscope.interventions.intervene import moving_dimensions, robot_statistics
+from octoscope.interventions.step_scene import StepScene
+from octoscope.octo.action_normalization import NormalizationType
+from octoscope.octo.model import OctoModel
+
+
+def spread_steps(length: int, count: int) -> list[int]:
+    """Returns steps spread evenly over an episode, from after its first to its last; all of a shorter one.
+
+    >>> spread_steps(10, 3)
+    [1, 5, 8]
+    """
+    return sorted({int((place + 0.5) * length / count) for place in range(min(count, length))}) if length else []
+
+
+def counted_dimensions(model: OctoModel, dataset: str) -> Bool[np.ndarray, " dim"]:
+    """Returns which dimensions of the head's action count: those that the robot has and the dataset moves."""
+    statistics = robot_statistics(model, dataset)
+    dimensions = model.module.heads[acting_head(model)].action_dim
+    bounds = normalization_type(model.config) != NormalizationType.NORMAL
+    moves = moving_dimensions(statistics, dimensions, bounds=bounds)
+    return np.pad(moves, (0, dimensions - len(moves)))
+
+
+def map_maker(model: OctoModel, scene: StepScene, settings: FaithfulnessSettings) -> MapMaker:
+    """Returns what makes the maps of a policy, for steps of the layout of this one."""
+    statistics = robot_statistics(model, scene.episode.dataset)
+    action_dim = None if statistics is None else len(statistics["mean"])
+    return MapMaker(
+        GradientPrograms(model, action_dim=action_dim),
+        batched_policy(model, action_dim=action_dim, batch=settings.batch),
+        Cells(scene.layout),
+        settings.target,
+        counted_dimensions(model, scene.episode.dataset),
+        settings.occlusion,
+        settings.path_points,
+        settings.methods,
+    )

@@ -1,0 +1,127 @@
+"""Sanity: do maps change when the weights they are made from are drawn anew, from the action head down to the tokenizers?
+
+Reference: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, section 3.1 (cascading randomisation).
+https://arxiv.org/abs/1810.03292. They draw from the initialiser; we draw from a normal distribution with the mean and deviation of the
+learnt array, so that no initialiser has to be known. A map that stays the same does not depend on what the policy learnt.
+"""
+
+import dataclasses
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flax import traverse_util
+
+from octoscope.array_typing import Float
+from octoscope.faithfulness.cells import Cells
+from octoscope.faithfulness.measures import spearman
+from octoscope.faithfulness.step_maps import METHODS, MapMaker
+from octoscope.interventions.intervene import noise_key
+from octoscope.interventions.step_scene import StepScene
+
+# Do not depend on weights, or not on those of this step.
+_NOT_ASKED = ("random", "best head", "fixed template")
+
+
+@dataclass(frozen=True, eq=False)
+class RandomizationTable:
+    """How alike maps are to the trained policy's, while ever more of it is drawn anew."""
+
+    # "head", "layer 3", ..., "tokenizers": each with all before it.
+    stages: tuple[str, ...]
+    methods: tuple[str, ...]
+    # Spearman's rank correlation over cells, mean over steps and draws; NaN where a map does not vary.
+    similarity: Float[np.ndarray, "method stage"]
+
+    def to_markdown(self) -> str:
+        """Returns the table."""
+        lines = [
+            "Rank correlation of each map with the trained policy's, while the weights are drawn anew from the head down. Near 0 at the "
+            "end: the map depends on what was learnt. Near 1: it does not.",
+            "",
+            f"| method | {' | '.join(self.stages)} |",
+            f"|---|{'---|' * len(self.stages)}",
+        ]
+        for method, row in zip(self.methods, self.similarity, strict=True):
+            lines.append(f"| {method} | {' | '.join('-' if np.isnan(v) else f'{v:.2f}' for v in row)} |")
+        return "\n".join(lines)
+
+
+def randomization_stages(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns name and pattern of the parts of a policy, from the action head down.
+
+    >>> blocks = {"encoderblock_0": {}, "encoderblock_1": {}}
+    >>> params = {"octo_transformer": {"BlockTransformer_0": {"Transformer_0": blocks}}}
+    >>> [name for name, _ in randomization_stages(params)]
+    ['head', 'layer 1', 'layer 0', 'tokenizers']
+    """
+    blocks = params["octo_transformer"]["BlockTransformer_0"]["Transformer_0"]
+    layers = sorted((int(name.split("_")[1]) for name in blocks if name.startswith("encoderblock_")), reverse=True)
+    return [
+        ("head", "heads_.*"),
+        *((f"layer {layer}", rf".*/encoderblock_{layer}/.*") for layer in layers),
+        ("tokenizers", r"octo_transformer/(?!BlockTransformer_0/).*"),
+    ]
+
+
+def randomized_params(params: Mapping[str, Any], patterns: Sequence[str], *, seed: int) -> dict[str, Any]:
+    """Returns parameters in which all arrays whose path matches a pattern are drawn anew; a place draws the same at every stage.
+
+    >>> same = randomized_params({"heads_action": {"bias": np.ones(3)}}, ["octo_.*"], seed=0)
+    >>> same["heads_action"]["bias"].tolist()
+    [1.0, 1.0, 1.0]
+    """
+    flat = traverse_util.flatten_dict(dict(params), sep="/")
+    drawn = {
+        path: _redrawn(np.asarray(leaf), path, seed) if any(re.fullmatch(p, path) for p in patterns) else leaf
+        for path, leaf in flat.items()
+    }
+    return traverse_util.unflatten_dict(drawn, sep="/")
+
+
+def randomize_cascading(
+    maker: MapMaker, scenes: Sequence[StepScene], *, seed: int = 0, draws: int = 1
+) -> RandomizationTable:
+    """Returns how alike each method's maps stay on the same steps, at the cost of all maps once more for each stage and draw.
+
+    Args:
+      maker: The trained policy's.
+      scenes: Steps.
+      seed: Of the noise and the draws.
+      draws: Of weights.
+    """
+    stages = randomization_stages(maker.programs.params)
+    methods = tuple(name for name in METHODS if name in maker.methods and name not in _NOT_ASKED)
+    maker = dataclasses.replace(maker, methods=methods)
+    trained = [_maps(maker, scene, seed) for scene in scenes]
+    found = np.full((len(methods), len(stages), draws, len(scenes)), np.nan)
+    for draw in range(draws):
+        for stage in range(len(stages)):
+            patterns = [pattern for _, pattern in stages[: stage + 1]]
+            params = randomized_params(maker.programs.params, patterns, seed=seed + draw)
+            other = dataclasses.replace(
+                maker, programs=maker.programs.with_params(params), policy=maker.policy.with_params(params)
+            )
+            for place, scene in enumerate(scenes):
+                maps = _maps(other, scene, seed)
+                for index, method in enumerate(methods):
+                    found[index, stage, draw, place] = spearman(trained[place][method], maps[method])
+    known = ~np.isnan(found)
+    total = np.where(known, found, 0.0).sum(axis=(2, 3))
+    similarity = np.where(known.any(axis=(2, 3)), total / np.maximum(known.sum(axis=(2, 3)), 1), np.nan)
+    return RandomizationTable(tuple(name for name, _ in stages), methods, similarity)
+
+
+def _maps(maker: MapMaker, scene: StepScene, seed: int) -> Mapping[str, Float[np.ndarray, " cell"]]:
+    assert Cells(scene.layout).sources == maker.cells.sources, "scenes are of one layout"
+    return maker.at(scene, noise_key(seed, scene.step), np.random.default_rng(seed)).maps
+
+
+def _redrawn(array: np.ndarray, path: str, seed: int) -> np.ndarray:
+    if array.dtype.kind != "f":
+        return array
+    rng = np.random.default_rng([seed, zlib.crc32(path.encode())])
+    return (array.mean() + array.std() * rng.normal(size=array.shape)).astype(array.dtype)

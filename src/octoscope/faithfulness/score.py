@@ -1,0 +1,226 @@
+"""Every method scored on the same steps of the same episodes, under the same noise."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from octoscope.array_typing import Float
+from octoscope.episodes.episode import Episode
+from octoscope.errors import EpisodeError
+from octoscope.faithfulness.cells import Cells
+from octoscope.faithfulness.curves import closeness_curves
+from octoscope.faithfulness.map_makers import map_maker, spread_steps
+from octoscope.faithfulness.measures import (
+    area_under,
+    bootstrap_interval,
+    mass_ratio,
+    pearson,
+    points_at,
+    spearman,
+    top_overlap,
+)
+from octoscope.faithfulness.score_table import SCORES, ExampleStep, FaithfulnessTable, MethodScores, Score
+from octoscope.faithfulness.settings import FaithfulnessSettings
+from octoscope.faithfulness.step_maps import METHODS, MapMaker, StepMaps
+from octoscope.interventions.intervene import noise_key
+from octoscope.interventions.step_scene import StepScene
+from octoscope.octo.model import OctoModel
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """One step, once its maps are made."""
+
+    episode: int
+    scene: StepScene
+    made: StepMaps
+    reference: Float[np.ndarray, " cell"]
+    # Of the first camera's cells; None without masks, or where the object is out of sight.
+    coverage: Float[np.ndarray, " patch"] | None
+
+
+def score_faithfulness(
+    model: OctoModel,
+    episodes: Iterable[Episode],
+    settings: FaithfulnessSettings | None = None,
+    *,
+    progress: bool = False,
+) -> FaithfulnessTable:
+    """Returns how well each method's map tells what the action depends on, and where the named object is.
+
+    Args:
+      model: The policy.
+      episodes: At least one; two for the methods that learn from the others ("best head", "fixed template"), and many for intervals
+        that mean something.
+      settings: How.
+      progress: Show a progress bar.
+
+    Raises:
+      EpisodeError: If there is no episode, or one lacks what the policy needs.
+      SelectionError: If no token has a place in an image.
+    """
+    settings = settings or FaithfulnessSettings()
+    maker, dataset, seen = None, "", []
+    for index, episode in enumerate(tqdm(episodes, desc="maps", unit="episode", disable=not progress)):
+        scene = StepScene.at(model, episode, 0)
+        if maker is None:
+            maker = map_maker(model, scene, settings)
+            dataset = episode.dataset
+        # Words change from episode to episode, places do not.
+        if Cells(scene.layout).sources != maker.cells.sources or scene.layout.size != maker.cells.layout.size:
+            raise EpisodeError(
+                f"{episode.name} gives another token layout than the first episode: score it on its own."
+            )
+        seen += [
+            _see(maker, scene.moved_to(step), index, settings) for step in spread_steps(len(episode), settings.steps)
+        ]
+    if maker is None:
+        raise EpisodeError("There must be at least one episode to score, got none.")
+    maps = [_complete(settings, seen, place) for place in range(len(seen))]
+    fractions = np.linspace(0.0, 1.0, settings.points + 2)
+    curves = [
+        _curves(maker, step, found, fractions, settings)
+        for step, found in tqdm(
+            list(zip(seen, maps, strict=True)), desc="deletion and insertion", unit="step", disable=not progress
+        )
+    ]
+    lines = [
+        _line(method, maker, seen, maps, curves, fractions, settings)
+        for method in settings.methods
+        if method in maps[0]
+    ]
+    return FaithfulnessTable(
+        model.name,
+        model.note,
+        dataset,
+        settings.sentences(),
+        episodes=len({step.episode for step in seen}),
+        steps=len(seen),
+        fractions=fractions,
+        methods=lines,
+        example=_example(maker.cells, seen, maps),
+    )
+
+
+def _see(maker: MapMaker, scene: StepScene, episode: int, settings: FaithfulnessSettings) -> _Seen:
+    key = noise_key(settings.seed, scene.step)
+    rng = np.random.default_rng([settings.seed, episode, scene.step])
+    made = maker.at(scene, key, rng)
+    camera = next(iter(maker.cells.sources))
+    coverage = maker.cells.coverage(scene, camera)
+    if coverage is not None:
+        coverage = coverage[maker.cells.of(camera)]
+        coverage = coverage if coverage.any() else None
+    return _Seen(episode, scene, made, maker.occlusion(scene, key, settings.reference), coverage)
+
+
+def _complete(settings: FaithfulnessSettings, seen: Sequence[_Seen], place: int) -> dict[str, np.ndarray]:
+    """Returns a step's maps, with those that learn from other episodes; in the order of METHODS."""
+    here = seen[place]
+    others = [step for step in seen if step.episode != here.episode]
+    maps = dict(here.made.maps)
+    heads = [step.made.heads for step in others if step.made.heads is not None]
+    if heads and here.made.heads is not None and "best head" in settings.methods:
+        layer, head = best_head(heads, [step.reference for step in others])
+        maps["best head"] = here.made.heads[layer, head]
+    if heads and "fixed template" in settings.methods:
+        maps["fixed template"] = np.mean([weights.mean(axis=(0, 1)) for weights in heads], axis=0)
+    return {method: maps[method] for method in METHODS if method in maps}
+
+
+def best_head(
+    heads: Sequence[Float[np.ndarray, "layer head cell"]], references: Sequence[Float[np.ndarray, " cell"]]
+) -> tuple[int, int]:
+    """Returns the layer and head whose map goes best with occlusion: the largest mean Pearson's r over these steps."""
+    layers, count = heads[0].shape[:2]
+    scores = np.full((layers, count), -np.inf)
+    for layer in range(layers):
+        for head in range(count):
+            found = [pearson(step[layer, head], reference) for step, reference in zip(heads, references, strict=True)]
+            known = [value for value in found if not np.isnan(value)]
+            scores[layer, head] = np.mean(known) if known else -np.inf
+    layer, head = np.unravel_index(int(scores.argmax()), scores.shape)
+    return int(layer), int(head)
+
+
+def _curves(
+    maker: MapMaker,
+    step: _Seen,
+    maps: Mapping[str, np.ndarray],
+    fractions: Float[np.ndarray, " point"],
+    settings: FaithfulnessSettings,
+) -> dict[str, dict[str, Float[np.ndarray, " point"]]]:
+    key: jax.Array = noise_key(settings.seed, step.scene.step)
+    return {
+        name: closeness_curves(
+            maker.policy,
+            maker.cells,
+            step.scene,
+            key,
+            maps,
+            fractions,
+            how=how,
+            insertion=name == "insertion",
+            moves=maker.moves,
+        )
+        for name, how in (("deletion", settings.deletion), ("insertion", settings.insertion))
+    }
+
+
+def _line(
+    method: str,
+    maker: MapMaker,
+    seen: Sequence[_Seen],
+    maps: Sequence[Mapping[str, np.ndarray]],
+    curves: Sequence[Mapping[str, Mapping[str, np.ndarray]]],
+    fractions: Float[np.ndarray, " point"],
+    settings: FaithfulnessSettings,
+) -> MethodScores:
+    camera = maker.cells.of(next(iter(maker.cells.sources)))
+    rows: dict[str, list[float]] = {name: [] for name in SCORES}
+    for step, found, curve in zip(seen, maps, curves, strict=True):
+        values, coverage = found[method], step.coverage
+        rows["deletion AUC"].append(area_under(fractions, curve["deletion"][method]))
+        rows["insertion AUC"].append(area_under(fractions, curve["insertion"][method]))
+        rows["Pearson"].append(pearson(values, step.reference))
+        rows["Spearman"].append(spearman(values, step.reference))
+        local = values[camera]
+        rows["mass ratio"].append(float("nan") if coverage is None else mass_ratio(local, coverage))
+        rows["top-10 % IoU"].append(float("nan") if coverage is None else top_overlap(local, coverage))
+        rows["pointing game"].append(float("nan") if coverage is None else points_at(local, coverage))
+    scores = {name: _score([step.episode for step in seen], values) for name, values in rows.items()}
+    cost = METHODS[method].format(points=settings.path_points, cells=len(maker.cells))
+    means = {
+        name: np.nanmean([curve[name][method] for curve in curves], axis=0)
+        if _any_known(curves, name, method)
+        else fractions * np.nan
+        for name in ("deletion", "insertion")
+    }
+    return MethodScores(method, scores, cost, means["deletion"], means["insertion"])
+
+
+def _any_known(curves: Sequence[Mapping[str, Mapping[str, np.ndarray]]], name: str, method: str) -> bool:
+    return any(not np.isnan(curve[name][method]).any() for curve in curves)
+
+
+def _score(episodes: Sequence[int], values: Sequence[float]) -> Score:
+    """Returns the mean over episodes of each episode's mean over its steps."""
+    by_episode: dict[int, list[float]] = {}
+    for episode, value in zip(episodes, values, strict=True):
+        if not np.isnan(value):
+            by_episode.setdefault(episode, []).append(value)
+    return Score(*bootstrap_interval([float(np.mean(found)) for found in by_episode.values()]))
+
+
+def _example(cells: Cells, seen: Sequence[_Seen], maps: Sequence[Mapping[str, np.ndarray]]) -> ExampleStep:
+    place = len(seen) // 2
+    scene = seen[place].scene
+    shown = {
+        method: {camera: cells.picture(values, camera) for camera in cells.sources}
+        for method, values in {**maps[place], "occlusion, other fill": seen[place].reference}.items()
+    }
+    pictures = {camera: scene.inputs.observation[scene.image_key(camera)][0, -1] for camera in cells.sources}
+    return ExampleStep(scene.episode.name, scene.step, scene.instruction, pictures, shown)

@@ -1,0 +1,61 @@
+"""How methods are scored: which ones, on how many steps, with which fills, for which entry of the action."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from octoscope.errors import SelectionError, nearest
+from octoscope.faithfulness.action_target import ActionTarget
+from octoscope.faithfulness.cells import KEYS
+from octoscope.faithfulness.step_maps import METHODS
+from octoscope.interventions.fills import FILLS
+
+
+@dataclass(frozen=True)
+class FaithfulnessSettings:
+    """How methods are scored."""
+
+    # Of METHODS.
+    methods: Sequence[str] = tuple(METHODS)
+    # Steps of each episode, spread evenly from its first to its last.
+    steps: int = 3
+    # Points of a curve between its ends.
+    points: int = 8
+    # What stands where a cell was: a fill, or "keys" to mask its tokens instead.
+    deletion: str = "grey"
+    insertion: str = "blur"
+    occlusion: str = "grey"
+    # Occlusion that the others, occlusion itself among them, are correlated with: by another fill.
+    reference: str = "surroundings"
+    target: ActionTarget = field(default_factory=ActionTarget)
+    # Of integrated gradients.
+    path_points: int = 8
+    seed: int = 0
+    # Inputs run at once.
+    batch: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuses what is not known.
+
+        Raises:
+          SelectionError: If a method or fill does not exist, or a number is below 1.
+        """
+        for method in self.methods:
+            if method not in METHODS:
+                raise SelectionError(
+                    f"There is no method '{method}'. There are: {', '.join(METHODS)}.{nearest(method, METHODS)}"
+                )
+        for how in (self.deletion, self.insertion, self.occlusion, self.reference):
+            if how not in (*FILLS, KEYS):
+                known = (*FILLS, KEYS)
+                raise SelectionError(f"A fill must be one of {', '.join(known)}, got '{how}'.{nearest(how, known)}")
+        if min(self.steps, self.points, self.path_points, self.batch) < 1:
+            raise SelectionError("Steps, points and batch must be at least 1.")
+
+    def sentences(self) -> list[str]:
+        """Returns what was done, for the table."""
+        return [
+            f"Target of gradients: {self.target.label}.",
+            f"Deletion: {self.deletion}; insertion: {self.insertion}; occlusion: {self.occlusion}, compared with occlusion by "
+            f"{self.reference}.",
+            f"Noise seed {self.seed}. A cell is a patch over the whole window. Full reruns of the policy, open loop.",
+        ]

@@ -1,0 +1,72 @@
+"""The policy run on a part of its tokens, and how long that takes."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from octoscope.array_typing import Bool, Float32, Int
+from octoscope.capture.provenance import acting_head
+from octoscope.faithfulness.cells import Cells
+from octoscope.interventions.intervene import robot_statistics
+from octoscope.interventions.step_scene import StepScene
+from octoscope.octo.model import OctoModel
+from octoscope.octo.module import OctoModule
+
+
+class TokenDropper:
+    """Runs the policy on a part of its tokens; one program for each number of them."""
+
+    def __init__(self, model: OctoModel, scene: StepScene) -> None:
+        """Compiles nothing yet; the scene says which dataset's robot acts."""
+        statistics = robot_statistics(model, scene.episode.dataset)
+        sampling: dict[str, Any] = {} if statistics is None else {"embodiment_action_dim": len(statistics["mean"])}
+
+        def act(params: Any, observation: Any, tasks: Any, kept: Array, key: Array) -> Array:
+            actions = model.module.apply(
+                {"params": params},
+                observation,
+                tasks,
+                observation["timestep_pad_mask"],
+                key,
+                head=acting_head(model),
+                kept_tokens=kept,
+                method=OctoModule.act,
+                **sampling,
+            )
+            return jnp.asarray(actions)[0]
+
+        self._params = model.params
+        self._act: Callable[..., Array] = jax.jit(act)
+
+    def act(
+        self, scene: StepScene, key: Array, cells: Cells, kept: Bool[np.ndarray, " cell"]
+    ) -> Float32[np.ndarray, "horizon dim"]:
+        """Returns the normalised action with these cells' tokens in the sequence."""
+        places = kept_places(cells, kept)
+        return np.asarray(self._act(self._params, scene.inputs.observation, scene.inputs.tasks, places, key))
+
+    def seconds(self, scene: StepScene, key: Array, cells: Cells, count: int, timings: int) -> float:
+        """Returns the fastest of several runs with inputs on the device: what the machine can do when nobody disturbs it."""
+        if not timings:
+            return float("nan")
+        places = jnp.asarray(kept_places(cells, np.arange(len(cells)) < count))
+        inputs = jax.device_put((self._params, scene.inputs.observation, scene.inputs.tasks))
+        self._act(*inputs, places, key).block_until_ready()
+        found = []
+        for _ in range(timings):
+            start = time.perf_counter()
+            self._act(*inputs, places, key).block_until_ready()
+            found.append(time.perf_counter() - start)
+        return min(found)
+
+
+def kept_places(cells: Cells, kept: Bool[np.ndarray, " cell"]) -> Int[np.ndarray, " token"]:
+    """Returns the places of the sequence that stay: those of kept cells at every timestep, and everything that is no image."""
+    stays = np.ones(cells.layout.size, bool)
+    stays[cells.keys()[~kept].ravel()] = False
+    return np.flatnonzero(stays)

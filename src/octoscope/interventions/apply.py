@@ -1,0 +1,179 @@
+"""From a description to what the policy is given instead."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from octoscope.array_typing import Bool, UInt8
+from octoscope.errors import EpisodeError, ObservationError, SelectionError, nearest
+from octoscope.interventions.descriptions import (
+    BlankCamera,
+    CoverPatches,
+    CoverPixels,
+    Intervention,
+    MaskKeys,
+    NoInstruction,
+    Nothing,
+    RemoveTimestep,
+    ReplaceWord,
+    ShuffleWords,
+    Together,
+    UseInstruction,
+)
+from octoscope.interventions.fills import Fill, fill_pixels
+from octoscope.interventions.step_scene import PolicyInputs, StepScene
+from octoscope.interventions.token_choice import check_patches, chosen_keys, chosen_queries
+from octoscope.octo.image_resize import resize_image
+from octoscope.tokens.layout import TokenSource
+
+
+def apply_intervention(
+    scene: StepScene, intervention: Intervention, inputs: PolicyInputs | None = None
+) -> PolicyInputs:
+    """Returns what the policy is given when something is done to a step; the scene itself stays as it is.
+
+    Args:
+      scene: The step.
+      intervention: What is done.
+      inputs: What others have made of the step already; the step as it is by default.
+
+    Raises:
+      SelectionError: If a camera, patch, word, group or timestep does not exist.
+      EpisodeError: If a mask has not the size of the frames, or the words would be empty.
+      ObservationError: If the policy takes no words, and they are to change.
+    """
+    inputs = scene.inputs if inputs is None else inputs
+    match intervention:
+        case Nothing():
+            return inputs
+        case CoverPatches():
+            return _cover_patches(scene, intervention, inputs)
+        case CoverPixels():
+            return _cover_pixels(scene, intervention, inputs)
+        case BlankCamera(camera, fill, timestep):
+            size = scene.model.image_sizes[scene.image_key(camera)]
+            return _filled(scene, inputs, camera, np.ones(size, bool), fill, timestep)
+        case MaskKeys():
+            hidden = np.outer(chosen_queries(scene.layout, intervention), chosen_keys(scene.layout, intervention))
+            return replace(inputs, hidden=hidden if inputs.hidden is None else hidden | inputs.hidden)
+        case RemoveTimestep(timestep):
+            real = np.array(inputs.observation["timestep_pad_mask"])
+            real[:, scene.timesteps(timestep)] = False
+            return replace(inputs, observation={**inputs.observation, "timestep_pad_mask": real})
+        case Together(parts):
+            for part in parts:
+                inputs = apply_intervention(scene, part, inputs)
+            return inputs
+    words = changed_words(scene, intervention)
+    return replace(inputs, tasks=_with_words(scene, words))
+
+
+def changed_words(scene: StepScene, intervention: Intervention) -> str | None:
+    """Returns the words that an intervention gives the policy; None for none at all.
+
+    Raises:
+      SelectionError: If the word to replace is not there.
+      EpisodeError: If no word is left.
+    """
+    words = scene.instruction.split()
+    match intervention:
+        case NoInstruction():
+            return None
+        case UseInstruction(text):
+            changed = text.split()
+        case ShuffleWords(seed):
+            changed = _shuffled(words, seed)
+        case ReplaceWord(word, by):
+            if word not in words:
+                raise SelectionError(
+                    f"The instruction has no word '{word}'. It has: {', '.join(words)}.{nearest(word, words)}"
+                )
+            changed = [part for old in words for part in (by.split() if old == word else [old])]
+        case _:
+            return scene.instruction
+    if not changed:
+        raise EpisodeError("No word of the instruction is left: to take it away, use NoInstruction.")
+    return " ".join(changed)
+
+
+def cell_pixels(
+    source: TokenSource, size: tuple[int, int], cells: Bool[np.ndarray, "row column"]
+) -> Bool[np.ndarray, "height width"]:
+    """Returns the pixels of the policy's image that lie in chosen cells of a patch grid.
+
+    Cells are as wide as the encoder's stride, so the last rows of an image that it does not divide belong to no cell.
+
+    >>> cell_pixels(TokenSource("image", grid=(2, 2)), (4, 4), np.eye(2, dtype=bool)).astype(int)
+    array([[1, 1, 0, 0],
+           [1, 1, 0, 0],
+           [0, 0, 1, 1],
+           [0, 0, 1, 1]])
+    """
+    field, grid = source.receptive_field, cells.shape
+    height, width = (field.stride, field.stride) if field else (size[0] / grid[0], size[1] / grid[1])
+    rows = np.floor(np.arange(size[0]) / height).astype(int)
+    columns = np.floor(np.arange(size[1]) / width).astype(int)
+    padded = np.pad(cells, ((0, 1), (0, 1)))
+    return padded[np.minimum(rows, grid[0])[:, None], np.minimum(columns, grid[1])[None]]
+
+
+def _cover_patches(scene: StepScene, cover: CoverPatches, inputs: PolicyInputs) -> PolicyInputs:
+    source = scene.layout.image_spans(cover.camera)[-1].source
+    cells = check_patches(cover.patches, source.grid, cover.camera)
+    size = scene.model.image_sizes[scene.image_key(cover.camera)]
+    return _filled(scene, inputs, cover.camera, cell_pixels(source, size, cells), cover.fill, cover.timestep)
+
+
+def _filled(
+    scene: StepScene,
+    inputs: PolicyInputs,
+    camera: str,
+    pixels: Bool[np.ndarray, "height width"],
+    fill: Fill,
+    timestep: int | None,
+) -> PolicyInputs:
+    key = scene.image_key(camera)
+    images = np.array(inputs.observation[key])
+    for time in scene.timesteps(timestep):
+        images[0, time] = fill_pixels(images[0, time], pixels, fill)
+    return inputs.with_images(key, images)
+
+
+def _cover_pixels(scene: StepScene, cover: CoverPixels, inputs: PolicyInputs) -> PolicyInputs:
+    key = scene.image_key(cover.camera)
+    recorded: UInt8[np.ndarray, "time height width 3"] = scene.episode.images[cover.camera]
+    expected = recorded.shape[:3] if cover.mask.ndim == 3 else recorded.shape[1:3]
+    if cover.mask.shape != expected:
+        raise EpisodeError(
+            f"The mask must have the size of the recorded frames of {cover.camera}, {expected}, got {cover.mask.shape}."
+        )
+    if inputs.observation[key] is not scene.inputs.observation[key]:
+        raise SelectionError("Pixels are covered on the recorded frame: put CoverPixels before others of that camera.")
+    images = np.array(inputs.observation[key])
+    for time in scene.timesteps(cover.timestep):
+        frame = scene.frames[time]
+        mask = cover.mask if cover.mask.ndim == 2 else cover.mask[frame]
+        # An untouched frame is the one that the policy saw, to the bit.
+        if mask.any():
+            images[0, time] = resize_image(fill_pixels(recorded[frame], mask, cover.fill), images.shape[2:4])
+    return inputs.with_images(key, images)
+
+
+def _with_words(scene: StepScene, words: str | None) -> dict:
+    model = scene.model
+    if model.text_processor is None or not scene.instruction:
+        raise ObservationError("This policy was given no words here, so they cannot be changed.")
+    base = scene.inputs.tasks
+    fresh = model.create_tasks(texts=[words or ""])["language_instruction"]
+    told = {**base["pad_mask_dict"], "language_instruction": np.array([words is not None])}
+    return {**base, "language_instruction": fresh, "pad_mask_dict": told}
+
+
+def _shuffled(words: list[str], seed: int) -> list[str]:
+    if len(set(words)) < 2:
+        return words
+    rng = np.random.default_rng(seed)
+    while True:
+        changed = [words[place] for place in rng.permutation(len(words))]
+        if changed != words:
+            return changed

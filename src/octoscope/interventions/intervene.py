@@ -1,0 +1,208 @@
+"""Something is taken away from a step, and the policy acts again under the same noise: what changes in the action?"""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+
+from octoscope.array_typing import Bool, Float, UInt8
+from octoscope.capture.numbers import normalization_type
+from octoscope.capture.provenance import acting_head
+from octoscope.episodes.episode import Episode
+from octoscope.errors import SelectionError
+from octoscope.interventions.action_units import action_units
+from octoscope.interventions.apply import apply_intervention, changed_words
+from octoscope.interventions.batched_policy import batched_policy
+from octoscope.interventions.descriptions import Intervention, Nothing, Together
+from octoscope.interventions.effects import Effect, StepEffects, action_change
+from octoscope.interventions.random_controls import random_control
+from octoscope.interventions.step_scene import PolicyInputs, StepScene
+from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
+from octoscope.octo.model import OctoModel
+
+
+def intervene(
+    model: OctoModel,
+    episode: Episode,
+    step: int,
+    interventions: Sequence[Intervention],
+    *,
+    seed: int = 0,
+    noises: int = 8,
+    controls: int = 4,
+    instruction: str | None = None,
+    observation_keys: Mapping[str, str] | None = None,
+    window: int | None = None,
+    units: Sequence[str] | None = None,
+    batch: int = 16,
+) -> StepEffects:
+    """Returns what each intervention does to the action chunk of one step, by full reruns of the policy under the same noise.
+
+    The seed means what it means in `attend`: the undisturbed action is the one that a run holds, up to the last digits that another
+    batch size costs. All interventions, their controls and the undisturbed step go through one compiled program, `batch` at a time.
+
+    Args:
+      model: The policy.
+      episode: The recording.
+      step: Step of the episode.
+      interventions: What is done, each for itself; `Together` for several at once.
+      seed: Of the noise, and of the random regions.
+      noises: Draws of other noise, for the noise floor.
+      controls: Random regions for each intervention that has a place.
+      instruction: Words to use instead of the episode's.
+      observation_keys: As for `attend`.
+      window: As for `attend`.
+      units: Of the action's dimensions, where the dataset's are not known here.
+      batch: Inputs run at once.
+
+    Raises:
+      SelectionError: If something that is to be changed does not exist.
+      EpisodeError: If the episode lacks what the policy needs, or a mask has the wrong size.
+      ObservationError: If words are to change and the policy takes none.
+
+    Example:
+      >>> import octoscope as osc
+      >>> from octoscope.interventions.descriptions import BlankCamera, Nothing
+      >>> model, episode = osc.OctoModel.load_pretrained("demo"), osc.open_episodes("demo")[0]
+      >>> found = intervene(model, episode, 4, [Nothing(), BlankCamera("primary")], noises=2)
+      >>> found.effects[0].size, found.effects[1].size > 0
+      (0.0, True)
+    """
+    scene = StepScene.at(
+        model, episode, step, instruction=instruction, observation_keys=observation_keys, window=window
+    )
+    statistics = robot_statistics(model, episode.dataset)
+    policy = batched_policy(model, action_dim=None if statistics is None else len(statistics["mean"]), batch=batch)
+    rng = np.random.default_rng([seed, step])
+    drawn = [[random_control(scene, each, rng) for _ in range(controls)] for each in interventions]
+    regions = [[each for each in row if each is not None] for row in drawn]
+    inputs = [scene.inputs, *(apply_intervention(scene, each) for each in interventions)]
+    inputs += [apply_intervention(scene, each) for row in regions for each in row]
+    actions = policy.act(inputs, noise_key(seed, step))
+    keys = [noise_key(seed + 1 + draw, step) for draw in range(noises)]
+    others = policy.act_under(scene.inputs, keys) if noises else actions[:0]
+    ends = np.cumsum([1 + len(interventions), *(len(row) for row in regions)])
+    return _effects(scene, interventions, actions, ends, others, statistics, seed=seed, units=units)
+
+
+def noise_key(seed: int, step: int) -> jax.Array:
+    """Returns the key of a step's noise, the same as in `attend`."""
+    return jax.random.fold_in(jax.random.PRNGKey(seed), step)
+
+
+def robot_statistics(model: OctoModel, dataset: str) -> Mapping | None:
+    """Returns the statistics that bring actions to a dataset's units; None where the policy has none that fit its head."""
+    try:
+        known = model.action_statistics(dataset)
+    except SelectionError:
+        return None
+    predicted = model.module.heads[acting_head(model)].action_dim
+    return known if len(known["mean"]) <= predicted else None
+
+
+def moving_dimensions(statistics: Mapping | None, dimensions: int, *, bounds: bool = False) -> Bool[np.ndarray, " dim"]:
+    """Returns False for the dimensions that a dataset never moves: what a policy says about them is never carried out.
+
+    >>> moving_dimensions({"mean": [0.0, 0.0], "std": [1.0, 0.0]}, 2)
+    array([ True, False])
+    """
+    if statistics is None:
+        return np.ones(dimensions, bool)
+    spread = np.subtract(statistics["p99"], statistics["p01"]) if bounds else np.asarray(statistics["std"])
+    moves = spread > 0
+    return moves if moves.any() else np.ones(dimensions, bool)
+
+
+def _effects(
+    scene: StepScene,
+    interventions: Sequence[Intervention],
+    actions: Float[np.ndarray, "input horizon dim"],
+    ends: np.ndarray,
+    others: Float[np.ndarray, "draw horizon dim"],
+    statistics: Mapping | None,
+    *,
+    seed: int,
+    units: Sequence[str] | None,
+) -> StepEffects:
+    model = scene.model
+    dimensions = actions.shape[-1] if statistics is None else len(statistics["mean"])
+    known = action_units(scene.episode.dataset, dimensions, units=units)
+
+    def in_units(found: np.ndarray) -> np.ndarray | None:
+        if statistics is None:
+            return None
+        recorded = unnormalize_actions(found, statistics, normalization_type(model.config))
+        return np.asarray(recorded * np.array(known.scale), np.float32)
+
+    robot = in_units(actions)
+    # Entries of dimensions that the robot does not have are noise.
+    used = actions.shape[-1] if robot is None else robot.shape[-1]
+    actions, others = actions[..., :used], others[..., :used]
+    moves = moving_dimensions(statistics, used, bounds=normalization_type(model.config) != NormalizationType.NORMAL)
+    counted = actions[..., moves]
+    effects = []
+    for place, intervention in enumerate(interventions, start=1):
+        changed = apply_intervention(scene, intervention)
+        effects.append(
+            Effect(
+                intervention,
+                change=actions[place] - actions[0],
+                robot_change=None if robot is None else robot[place] - robot[0],
+                size=float(action_change(counted[0], counted[place])),
+                controls=action_change(counted[0], counted[ends[place - 1] : ends[place]]),
+                pictures=_changed_pictures(scene, changed),
+                masked=_masked_patches(scene, changed),
+                words=_words(scene, intervention),
+            )
+        )
+    noisy = others if robot is None else in_units(others)
+    still = actions[0] if robot is None else robot[0]
+    assert noisy is not None, "actions have units or not, whatever the noise"
+    spread = (
+        np.sqrt(((noisy - still).astype(np.float64) ** 2).mean(axis=(0, 1))) if len(noisy) else np.full(used, np.nan)
+    )
+    return StepEffects(
+        policy=model.name,
+        note=model.note,
+        episode=scene.episode.name,
+        step=scene.step,
+        instruction=scene.instruction,
+        seed=seed,
+        action=actions[0],
+        robot_action=None if robot is None else robot[0],
+        units=known,
+        moves=moves,
+        effects=tuple(effects),
+        noise=action_change(counted[0], others[..., moves]),
+        noise_per_dimension=spread,
+        pictures=_current_pictures(scene, scene.inputs),
+    )
+
+
+def _words(scene: StepScene, intervention: Intervention) -> str | None:
+    parts = intervention.parts if isinstance(intervention, Together) else [intervention]
+    for part in parts:
+        words = None if isinstance(part, Nothing) else (changed_words(scene, part) or "")
+        if words is not None and words != scene.instruction:
+            return words
+    return None
+
+
+def _current_pictures(scene: StepScene, inputs: PolicyInputs) -> dict[str, UInt8[np.ndarray, "_ _ channel"]]:
+    return {camera: inputs.observation[scene.image_key(camera)][0, -1] for camera in scene.layout.cameras}
+
+
+def _changed_pictures(scene: StepScene, changed: PolicyInputs) -> dict[str, UInt8[np.ndarray, "_ _ channel"]]:
+    before, after = _current_pictures(scene, scene.inputs), _current_pictures(scene, changed)
+    return {camera: after[camera] for camera in before if not np.array_equal(before[camera], after[camera])}
+
+
+def _masked_patches(scene: StepScene, changed: PolicyInputs) -> dict[str, Bool[np.ndarray, "_ _"]]:
+    if changed.hidden is None:
+        return {}
+    keys, masked = np.asarray(changed.hidden.any(axis=0)), {}
+    for camera in scene.layout.cameras:
+        span = scene.layout.image_spans(camera)[-1]
+        if span.source.grid is not None and keys[span.start : span.stop].any():
+            masked[camera] = keys[span.start : span.stop].reshape(span.source.grid)
+    return masked

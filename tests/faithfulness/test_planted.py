@@ -1,0 +1,171 @@
+"""A policy that reads one known patch: every method that claims to find causes finds it; the last layer's attention does not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from planted_policy import GRID, plant, planted_policy
+
+from octoscope.faithfulness.action_target import ActionTarget
+from octoscope.faithfulness.cells import KEYS, Cells
+from octoscope.faithfulness.measures import spearman
+from octoscope.faithfulness.randomized_weights import randomize_cascading, randomized_params
+from octoscope.faithfulness.step_gradients import GradientPrograms
+from octoscope.faithfulness.step_maps import CAUSAL, METHODS, MapMaker, readout_row
+from octoscope.interventions.batched_policy import BatchedPolicy
+from octoscope.interventions.effects import action_change
+from octoscope.interventions.intervene import noise_key
+from octoscope.interventions.step_scene import StepScene
+from tiny_policies import tiny_episode
+
+PATCHES = GRID[0] * GRID[1]
+CASES = 128
+KEY = noise_key(0, 0)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return planted_policy(tmp_path_factory.mktemp("planted") / "policy")
+
+
+@pytest.fixture(scope="module")
+def scenes(model):
+    episodes = [tiny_episode(steps=9, instruction="", seed=seed) for seed in range(16)]
+    return [StepScene.at(model, episode, 0).moved_to(step) for episode in episodes for step in range(1, 9)]
+
+
+@pytest.fixture(scope="module")
+def maker(model, scenes):
+    methods = [name for name in METHODS if name not in ("best head", "fixed template")]
+    cells = Cells(scenes[0].layout)
+    policy = BatchedPolicy(model, batch=PATCHES)
+    return MapMaker(GradientPrograms(model), policy, cells, ActionTarget(), np.ones(3, bool), "grey", 4, methods)
+
+
+def with_params(maker, params):
+    return dataclasses.replace(
+        maker, programs=maker.programs.with_params(params), policy=maker.policy.with_params(params)
+    )
+
+
+def test_the_planted_patch_is_found_by_every_method_that_claims_to_find_causes(model, scenes, maker):
+    """128 pictures of noise, every patch planted in 8 of them."""
+    found = {name: 0 for name in maker.methods}
+    rng = np.random.default_rng(0)
+    planted = [with_params(maker, plant(model, patch)) for patch in range(PATCHES)]
+    for case in range(CASES):
+        patch = case % PATCHES
+        maps = planted[patch].at(scenes[case], KEY, rng).maps
+        for name, values in maps.items():
+            found[name] += int(values.argmax() == patch)
+    for name in CAUSAL:
+        assert found[name] >= 0.99 * CASES, (name, found[name])
+    # Its attention finds it where it is looked for, and not in the last layer, which this policy does not use.
+    assert found["mean of heads"] >= 0.99 * CASES
+    assert found["last layer"] < 0.5 * CASES
+    assert found["random"] < 0.5 * CASES
+
+
+def test_nothing_but_the_planted_patch_changes_the_action(model, scenes, maker):
+    planted = with_params(maker, plant(model, 5))
+    for how in ("grey", "blur", KEYS):
+        effect = planted.occlusion(scenes[0], KEY, how)
+        assert effect[5] > 100 * np.delete(effect, 5).max()
+
+
+def test_maps_decorrelate_when_weights_are_drawn_anew(model, scenes, maker):
+    planted = with_params(maker, plant(model, 5))
+    asked = dataclasses.replace(planted, methods=["mean of heads", "gradient", "relevance"])
+    # Parameters that are all equal stay what they are: draw around something.
+    noisy = randomized_params(model.params, [".*"], seed=3)
+    table = randomize_cascading(with_params(asked, noisy), scenes[:3])
+    assert table.stages == ("head", "layer 1", "layer 0", "tokenizers")
+    assert np.abs(table.similarity[:, -1]).max() < 0.6
+    # The head comes after the attention.
+    assert table.similarity[table.methods.index("mean of heads"), 0] == pytest.approx(1.0)
+    assert table.to_markdown().count("|") == 6 * 5
+
+
+def test_gradients_of_weights_and_pixels_agree_with_finite_differences(model, scenes):
+    """In float64, of the policy with random weights; two weights of other rows than the readout's among them."""
+    import jax
+
+    scene = scenes[0]
+    target = np.array([[0.3, -0.5, 0.8]], np.float32)
+    with jax.enable_x64(True):
+        params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), dict(model.params))
+        programs = GradientPrograms(model).with_params(params)
+        found = programs.at(scene.inputs, KEY, target)
+        row = readout_row(scene)
+        step = 1e-5
+        zeros = programs.zero_perturbations(scene.inputs)
+        act = jax.jit(
+            lambda params, moved, *given: programs.apply({"params": params, "perturbations": moved}, *given, KEY)[0]
+        )
+        inputs = (scene.inputs.observation, scene.inputs.tasks)
+
+        def value(layer, head, query, key, amount):
+            moved = jax.tree.map(np.array, zeros)
+            block = moved["octo_transformer"]["BlockTransformer_0"]["Transformer_0"][f"encoderblock_{layer}"]
+            block["MultiHeadDotProductAttention_0"]["attention_weights"] = block["MultiHeadDotProductAttention_0"][
+                "attention_weights"
+            ].astype(np.float64)
+            block["MultiHeadDotProductAttention_0"]["attention_weights"][0, head, query, key] += amount
+            return float((act(params, moved, *inputs) * target).sum())
+
+        for place in [(0, 0, row, 3), (1, 1, row, 20), (0, 1, 7, 2), (0, 0, 25, 4)]:
+            slope = (value(*place, step) - value(*place, -step)) / (2 * step)
+            assert found.gradients[place] == pytest.approx(slope, rel=1e-4, abs=1e-7)
+
+
+def test_integrated_gradients_sum_to_the_change_of_the_target(model, scenes):
+    scene = scenes[1]
+    programs = GradientPrograms(model)
+    target = np.array([[0.3, -0.5, 0.8]], np.float32)
+    black = {"image_primary": np.zeros((1, 2, 32, 32, 3), np.float32)}
+    found = programs.path_gradients(scene.inputs, black, KEY, target, points=300)
+    start = dataclasses.replace(scene.inputs, observation={**scene.inputs.observation, **black})
+    change = programs.target(scene.inputs, KEY, target) - programs.target(start, KEY, target)
+    assert sum(part.sum() for part in found.values()) == pytest.approx(change, rel=0.02, abs=1e-3)
+
+
+def test_moved_norms_are_the_lengths_of_what_heads_move(model, scenes):
+    """Weight times norm, for a readout that attends to one key alone, is the length of what that head adds."""
+    planted = plant(model, 5)
+    found = GradientPrograms(model).with_params(planted).at(scenes[0].inputs, KEY, np.ones((1, 3), np.float32))
+    attention = planted["octo_transformer"]["BlockTransformer_0"]["Transformer_0"]["encoderblock_0"][
+        "MultiHeadDotProductAttention_0"
+    ]
+    token = int(Cells(scenes[0].layout).keys()[5, -1])
+    tokens = _first_tokens(model, planted, scenes[0])[token]
+    normed = (tokens - tokens.mean()) / np.sqrt(tokens.var() + 1e-6)
+    for head in range(2):
+        value = normed @ np.asarray(attention["value"]["kernel"])[:, head]
+        moved = value @ np.asarray(attention["out"]["kernel"])[head]
+        assert found.moved_norms[0, head, token] == pytest.approx(np.linalg.norm(moved), rel=1e-4)
+
+
+def test_the_occlusion_of_one_cell_is_the_effect_of_covering_it(model, scenes):
+    maker_cells = Cells(scenes[0].layout)
+    policy = BatchedPolicy(model, batch=PATCHES)
+    maker = MapMaker(GradientPrograms(model), policy, maker_cells, ActionTarget(), np.ones(3, bool), "grey", 2, ())
+    effect = maker.occlusion(scenes[0], KEY, "grey")
+    one = np.arange(PATCHES) == 6
+    actions = policy.act([scenes[0].inputs, maker_cells.without(scenes[0], one, "grey")], KEY)
+    assert effect[6] == pytest.approx(float(action_change(actions[0], actions[1])), abs=1e-6)
+    assert spearman(effect, effect) == pytest.approx(1.0)
+
+
+def _first_tokens(model, params, scene):
+    """The tokens before the first block, by hand."""
+    transformer = params["octo_transformer"]
+    encoder = transformer["observation_tokenizers_primary"]["PatchEncoder_0"]["embedding"]
+    images = np.asarray(scene.inputs.observation["image_primary"][0], np.float32) / 127.5 - 1
+    tokens = []
+    for time, image in enumerate(images):
+        cut = image.reshape(4, 8, 4, 8, 3).transpose(0, 2, 1, 3, 4).reshape(16, -1)
+        patches = cut @ np.asarray(encoder["kernel"]).reshape(-1, 8) + np.asarray(encoder["bias"])
+        projected = patches @ np.asarray(transformer["obs_primary_projection"]["kernel"])
+        tokens.append(projected + np.asarray(transformer["obs_primary_pos_embedding"])[0, time])
+        tokens.append(np.asarray(transformer["readout_action_pos_embedding"])[0, time])
+    return np.concatenate(tokens)

@@ -1,0 +1,195 @@
+"""The whole way: scores, dropped tokens, language use, sanity, and their commands, on a tiny policy."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import octoscope as osc
+from octoscope.cli.main import main
+from octoscope.episodes.rlds_writer import write_rlds
+from octoscope.errors import EpisodeError, SelectionError
+from octoscope.faithfulness.cells import Cells
+from octoscope.faithfulness.drop_tokens import drop_tokens
+from octoscope.faithfulness.language_use import language_use
+from octoscope.faithfulness.score import score_faithfulness
+from octoscope.faithfulness.score_table import SCORES
+from octoscope.faithfulness.settings import FaithfulnessSettings
+from octoscope.faithfulness.step_maps import METHODS
+from octoscope.faithfulness.token_dropper import TokenDropper, kept_places
+from octoscope.interventions.descriptions import MaskKeys
+from octoscope.interventions.intervene import intervene, noise_key
+from octoscope.interventions.step_scene import StepScene
+from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
+from octoscope.pictures.faithfulness_pictures import (
+    render_faithfulness_curves,
+    render_faithfulness_maps,
+    render_faithfulness_scores,
+)
+from octoscope.pictures.language_effect import render_language_effect
+from tiny_policies import head, images, tiny_episode, tiny_policy
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return tiny_policy(
+        folder / "policy",
+        {"primary": images("image_primary"), "wrist": images("image_wrist")},
+        cameras={"primary": (32, 32), "wrist": (32, 32)},
+        heads={"action": head("DiffusionActionHead", hidden_dim=16, num_blocks=1, diffusion_steps=3)},
+    )
+
+
+@pytest.fixture(scope="module")
+def episodes():
+    found = []
+    for seed, words in enumerate(("push the ball", "push ball", "the ball")):
+        masks = np.zeros((4, 32, 32), np.uint8)
+        masks[:, 2:10, 18:30] = 1
+        extras = {"mask_primary": masks, "target_id": np.ones(4, np.uint8)}
+        episode = tiny_episode(("primary", "wrist"), instruction=words, seed=seed, **extras)
+        found.append(dataclasses.replace(episode, name=f"tiny/{seed}"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def table(model, episodes):
+    return score_faithfulness(model, episodes, FaithfulnessSettings(steps=2, points=3, path_points=2, batch=8))
+
+
+def test_every_method_has_every_score(table):
+    assert [line.method for line in table.methods] == list(METHODS)
+    for line in table.methods:
+        assert set(line.scores) == set(SCORES)
+        for name, score in line.scores.items():
+            assert not np.isnan(score.mean), (line.method, name)
+            assert score.low <= score.mean <= score.high
+        assert line.deletion[[0, -1]].tolist() == [1.0, 0.0]
+        assert line.insertion[[0, -1]].tolist() == [0.0, 1.0]
+    assert table.episodes, table.steps == (3, 6)
+
+
+def test_tables_say_what_was_done_and_what_it_costs(table):
+    text = table.to_markdown()
+    assert "6 steps of 3 episodes" in text
+    assert "occlusion: grey, compared with occlusion by surroundings" in text
+    assert "| 8 forwards |" in text
+    assert len(table.to_csv().splitlines()) == 1 + len(METHODS) * len(SCORES)
+    assert len(table.curves_csv().splitlines()) == 1 + len(METHODS) * 2 * 5
+
+
+def test_pictures_of_the_scores(table):
+    for render in (render_faithfulness_scores, render_faithfulness_curves, render_faithfulness_maps):
+        picture = render(table)
+        assert picture.dtype == np.uint8
+        assert picture.std() > 1
+
+
+def test_one_episode_has_no_method_that_learns_from_others_and_no_interval(model, episodes):
+    settings = FaithfulnessSettings(methods=("last layer", "best head", "random"), steps=1, points=1, deletion="keys")
+    alone = score_faithfulness(model, episodes[:1], settings)
+    assert [line.method for line in alone.methods] == ["last layer", "random"]
+    assert np.isnan(alone.of("random").scores["Pearson"].low)
+    with pytest.raises(SelectionError, match="Did you mean 'random'"):
+        alone.of("randm")
+    with pytest.raises(EpisodeError, match="at least one episode"):
+        score_faithfulness(model, [], settings)
+
+
+def test_dropped_tokens_give_the_action_of_masked_keys(model, episodes):
+    """Out of the sequence or out of sight: the same action, at another length."""
+    scene = StepScene.at(model, episodes[0], 2)
+    cells = Cells(scene.layout)
+    kept = np.ones(len(cells), bool)
+    kept[[1, 4, 6]] = False
+    assert len(kept_places(cells, kept)) == scene.layout.size - 6
+    fewer = TokenDropper(model, scene).act(scene, noise_key(0, 2), cells, kept)
+    masked = intervene(
+        model,
+        episodes[0],
+        2,
+        [osc.Together([MaskKeys("primary", ((0, 1),)), MaskKeys("wrist", ((0, 0), (1, 0)))])],
+        noises=0,
+    )
+    assert masked.effects[0].size > 1e-3
+    np.testing.assert_allclose(fewer, masked.action + masked.effects[0].change, atol=2e-5)
+
+
+def test_dropping_nothing_changes_nothing_and_dropping_more_leaves_fewer_tokens(model, episodes):
+    scores = ("mean of heads", "detail", "named object")
+    only_primary = [
+        dataclasses.replace(e, extras={**e.extras, "mask_wrist": e.extras["mask_primary"]}) for e in episodes
+    ]
+    found = drop_tokens(model, only_primary, scores=scores, fractions=[0.5, 0.0], steps=1, noises=2, timings=1)
+    assert found.fractions == (1.0, 0.5, 0.0)
+    assert found.tokens == (30, 22, 14)
+    for row in found.errors:
+        assert row[0].mean == 0
+        assert row[2].mean > 0
+    # With no token left, every score has left the same.
+    assert len({round(row[2].mean, 5) for row in found.errors}) == 1
+    assert found.to_markdown().count("\n| ") == 4
+    kept = found.example.kept["named object"]["primary"]
+    assert kept[0, 1]
+    for render in (render_drop_curves, render_kept_tokens):
+        assert render(found).std() > 1
+    with pytest.raises(SelectionError, match="Did you mean 'detail'"):
+        drop_tokens(model, episodes, scores=["detial"])
+    with pytest.raises(EpisodeError, match="no masks of wrist"):
+        drop_tokens(model, episodes, scores=["named object"], fractions=[0.5], steps=1, noises=0, timings=0)
+
+
+def test_language_use_swaps_in_the_other_episodes_words(model, episodes):
+    found = language_use(model, episodes, steps=2, noises=2, batch=4)
+    assert [set(one.others) for one in found.episodes] == [
+        {"push ball", "the ball"},
+        {"push the ball", "the ball"},
+        {"push the ball", "push ball"},
+    ]
+    swapped = found.numbers["swapped"]
+    assert swapped.mean == pytest.approx(np.mean([one.swapped.mean() for one in found.episodes]))
+    assert swapped.low <= swapped.mean <= swapped.high
+    assert all(((one.share > 0) & (one.share < 1)).all() for one in found.episodes)
+    assert f"{swapped.mean:.3f}" in found.sentence()
+    assert len(found.to_csv().splitlines()) == 7
+    assert render_language_effect(found).std() > 1
+    with pytest.raises(EpisodeError, match="no other words to swap in"):
+        language_use(model, episodes[:1], steps=1)
+
+
+def test_the_commands_write_their_folders(model, folder, episodes, capsys):
+    data = folder / "data"
+    write_rlds(data, name="tiny_dataset", episodes={"train": episodes})
+    common = [str(folder / "policy"), str(data), "--batch", "8", "-o", str(folder / "out"), "--device", "cpu"]
+    main(
+        ["ablate", *common, "--step", "2", "--do", "blank:wrist", "mask:word:ball", "--noises", "1", "--controls", "1"]
+    )
+    main(["faithfulness", *common, "--steps", "1", "--points", "1", "--methods", "rollout", "random", "--sanity"])
+    main(["drop-tokens", *common, "--steps", "1", "--scores", "random", "--keep", "0.5", "--timings", "0"])
+    main(["language", *common, "--steps", "1", "--noises", "1"])
+    written = {str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file()}
+    assert written == {
+        "ablation/effects.csv",
+        "ablation/step_2.png",
+        *(
+            f"faithfulness/{name}"
+            for name in ("scores.md", "scores.csv", "curves.csv", "scores.png", "curves.png", "maps.png", "sanity.md")
+        ),
+        *(f"drop_tokens/{name}" for name in ("errors.md", "errors.csv", "curves.png", "kept.png")),
+        "language/language.png",
+        "language/steps.csv",
+    }
+    assert "wrist blanked grey" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        main(["ablate", *common, "--do", "blnk:wrist"])
+    assert stopped.value.code == 2
+    assert "Did you mean 'blank'" in capsys.readouterr().err
+    # Results of an earlier call are not overwritten unasked.
+    with pytest.raises(SystemExit):
+        main(["language", *common])
+    assert "already holds results" in capsys.readouterr().err

@@ -1,0 +1,200 @@
+"""Interventions: an empty one changes nothing, masking is removing, and each changes what it says and nothing else."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import octoscope as osc
+from octoscope.errors import EpisodeError, SelectionError
+from octoscope.interventions.apply import apply_intervention
+from octoscope.interventions.descriptions import (
+    BlankCamera,
+    CoverPatches,
+    CoverPixels,
+    MaskKeys,
+    NoInstruction,
+    Nothing,
+    RemoveTimestep,
+    ReplaceWord,
+    ShuffleWords,
+    Together,
+    UseInstruction,
+)
+from octoscope.interventions.intervene import intervene
+from octoscope.interventions.step_scene import StepScene
+from octoscope.interventions.usual import usual_interventions
+
+STEP = 2
+
+
+@pytest.fixture(scope="module")
+def scene(two_cameras, masked_episode):
+    return StepScene.at(two_cameras, masked_episode, STEP)
+
+
+@pytest.fixture(scope="module")
+def found(two_cameras, masked_episode, scene):
+    asked = [Nothing(), *usual_interventions(scene), BlankCamera("wrist"), Nothing(), Together([Nothing(), Nothing()])]
+    return intervene(two_cameras, masked_episode, STEP, asked, noises=3, controls=2, batch=8)
+
+
+def test_an_empty_intervention_changes_nothing_bit_for_bit(found):
+    empty = [effect for effect in found.effects if effect.label.startswith("nothing")]
+    assert len(empty) == 3
+    assert all((effect.change == 0).all() and effect.size == 0 for effect in empty)
+    assert all(effect.size > 0 for effect in found.effects if effect not in empty)
+
+
+def test_the_undisturbed_action_is_the_one_of_a_run(two_cameras, masked_episode, found):
+    run = osc.attend(two_cameras, masked_episode, steps=[STEP])
+    np.testing.assert_allclose(found.robot_action, run.actions[0], atol=1e-5)
+
+
+def test_hiding_no_key_leaves_the_actions_as_they_are_bit_for_bit(two_cameras, scene):
+    """The way into the mask is there and does nothing."""
+    from octoscope.interventions.batched_policy import BatchedPolicy
+    from octoscope.interventions.intervene import noise_key
+
+    size = scene.layout.size
+    nowhere = dataclasses.replace(scene.inputs, hidden=np.zeros((size, size), bool))
+    policy = BatchedPolicy(two_cameras, action_dim=3)
+    plain = policy.act([scene.inputs], noise_key(0, STEP))
+    np.testing.assert_array_equal(policy.act([nowhere], noise_key(0, STEP)), plain)
+
+
+@pytest.mark.parametrize("camera", ["primary", "wrist"])
+def test_masking_all_keys_of_a_camera_equals_removing_it(two_cameras, masked_episode, camera):
+    masked = intervene(two_cameras, masked_episode, STEP, [MaskKeys(camera=camera)], noises=0)
+    other = {name: images for name, images in masked_episode.images.items() if name != camera}
+    without = intervene(two_cameras, dataclasses.replace(masked_episode, images=other), STEP, [Nothing()], noises=0)
+    assert masked.effects[0].size > 1e-3
+    np.testing.assert_allclose(masked.action + masked.effects[0].change, without.action, atol=2e-5)
+
+
+def test_masking_keys_equals_saying_that_the_camera_is_absent(two_cameras, scene):
+    """The same mask by the model's own way of leaving a camera out, at the same length of the sequence: equal to the bit."""
+    masked = apply_intervention(scene, MaskKeys(camera="wrist"))
+    observation = scene.inputs.observation
+    told = {**observation["pad_mask_dict"], "image_wrist": np.zeros((1, 2), bool)}
+    absent = dataclasses.replace(scene.inputs, observation={**observation, "pad_mask_dict": told})
+    from octoscope.interventions.batched_policy import BatchedPolicy
+    from octoscope.interventions.intervene import noise_key
+
+    policy = BatchedPolicy(two_cameras, action_dim=3)
+    np.testing.assert_array_equal(policy.act([masked], noise_key(0, STEP)), policy.act([absent], noise_key(0, STEP)))
+
+
+def test_removing_a_timestep_hides_what_it_recorded(two_cameras, masked_episode):
+    asked = [RemoveTimestep(0), Together([MaskKeys(camera=name, timestep=0) for name in ("primary", "wrist")])]
+    removed, masked = intervene(two_cameras, masked_episode, STEP, asked, noises=0).effects
+    np.testing.assert_allclose(removed.change, masked.change, atol=1e-6)
+    assert removed.size > 0
+
+
+def test_a_cover_changes_its_own_pixels_only(scene):
+    changed = apply_intervention(scene, CoverPatches("primary", ((1, 2),), "grey", timestep=-1))
+    before, after = scene.inputs.observation["image_primary"], changed.observation["image_primary"]
+    differs = (before != after).any(axis=-1)
+    assert not differs[0, 0].any()
+    assert differs[0, 1, 16:32, 32:48].mean() > 0.9
+    differs[0, 1, 16:32, 32:48] = False
+    assert not differs.any()
+    assert (after[0, 1, 16:32, 32:48] == 127).all()
+
+
+def test_a_pixel_mask_is_laid_on_the_frame_of_its_time(scene, masked_episode):
+    mask = np.zeros((4, 32, 48), bool)
+    mask[1, 0, 0] = True
+    changed = apply_intervention(scene, CoverPixels("primary", mask, "black"))
+    images = changed.observation["image_primary"]
+    assert images[0, 0, 0, 0].tolist() == [0, 0, 0]
+    np.testing.assert_array_equal(images[0, 1], scene.inputs.observation["image_primary"][0, 1])
+
+
+def test_words_change_as_told(two_cameras, masked_episode):
+    asked = [UseInstruction("push the ball"), UseInstruction("ball"), ReplaceWord("ball", "push"), NoInstruction()]
+    same, other, replaced, silent = intervene(two_cameras, masked_episode, STEP, asked, noises=0).effects
+    assert same.size == 0
+    assert same.words is None
+    assert (other.words, replaced.words, silent.words) == ("ball", "push the push", "")
+    assert min(other.size, replaced.size, silent.size) > 0
+    # Masked as in training without words: the same as hiding every language key.
+    keys = [Together([MaskKeys(group="task_language"), MaskKeys(group="obs_task_language")])]
+    hidden = intervene(two_cameras, masked_episode, STEP, keys, noises=0).effects[0]
+    np.testing.assert_allclose(hidden.change, silent.change, atol=2e-5)
+
+
+def test_shuffled_words_are_the_same_words_in_another_order(scene):
+    from octoscope.interventions.apply import changed_words
+
+    words = changed_words(scene, ShuffleWords(3))
+    assert words != "push the ball"
+    assert sorted(words.split()) == ["ball", "push", "the"]
+
+
+def test_keys_are_hidden_from_one_group_alone(scene):
+    hidden = apply_intervention(scene, MaskKeys(words=("ball",), from_group="readout_action")).hidden
+    queries = np.flatnonzero(hidden.any(axis=1))
+    assert queries.tolist() == scene.layout.select("readout_action").tolist()
+    pieces = [token.word_piece for token in scene.layout.tokens() if hidden.any(axis=0)[token.index]]
+    assert pieces == ["\u2581ball"] * 3
+
+
+def test_random_regions_have_the_same_area(scene):
+    from octoscope.interventions.random_controls import random_control
+
+    rng = np.random.default_rng(0)
+    patches = CoverPatches("primary", ((0, 0), (0, 1)))
+    mask = np.zeros((32, 48), bool)
+    mask[:5, :7] = True
+    for _ in range(20):
+        drawn = random_control(scene, patches, rng)
+        assert len(set(drawn.patches)) == 2
+        assert set(drawn.patches) != set(patches.patches)
+        moved = random_control(scene, CoverPixels("primary", mask), rng).mask
+        assert moved.sum() == mask.sum()
+        assert (moved != mask).any()
+    assert random_control(scene, BlankCamera("primary"), rng) is None
+
+
+def test_noise_changes_the_action_and_a_seed_gives_the_same_effect(two_cameras, masked_episode, found):
+    again = intervene(two_cameras, masked_episode, STEP, [BlankCamera("wrist")], noises=3, batch=8)
+    assert found.noise_floor > 0
+    np.testing.assert_allclose(again.noise, found.noise, atol=1e-6)
+    blanked = next(effect for effect in found.effects if effect.label == "wrist blanked grey")
+    np.testing.assert_allclose(again.effects[0].change, blanked.change, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("intervention", "message"),
+    [
+        (BlankCamera("primry"), "Did you mean 'primary'"),
+        (CoverPatches("primary", ((2, 0),)), r"\(0, 0\) to \(1, 2\), got \(2, 0\)"),
+        (MaskKeys(words=("bal",)), "Did you mean 'ball'"),
+        (MaskKeys(), "Say which keys"),
+        (MaskKeys(camera="wrist", words=("ball",)), "No token"),
+        (ReplaceWord("plate"), "no word 'plate'"),
+        (RemoveTimestep(5), "timestep"),
+        (CoverPatches("primary", ((0, 0),), "gray"), "Did you mean 'grey'"),
+    ],
+)
+def test_what_does_not_exist_is_refused(scene, intervention, message):
+    with pytest.raises(SelectionError, match=message):
+        apply_intervention(scene, intervention)
+
+
+def test_a_mask_of_another_size_and_words_all_gone_are_refused(scene):
+    with pytest.raises(EpisodeError, match="size of the recorded frames"):
+        apply_intervention(scene, CoverPixels("primary", np.ones((8, 8), bool)))
+    with pytest.raises(EpisodeError, match="No word"):
+        apply_intervention(scene, UseInstruction(" "))
+
+
+def test_the_sheet_has_a_line_for_each_intervention(found):
+    from octoscope.pictures.ablation_sheet import render_ablation_sheet
+
+    sheet = render_ablation_sheet(found)
+    one = render_ablation_sheet(dataclasses.replace(found, effects=found.effects[:1]))
+    assert sheet.dtype == np.uint8
+    assert sheet.shape[0] - one.shape[0] == (len(found.effects) - 1) * 134
