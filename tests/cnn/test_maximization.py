@@ -64,6 +64,15 @@ def test_a_filter_that_noise_leaves_off_is_woken_before_it_is_called_dead():
     assert off[0].largest > 5
 
 
+def test_a_unit_that_is_off_is_woken_though_others_of_its_filter_are_on():
+    start = np.full((16, 16, 3), 40, np.float32)
+    # An edge that switches the filter on, and the opposite one under the middle unit.
+    start[:, 4:8] = 200
+    settings = replace(PIXEL, steps=30, keep_in_range=True)
+    (picture,) = maximize_filters(edge_network(), "relu", objectives=[neuron_of(0)], settings=settings, start=start)
+    assert (picture.dead, picture.start_score, picture.score > 1) == (False, 0.0, True)
+
+
 @pytest.mark.parametrize(
     "settings", [PIXEL, replace(CLEAR, steps=6, views=Views(pad=2, jitter=2, rotate=5.0, scale=0.1))]
 )

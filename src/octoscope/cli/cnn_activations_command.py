@@ -37,7 +37,7 @@ class CnnActivations:
     octoscope cnn activations vgg16 snake.png --layer 29 --sweep filters -o out
     """
 
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
+    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
     network: Positional[str]
     # A picture file, or 'demo' for a frame of the embedded episode.
     image: Positional[str]
@@ -57,8 +57,8 @@ class CnnActivations:
     sanity: int = 4
     # Of the random weights.
     seed: int = 0
-    # Where the scales end: the strongest 0.5 % of values are cut off and said so; 100 cuts nothing off.
-    percentile: float = 99.5
+    # Where the scales end; below 100 the strongest values are cut off, and the sheet says so.
+    percentile: float = 100.0
     # Frames of the film per second.
     fps: float = 4.0
     # Which image encoder of a policy; the first by default.

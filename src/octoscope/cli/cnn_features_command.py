@@ -35,7 +35,7 @@ class CnnFeatures:
     octoscope cnn features embedded demo --layer conv2 --patches demo -o out
     """
 
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
+    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
     network: Positional[str]
     # A picture file, or 'demo' for a frame of the embedded episode.
     image: Positional[str]

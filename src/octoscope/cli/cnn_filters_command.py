@@ -72,7 +72,7 @@ class CnnFilters:
     octoscope cnn filters vgg16 --layer 2 --filter 1 21 54 -o out
     """
 
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
+    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
     network: Positional[str]
     # A layer, by name or index; `octoscope cnn layers NETWORK` lists them.
     layer: str | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from tqdm import tqdm
 from tyro.conf import Positional, arg
 
 from octoscope.capture.observations import EpisodeObservations, episode_task
@@ -37,7 +38,7 @@ class CnnGradcam:
     octoscope cnn gradcam demo --episodes demo --step 5 --dim 0 -o out
     """
 
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
+    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
     network: Positional[str]
     # A picture file, or 'demo' for a frame of the embedded episode; the episode's own frame with --episodes.
     image: Positional[str] = "demo"
@@ -76,27 +77,30 @@ class CnnGradcam:
         for method in methods:
             if method not in CAM_METHODS:
                 raise SelectionError(f"There is no class activation map '{method}'. Methods: {', '.join(CAM_METHODS)}.")
-        network, scores = self._of_class() if self.episodes is None else self._of_action()
-        rows = [[activation_map(score, method) for method in methods] for score in scores]
+        network, scores, notes = self._of_class() if self.episodes is None else self._of_action()
+        bar = tqdm([(score, method) for score in scores for method in methods], unit="map", desc="maps")
+        maps = [activation_map(score, method) for score, method in bar]
+        rows = [maps[start : start + len(methods)] for start in range(0, len(maps), len(methods))]
+        sheet = render_cam_sheet(network, camera_picture(scores[0]), rows, smooth=self.smooth, notes=notes)
         with staged_output(self.output, [SHEET], overwrite=self.overwrite) as folder:
-            write_png(folder / SHEET, render_cam_sheet(network, camera_picture(scores[0]), rows, smooth=self.smooth))
+            write_png(folder / SHEET, sheet)
         print(f"Where the layer speaks for the score: {self.output / SHEET}")
 
-    def _of_class(self) -> tuple[GraphNetwork, list[ExplainedScore]]:
+    def _of_class(self) -> tuple[GraphNetwork, list[ExplainedScore], list[str]]:
         network = open_network(self.network, camera=self.camera, classifier=True)
         picture = open_picture(self.image, network.input_size)
         make = functools.partial(class_score, network, picture)
         targets: Sequence[int | None] = self.target or (None,)
-        return network, [make(target, layer=layer) for layer in self.layer or (None,) for target in targets]
+        return network, [make(target, layer=layer) for layer in self.layer or (None,) for target in targets], []
 
-    def _of_action(self) -> tuple[GraphNetwork, list[ExplainedScore]]:
+    def _of_action(self) -> tuple[GraphNetwork, list[ExplainedScore], list[str]]:
         model = OctoModel.load_pretrained(self.network)
         episodes = open_episodes(str(self.episodes))
         if not 0 <= self.episode < len(episodes):
             raise SelectionError(f"`--episode` must be in 0..{len(episodes) - 1}, got {self.episode}.")
         episode = episodes[self.episode]
         observation = EpisodeObservations(model, episode).at(self.step)
-        _, tasks = episode_task(model, episode, instruction=self.task)
+        words, tasks = episode_task(model, episode, instruction=self.task)
         scores = []
         for layer in self.layer or (None,):
             for dim in self.dim:
@@ -112,4 +116,8 @@ class CnnGradcam:
                 )
                 # An action has two directions, and each method shows one.
                 scores += [score, score.negated()]
-        return policy_network(model, self.camera), scores
+        note = (
+            f"{self.episodes}, episode {self.episode}, step {self.step}: '{words}'. Scores are entries of the normalised action chunk; "
+            "'minus' is the other direction."
+        )
+        return policy_network(model, self.camera), scores, [note]

@@ -16,7 +16,7 @@ class CnnLayers:
     octoscope cnn layers demo --camera wrist
     """
 
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
+    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
     network: Positional[str]
     # Which image encoder of a policy; the first by default.
     camera: str | None = None

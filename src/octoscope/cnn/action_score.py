@@ -107,7 +107,7 @@ def action_score(
     stuck = f"the action stands at its limit of {limit:g}, where nothing small moves it" if abs(own) >= limit else ""
     return ExplainedScore(
         network.name,
-        f"action dimension {dim} at horizon step {horizon_step} (noise seed {seed})",
+        f"action dimension {dim} at horizon step {horizon_step}, noise seed {seed}",
         chosen,
         image,
         network.activation(image, chosen.name),

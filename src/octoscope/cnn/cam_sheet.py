@@ -18,7 +18,8 @@ from octoscope.render.picture_sheet import PictureRow, PictureTile, render_pictu
 FOOTNOTE = (
     "Brighter: the layer speaks for the score there (magma, from 0 to the number beside the tile; every tile has a scale of its own, so "
     "tiles cannot be compared by brightness). The picture is shown grey. Each cell stands where its unit's receptive field is centred; "
-    "a unit sees more than its cell. Values below 0 are drawn as 0, as in all these methods. No map proves what the score depends on."
+    "a unit sees more than its cell; where the picture is pale no unit is centred. Values below 0 are drawn as 0, as in all these methods. "
+    "No map proves what the score depends on."
 )
 
 
@@ -42,6 +43,8 @@ def render_cam_sheet(
       notes: More lines under the title.
     """
     drawn = []
+    # The title names the layer; rows do only where they differ in it.
+    several = len({maps[0].explained.layer.name for maps in rows}) > 1
     for maps in rows:
         explained = maps[0].explained
         tiles = [PictureTile("picture", picture, f"score {explained.value:.3g}")]
@@ -53,7 +56,8 @@ def render_cam_sheet(
             )
             for one in maps
         ]
-        drawn.append(PictureRow(f"{explained.title}; {layer_title(explained.layer)}", tiles))
+        layer = f"{layer_title(explained.layer)}: " if several else ""
+        drawn.append(PictureRow(f"{layer}{explained.title}", tiles))
     first = rows[0][0].explained
     layers = ", ".join(dict.fromkeys(layer_title(maps[0].explained.layer) for maps in rows))
     costs = "; ".join(f"{one.method}: {one.cost}" for one in rows[0])

@@ -17,7 +17,7 @@ from octoscope.render.picture_sheet import PictureRow, PictureTile, render_pictu
 
 _MAPS_NOTE = (
     "Each tile is one filter's map, first row at the top, in the layer's own units: magma from the bottom to the top of the scale named "
-    "above, one scale for all tiles. What is 0 behind a ReLU is black. Beside the number of the filter stands its largest value."
+    "above. What is 0 behind a ReLU is black. Each filter's largest value stands beside or below it."
 )
 _KERNEL_NOTE = (
     "Each tile is one kernel. Colour kernels of the first layer: middle grey is 0, the tile's largest magnitude is full colour. Kernels "
@@ -125,7 +125,8 @@ def render_kernels(
         rows = [_kernel_row(kernel[..., number], number, most) for number in chosen]
         what = f"the {min(most, kernel.shape[2])} largest of {kernel.shape[2]} input channels a row"
     shape = " x ".join(map(str, kernel.shape[:2]))
-    lines = [f"{shape}; {what}."] + ([f"{network.name}: {network.note}."] if network.note else [])
+    lines = [f"{len(chosen)} of {found.channels} filters; {shape}; {what}."]
+    lines += [f"{network.name}: {network.note}."] if network.note else []
     title = f"Kernels: {network.name}, {layer_title(found)}"
     return render_picture_sheet(rows, title=title, subtitle=lines, tile_size=64, footnote=_KERNEL_NOTE)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from octoscope.array_typing import UInt8
+from octoscope.cnn.filter_picture import FilterPicture
 from octoscope.cnn.graph import GraphNetwork
-from octoscope.cnn.maximization import FilterPicture
 from octoscope.cnn.maximization_settings import MaximizationSettings
 from octoscope.cnn.network import Layer
 from octoscope.render.film import write_gif
@@ -86,12 +86,15 @@ def render_filter_sheet(
             f"{dead} of {tiles} dead: no gradient reached the picture, or no unit could be brought above its ReLU."
         )
     fallen = [
-        picture for one in found for picture in one.pictures if not picture.dead and picture.score < picture.start_score
+        picture
+        for one in found
+        for picture in one.pictures
+        if not picture.dead and picture.score <= picture.start_score
     ]
     if fallen:
-        names = ", ".join(picture.objective.label for picture in fallen[:8])
+        names = "; ".join(picture.objective.title for picture in fallen[:8])
         subtitle.append(
-            f"{len(fallen)} of {tiles} ended below the noise they began from ({names}): these pictures show nothing of the filter."
+            f"{len(fallen)} of {tiles} ended no higher than what they began from ({names}): these pictures show nothing of the filter."
         )
     if cut_off >= 0.001:
         subtitle.append(f"{cut_off:.1%} of values lie outside 0..255 and are cut off for showing.")

@@ -21,8 +21,12 @@ from octoscope.cnn.watched_forward import as_image
 from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
 
 _FOOTNOTE = (
-    "Pixel methods: magnitudes summed over colours, black is 0; the strongest are cut off as said above. Class activation maps: magma over "
+    "Pixel methods: magnitudes summed over colours, black is 0. Class activation maps: magma over "
     "the grey picture, 0 to their largest value. Every tile has a scale of its own. Cost: passes through the network for one filter."
+)
+_ONE_UNIT = (
+    "The score is the largest value of a map: gradients start at that one unit, and of pixel maps and Layer-CAM the rank correlation says "
+    "little more than whether the random network's largest value lies near."
 )
 
 
@@ -52,7 +56,7 @@ def compare_methods(
     stages: int = 3,
     seed: int = 0,
     methods: Sequence[str] = (*METHODS, *CAM_METHODS),
-    progress: Callable[[str], None] = lambda method: None,
+    done: Callable[[MethodRow], None] = lambda row: None,
 ) -> tuple[int, Layer, Layer, list[MethodRow]]:
     """Returns the channel and layer explained, the layer of the class activation maps, and one row per method.
 
@@ -64,7 +68,7 @@ def compare_methods(
       stages: Of the sanity check.
       seed: Of the random weights.
       methods: Which, by their short names.
-      progress: Told each method's name before it begins.
+      done: Given each row as soon as it is there.
 
     >>> from octoscope.cnn.embedded_network import load_embedded_network
     >>> picture = np.random.default_rng(0).uniform(0, 255, (32, 32, 3))
@@ -79,7 +83,6 @@ def compare_methods(
     chosen = find_layer(network, layer) if layer is not None else default_cam_layer(network, output=score.name)
     rows = []
     for method in methods:
-        progress(method)
         if method in METHODS:
             one = filter_saliency(network, picture, score.name, [target], method=method)[0]
             cost = f"{one.forwards} forward{'s' * (one.forwards > 1)} + {one.backwards} backward{'s' * (one.backwards > 1)}"
@@ -91,6 +94,7 @@ def compare_methods(
             explain = functools.partial(_cam_of, picture, score.name, target, method, chosen.name)
         learnt, found = sanity_check(network, score.name, explain, stages=stages, seed=seed)
         rows.append(MethodRow(name, cost, learnt, found, method in CAM_METHODS))
+        done(rows[-1])
     return target, score, chosen, rows
 
 
@@ -99,8 +103,8 @@ def render_comparison(
     picture: UInt8[np.ndarray, "height width 3"],
     compared: tuple[int, Layer, Layer, list[MethodRow]],
     *,
-    percentile: float = 99.5,
-    tile_size: int = 176,
+    percentile: float = 100.0,
+    tile_size: int = 224,
 ) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
     """Returns the sheet: one row per method, its map on the learnt network and on ever more random ones."""
     target, score, cam_layer, rows = compared
@@ -122,12 +126,21 @@ def render_comparison(
         drawn,
         title=f"All methods: {network.name}, {layer_title(score)}, filter {target}{named}",
         subtitle=[
-            f"Class activation maps at {layer_title(cam_layer)}. Pixel maps end at their {percentile:g}th percentile.",
+            f"Class activation maps at {layer_title(cam_layer)}.{_cut_off(percentile)}",
             SANITY_NOTE,
+            *([_ONE_UNIT] if score.kind == "max_pool" and score.size == (1, 1) else []),
             *([f"{network.name}: {network.note}."] if network.note else []),
         ],
         tile_size=tile_size,
         footnote=_FOOTNOTE,
+    )
+
+
+def _cut_off(percentile: float) -> str:
+    return (
+        f" Pixel maps end at their {percentile:g}th percentile: stronger values are cut off."
+        if percentile < 100
+        else ""
     )
 
 

@@ -39,7 +39,7 @@ def policy_network(
 
     >>> network = policy_network(OctoModel.load_pretrained("demo"), "primary")
     >>> [layer.name for layer in network.layers][:4]
-    ['stacked_pictures', 'StdConv_0', 'GroupNorm_0', 'relu_0']
+    ['StdConv_0', 'GroupNorm_0', 'relu_0', 'StdConv_1']
     """
     tokenizers = {
         name: tokenizer

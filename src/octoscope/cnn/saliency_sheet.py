@@ -14,7 +14,8 @@ from octoscope.render.picture_sheet import PictureRow, PictureTile, render_pictu
 FOOTNOTE = (
     "color: middle grey is 0, white and black the largest magnitude of either sign. gray: magnitudes summed over colours. positive: what "
     "raises the score. negative: what lowers it. Every tile has a scale of its own, from 0 to the number beside it; '>' says that larger "
-    "values are cut off. Saliency says where small changes of pixels matter to a filter, not what the filter means."
+    "values are cut off. Tiles of the sanity check have scales of their own too. Saliency says where small changes of pixels matter to a "
+    "filter, not what the filter means."
 )
 SANITY_NOTE = (
     "Sanity check: kernels drawn anew from the top layer down to the one named; rank corr. is Spearman's, of magnitudes, with the learnt "

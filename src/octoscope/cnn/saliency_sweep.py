@@ -16,7 +16,8 @@ FRAME_TILE = 160
 _BLOCK = 64
 _FRAME_NOTE = (
     "One frame a filter or layer, named in the title. color: middle grey is 0. gray: magnitudes summed over colours. positive and "
-    "negative: what raises and lowers the score. Every tile of every frame has a scale of its own."
+    "negative: what raises and lowers the score. Every tile of every frame has a scale of its own. Before the first ReLU a map's "
+    "mean has one gradient for every picture."
 )
 
 

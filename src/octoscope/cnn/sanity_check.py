@@ -17,7 +17,8 @@ from octoscope.cnn.rank_correlation import rank_correlation
 from octoscope.cnn.weight_randomization import layers_with_kernels, randomized
 from octoscope.errors import SelectionError
 
-NO_SIGNAL = "no signal"
+# There is nothing to compare: the random network's map is empty, or the learnt one's is.
+NO_SIGNAL, LEARNT_EMPTY = "no signal", "learnt map empty"
 # Random networks tried for one stage, until one leaves the explained filter a signal.
 _DRAWS = 8
 
@@ -38,7 +39,10 @@ class RandomizedStage:
     @property
     def score(self) -> str:
         """The similarity in words."""
-        return NO_SIGNAL if np.isnan(self.similarity) else f"rank corr. {self.similarity:.2f}"
+        if np.isnan(self.similarity):
+            return LEARNT_EMPTY if self.values.any() else NO_SIGNAL
+        # Adding 0 makes -0.00 a plain 0.00.
+        return f"rank corr. {round(self.similarity, 2) + 0.0:.2f}"
 
 
 def sanity_check(

@@ -1,4 +1,4 @@
-"""One name for every network: 'embedded', 'vgg16', 'vgg16:FILE', 'squeezenet:FILE', or a policy's checkpoint."""
+"""One name for every network: 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy's checkpoint."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from octoscope.cnn.embedded_network import load_embedded_network
 from octoscope.cnn.graph import GraphNetwork
+from octoscope.cnn.resnet18 import load_resnet18
 from octoscope.cnn.squeezenet import load_squeezenet
 from octoscope.cnn.vgg16 import load_vgg16, random_vgg16_weights, vgg16_network
 from octoscope.embedded.files import EMBEDDED
@@ -16,6 +17,7 @@ KNOWN = (
     "vgg16",
     "vgg16:random",
     "vgg16:FILE.safetensors",
+    "resnet18:FILE.safetensors",
     "squeezenet:FILE.npz",
     "demo",
     "hf://owner/name",
@@ -27,8 +29,8 @@ def open_network(name: str, *, camera: str | None = None, classifier: bool = Fal
 
     Args:
       name: 'embedded' (inside the package); 'vgg16' from the hub, 'vgg16:FILE.safetensors', or 'vgg16:random' for untrained
-        weights; 'squeezenet:FILE.npz'; or a policy: a checkpoint folder, 'hf://owner/name', 'demo', also as 'policy:CHECKPOINT'
-        or 'policy:CHECKPOINT:CAMERA'.
+        weights; 'resnet18:FILE.safetensors'; 'squeezenet:FILE.npz'; or a policy: a checkpoint folder, 'hf://owner/name', 'demo',
+        also as 'policy:CHECKPOINT' or 'policy:CHECKPOINT:CAMERA'.
       camera: Which image encoder of a policy; the first by default.
       classifier: Also read VGG16's classifier.
 
@@ -40,7 +42,7 @@ def open_network(name: str, *, camera: str | None = None, classifier: bool = Fal
     'logits'
     """
     kind, _, rest = name.partition(":")
-    if camera is not None and (kind in ("embedded", "vgg16", "squeezenet")):
+    if camera is not None and kind in ("embedded", "vgg16", "resnet18", "squeezenet"):
         raise SelectionError(f"`camera` chooses an image encoder of a policy; '{name}' is none.")
     if name == "embedded":
         return load_embedded_network()
@@ -49,6 +51,8 @@ def open_network(name: str, *, camera: str | None = None, classifier: bool = Fal
         return vgg16_network(weights, note="random weights: these filters have learnt nothing")
     if kind == "vgg16":
         return load_vgg16(rest or None, classifier=classifier)
+    if kind == "resnet18" and rest:
+        return load_resnet18(rest)
     if kind == "squeezenet" and rest:
         return load_squeezenet(rest)
     if kind == "policy":

@@ -18,8 +18,8 @@ from octoscope.render.picture_sheet import PictureRow, PictureTile, render_pictu
 
 _NOTE = (
     "For each filter its strongest unit in each picture (one patch a picture, so that near copies do not fill the row), strongest first. A "
-    "patch is what the unit can see, cut off at the picture's edge; its middle counts most. Below each: where from, and the unit's value. "
-    "A filter is described by these pictures alone: others may drive it as far."
+    "patch is what the unit can see, cut off at the picture's edge; its middle counts most. Above each: where from; below: the unit's "
+    "value, row and column. A filter is described by these pictures alone: others may drive it as far."
 )
 
 

@@ -1,0 +1,91 @@
+"""One compiled step uphill of activation maximisation: views, gradient, regularisers, Adam or plain ascent.
+
+What came in as the state is taken over by the step, so that pictures are held once.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from octoscope.cnn.graph import Program
+from octoscope.cnn.maximization_settings import MaximizationSettings
+from octoscope.cnn.picture_space import Fourier, Levels, Pixels
+
+_DECAY_FIRST, _DECAY_SECOND, _EPSILON = 0.9, 0.999, 1e-8
+
+
+def first_state(params: Array) -> dict[str, Array]:
+    """Returns what changes from step to step; arrays of its own, because the step takes them over."""
+    return {
+        "params": jnp.array(params),
+        "first": jnp.zeros_like(params),
+        "second": jnp.zeros_like(params),
+        "count": jnp.zeros((), jnp.int32),
+        "moved": jnp.zeros(len(params), bool),
+    }
+
+
+@functools.partial(jax.jit, static_argnames=("program", "space", "settings"), donate_argnames="state")
+def uphill_step(
+    program: Program,
+    space: Pixels | Fourier,
+    settings: MaximizationSettings,
+    weights: Mapping[str, Any],
+    maps: Float[Array, "batch row column channel"],
+    state: dict[str, Array],
+) -> dict[str, Array]:
+    """Returns the state after one step uphill."""
+    key = jax.random.fold_in(jax.random.key(settings.seed), state["count"])
+    ground = jnp.asarray(program.mean)
+    levels, to_params = jax.vjp(space.levels, state["params"])
+
+    def score(levels: Levels) -> Array:
+        seen = settings.views(levels, key, ground)
+        return jnp.sum(program(weights, seen) * maps)
+
+    uphill = jax.grad(score)(levels)
+    moved = state["moved"] | jnp.any(uphill != 0, axis=(1, 2, 3))
+    uphill = _regularized(uphill, levels, settings)
+    params = state["params"]
+    gradient = -to_params(uphill)[0] + settings.weight_decay * params
+    count = state["count"] + 1
+    first, second, change = state["first"], state["second"], gradient
+    if settings.optimizer == "adam":
+        first = _DECAY_FIRST * first + (1 - _DECAY_FIRST) * gradient
+        second = _DECAY_SECOND * second + (1 - _DECAY_SECOND) * gradient**2
+        debiased = second / (1 - _DECAY_SECOND**count)
+        change = first / (1 - _DECAY_FIRST**count) / (jnp.sqrt(debiased) + _EPSILON)
+    params = params - settings.learning_rate * change
+    if settings.keep_in_range:
+        params = space.from_levels(jnp.clip(space.levels(params), 0, 255))
+    return {"params": params, "first": first, "second": second, "count": count, "moved": moved}
+
+
+def _regularized(uphill: Levels, levels: Levels, settings: MaximizationSettings) -> Levels:
+    """Returns the gradient, less that of the penalties, normalised and clipped as asked; per level, like the one that comes in."""
+    if settings.total_variation or settings.l2:
+        uphill = uphill - jax.grad(_penalty)(levels, settings)
+    if settings.normalize_gradient:
+        size = jnp.sqrt(jnp.mean((255 * uphill) ** 2, axis=(1, 2, 3), keepdims=True))
+        uphill = uphill / jnp.maximum(size, 1e-20)
+    if settings.clip_gradient:
+        norm = jnp.sqrt(jnp.sum((255 * uphill) ** 2, axis=(1, 2, 3), keepdims=True))
+        uphill = uphill * jnp.minimum(1, settings.clip_gradient / jnp.maximum(norm, 1e-20))
+    return uphill
+
+
+def _penalty(levels: Levels, settings: MaximizationSettings) -> Array:
+    pictures = levels / 255
+    down, across = (jnp.mean(jnp.abs(jnp.diff(pictures, axis=axis)), axis=(1, 2, 3)) for axis in (1, 2))
+    far = jnp.mean((pictures - 0.5) ** 2, axis=(1, 2, 3))
+    return jnp.sum(settings.total_variation * (down + across) + settings.l2 * far)
+
+
+@functools.partial(jax.jit, static_argnames=("space", "sigma"), donate_argnames="params")
+def blurred(space: Pixels | Fourier, params: Array, sigma: float) -> Array:
+    """Returns the parameters of the same pictures under a Gaussian of `sigma` pixels."""
+    return space.blurred(params, sigma)

@@ -1,0 +1,165 @@
+"""The work on filters of one layer: noise to begin from, octaves, steps, and the scores of what came out.
+
+The loop is in Python, one compiled step at a time: inside a compiled loop XLA's convolutions take three times as long on a CPU.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from octoscope.cnn.ascent_step import blurred, first_state, uphill_step
+from octoscope.cnn.filter_picture import FilterPicture, as_shown
+from octoscope.cnn.graph import GraphNetwork, Program
+from octoscope.cnn.maximization_settings import MaximizationSettings
+from octoscope.cnn.network import Layer
+from octoscope.cnn.objectives import Objective, fold_affine, weight_maps
+from octoscope.cnn.picture_space import Fourier, Levels, Pixels
+
+# Told after each step: how many pictures moved on.
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class FilterWork:
+    """The work on filters of one layer: all that chunks have in common."""
+
+    network: GraphNetwork
+    layer: Layer
+    settings: MaximizationSettings
+    size: tuple[int, int]
+    start: Float[Array, "height width 3"] | None
+
+    @functools.cached_property
+    def cut(self) -> Any:
+        """The network up to the layer."""
+        return self.network.forward_to(self.layer.name)
+
+    def sizes(self) -> Iterator[tuple[int, int]]:
+        """Gives the height and width of each octave, smallest first."""
+        for octave in range(self.settings.octaves - 1, -1, -1):
+            factor = self.settings.octave_scale**octave
+            yield (round(self.size[0] / factor), round(self.size[1] / factor))
+
+    def space(self, size: tuple[int, int]) -> Pixels | Fourier:
+        """Returns the space that pictures of a size are optimised in."""
+        if self.settings.space == "fourier":
+            return Fourier(*size, decorrelated=self.settings.decorrelated)
+        return Pixels(self.network.mean, self.network.std)
+
+    def noise(self, objectives: Sequence[Objective], size: tuple[int, int]) -> Array:
+        """Returns the parameters of random pictures; an objective's noise depends on itself and the seed only."""
+        space, root = self.space(size), jax.random.key(self.settings.seed)
+        keys = [jax.random.fold_in(root, hash_of(objective)) for objective in objectives]
+        if isinstance(space, Fourier):
+            return jnp.stack([space.noise(key, self.settings.start_deviation) for key in keys])
+        low, high = self.settings.start_levels
+        levels = [jax.random.randint(key, (*size, 3), low, high).astype(jnp.float32) for key in keys]
+        return space.from_levels(jnp.stack(levels))
+
+    def begin(self, objectives: Sequence[Objective], size: tuple[int, int], before: Array | None) -> Array:
+        """Returns the parameters that an octave starts from: the start, or what the octave before made of it, enlarged."""
+        space = self.space(size)
+        if self.start is None:
+            return self.noise(objectives, size) if before is None else space.from_levels(resized(before, size))
+        ground = jnp.broadcast_to(resized(self.start[None], size), (len(objectives), *size, 3))
+        if before is not None:
+            # Only what was added is enlarged: the picture's own fine detail comes back with each octave.
+            smaller = resized(self.start[None], (before.shape[1], before.shape[2]))
+            ground = ground + resized(before - smaller, size)
+        return space.from_levels(ground)
+
+    def run(
+        self, objectives: Sequence[Objective], stopped: Callable[[], bool], progress: Progress | None, *, count: int
+    ) -> list[FilterPicture]:
+        """Returns the pictures of one chunk; only the first `count` objectives are reported."""
+        settings, done = self.settings, 0
+        levels: Array | None = None
+        first: Array | None = None
+        moved = [False] * len(objectives)
+        snapshots: list[np.ndarray] = []
+        for size in self.sizes():
+            space = self.space(size)
+            params = self.begin(objectives, size, levels)
+            program, maps = self.prepared(objectives, size)
+            state = first_state(params)
+            first = space.levels(params) if first is None else first
+            for step in range(settings.steps):
+                if settings.snapshot_every and step % settings.snapshot_every == 0:
+                    snapshots.append(as_shown(np.asarray(resized(space.levels(state["params"]), self.size))))
+                state = uphill_step(program, space, settings, self.weights_of(program), maps, state)
+                if settings.blur_every and (step + 1) % settings.blur_every == 0:
+                    state["params"] = blurred(space, state["params"], settings.blur_sigma)
+                if progress is not None:
+                    jax.block_until_ready(state)
+                    progress(count)
+                done += 1
+                if stopped():
+                    break
+            levels, moved = (
+                space.levels(state["params"]),
+                [a or b for a, b in zip(moved, state["moved"].tolist(), strict=True)],
+            )
+            if stopped():
+                break
+        assert levels is not None, "there is at least one octave"
+        assert first is not None, "there is at least one octave"
+        if settings.snapshot_every:
+            snapshots.append(as_shown(np.asarray(resized(levels, self.size))))
+        start_scores, _ = self.examine(first, objectives)
+        scores, largest = self.examine(levels, objectives)
+        final = np.asarray(resized(levels, self.size), np.float32)
+        return [
+            FilterPicture(
+                objective,
+                final[index],
+                float(start_scores[index]),
+                float(scores[index]),
+                float(largest[index]),
+                not moved[index],
+                done,
+                tuple(snapshot[index] for snapshot in snapshots),
+            )
+            for index, objective in enumerate(objectives[:count])
+        ]
+
+    def prepared(self, objectives: Sequence[Objective], size: tuple[int, int]) -> tuple[Program, Array]:
+        """Returns the network cut as early as the score allows, and the maps of weights over its output."""
+        pad = 2 * self.settings.views.pad
+        image = jax.ShapeDtypeStruct((1, size[0] + pad, size[1] + pad, 3), jnp.float32)
+        shape = jax.eval_shape(self.cut.apply, self.cut.parameters, image).shape[1:]
+        return fold_affine(self.cut.apply, self.cut.parameters, weight_maps(objectives, shape), image)
+
+    def weights_of(self, program: Program) -> Mapping[str, Any]:
+        """Returns the weights that a program reads, which it takes as an argument."""
+        names = {node.name for node in program.nodes}
+        return {name: held for name, held in self.cut.parameters.items() if name in names}
+
+    def examine(self, levels: Levels, objectives: Sequence[Objective]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns each picture's score, and the largest value of its channels."""
+        activation = self.network.activation(levels, self.layer.name)
+        maps = weight_maps(objectives, activation.shape[1:])
+        scores = jnp.sum(maps * activation, axis=(1, 2, 3))
+        largest = [
+            np.asarray(one[:, :, list(objective.channels)]).max()
+            for one, objective in zip(activation, objectives, strict=True)
+        ]
+        return np.asarray(scores), np.asarray(largest)
+
+
+def resized(levels: Levels, size: tuple[int, int]) -> Float[Array, "batch new_height new_width channel"]:
+    """Returns the pictures at another height and width, bilinear."""
+    if levels.shape[1:3] == size:
+        return levels
+    return jax.image.resize(levels, (len(levels), *size, levels.shape[-1]), "bilinear")
+
+
+def hash_of(objective: Objective) -> int:
+    """Returns a number for an objective that is the same in every process, unlike Python's `hash` of text."""
+    parts = [*objective.channels, *(round(weight * 1e6) for weight in objective.weights), *(objective.unit or ())]
+    return functools.reduce(lambda total, part: (total * 1_000_003 + part + 1) % (1 << 31), parts, 7)
