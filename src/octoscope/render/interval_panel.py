@@ -39,7 +39,7 @@ def render_interval_panel(
 
     >>> means = np.array([0.5, 0.2])
     >>> render_interval_panel(means, lows=means - 0.1, highs=means + 0.1, labels=["rollout", "random"], title="AUC").shape
-    (88, 400, 3)
+    (89, 400, 3)
     """
     known = np.concatenate([means, lows, highs, [0.0]])
     known = known[~np.isnan(known)]
