@@ -82,7 +82,7 @@ def examine_checkpoint(checkpoint: str | Path, *, step: int | None = None) -> Ch
 
     >>> checkup = examine_checkpoint("demo")
     >>> checkup.ok, checkup.facts["layers"], checkup.facts["cameras"]
-    (True, 3, {'primary': '128 x 128', 'wrist': '64 x 64'})
+    (True, 4, {'primary': '128 x 128', 'wrist': '64 x 64'})
     """
     look = _Look()
     directory = look.at(lambda: checkpoint_directory(checkpoint))

@@ -46,7 +46,7 @@ def recompute_attention(
       >>> model, episode = osc.OctoModel.load_pretrained("demo"), osc.open_episodes("demo")[0]
       >>> run = osc.attend(model, episode, steps=[4], query_groups="readout")
       >>> osc.recompute_attention(model, episode, run, step=4).shape
-      (3, 4, 198, 198)
+      (4, 4, 198, 198)
     """
     run.index_of(step)
     if sorted(goal_images or ()) != sorted(run.manifest["goal_images"]):

@@ -35,7 +35,7 @@ class Policy:
       (7,)
       >>> watched = policy.step(frames, watch=True)
       >>> watched.attention.weights["readout_action"].shape  # (layer, head, query, key)
-      (3, 4, 1, 166)
+      (4, 4, 1, 166)
       >>> osc.render_sheet(watched.attention.run, step=watched.step, layer=2).shape[2]
       3
     """
