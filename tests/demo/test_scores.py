@@ -7,11 +7,10 @@ from octoscope.demo.scores.occlusion import cover_pixels
 from octoscope.demo.scores.pointing import bootstrap_interval, hits, mass
 from octoscope.demo.scores.scenes import draw_scenes
 from octoscope.demo.tabletop_episodes import record_episode
-from octoscope.tabletop.renderer import TabletopRenderer
 
 
 @pytest.fixture(scope="module")
-def scenes():
+def scenes(renderer):
     return draw_scenes(6, seed=3)
 
 
@@ -55,9 +54,8 @@ def test_covering_changes_the_object_and_two_pixels_around_and_nothing_else(scen
         assert not (changed[row] & away).any()
 
 
-def test_a_recorded_episode_ends_well_and_its_masks_show_what_it_names():
-    with TabletopRenderer(samples=0) as renderer:
-        episode = record_episode(renderer, family=2, seed=77)
+def test_a_recorded_episode_ends_well_and_its_masks_show_what_it_names(renderer):
+    episode = record_episode(renderer, family=2, seed=77)
     assert episode.extras["success"][-1]
     assert not episode.extras["success"][0]
     target, reference = int(episode.extras["target_id"][0]), int(episode.extras["reference_id"][0])

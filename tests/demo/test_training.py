@@ -13,15 +13,13 @@ from octoscope.demo.training.state import fresh_state, sine_positions, widen_win
 from octoscope.demo.training.train import ENTRIES, FACTS, build_policy
 from octoscope.demo.word_tokenizer import word_tokenizer
 from octoscope.tabletop.instructions import TEMPLATES, word_list
-from octoscope.tabletop.renderer import TabletopRenderer
 from octoscope.tabletop.shards import make_shard
 from octoscope.tabletop.training_data import TrainingData, sample_batch
 
 
 @pytest.fixture(scope="module")
-def data() -> TrainingData:
-    with TabletopRenderer(samples=0) as renderer:
-        shard = make_shard(renderer, seed=11, number=0, pairs=8)
+def data(renderer) -> TrainingData:
+    shard = make_shard(renderer, seed=11, number=0, pairs=8)
     return TrainingData(shard.states, shard.primary, shard.wrist)
 
 

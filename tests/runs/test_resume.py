@@ -17,6 +17,7 @@ import octoscope as osc
 from octoscope.capture import attend as attend_module
 from octoscope.errors import Interrupted, OutputError, RunError
 from octoscope.runs.run_lock import RunLock, read_lock
+from octoscope.runs.run_writer import RunWriter
 from octoscope.runs.step_journal import StepJournal
 from octoscope.runs.unfinished import Unfinished
 
@@ -175,12 +176,13 @@ def test_a_full_disk_is_told_and_loses_nothing(demo_model, demo_episode, tmp_pat
     assert [p.name for p in tmp_path.iterdir()] == ["run.zarr"]
 
 
-def test_a_folder_that_may_not_be_written_is_told(demo_model, demo_episode, tmp_path):
+def test_a_folder_that_may_not_be_written_is_told(demo_run, tmp_path):
     folder = tmp_path / "locked"
     folder.mkdir()
     folder.chmod(0o555)
+    # Nobody may not read the environment that this runs in either: all that is needed has been loaded before.
     with as_nobody(tmp_path), pytest.raises(OutputError, match=r"cannot be written \(Permission denied\)"):
-        osc.attend(demo_model, demo_episode, folder / "run.zarr", steps=[0])
+        RunWriter(folder / "run.zarr", manifest=demo_run.manifest)
     assert list(folder.iterdir()) == []
 
 
