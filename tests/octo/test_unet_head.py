@@ -154,7 +154,7 @@ def test_sampling_follows_the_posterior_step_by_step(narrow, variance_type, clip
             chunks[..., dims:] = np.sqrt(1 - hats[t]) * z[..., dims:]
     got = policy.apply(variables, readout(), KEY, embodiment_action_dim=dims, method=UNetDDPMActionHead.predict_action)
     assert got.shape == (1, 4, 3)
-    np.testing.assert_allclose(got, chunks[:, 0], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(got, chunks[:, 0], rtol=1e-5, atol=1e-5)
 
 
 def test_the_action_is_the_last_timesteps_chunk_and_samples_lead(narrow):
@@ -179,7 +179,10 @@ def test_examples_of_a_batch_do_not_reach_each_other(narrow):
     chunks, time = jax.random.normal(KEY, (2, 1, 4, 3)), jnp.full((2, 1, 1), 2.0)
     both = predict(variables, outputs, time, chunks)
     first = jax.tree.map(lambda leaf: leaf[:1], outputs)
-    np.testing.assert_allclose(predict(variables, first, time[:1], chunks[:1]), both[:1], atol=1e-3)
+    np.testing.assert_allclose(predict(variables, first, time[:1], chunks[:1]), both[:1], atol=1e-6)
+    changed = predict(variables, outputs, time, chunks.at[1].add(5.0))
+    np.testing.assert_array_equal(changed[0], both[0])
+    assert not np.allclose(changed[1], both[1], atol=1e-3)
 
 
 @pytest.mark.parametrize(
