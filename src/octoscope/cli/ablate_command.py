@@ -8,14 +8,13 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from octoscope.cli.intervention_specs import parse_fills, parse_intervention
+from octoscope.cli.opening import open_policy_and_episodes
 from octoscope.cli.selection import parse_pairs, parse_selection
-from octoscope.episodes.sources import open_episodes
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
-from octoscope.octo.device import Device, keep_compiled_programs, use_device
-from octoscope.octo.model import OctoModel
+from octoscope.octo.device import Device
 from octoscope.pictures.ablation_sheet import render_ablation_sheet
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import check_no_results, staged_output
@@ -79,11 +78,14 @@ class Ablate:
         """Runs, writes the table and the sheets, and prints the table."""
         fills = parse_fills(self.fill)
         asked = [found for text in self.do for found in parse_intervention(text, fills=fills)]
-        use_device(self.device)
-        if not self.no_compilation_cache:
-            keep_compiled_programs()
-        model = OctoModel.load_pretrained(self.checkpoint)
-        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
+        model, source = open_policy_and_episodes(
+            self.checkpoint,
+            self.episodes,
+            split=self.split,
+            cameras=self.cameras,
+            device=self.device,
+            compilation_cache=not self.no_compilation_cache,
+        )
         episode = source[parse_selection(str(self.episode), count=len(source), what="episode")[0]]
         steps = parse_selection(self.step, count=len(episode), what="step")
         if not self.overwrite:

@@ -11,10 +11,10 @@ from PIL import Image, ImageOps
 from tyro.conf import Positional, arg
 
 from octoscope.cli.attend_episodes import AttendSettings, EpisodeJob, run_all
+from octoscope.cli.opening import open_policy_and_episodes
 from octoscope.cli.selection import parse_pairs, parse_selection
-from octoscope.episodes.sources import open_episodes
 from octoscope.errors import EpisodeError, SelectionError, nearest
-from octoscope.octo.device import Device, keep_compiled_programs, use_device
+from octoscope.octo.device import Device
 from octoscope.octo.model import OctoModel
 from octoscope.render.film import CODECS
 
@@ -96,11 +96,15 @@ class Attend:
         check_film(fps=self.fps, codec=self.codec)
         if self.resume and self.overwrite:
             raise SelectionError("--resume goes on with what is there, --overwrite begins anew: give one of them.")
-        use_device(self.device)
-        if not self.no_compilation_cache:
-            keep_compiled_programs()
-        model = OctoModel.load_pretrained(self.checkpoint, step=self.checkpoint_step)
-        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
+        model, source = open_policy_and_episodes(
+            self.checkpoint,
+            self.episodes,
+            split=self.split,
+            cameras=self.cameras,
+            device=self.device,
+            compilation_cache=not self.no_compilation_cache,
+            checkpoint_step=self.checkpoint_step,
+        )
         chosen = self.chosen(len(source))
         one = EpisodeJob(model, self.settings(model))
         if ",".join(self.episode).removeprefix("-").isdecimal():

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.selection import parse_pairs, parse_selection
-from octoscope.episodes.sources import open_episodes
+from octoscope.cli.opening import open_policy_and_episodes
+from octoscope.cli.selection import parse_selection
 from octoscope.faithfulness.drop_tokens import DEFAULT_SCORES, drop_tokens
-from octoscope.octo.device import Device, keep_compiled_programs, use_device
-from octoscope.octo.model import OctoModel
+from octoscope.octo.device import Device
 from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import check_no_results, staged_output
@@ -63,11 +62,14 @@ class DropTokens:
         """Runs, writes the table and pictures, and prints the table."""
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])
-        use_device(self.device)
-        if not self.no_compilation_cache:
-            keep_compiled_programs()
-        model = OctoModel.load_pretrained(self.checkpoint)
-        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
+        model, source = open_policy_and_episodes(
+            self.checkpoint,
+            self.episodes,
+            split=self.split,
+            cameras=self.cameras,
+            device=self.device,
+            compilation_cache=not self.no_compilation_cache,
+        )
         chosen = parse_selection(self.episode, count=len(source), what="episode")
         table = drop_tokens(
             model,

@@ -6,15 +6,14 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.selection import parse_pairs, parse_selection
-from octoscope.episodes.sources import open_episodes
+from octoscope.cli.opening import open_policy_and_episodes
+from octoscope.cli.selection import parse_selection
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.randomize_policy import randomize_policy
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_maps import METHODS
-from octoscope.octo.device import Device, keep_compiled_programs, use_device
-from octoscope.octo.model import OctoModel
+from octoscope.octo.device import Device
 from octoscope.pictures.faithfulness_pictures import (
     render_faithfulness_curves,
     render_faithfulness_maps,
@@ -84,11 +83,14 @@ class Faithfulness:
         settings = self.settings()
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])
-        use_device(self.device)
-        if not self.no_compilation_cache:
-            keep_compiled_programs()
-        model = OctoModel.load_pretrained(self.checkpoint)
-        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
+        model, source = open_policy_and_episodes(
+            self.checkpoint,
+            self.episodes,
+            split=self.split,
+            cameras=self.cameras,
+            device=self.device,
+            compilation_cache=not self.no_compilation_cache,
+        )
         chosen = parse_selection(self.episode, count=len(source), what="episode")
         table = score_faithfulness(model, [source[index] for index in chosen], settings, progress=True)
         sanity = randomize_policy(model, source[chosen[0]], settings) if self.sanity else None

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.selection import parse_pairs, parse_selection
-from octoscope.episodes.sources import open_episodes
+from octoscope.cli.opening import open_policy_and_episodes
+from octoscope.cli.selection import parse_selection
 from octoscope.faithfulness.language_use import language_use
-from octoscope.octo.device import Device, keep_compiled_programs, use_device
-from octoscope.octo.model import OctoModel
+from octoscope.octo.device import Device
 from octoscope.pictures.language_effect import render_language_effect
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import check_no_results, staged_output
@@ -61,11 +60,14 @@ class Language:
         """Runs, writes the figure and the table, and prints the number."""
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])
-        use_device(self.device)
-        if not self.no_compilation_cache:
-            keep_compiled_programs()
-        model = OctoModel.load_pretrained(self.checkpoint)
-        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
+        model, source = open_policy_and_episodes(
+            self.checkpoint,
+            self.episodes,
+            split=self.split,
+            cameras=self.cameras,
+            device=self.device,
+            compilation_cache=not self.no_compilation_cache,
+        )
         chosen = parse_selection(self.episode, count=len(source), what="episode")
         table = language_use(
             model,
