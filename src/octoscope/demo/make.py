@@ -63,9 +63,11 @@ class Make:
 def ship(state: TrainingState, data: TrainingData, *, scores: dict[str, Any], compared: list[Any], single: int) -> None:
     """Writes weights, card, scores and episodes into the package, replacing those that are there."""
     policy, episodes = files.policy_directory(), files.episodes_directory()
+    # First of all, because it can fail: without a simulator nothing is lost.
+    recorded = record_episodes(_EPISODES_PER_FAMILY)
     for folder in (policy, episodes):
         shutil.rmtree(folder, ignore_errors=True)
-    write_rlds(episodes, name=DATASET, episodes={"train": record_episodes(_EPISODES_PER_FAMILY)})
+    write_rlds(episodes, name=DATASET, episodes={"train": recorded})
     training, _ = split(data)
     write_policy(policy, state, statistics=action_statistics(training))
     facts = {
@@ -74,7 +76,7 @@ def ship(state: TrainingState, data: TrainingData, *, scores: dict[str, Any], co
         "single": min(single, state.samples),
         "double": max(0, state.samples - single),
         "hours": state.seconds / 3600,
-        "machine": f"{os.cpu_count()} {jax.default_backend()} cores" if jax.default_backend() == "cpu" else "one GPU",
+        "machine": f"at most {os.cpu_count()} processor cores" if jax.default_backend() == "cpu" else "one GPU",
         "batch": Train.batch,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.average["policy"])),
     }

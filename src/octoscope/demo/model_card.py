@@ -13,7 +13,8 @@ every picture of octoscope can be made, and judged against exact object masks, o
 - Data: {pairs:,} pairs of simulated pictures (`octoscope.tabletop`, seed 0): four objects on a table, in at least half of the scenes two of
   one colour. Every time a picture is drawn it gets a fresh instruction and the scripted expert's actions for it.
 - Training: {samples:,} examples ({single:,} with one frame, then {double:,} with two), {hours:.1f} hours of computing on {machine};
-  AdamW, batch {batch}, moving average of the parameters; `python -m octoscope.demo.make` does it again.
+  AdamW, batch {batch}, moving average of the parameters. `python -m octoscope.demo.make` trains one anew, by default on a million
+  examples and more.
 - Losses: the diffusion loss, and from the readout the same actions by squared error. {auxiliary}
 - Weights: {parameters:,} parameters in float16.
 - Licence: MIT, like the rest. Not for: anything but these scenes, and no robot.
