@@ -1,9 +1,10 @@
 """From an episode to its pictures and film against the pipeline that people write first: `python benchmarks/episode_to_pictures.py`.
 
-Both sides run a policy of octo-small-1.5's size over the same frames and leave, for every step and layer, one picture of the frame and
-all heads' maps of the readout, and a film of it. The naive side is written from its description: a jitted forward with all N x N
-weights sown and copied to the host, a matplotlib figure per step and layer, and a film of those files with PyAV. Ratios are per step after
-compiling; nothing is extrapolated to longer episodes. `[STEPS]`, 6 by default; needs matplotlib (extra `notebook`).
+Both sides run a policy of octo-small-1.5's size over the same frames and leave, for every step and layer, one picture of every frame of
+the window: as recorded, with the mean, the maximum and each head's map of the readout; and a film. The naive side is written from
+its description: a jitted forward with all N x N weights sown and copied to the host, a matplotlib figure per step and layer, and a film of
+the last layer's files with PyAV; ours makes a film of all layers for each camera, which is more. Ratios are per step after compiling;
+nothing is extrapolated to longer episodes. `[STEPS [ROUNDS]]`, 6 and 1 by default; needs matplotlib (extra `notebook`).
 """
 
 import dataclasses
@@ -62,26 +63,31 @@ def naive(model: osc.OctoModel, episode: osc.Episode, folder: Path) -> None:
     _, tasks = episode_task(model, episode)
     layout = model.token_layout(observations.at(0), tasks)
     readout = int(layout.select("readout_action", timestep=-1)[0])
-    patches = {camera: layout.select(f"obs_{camera}", timestep=-1) for camera in layout.cameras}
+    window = [(camera, back) for camera in layout.cameras for back in range(layout.window)]
+    patches = {(camera, back): layout.select(f"obs_{camera}", timestep=-1 - back) for camera, back in window}
     for step in range(len(episode)):
         _, states = model.act(observations.at(step), tasks, rng=jax.random.PRNGKey(step), watch=True)
         weights = np.asarray(osc.attention_weights(states)[0])
         for layer in range(model.num_layers):
             heads = weights[layer, :, readout]
-            figure, axes = plt.subplots(len(patches), len(heads) + 1, figsize=(2.2 * (len(heads) + 1), 4.6))
-            for line, (camera, places) in zip(axes, patches.items(), strict=True):
-                frame = episode.images[camera][step]
+            maps = {"mean": heads.mean(axis=0), "max": heads.max(axis=0)}
+            maps |= {f"head {head}": row for head, row in enumerate(heads)}
+            figure, axes = plt.subplots(
+                len(patches), len(maps) + 1, figsize=(2.0 * (len(maps) + 1), 2.3 * len(patches))
+            )
+            for line, ((camera, back), places) in zip(axes, patches.items(), strict=True):
+                frame = episode.images[camera][max(0, step - back)]
                 side = round(len(places) ** 0.5)
                 line[0].imshow(frame)
-                for head, axis in enumerate(line[1:]):
+                for (title, row), axis in zip(maps.items(), line[1:], strict=True):
                     axis.imshow(frame)
                     axis.imshow(
-                        heads[head, places].reshape(side, side),
+                        row[places].reshape(side, side),
                         cmap="viridis",
                         alpha=0.6,
                         extent=(0, frame.shape[1], frame.shape[0], 0),
                     )
-                    axis.set_title(f"head {head}")
+                    axis.set_title(title)
                 for axis in line:
                     axis.axis("off")
             figure.suptitle(f"step {step}, layer {layer}")
@@ -112,16 +118,16 @@ def ours(model: osc.OctoModel, episode: osc.Episode, folder: Path, *, compute: s
     osc.write_attention_results(run, folder, picture_format=picture_format)
 
 
-def seconds_per_step(make, model: osc.OctoModel, episode: osc.Episode, **settings: str) -> float:
-    """Returns the seconds of one whole episode by its steps."""
+def seconds_per_step(make, model: osc.OctoModel, episode: osc.Episode, **settings: str) -> np.ndarray:
+    """Returns the seconds of one whole episode by its steps: by the clock, and in processor time."""
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
+        start = np.array([time.perf_counter(), time.process_time()])
         make(model, episode, Path(folder), **settings)
-        return (time.perf_counter() - start) / len(episode)
+        return (np.array([time.perf_counter(), time.process_time()]) - start) / len(episode)
 
 
-def main(steps: int = 6) -> None:
-    """Prints seconds per step and the ratios."""
+def main(steps: int = 6, rounds: int = 1) -> None:
+    """Prints seconds per step and the ratios, medians over alternating rounds."""
     model = speaking_policy()
     model = dataclasses.replace(model, checkpoint=RandomCheckpoint(**vars(model.checkpoint)))
     episode, short = recorded(steps), recorded(2)
@@ -133,12 +139,20 @@ def main(steps: int = 6) -> None:
     seconds_per_step(naive, model, short)
     for settings in ways.values():
         seconds_per_step(ours, model, short, **settings)
-    print_machine(1)
-    slow = seconds_per_step(naive, model, episode)
-    print(f"{'naive':24s} {slow:7.3f} s a step", flush=True)
-    for name, settings in ways.items():
-        took = seconds_per_step(ours, model, episode, **settings)
-        print(f"{name:24s} {took:7.3f} s a step   {slow / took:5.1f} times, bound {BOUND:.0f}", flush=True)
+    print_machine(rounds)
+    slow: list[np.ndarray] = []
+    took: dict[str, list[np.ndarray]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        slow.append(seconds_per_step(naive, model, episode))
+        for name, settings in ways.items():
+            took[name].append(seconds_per_step(ours, model, episode, **settings))
+    print(f"{'naive':24s} {np.median(slow, axis=0)[0]:7.3f} s a step")
+    for name, times in took.items():
+        clock, processor = np.median(np.array(slow) / np.array(times), axis=0)
+        print(
+            f"{name:24s} {np.median(times, axis=0)[0]:7.3f} s a step   {clock:5.1f} times, bound {BOUND:.0f}"
+            f"   {processor:5.1f} in processor time"
+        )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class ExplainedScore:
     affine: bool = False
     # What every picture must say; "" for nothing.
     note: str = ""
-    # From activations to gradients, where jax cannot differentiate `from_activation`.
+    # From activations to gradients, where it is compiled already or jax cannot differentiate `from_activation`.
     differentiate: Callable[[Array], Array] | None = field(default=None, repr=False)
 
     @property
