@@ -11,9 +11,13 @@ from octoscope.demo.training.batches import action_statistics, normalize, policy
 from octoscope.demo.training.losses import Teacher, training_loss
 from octoscope.demo.training.state import fresh_state, sine_positions, widen_window
 from octoscope.demo.training.train import ENTRIES, FACTS, build_policy
+from octoscope.demo.training.visits import visit
 from octoscope.demo.word_tokenizer import word_tokenizer
+from octoscope.octo.model import OctoModel
 from octoscope.tabletop.instructions import TEMPLATES, word_list
+from octoscope.tabletop.pair_codec import decode_pair
 from octoscope.tabletop.shards import make_shard
+from octoscope.tabletop.state import take
 from octoscope.tabletop.training_data import TrainingData, sample_batch
 
 
@@ -108,3 +112,14 @@ def test_actions_that_never_move_are_left_as_they_are(data):
     assert (scaled[..., 3:6] == 0).all()
     back = scaled * statistics["std"] + statistics["mean"]
     np.testing.assert_allclose(back[..., :3], actions[..., :3], atol=1e-5)
+
+
+def test_visits_keep_what_the_policy_saw_and_where_it_was(renderer):
+    shard = visit(OctoModel.load_pretrained("demo"), renderer, seed=[3, 0], episodes=2, steps=4)
+    assert len(shard.states[1]) == len(shard.primary) == len(shard.wrist) == 2 * 3
+    first = take(shard.states[0], slice(0, 1)), take(shard.states[1], slice(0, 1))
+    pictures = decode_pair(shard.primary[0], size=128)
+    for picture, state in zip(pictures, first, strict=True):
+        drawn, _ = renderer.render_both(state)
+        assert np.abs(drawn[0].astype(int) - picture).mean() < 3
+    assert np.abs(shard.states[1].gripper - shard.states[0].gripper).max() > 0.01

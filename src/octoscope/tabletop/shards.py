@@ -40,13 +40,12 @@ def write_shards(folder: Path, *, pairs: int, seed: int) -> Iterator[Path]:
     Raises:
       OutputError: If `folder` holds a data set of another seed or format.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, seed)
+    claim_folder(folder, {"seed": seed, "pairs_per_shard": PAIRS_PER_SHARD, "steps": EXPLORATION_STEPS})
     with TabletopRenderer() as renderer:
         for number in range(shard_count(pairs)):
             path = folder / f"shard_{number:05d}.npz"
             if not path.exists():
-                _write(path, make_shard(renderer, seed=seed, number=number, pairs=PAIRS_PER_SHARD))
+                write_shard(path, make_shard(renderer, seed=seed, number=number, pairs=PAIRS_PER_SHARD))
             yield path
 
 
@@ -95,9 +94,14 @@ def _draw_pairs(rng: np.random.Generator, trajectory: list[State]) -> tuple[Stat
     return take(history, rows), take(history, rows + episodes)
 
 
-def _claim(folder: Path, seed: int) -> None:
-    """Notes what the folder's shards are, or checks that they are the same as asked for."""
-    wanted = {"format": FORMAT, "seed": seed, "pairs_per_shard": PAIRS_PER_SHARD, "steps": EXPLORATION_STEPS}
+def claim_folder(folder: Path, facts: dict[str, object]) -> None:
+    """Notes what the folder's shards are, or checks that they are the same as asked for.
+
+    Raises:
+      OutputError: If they are not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {"format": FORMAT, **facts}
     note = folder / "dataset.json"
     if not note.exists():
         note.write_text(json.dumps(wanted) + "\n")
@@ -107,7 +111,8 @@ def _claim(folder: Path, seed: int) -> None:
         )
 
 
-def _write(path: Path, shard: Shard) -> None:
+def write_shard(path: Path, shard: Shard) -> None:
+    """Writes one shard under its name, whole or not at all."""
     arrays: dict[str, np.ndarray] = {}
     for step, state in enumerate(shard.states):
         for field in dataclasses.fields(State):

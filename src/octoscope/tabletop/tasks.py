@@ -57,7 +57,7 @@ def sample_tasks(
     families = rng.integers(len(FAMILIES), size=batch) if family is None else np.full(batch, family)
     reference = (target + rng.integers(1, OBJECTS, size=batch)) % OBJECTS
     direction = rng.choice(np.array([-1, 1]), size=batch)
-    return _push_inwards(Task(families, target, reference, direction), state, push_room)
+    return push_inwards(Task(families, target, reference, direction), state, push_room)
 
 
 def another_task(rng: np.random.Generator, state: State, task: Task) -> Task:
@@ -73,7 +73,7 @@ def another_task(rng: np.random.Generator, state: State, task: Task) -> Task:
     beyond = (task.target + np.where(step + 1 < OBJECTS, step + 1, 1)) % OBJECTS
     target = np.where(clash, beyond, target)
     direction = rng.choice(np.array([-1, 1]), size=batch)
-    return _push_inwards(Task(task.family, target, _other_than(target, task), direction), state, PUSH_ROOM)
+    return push_inwards(Task(task.family, target, _other_than(target, task), direction), state, PUSH_ROOM)
 
 
 def goal_reached(start: State, state: State, task: Task) -> Bool[np.ndarray, " batch"]:
@@ -93,12 +93,13 @@ def rim_gap(state: State, task: Task) -> Float[np.ndarray, " batch"]:
     return np.linalg.norm(apart[:, :2], axis=1) - radii
 
 
-def _other_than(target: Int[np.ndarray, " batch"], task: Task) -> Int[np.ndarray, " batch"]:
-    """Returns the old reference, or the old target where the old reference is the new target."""
-    return np.where(target == task.reference, task.target, task.reference)
-
-
-def _push_inwards(task: Task, state: State, room: float) -> Task:
+def push_inwards(task: Task, state: State, room: float) -> Task:
+    """Returns the tasks, with whatever stands farther out than `room` metres pushed to the middle."""
     x = of_object(state.position, task.target)[:, 0]
     direction = np.where(x > room, -1, np.where(x < -room, 1, task.direction))
     return replace(task, direction=direction)
+
+
+def _other_than(target: Int[np.ndarray, " batch"], task: Task) -> Int[np.ndarray, " batch"]:
+    """Returns the old reference, or the old target where the old reference is the new target."""
+    return np.where(target == task.reference, task.target, task.reference)

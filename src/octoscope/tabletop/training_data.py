@@ -4,6 +4,7 @@ Because the expert is a function of state and task, a picture gets another instr
 only the words can tell which object is meant.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,12 @@ from octoscope.tabletop.pair_codec import decode_pair
 from octoscope.tabletop.physics import step_physics
 from octoscope.tabletop.shards import WINDOW, read_shards
 from octoscope.tabletop.state import State, concatenate, of_object, take
-from octoscope.tabletop.tasks import PUT_NEXT_TO, Task, sample_tasks
+from octoscope.tabletop.tasks import PUT_NEXT_TO, Task
+from octoscope.tabletop.training_tasks import sample_training_tasks
 
 HORIZON = 4
 # How often a pair is shown as the first step of an episode, which has no history.
 FIRST_STEP_SHARE = 0.08
-# A push that began in a fresh scene is under way up to here; labels must cover it.
-LABEL_PUSH_ROOM = 0.20
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,24 @@ def load_training_data(folder: Path) -> TrainingData:
     )
 
 
-def sample_batch(data: TrainingData, rng: np.random.Generator, batch: int, *, tasks_per_pair: int = 1) -> TrainingBatch:
+def join(parts: Sequence[TrainingData]) -> TrainingData:
+    """Returns the pairs of all parts, in order, as one."""
+    first, second = (concatenate([part.states[step] for part in parts]) for step in range(WINDOW))
+    return TrainingData(
+        (first, second),
+        [packed for part in parts for packed in part.primary],
+        [packed for part in parts for packed in part.wrist],
+    )
+
+
+def sample_batch(
+    data: TrainingData,
+    rng: np.random.Generator,
+    batch: int,
+    *,
+    tasks_per_pair: int = 1,
+    under_way: float = 0.0,
+) -> TrainingBatch:
     """Draws pairs with repetition and gives each fresh tasks, in words of the training templates.
 
     Args:
@@ -82,6 +99,7 @@ def sample_batch(data: TrainingData, rng: np.random.Generator, batch: int, *, ta
       rng: Source of randomness.
       batch: Number of examples.
       tasks_per_pair: Neighbouring examples that share their pictures and differ in the task; divides `batch`.
+      under_way: How often a task is drawn that the hand looks to be at, see `sample_training_tasks`.
 
     Raises:
       ValueError: If `batch` is no multiple of `tasks_per_pair`.
@@ -93,7 +111,7 @@ def sample_batch(data: TrainingData, rng: np.random.Generator, batch: int, *, ta
     wrist = np.stack([decode_pair(data.wrist[row], size=WRIST_SIZE) for row in rows])
     primary, wrist, rows = (np.repeat(array, tasks_per_pair, axis=0) for array in (primary, wrist, rows))
     states = take(data.states[0], rows), take(data.states[1], rows)
-    return label_pairs(rng, states, primary, wrist, tasks_per_pair=tasks_per_pair)
+    return label_pairs(rng, states, primary, wrist, tasks_per_pair=tasks_per_pair, under_way=under_way)
 
 
 def label_pairs(
@@ -103,6 +121,7 @@ def label_pairs(
     wrist: UInt8[np.ndarray, "batch 2 64 64 3"],
     *,
     tasks_per_pair: int = 1,
+    under_way: float = 0.0,
 ) -> TrainingBatch:
     """Gives each pair a fresh task and all that follows from it; some pairs become first steps of an episode.
 
@@ -112,7 +131,7 @@ def label_pairs(
     present = states[1]
     before = _where(first, present, states[0])
     window = before, present
-    task = sample_tasks(rng, present, push_room=LABEL_PUSH_ROOM)
+    task = sample_training_tasks(rng, present, under_way=under_way)
     return TrainingBatch(
         primary=_repeat_present(primary, first),
         wrist=_repeat_present(wrist, first),

@@ -102,6 +102,7 @@ def stream_batches(
     batch: int,
     window: int,
     tasks_per_pair: int,
+    under_way: float = 0.0,
     ahead: int = 4,
 ) -> Generator[dict[str, Any], None, None]:
     """Yields batches without end; closing the iterator ends its thread."""
@@ -111,7 +112,7 @@ def stream_batches(
 
     def fill() -> None:
         while not stopped.is_set():
-            drawn = sample_batch(data, rng, batch, tasks_per_pair=tasks_per_pair)
+            drawn = sample_batch(data, rng, batch, tasks_per_pair=tasks_per_pair, under_way=under_way)
             made = policy_batch(drawn, tokenizer, statistics, window=window, tasks_per_pair=tasks_per_pair)
             while not stopped.is_set():
                 try:

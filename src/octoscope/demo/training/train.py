@@ -27,7 +27,7 @@ from octoscope.octo.config import apply_shims
 from octoscope.octo.module import OctoModule
 from octoscope.octo.module_spec import build_module
 from octoscope.tabletop.instructions import word_list
-from octoscope.tabletop.training_data import TrainingData, load_training_data, sample_batch
+from octoscope.tabletop.training_data import TrainingData, join, load_training_data, sample_batch
 
 ENTRIES, FACTS = 28, 11
 _HELD_OUT = 1000
@@ -52,6 +52,10 @@ class Train:
     # Examples that share a picture and differ in the words: the stem sees it once.
     tasks_per_pair: int = 3
     average_decay: float = 0.998
+    # Pictures of where a policy went, from `python -m octoscope.demo.training.visits`, beside the others.
+    visited: tuple[Path, ...] = ()
+    # How often a picture is labelled with a task that the hand looks to be at.
+    under_way: float = 0.6
     # Ask the tokens where things are.
     auxiliary: bool = True
     seed: int = 0
@@ -62,7 +66,9 @@ class Train:
         """Goes on from the state, if there is one."""
         data = load_training_data(self.data)
         training, held_out = split(data)
+        # Of even labels of the first pictures, whatever is trained on: actions keep their units from sitting to sitting.
         statistics = action_statistics(training)
+        training = join([training, *(load_training_data(folder) for folder in self.visited)])
         module, teacher = build_policy(), Teacher(ENTRIES, FACTS)
         state = fresh_state(module, teacher, policy_shape.example_batch(), seed=self.seed)
         file = self.state / "state.msgpack"
@@ -87,6 +93,7 @@ class Train:
                     batch=self.batch,
                     window=window,
                     tasks_per_pair=self.tasks_per_pair,
+                    under_way=self.under_way,
                 )
                 parts: dict[str, Any] = {}
                 while state.samples < goal and time.monotonic() - started < 60 * self.minutes:
