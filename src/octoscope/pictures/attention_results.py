@@ -10,7 +10,8 @@ from octoscope.attention.maps import captured_spans
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.errors import OutputError, SelectionError, nearest
 from octoscope.pictures.attention_film import attention_film_frames
-from octoscope.pictures.attention_sheet import check_heads, check_layers, largest_weight, render_attention_sheet
+from octoscope.pictures.attention_sheet import check_heads, check_layers, largest_weights, render_attention_sheet
+from octoscope.render.background_writer import BackgroundWriter
 from octoscope.render.film import FilmWriter, write_gif
 from octoscope.render.image_file import write_jpeg, write_png
 from octoscope.runs.run import Run
@@ -74,7 +75,7 @@ def write_attention_results(
     suffix, write_sheet = PICTURE_FORMATS[picture_format]
     row = find_query(run.layout, query)
     layers, heads = check_layers(run, layers), check_heads(run, heads)
-    tops = {layer: largest_weight(run, row, layers=[layer], camera=camera) for layer in layers}
+    tops = largest_weights(run, row, layers=layers, camera=camera)
     films = film_cameras(run, camera)
     try:
         (folder / SHEETS).mkdir(parents=True)
@@ -83,13 +84,14 @@ def write_attention_results(
     with tqdm(
         total=len(run.steps) * (len(layers) + len(films)), desc="draw", unit="picture", disable=not progress
     ) as bar:
-        for step in run.steps:
-            for layer in layers:
-                sheet = render_attention_sheet(
-                    run, step=step, layer=layer, query=row, camera=camera, heads=heads, tops=tops
-                )
-                write_sheet(folder / SHEETS / f"step_{step}_layer_{layer}{suffix}", sheet)
-                bar.update()
+        with BackgroundWriter() as writer:
+            for step in run.steps:
+                for layer in layers:
+                    sheet = render_attention_sheet(
+                        run, step=step, layer=layer, query=row, camera=camera, heads=heads, tops=tops
+                    )
+                    writer.submit(write_sheet, folder / SHEETS / f"step_{step}_layer_{layer}{suffix}", sheet)
+                    bar.update()
         for name, shown in films.items():
             frames = attention_film_frames(run, query=row, layers=layers, camera=shown, heads=heads)
             kept: list[np.ndarray] = []

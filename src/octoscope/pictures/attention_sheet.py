@@ -56,7 +56,7 @@ def render_attention_sheet(
     maps = attention_maps(run, row, step=step, layer=layer, camera=camera)
     heads = check_heads(run, heads)
     top = vmax or (tops or {}).get(layer) or largest_weight(run, row, layers=[layer], camera=camera)
-    rows = [SheetRow(_row_label(m, maps), map_tiles(m, heads, with_frame=True)) for m in maps]
+    rows = [SheetRow(map_row_label(m, maps), map_tiles(m, heads, with_frame=True)) for m in maps]
     return render_sheet(
         rows,
         title=f"{row.label} attends: layer {layer} of 0..{run.num_layers - 1}, "
@@ -130,16 +130,28 @@ def largest_weight(
       camera: Of this camera; all by default.
       timesteps: Of these timesteps of the window; all by default.
     """
+    return max(largest_weights(run, query, layers=layers, camera=camera, timesteps=timesteps).values())
+
+
+def largest_weights(
+    run: Run,
+    query: QueryRow,
+    *,
+    layers: Sequence[int],
+    camera: str | None = None,
+    timesteps: Sequence[int] | None = None,
+) -> dict[int, float]:
+    """Returns the same for each layer by itself, reading every step once."""
     spans = [span for _, span in captured_spans(run.layout, run.key_groups, camera)]
     spans = [span for span in spans if timesteps is None or span.timestep in timesteps]
     places = np.concatenate([np.arange(span.start, span.stop) for span in spans])
-    largest = 0.0
+    largest = np.zeros(len(layers))
     for step in run.steps:
         weights = query.weights(run, step=step, layers=layers)
         seen = places[visible_keys(run, query, step=step)[places]]
-        largest = max(largest, float(weights[..., seen].max(initial=0.0)))
+        largest = np.maximum(largest, weights[..., seen].max(axis=(1, 2), initial=0.0))
     # A map that is nothing but masked needs some scale to be drawn at all.
-    return largest or 1.0
+    return {layer: float(top) or 1.0 for layer, top in zip(layers, largest, strict=True)}
 
 
 def uniform_weight(run: Run, query: QueryRow, *, step: int) -> float:
@@ -169,7 +181,8 @@ def check_heads(run: Run, heads: Sequence[int] | None) -> Sequence[int]:
     return heads
 
 
-def _row_label(found: AttentionMap, maps: Sequence[AttentionMap]) -> str:
+def map_row_label(found: AttentionMap, maps: Sequence[AttentionMap]) -> str:
+    """Returns what stands beside the tiles of one frame: "primary t-1 (step 3)"; with the token group where a camera has several."""
     when = f"t-{found.steps_back}" if found.steps_back else "t"
     where = "before the start" if found.padded else f"step {found.frame_step}"
     return f"{_map_name(found, maps)} {when} ({where})"

@@ -49,4 +49,17 @@ def blend_heat(
     >>> blend_heat(np.array([[0.0, 1.0]]), np.uint8([[200, 200]]), scale=ColorScale(vmax=1.0)).tolist()
     [[[106, 106, 106], [252, 253, 191]]]
     """
-    return blend_table(scale.cmap)[scale.levels(values), scene]
+    return blend_levels(scale.levels(values), scene, scale=scale)
+
+
+def blend_levels(
+    levels: UInt8[np.ndarray, "height width"], scene: UInt8[np.ndarray, "height width"], *, scale: ColorScale
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Does the work of `blend_heat` on rows of the colour table, see `ColorScale.levels`.
+
+    >>> blend_levels(np.uint8([[0, 255]]), np.uint8([[200, 200]]), scale=ColorScale(vmax=1.0)).tolist()
+    [[[106, 106, 106], [252, 253, 191]]]
+    """
+    # One flat place in the table is found twice as fast as two of a pair.
+    table = blend_table(scale.cmap)
+    return table.reshape(-1, 3).take(levels.astype(np.int32) * table.shape[1] + scene, axis=0)

@@ -1,6 +1,7 @@
 """The colour bar: which value a colour stands for."""
 
 import dataclasses
+import functools
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -23,6 +24,7 @@ _CAP = 9
 _SWATCH = 14
 
 
+@functools.lru_cache(maxsize=128)
 def render_color_bar(
     scale: ColorScale,
     *,
@@ -72,7 +74,10 @@ def render_color_bar(
     _draw_ticks(canvas, top, bottom, _ticks(scale, uniform, above=above, below=below))
     canvas.paste(Image.fromarray(hatch_image(_SWATCH, _BAR_WIDTH)), (0, height - _SWATCH))
     draw_text(canvas, (_TEXT_X, height - _SWATCH // 2), "masked / no data", size=_TEXT_SIZE - 1, anchor="lm")
-    return np.asarray(canvas)
+    # The bar of a layer is the same on all its sheets.
+    bar = np.array(canvas)
+    bar.flags.writeable = False
+    return bar
 
 
 @dataclasses.dataclass(frozen=True)

@@ -78,6 +78,7 @@ def _glyph(character: str) -> bytes:
     return canvas.tobytes()
 
 
+@functools.lru_cache(maxsize=8192)
 def text_width(text: str, size: int) -> int:
     """Returns the width of one line in pixels.
 
@@ -151,7 +152,18 @@ def draw_text(
     >>> canvas.getextrema()[0][0] < 128
     True
     """
-    ImageDraw.Draw(canvas).text(at, printable(text), fill=color, font=font(size), anchor=anchor)
+    mask, (left, top) = _letters(printable(text), size, anchor)
+    canvas.paste(color, (at[0] + left, at[1] + top), mask)
+
+
+@functools.lru_cache(maxsize=4096)
+def _letters(text: str, size: int, anchor: str) -> tuple[Image.Image, tuple[int, int]]:
+    """Returns how much each pixel is covered, and where the mask's corner lies from the anchor; a sheet says "head 3" many times."""
+    left, top, right, bottom = font(size).getbbox(text, anchor=anchor)
+    corner = math.floor(left), math.floor(top)
+    mask = Image.new("L", (max(1, math.ceil(right) - corner[0]), max(1, math.ceil(bottom) - corner[1])))
+    ImageDraw.Draw(mask).text((-corner[0], -corner[1]), text, fill=255, font=font(size), anchor=anchor)
+    return mask, corner
 
 
 def draw_rising_text(

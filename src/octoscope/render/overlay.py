@@ -1,11 +1,12 @@
 """Attention over the frame it was paid to: exact cells with a grid, or a smooth view, both at the true place."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, Int, UInt8
-from octoscope.render.blend import blend_heat
+from octoscope.render.blend import blend_levels
 from octoscope.render.color_scale import ColorScale, has_data
 from octoscope.render.hatching import hatch_image
 from octoscope.render.photo import gray_scene, resize_photo
@@ -109,16 +110,20 @@ def overlay_scene(
     known = has_data(heat) if valid is None else has_data(heat) & valid
     rows = _Axis.along(scene.shape[0], low=top, high=bottom, cells=heat.shape[0])
     columns = _Axis.along(scene.shape[1], low=left, high=right, cells=heat.shape[1])
-    values = _interpolated(heat, known, rows, columns) if smooth else heat[np.ix_(rows.cell, columns.cell)]
-    picture = blend_heat(values, scene, scale=scale)
-    unknown = ~known[np.ix_(rows.cell, columns.cell)]
-    if unknown.any():
-        picture = np.where(unknown[..., None], hatch_image(*scene.shape), picture)
+    # Colours are found cell by cell where all pixels of a cell have one.
+    levels = (
+        scale.levels(_interpolated(heat, known, rows, columns)) if smooth else rows.spread(scale.levels(heat), columns)
+    )
+    picture = blend_levels(levels, scene, scale=scale)
+    if not known.all():
+        picture = np.where(rows.spread(~known, columns)[..., None], hatch_image(*scene.shape), picture)
     if grid and not smooth and min(rows.cell_size, columns.cell_size) >= _SMALLEST_CELL_WITH_GRID:
-        lines = rows.starts_cell[:, None] | columns.starts_cell[None, :]
-        picture = np.where(lines[..., None], _mixed(picture, _GRID_GRAY, _GRID_STRENGTH), picture)
-    outside = ~(rows.inside[:, None] & columns.inside[None, :])
-    if outside.any():
+        plain = picture[rows.starts_cell]
+        picture[:, columns.starts_cell] = _mixed(picture[:, columns.starts_cell], _GRID_GRAY, _GRID_STRENGTH)
+        # Where lines cross, they are drawn once.
+        picture[rows.starts_cell] = _mixed(plain, _GRID_GRAY, _GRID_STRENGTH)
+    if not (rows.inside.all() and columns.inside.all()):
+        outside = ~(rows.inside[:, None] & columns.inside[None, :])
         picture = np.where(outside[..., None], _mixed(scene, 255, 0.6)[..., None], picture)
     return picture
 
@@ -139,6 +144,7 @@ class _Axis:
     starts_cell: Bool[np.ndarray, " pixel"]
 
     @classmethod
+    @functools.lru_cache(maxsize=64)
     def along(cls, pixels: int, *, low: float, high: float, cells: int) -> "_Axis":
         position = (np.arange(pixels) + 0.5 - low) / (high - low) * cells
         cell = np.clip(np.floor(position).astype(np.int64), 0, cells - 1)
@@ -149,6 +155,10 @@ class _Axis:
             inside=(position >= 0) & (position < cells),
             starts_cell=np.diff(cell, prepend=cell[:1]) > 0,
         )
+
+    def spread(self, cells: np.ndarray, columns: "_Axis") -> np.ndarray:
+        """Returns the value of each pixel's cell; `self` are the rows."""
+        return cells[self.cell][:, columns.cell]
 
 
 def _interpolated(

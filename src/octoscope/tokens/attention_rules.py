@@ -4,12 +4,15 @@ Before key padding is applied. Prefix tokens look at all prefix tokens; observat
 the same or an earlier timestep; a readout at those and at its own group. Nobody else looks at a readout.
 """
 
+import functools
+
 import numpy as np
 
 from octoscope.array_typing import Bool
 from octoscope.tokens.layout import TokenLayout
 
 
+@functools.lru_cache(maxsize=16)
 def attention_rule_mask(layout: TokenLayout) -> Bool[np.ndarray, "query key"]:
     """Returns True where the rules let a query look at a key.
 
@@ -32,7 +35,10 @@ def attention_rule_mask(layout: TokenLayout) -> Bool[np.ndarray, "query key"]:
     to_observation = is_observation[None, :] & (is_observation | is_readout)[:, None]
     to_own_readout = is_readout[:, None] & (groups[:, None] == groups[None, :])
     not_later = times[None, :] <= times[:, None]
-    return (to_task | to_observation | to_own_readout) & not_later
+    rules = (to_task | to_observation | to_own_readout) & not_later
+    # Pictures ask for the same rules again and again, and share them.
+    rules.flags.writeable = False
+    return rules
 
 
 def _group_of_each_token(layout: TokenLayout) -> np.ndarray:
