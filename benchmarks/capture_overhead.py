@@ -9,7 +9,7 @@ import sys
 import jax
 import numpy as np
 from alternating import alternate, print_machine, print_table
-from step_time import octo_small
+from step_time import random_octo
 
 import octoscope as osc
 
@@ -22,7 +22,7 @@ def halved(states):
 
 def main(rounds: int = 7) -> None:
     """Prints the ratios."""
-    model = octo_small()
+    model = random_octo()
     observation, task = model.example_batch["observation"], model.example_batch["task"]
     layout = model.token_layout(observation, task)
     groups = ("readout_action", "obs_task_language")

@@ -74,10 +74,10 @@ def main() -> None:
         if len(sys.argv) > 1:
             checkpoint = Path(sys.argv[1])
         else:
-            from step_time import octo_small
+            from step_time import random_octo
 
             checkpoint = Path(scratch) / "small"
-            octo_small().save_pretrained(checkpoint)
+            random_octo().save_pretrained(checkpoint)
         fast = convert_checkpoint(checkpoint, Path(scratch) / "fast").file
         msgpack = next(checkpoint.glob("*/default/checkpoint"))
         rows = [

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from alternating import alternate, print_machine, print_table
-from step_time import octo_small
+from step_time import random_octo
 
 from octoscope.capture.readout_row import ReadoutRow
 from octoscope.octo.readout_rows import run_readout
@@ -20,7 +20,7 @@ from octoscope.octo.readout_rows import run_readout
 
 def main(rounds: int = 7) -> None:
     """Prints the ratios."""
-    model = octo_small()
+    model = random_octo()
     observation, task = model.example_batch["observation"], model.example_batch["task"]
     key = jax.random.PRNGKey(0)
     row = ReadoutRow.keep(model, observation, task, rng=key)

@@ -11,7 +11,7 @@ import time
 
 import jax
 import numpy as np
-from step_time import octo_small
+from step_time import random_octo
 
 import octoscope as osc
 from octoscope.demo.word_tokenizer import word_tokenizer
@@ -24,7 +24,7 @@ WORDS = "put the carrot on the plate"
 
 def speaking_policy() -> osc.OctoModel:
     """Returns the random policy with words and action statistics, which a control loop needs."""
-    model = octo_small()
+    model = random_octo()
     tokenizer = word_tokenizer(sorted(set(WORDS.split())))
     tokenizer.enable_truncation(16)
     tokenizer.enable_padding(length=16, pad_token="<pad>")

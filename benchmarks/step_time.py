@@ -1,9 +1,11 @@
-"""Times one step and one episode of a random policy of octo-small-1.5's size: `python benchmarks/step_time.py`.
+"""Times one step of a random policy of octo-small-1.5's size, or octo-base's: `python benchmarks/step_time.py [small|base]`.
 
-Prints medians of one run on this machine; compare ratios, not times from elsewhere. Weights are random: times do not depend on them.
+Prints medians of one run on this machine, and the floor that its matrix rate sets; compare ratios, not times from elsewhere.
+Weights are random: times do not depend on them.
 """
 
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -15,20 +17,26 @@ from octoscope.demo.random_policy import example_batch, policy_config
 from octoscope.octo.checkpoint import Checkpoint
 from octoscope.octo.config import apply_shims
 from octoscope.octo.model import OctoModel
+from octoscope.octo.module import OctoModule
 from octoscope.octo.module_spec import build_module
 from octoscope.octo.t5 import T5_CONFIGS
 
 STEPS = 10
 
 
-def octo_small() -> OctoModel:
-    """Returns a random policy of the published size: 12 layers, 384 wide, T5-base, 256- and 128-pixel cameras."""
+# Embedding size, width of the MLPs, heads.
+SIZES = {"small": (384, 1536, 6), "base": (768, 3072, 12)}
+
+
+def random_octo(size: str = "small") -> OctoModel:
+    """Returns a random policy of a published size: 12 layers, T5-base, 256- and 128-pixel cameras."""
+    embedding, mlp, heads = SIZES[size]
     config = policy_config()
     model = config["model"]
     for tokenizer in model["observation_tokenizers"].values():
         tokenizer["kwargs"]["encoder"]["kwargs"] = {}
-    model |= {"token_embedding_size": 384}
-    model["transformer_kwargs"] = {"num_layers": 12, "mlp_dim": 1536, "num_attention_heads": 6}
+    model |= {"token_embedding_size": embedding}
+    model["transformer_kwargs"] = {"num_layers": 12, "mlp_dim": mlp, "num_attention_heads": heads}
     model["heads"]["action"]["kwargs"]["hidden_dim"] = 256
     batch = example_batch()
     sizes = {"image_primary": 256, "image_wrist": 128}
@@ -42,7 +50,7 @@ def octo_small() -> OctoModel:
     observation, task = batch["observation"], batch["task"]
     params = jax.jit(module.init)(jax.random.key(0), observation, task, observation["timestep_pad_mask"])["params"]
     checkpoint = Checkpoint(Path(), 0, config, batch, {})
-    return OctoModel("random octo-small", module, params, None, checkpoint)
+    return OctoModel(f"random octo-{size}", module, params, None, checkpoint)
 
 
 def median_seconds(call) -> float:
@@ -56,9 +64,30 @@ def median_seconds(call) -> float:
     return statistics.median(seconds)
 
 
-def main() -> None:
-    """Prints times per step with and without capture, and of an episode with its pictures."""
-    model = octo_small()
+def forward_work(model: OctoModel) -> float:
+    """Returns the floating-point operations of one step in units of 1e9, as the compiler counts them; a loop counts as one turn."""
+    batch = model.example_batch
+    observation, task = batch["observation"], batch["task"]
+
+    def act(params):
+        mask, rng = observation["timestep_pad_mask"], jax.random.PRNGKey(0)
+        return model.module.apply(
+            {"params": params}, observation, task, mask, rng, head="action", query_rows=None, method=OctoModule.act
+        )
+
+    return jax.jit(act).lower(model.params).compile().cost_analysis()["flops"] / 1e9
+
+
+def matrix_rate(side: int = 2048) -> float:
+    """Returns how many 1e9 operations a second a product of two large matrices reaches here."""
+    product = jax.jit(lambda left, right: left @ right)
+    left = jax.random.normal(jax.random.key(0), (side, side))
+    return 2 * side**3 / median_seconds(lambda: product(left, left)) / 1e9
+
+
+def main(size: str = "small") -> None:
+    """Prints times per step with and without capture, beside the floor."""
+    model = random_octo(size)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(model.params))
     observation, task = model.example_batch["observation"], model.example_batch["task"]
     layout = model.token_layout(observation, task)
@@ -75,9 +104,13 @@ def main() -> None:
     print(f"step, nothing captured         {plain:6.3f} s")
     print(f"step, readout and word rows    {rows:6.3f} s  ({rows / plain:.2f})")
     print(f"step, all rows on the device   {full:6.3f} s  ({full / plain:.2f})")
+    work, rate = forward_work(model), matrix_rate()
+    print(
+        f"floor: {work:.1f} GFLOP at {rate:.0f} GFLOP/s of a matrix product = {work / rate:.3f} s, {work / rate / plain:.0%} of the step"
+    )
     shapes = [osc.attention_weights(model.act(observation, task, rng=rng, watch=True)[1]).shape]
     print(f"attention of one step: {shapes[0]} (batch, layer, head, query, key)")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
