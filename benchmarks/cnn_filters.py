@@ -2,8 +2,8 @@
 
 The classic way, written here from its description: one filter at a time, the network module by module up to the layer, weights left
 trainable so that their gradients are computed for nothing, Adam on the normalised picture. In PyTorch where it is installed; without,
-in JAX, which is another yardstick: the output says which it was. Rounds alternate; the figure is the median of
-the rounds' ratios, because times on a busy machine mean nothing by themselves.
+in JAX, which is another yardstick: the output says which it was. With PyTorch, the same network is timed as a user's module too.
+Rounds alternate; the figure is the median of the rounds' ratios, because times on a busy machine mean nothing by themselves.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,7 @@ import numpy as np
 from octoscope.cnn.graph import GraphNetwork
 from octoscope.cnn.maximization import maximize_filters
 from octoscope.cnn.maximization_settings import CLASSIC
+from octoscope.cnn.network import Network
 from octoscope.cnn.steps import Conv, MaxPool, Relu
 from octoscope.cnn.vgg16 import random_vgg16_weights, vgg16_network
 
@@ -35,6 +37,24 @@ Classic = Callable[[int, int], None]
 
 def classic_torch(network: GraphNetwork, index: int) -> Classic:
     """Returns the classic loop in PyTorch: modules called one after another, hooks none, weights trainable."""
+    torch, modules = importlib.import_module("torch"), torch_modules(network, index)
+
+    def run(filter_index: int, steps: int) -> None:
+        picture = torch.rand(1, 3, 224, 224, requires_grad=True)
+        optimizer = torch.optim.Adam([picture], lr=0.1, weight_decay=1e-6)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            maps = picture
+            for module in modules:
+                maps = module(maps)
+            (-maps[0, filter_index].mean()).backward()
+            optimizer.step()
+
+    return run
+
+
+def torch_modules(network: GraphNetwork, index: int) -> list[Any]:
+    """Returns the network up to a layer as PyTorch modules, weights trainable."""
     torch = importlib.import_module("torch")
     torch.set_num_threads(2)
     modules = []
@@ -49,19 +69,13 @@ def classic_torch(network: GraphNetwork, index: int) -> Classic:
             modules.append(torch.nn.ReLU(inplace=True))
         elif isinstance(node.step, MaxPool):
             modules.append(torch.nn.MaxPool2d(2, 2))
+    return modules
 
-    def run(filter_index: int, steps: int) -> None:
-        picture = torch.rand(1, 3, 224, 224, requires_grad=True)
-        optimizer = torch.optim.Adam([picture], lr=0.1, weight_decay=1e-6)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            maps = picture
-            for module in modules:
-                maps = module(maps)
-            (-maps[0, filter_index].mean()).backward()
-            optimizer.step()
 
-    return run
+def as_module(network: GraphNetwork, index: int) -> Network:
+    """Returns the network up to a layer as a user's PyTorch module; its last layer has the same number."""
+    sequence = importlib.import_module("torch").nn.Sequential(*torch_modules(network, index))
+    return importlib.import_module("octoscope.cnn.torch_network").TorchNetwork(sequence)
 
 
 def classic_jax(network: GraphNetwork, index: int) -> Classic:
@@ -112,29 +126,35 @@ def main() -> None:
     print(f"{'layer':<6} {'classic ms':>11} {'octoscope ms':>13} {'ratio':>6}  rounds")
     for layer in options.layers:
         classic = (classic_torch if has_torch else classic_jax)(network, int(layer))
-        filters = list(range(_FILTERS))
+        contest(layer, classic, network, rounds=options.rounds)
+        if has_torch:
+            contest(layer, classic, as_module(network, int(layer)), rounds=options.rounds, note="as a PyTorch module")
 
-        def ours(steps: int, layer=layer, filters=filters) -> None:
-            maximize_filters(network, layer, objectives=filters, settings=replace(CLASSIC, steps=steps))
 
-        # Compiles.
-        classic(0, 1)
-        ours(1)
-        # Where a step is fast, few of them drown in what begins and ends a picture.
-        many = max(_STEPS, round(_LEAST_SECONDS / (seconds_of(lambda ours=ours: ours(1 + _STEPS)) / (1 + _STEPS))))
-        theirs_ms, ours_ms = [], []
-        for _ in range(options.rounds):
-            theirs_ms.append(1000 * seconds_of(lambda classic=classic: classic(0, _STEPS)) / _STEPS)
-            # What begins and ends each picture (noise, scores) is paid once, not per step: take it off.
-            once = seconds_of(lambda ours=ours: ours(1))
-            whole = seconds_of(lambda ours=ours, many=many: ours(1 + many))
-            ours_ms.append(1000 * (whole - once) / (many * _FILTERS))
-        ratios = [a / b for a, b in zip(theirs_ms, ours_ms, strict=True)]
-        print(
-            f"{layer:<6} {statistics.median(theirs_ms):>11.1f} {statistics.median(ours_ms):>13.1f} "
-            f"{statistics.median(ratios):>6.2f}  {' '.join(f'{ratio:.2f}' for ratio in ratios)}",
-            flush=True,
-        )
+def contest(layer: str, classic: Classic, network: Network, *, rounds: int, note: str = "") -> None:
+    """Prints one line: both ways in alternating rounds, and the median of the rounds' ratios."""
+    filters = list(range(_FILTERS))
+
+    def ours(steps: int) -> None:
+        maximize_filters(network, layer, objectives=filters, settings=replace(CLASSIC, steps=steps))
+
+    # Compiles.
+    classic(0, 1)
+    ours(1)
+    # Where a step is fast, few of them drown in what begins and ends a picture.
+    many = max(_STEPS, round(_LEAST_SECONDS / (seconds_of(lambda: ours(1 + _STEPS)) / (1 + _STEPS))))
+    theirs_ms, ours_ms = [], []
+    for _ in range(rounds):
+        theirs_ms.append(1000 * seconds_of(lambda: classic(0, _STEPS)) / _STEPS)
+        # What begins and ends each picture (noise, scores) is paid once, not per step: take it off.
+        once, whole = seconds_of(lambda: ours(1)), seconds_of(lambda: ours(1 + many))
+        ours_ms.append(1000 * (whole - once) / (many * _FILTERS))
+    ratios = [a / b for a, b in zip(theirs_ms, ours_ms, strict=True)]
+    print(
+        f"{layer:<6} {statistics.median(theirs_ms):>11.1f} {statistics.median(ours_ms):>13.1f} "
+        f"{statistics.median(ratios):>6.2f}  {' '.join(f'{ratio:.2f}' for ratio in ratios)}  {note}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ import pytest
 from small_networks import edge_network, small_network
 
 from octoscope.cnn.filter_picture import FilterPicture
+from octoscope.cnn.graph import GraphNetwork
 from octoscope.cnn.maximization import maximize_filters
 from octoscope.cnn.maximization_settings import CLASSIC, CLEAR, DREAM, MaximizationSettings
+from octoscope.cnn.network import Cut
 from octoscope.cnn.objectives import (
     MIDDLE,
     Objective,
@@ -36,6 +38,30 @@ def only(
     settings: MaximizationSettings, objective: Objective | int = 0, layer: str = "relu2", **more: Any
 ) -> FilterPicture:
     return maximize_filters(small_network(), layer, objectives=[objective], settings=settings, **more)[0]
+
+
+class Outside:
+    """A network of which octoscope knows only what the protocol says, as of one that runs outside jax."""
+
+    def __init__(self, network: GraphNetwork) -> None:
+        for name in ("name", "note", "input_size", "mean", "std", "layers", "class_names", "activation", "pull_back"):
+            setattr(self, name, getattr(network, name))
+
+    def forward_to(self, layer: str) -> Cut:
+        raise AssertionError("it cannot be cut")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [replace(CLASSIC, steps=5), replace(CLEAR, steps=5, octaves=1), replace(DREAM, steps=3, octaves=2)],
+    ids=["classic", "clear", "octaves"],
+)
+def test_a_network_that_runs_outside_jax_gives_the_same_pictures(settings):
+    expected = maximize_filters(small_network(), "relu2", objectives=[0, 2], settings=settings)
+    found = maximize_filters(Outside(small_network()), "relu2", objectives=[0, 2], settings=settings)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.levels, other.levels, atol=0.05)
+        assert one.steps == other.steps
 
 
 def test_an_edge_detector_set_by_hand_is_recovered():

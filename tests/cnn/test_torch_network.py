@@ -1,11 +1,15 @@
 """PyTorch modules as networks: the same gradients as jax, every kind of ReLU caught, nothing left behind."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_networks import small_network
 
 from octoscope.cnn.activation_maps import activation_map
+from octoscope.cnn.maximization import maximize_filters
+from octoscope.cnn.maximization_settings import CLASSIC, CLEAR
 from octoscope.cnn.objectives import mean_of
 from octoscope.cnn.saliency import METHODS, filter_saliency
 from octoscope.cnn.sanity_check import sanity_check
@@ -113,8 +117,20 @@ def test_no_relu_is_said_instead_of_a_plain_gradient():
         filter_saliency(network, picture()[:8, :8], "1", [0])
     with pytest.raises(SelectionError, match="Did you mean 'conv1'"):
         torch_network().activation(jnp.zeros((1, 12, 12, 3)), "conv11")
-    with pytest.raises(SelectionError, match="GraphNetwork"):
+    with pytest.raises(SelectionError, match="cannot be cut"):
         torch_network().forward_to("conv1")
+
+
+@pytest.mark.parametrize("settings", [CLASSIC, CLEAR], ids=["classic", "clear"])
+def test_filters_get_the_pictures_that_they_get_in_jax(settings):
+    short, before = replace(settings, steps=4, octaves=1), torch_network().module.conv1.weight.clone()
+    network = torch_network("in-place module")
+    found = maximize_filters(network, "conv2", objectives=[1, 3], settings=short)
+    expected = maximize_filters(small_network(), "conv2", objectives=[1, 3], settings=short)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.levels, other.levels, atol=0.05)
+        assert one.score == pytest.approx(other.score, rel=1e-3)
+    assert torch.equal(network.module.conv1.weight, before)
 
 
 def test_the_sanity_check_leaves_the_module_alone():

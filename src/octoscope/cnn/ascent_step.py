@@ -1,10 +1,10 @@
-"""One compiled step uphill of activation maximisation: views, gradient, regularisers, Adam or plain ascent.
+"""One step uphill of activation maximisation, compiled: views, gradient, regularisers, Adam or plain ascent.
 
 What came in as the state is taken over by the step, so that pictures are held once.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -15,6 +15,8 @@ from octoscope.cnn.graph import Program
 from octoscope.cnn.maximization_settings import MaximizationSettings
 from octoscope.cnn.picture_space import Fourier, Levels, Pixels
 
+# What the network sees of the pictures: larger than they are where views are padded.
+Seen = Float[Array, "batch seen_height seen_width channel"]
 _DECAY_FIRST, _DECAY_SECOND, _EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -39,15 +41,69 @@ def uphill_step(
     state: dict[str, Array],
 ) -> dict[str, Array]:
     """Returns the state after one step uphill."""
-    key = jax.random.fold_in(jax.random.key(settings.seed), state["count"])
-    ground = jnp.asarray(program.mean)
     levels, to_params = jax.vjp(space.levels, state["params"])
 
     def score(levels: Levels) -> Array:
-        seen = settings.views(levels, key, ground)
-        return jnp.sum(program(weights, seen) * maps)
+        return jnp.sum(program(weights, _views(settings, program.mean, levels, state["count"])) * maps)
 
-    uphill = jax.grad(score)(levels)
+    return _moved_on(space, settings, state, levels, jax.grad(score)(levels), to_params)
+
+
+def uphill_step_outside(
+    pull_back: Callable[[Seen], Seen],
+    space: Pixels | Fourier,
+    settings: MaximizationSettings,
+    mean: tuple[float, ...],
+    state: dict[str, Array],
+) -> dict[str, Array]:
+    """Does the same for a network that runs outside jax.
+
+    Args:
+      pull_back: From what the network sees to the gradient of the score by it.
+      space: Of the pictures.
+      settings: Of the ascent.
+      mean: The network's own, for what lies outside a shifted picture.
+      state: Taken over.
+    """
+    seen = _seen_from(space, settings, mean, state["params"], state["count"])
+    return _step_from(space, settings, mean, pull_back(seen), state)
+
+
+@functools.partial(jax.jit, static_argnames=("space", "settings", "mean"))
+def _seen_from(
+    space: Pixels | Fourier, settings: MaximizationSettings, mean: tuple[float, ...], params: Array, count: Array
+) -> Seen:
+    return _views(settings, mean, space.levels(params), count)
+
+
+@functools.partial(jax.jit, static_argnames=("space", "settings", "mean"), donate_argnames="state")
+def _step_from(
+    space: Pixels | Fourier,
+    settings: MaximizationSettings,
+    mean: tuple[float, ...],
+    uphill: Seen,
+    state: dict[str, Array],
+) -> dict[str, Array]:
+    levels, to_params = jax.vjp(space.levels, state["params"])
+    # The views are made a second time, for their way back: next to a network they cost nothing.
+    _, to_levels = jax.vjp(lambda levels: _views(settings, mean, levels, state["count"]), levels)
+    return _moved_on(space, settings, state, levels, to_levels(uphill)[0], to_params)
+
+
+def _views(settings: MaximizationSettings, mean: tuple[float, ...], levels: Levels, count: Array) -> Seen:
+    key = jax.random.fold_in(jax.random.key(settings.seed), count)
+    return settings.views(levels, key, jnp.asarray(mean))
+
+
+def _moved_on(
+    space: Pixels | Fourier,
+    settings: MaximizationSettings,
+    state: dict[str, Array],
+    levels: Levels,
+    uphill: Levels,
+    to_params: Callable[[Levels], tuple[Array]],
+) -> dict[str, Array]:
+    """Returns the state after a step along the gradient by the pictures."""
     moved = state["moved"] | jnp.any(uphill != 0, axis=(1, 2, 3))
     uphill = _regularized(uphill, levels, settings)
     params = state["params"]

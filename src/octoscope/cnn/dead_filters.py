@@ -7,13 +7,18 @@ import jax.numpy as jnp
 
 from octoscope.cnn.filter_picture import FilterPicture
 from octoscope.cnn.filter_work import FilterWork
-from octoscope.cnn.graph import IMAGE
+from octoscope.cnn.graph import IMAGE, GraphNetwork
 from octoscope.cnn.network import find_layer
 from octoscope.cnn.objectives import MIDDLE, Objective
 
 
 def layer_before_relu(work: FilterWork) -> str | None:
-    """Returns the layer whose values below 0 are not passed on: this one, or the one before this ReLU; None for others."""
+    """Returns the layer whose values below 0 are not passed on: this one, or the one before this ReLU; None for others.
+
+    Of a PyTorch module nobody knows what feeds what, so none of its filters gets a second picture.
+    """
+    if not isinstance(work.network, GraphNetwork):
+        return None
     if work.layer.kind == "relu":
         return next(node.inputs[0] for node in work.network.nodes if node.name == work.layer.name)
     behind = [node.step.kind for node in work.network.nodes if work.layer.name in node.inputs]

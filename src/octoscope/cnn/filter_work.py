@@ -4,41 +4,37 @@ The loop is in Python, one compiled step at a time: inside a compiled loop XLA's
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from octoscope.cnn.ascent_step import blurred, first_state, uphill_step
+from octoscope.cnn.ascent_step import Seen, blurred, first_state, uphill_step, uphill_step_outside
 from octoscope.cnn.filter_picture import FilterPicture, as_shown
-from octoscope.cnn.graph import GraphNetwork, Program
+from octoscope.cnn.graph import GraphNetwork
 from octoscope.cnn.maximization_settings import MaximizationSettings
-from octoscope.cnn.network import Layer
+from octoscope.cnn.network import Layer, Network
 from octoscope.cnn.objectives import Objective, fold_affine, weight_maps
 from octoscope.cnn.picture_space import Fourier, Levels, Pixels
 
 # Told after each step: how many pictures moved on.
 Progress = Callable[[int], None]
+# Pictures, the optimiser's moments, and how far they got; see `first_state`.
+State = dict[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
 class FilterWork:
     """The work on filters of one layer: all that chunks have in common."""
 
-    network: GraphNetwork
+    network: Network
     layer: Layer
     settings: MaximizationSettings
     size: tuple[int, int]
     start: Float[Array, "height width 3"] | None
-
-    @functools.cached_property
-    def cut(self) -> Any:
-        """The network up to the layer."""
-        return self.network.forward_to(self.layer.name)
 
     def sizes(self) -> Iterator[tuple[int, int]]:
         """Gives the height and width of each octave, smallest first."""
@@ -86,13 +82,13 @@ class FilterWork:
         for size in self.sizes():
             space = self.space(size)
             params = self.begin(objectives, size, levels)
-            program, maps = self.prepared(objectives, size)
+            step_uphill = self.stepper(objectives, size)
             state = first_state(params)
             first = space.levels(params) if first is None else first
             for step in range(settings.steps):
                 if settings.snapshot_every and step % settings.snapshot_every == 0:
                     snapshots.append(as_shown(np.asarray(resized(space.levels(state["params"]), self.size))))
-                state = uphill_step(program, space, settings, self.weights_of(program), maps, state)
+                state = step_uphill(state)
                 if settings.blur_every and (step + 1) % settings.blur_every == 0:
                     state["params"] = blurred(space, state["params"], settings.blur_sigma)
                 if progress is not None:
@@ -128,17 +124,25 @@ class FilterWork:
             for index, objective in enumerate(objectives[:count])
         ]
 
-    def prepared(self, objectives: Sequence[Objective], size: tuple[int, int]) -> tuple[Program, Array]:
-        """Returns the network cut as early as the score allows, and the maps of weights over its output."""
-        pad = 2 * self.settings.views.pad
-        image = jax.ShapeDtypeStruct((1, size[0] + pad, size[1] + pad, 3), jnp.float32)
-        shape = jax.eval_shape(self.cut.apply, self.cut.parameters, image).shape[1:]
-        return fold_affine(self.cut.apply, self.cut.parameters, weight_maps(objectives, shape), image)
+    def stepper(self, objectives: Sequence[Objective], size: tuple[int, int]) -> Callable[[State], State]:
+        """Returns what takes the state one step uphill, on pictures of a size."""
+        space, settings, network = self.space(size), self.settings, self.network
+        pad = 2 * settings.views.pad
+        seen = (1, size[0] + pad, size[1] + pad, 3)
+        if not isinstance(network, GraphNetwork):
+            maps = weight_maps(objectives, network.activation(jnp.zeros(seen), self.layer.name).shape[1:])
 
-    def weights_of(self, program: Program) -> Mapping[str, Any]:
-        """Returns the weights that a program reads, which it takes as an argument."""
+            def pull_back(images: Seen) -> Seen:
+                return network.pull_back(images, self.layer.name, maps)
+
+            return lambda state: uphill_step_outside(pull_back, space, settings, network.mean, state)
+        cut, image = network.forward_to(self.layer.name), jax.ShapeDtypeStruct(seen, jnp.float32)
+        shape = jax.eval_shape(cut.apply, cut.parameters, image).shape[1:]
+        # Cut as early as the score allows.
+        program, maps = fold_affine(cut.apply, cut.parameters, weight_maps(objectives, shape), image)  # pyright: ignore[reportArgumentType]
         names = {node.name for node in program.nodes}
-        return {name: held for name, held in self.cut.parameters.items() if name in names}
+        weights = {name: held for name, held in cut.parameters.items() if name in names}
+        return lambda state: uphill_step(program, space, settings, weights, maps, state)
 
     def examine(self, levels: Levels, objectives: Sequence[Objective]) -> tuple[np.ndarray, np.ndarray]:
         """Returns each picture's score, and the largest value of its channels."""

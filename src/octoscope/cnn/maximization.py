@@ -15,16 +15,15 @@ from octoscope.array_typing import Float32
 from octoscope.cnn.dead_filters import second_chance
 from octoscope.cnn.filter_picture import FilterPicture
 from octoscope.cnn.filter_work import FilterWork, Progress
-from octoscope.cnn.graph import GraphNetwork
 from octoscope.cnn.maximization_settings import CLEAR, MaximizationSettings
-from octoscope.cnn.network import find_layer
+from octoscope.cnn.network import Network, find_layer
 from octoscope.cnn.objectives import Objective, check_objective, mean_of
 from octoscope.cnn.soft_interrupt import soft_interrupt
 from octoscope.errors import SelectionError
 
 
 def maximize_filters(
-    network: GraphNetwork,
+    network: Network,
     layer: str,
     *,
     objectives: Sequence[Objective | int],
@@ -39,7 +38,7 @@ def maximize_filters(
     Ctrl-C ends the work after the step at hand and returns what is there: pictures begun with the steps they had, others not.
 
     Args:
-      network: Any network here.
+      network: Any network here; a PyTorch module runs in PyTorch.
       layer: Name or alias of the layer.
       objectives: Filters by number (their mean over the map), or objectives.
       settings: See `MaximizationSettings`; `PRESETS` holds good ones.

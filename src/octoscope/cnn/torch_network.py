@@ -115,8 +115,8 @@ class TorchNetwork:
           SelectionError: Always, naming what works instead.
         """
         raise SelectionError(
-            f"{self.name} is a PyTorch module and cannot be cut for jax at {layer}. Saliency, feature maps and "
-            "`torch_class_score` take it; for filter visualisation write it as a GraphNetwork."
+            f"{self.name} is a PyTorch module and cannot be cut for jax at {layer}. Saliency, feature maps, filter visualisation and "
+            "`torch_class_score` take it."
         )
 
     def layers_with_kernels(self, last: str) -> tuple[str, ...]:
