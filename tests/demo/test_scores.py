@@ -90,8 +90,8 @@ def test_the_card_shows_every_score_it_was_given():
     facts = {
         "pairs": 1,
         "samples": 2,
-        "single": 1,
-        "double": 1,
+        "visited": 5,
+        "stages": ("3 examples", "4 examples with visits"),
         "hours": 0.5,
         "machine": "2 cores",
         "batch": 4,
@@ -104,6 +104,7 @@ def test_the_card_shows_every_score_it_was_given():
         "5.0%",
         "| grey | 3.00 [2.00, 4.00]",
         "| as trained | push | 1 | 100 | 0.12",
+        "  2. 4 examples with visits",
     ):
         assert shown in card
     assert card.count("0.750") == 3

@@ -18,7 +18,7 @@ from octoscope.tabletop.instructions import TEMPLATES, word_list
 from octoscope.tabletop.pair_codec import decode_pair
 from octoscope.tabletop.shards import make_shard
 from octoscope.tabletop.state import take
-from octoscope.tabletop.training_data import TrainingData, sample_batch
+from octoscope.tabletop.training_data import TrainingData, join, sample_batch
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,17 @@ def test_examples_of_one_pair_share_pictures_and_first_steps_but_not_tasks(data)
     assert len(set(drawn.instructions)) > 12
     with pytest.raises(ValueError, match="multiple of `tasks_per_pair`"):
         sample_batch(data, np.random.default_rng(1), 25, tasks_per_pair=3)
+
+
+def test_pictures_of_full_hands_can_be_drawn_more_often(data):
+    held = np.full(len(data), -1)
+    held[:2] = 1
+    full = TrainingData((data.states[0], dataclasses.replace(data.states[1], held=held)), data.primary, data.wrist)
+    drawn = sample_batch(full, np.random.default_rng(1), 200, carrying=0.9)
+    assert (drawn.states[1].held == 1).mean() > 0.8
+    joined = join([data, full])
+    assert len(joined) == 2 * len(data)
+    assert joined.primary[len(data)] == data.primary[0]
 
 
 def test_a_saved_training_goes_on_where_it_was(tmp_path, small):

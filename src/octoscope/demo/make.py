@@ -7,6 +7,7 @@ quarter of an hour and the training hours; the last lines of the model card say 
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from octoscope.demo.training.export import read_state, write_policy
 from octoscope.demo.training.policy_shape import DATASET
 from octoscope.demo.training.state import TrainingState
 from octoscope.demo.training.train import Train, split
+from octoscope.demo.training.visits import write_visits
 from octoscope.embedded import files
 from octoscope.episodes.rlds_writer import write_rlds
 from octoscope.tabletop.shards import write_shards
@@ -29,6 +31,9 @@ from octoscope.tabletop.training_data import TrainingData, load_training_data
 
 _FRAMES = 40_000
 _EPISODES_PER_FAMILY = 5
+# Of the last part of the training: shards of pictures where the policy went, and which hands are shown and asked about.
+_VISITS = 18
+_UNDER_WAY, _CARRYING = 0.9, 0.5
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,10 @@ class Make:
 
     # Folder for everything that does not ship.
     work: Annotated[Path, tyro.conf.Positional]
-    # Samples with one frame, then with two.
+    # Samples with one frame, then with two, then with pictures of where the policy went by itself.
     single: int = 1_000_000
-    double: int = 300_000
+    double: int = 200_000
+    after: int = 200_000
     # Samples of the comparison without auxiliary losses, and of the snapshot beside it; 0 leaves it out.
     compared: int = 100_000
 
@@ -48,7 +54,20 @@ class Make:
         data, main = self.work / "pictures", self.work / "training"
         for _ in write_shards(data, pairs=_FRAMES, seed=0):
             pass
+        visited = self.work / "visited"
         Train(data, main, single=self.single, double=self.double)()
+        for _ in write_visits(visited, str(_exported(self.work / "visitor", main, data)), shards=_VISITS, seed=1):
+            pass
+        whole = self.double + self.after
+        Train(
+            data, main, single=self.single, double=whole, visited=(visited,), under_way=_UNDER_WAY, carrying=_CARRYING
+        )()
+        stages = (
+            f"{self.single:,} examples with one frame, {Train.under_way:.0%} of hands that are busy asked about what they do",
+            f"{self.double:,} with two frames",
+            f"{self.after:,} with the policy's own visits too; {_UNDER_WAY:.0%} of busy hands asked about what they do, and in half of the "
+            "pictures a hand that carries something",
+        )
         scores = _scored(self.work / "policy", main, data)
         compared = []
         for auxiliary in (True, False) if self.compared else ():
@@ -57,11 +76,29 @@ class Make:
             Train(data, short, single=self.compared, double=0, auxiliary=auxiliary)()
             title = f"After {self.compared:,} examples with one frame, {name} auxiliary losses"
             compared.append((title, _scored(short / "policy", short, data, window=1, episodes=0)))
-        ship(read_state(main), load_training_data(data), scores=scores, compared=compared, single=self.single)
+        pictures, seen = load_training_data(data), len(load_training_data(visited))
+        ship(read_state(main), pictures, scores=scores, compared=compared, visited=seen, stages=stages)
 
 
-def ship(state: TrainingState, data: TrainingData, *, scores: dict[str, Any], compared: list[Any], single: int) -> None:
-    """Writes weights, card, scores and episodes into the package, replacing those that are there."""
+def ship(
+    state: TrainingState,
+    data: TrainingData,
+    *,
+    scores: dict[str, Any],
+    compared: list[Any],
+    visited: int,
+    stages: Sequence[str],
+) -> None:
+    """Writes weights, card, scores and episodes into the package, replacing those that are there.
+
+    Args:
+      state: The training's end.
+      data: What it was trained on.
+      scores: From `octoscope.demo.scores.make`.
+      compared: Titles and scores of other policies.
+      visited: Pairs of pictures of where an earlier state of the policy went.
+      stages: A line for each part of the training.
+    """
     policy, episodes = files.policy_directory(), files.episodes_directory()
     # First of all, because it can fail: without a simulator nothing is lost.
     recorded = record_episodes(_EPISODES_PER_FAMILY)
@@ -73,8 +110,8 @@ def ship(state: TrainingState, data: TrainingData, *, scores: dict[str, Any], co
     facts = {
         "pairs": len(training),
         "samples": state.samples,
-        "single": min(single, state.samples),
-        "double": max(0, state.samples - single),
+        "visited": visited,
+        "stages": stages,
         "hours": state.seconds / 3600,
         "machine": f"at most {os.cpu_count()} processor cores" if jax.default_backend() == "cpu" else "one GPU",
         "batch": Train.batch,
@@ -88,11 +125,17 @@ def _scored(checkpoint: Path, training: Path, data: Path, *, window: int = 2, ep
     """Returns the scores of a training's policy; made once."""
     scores = checkpoint.with_name(checkpoint.name + "_scores.json")
     if not scores.exists():
-        statistics = action_statistics(split(load_training_data(data))[0])
-        shutil.rmtree(checkpoint, ignore_errors=True)
-        write_policy(checkpoint, read_state(training), statistics=statistics)
-        Scores(str(checkpoint), scores, episodes=episodes, window=window)()
+        Scores(str(_exported(checkpoint, training, data)), scores, episodes=episodes, window=window)()
     return json.loads(scores.read_text())
+
+
+def _exported(checkpoint: Path, training: Path, data: Path) -> Path:
+    """Writes the checkpoint of a training; returns it."""
+    if not (checkpoint / "config.json").exists():
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        statistics = action_statistics(split(load_training_data(data))[0])
+        write_policy(checkpoint, read_state(training), statistics=statistics)
+    return checkpoint
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ every picture of octoscope can be made, and judged against exact object masks, o
 - Shape: 4 layers, 4 heads, width 128, window 2; cameras `primary` (128 x 128, 8 x 8 patches) and `wrist` (64 x 64, 4 x 4 patches) through
   SmallStem16; a two-layer T5-style encoder with a list of 40 words; repeated words; a diffusion head for chunks of 4 actions.
 - Data: {pairs:,} pairs of simulated pictures (`octoscope.tabletop`, seed 0): four objects on a table, in at least half of the scenes two of
-  one colour. Every time a picture is drawn it gets a fresh instruction and the scripted expert's actions for it.
-- Training: {samples:,} examples ({single:,} with one frame, then {double:,} with two), {hours:.1f} hours of computing on {machine};
-  AdamW, batch {batch}, moving average of the parameters. `python -m octoscope.demo.make` trains one anew, by default on a million
-  examples and more.
+  one colour; and {visited:,} pairs of where an earlier state of the policy went by itself. Every time a picture is drawn it gets a fresh
+  instruction and the scripted expert's actions for it.
+- Training: {samples:,} examples, {hours:.1f} hours of computing on {machine}; AdamW, batch {batch}, moving average of the parameters.
+  `python -m octoscope.demo.make` trains one anew, by default on a million examples and more. This one:
+{stages}
 - Losses: the diffusion loss, and from the readout the same actions by squared error. {auxiliary}
 - Weights: {parameters:,} parameters in float16.
 - Licence: MIT, like the rest. Not for: anything but these scenes, and no robot.
@@ -31,7 +32,8 @@ def write_model_card(
     """Returns the card.
 
     Args:
-      facts: What the first part says: "pairs", "samples", "single", "double", "hours", "machine", "batch", "parameters".
+      facts: What the first part says: "pairs", "visited", "samples", "stages" (a line for each part of the training), "hours", "machine",
+        "batch", "parameters".
       scores: From `octoscope.demo.scores.make`.
       compared: Other policies by name, such as one trained without auxiliary losses, with their scores.
     """
@@ -41,7 +43,9 @@ def write_model_card(
         else "It has not yet been trained without."
     )
     auxiliary = _AUXILIARY.format(compared=beside)
-    parts = [_HEAD.format(**facts, auxiliary=auxiliary), "## Scores", _SCENES, _closed_loop(scores["closed_loop"])]
+    listed = "\n".join(f"  {number}. {stage}" for number, stage in enumerate(facts["stages"], 1))
+    head = _HEAD.format(**{**facts, "stages": listed}, auxiliary=auxiliary)
+    parts = [head, "## Scores", _SCENES, _closed_loop(scores["closed_loop"])]
     parts += ["### Attention", _POINTING, _pointing(scores["pointing"])]
     parts += ["The same with held-out wording:", _pointing(scores["pointing_held_out_wording"])]
     parts += [_effects(scores)]
@@ -50,8 +54,9 @@ def write_model_card(
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-_SCENES = """All on scenes, noise and wordings that training never showed. "named goal" is reached when the instruction that was given
-is done within 30 steps; with a wrong instruction, "original goal" is the one of the instruction that was replaced."""
+_SCENES = """All on scenes, noise and wordings that training never showed. The policy acts by the mean of what its last four chunks say about
+now. "named goal" is reached when the instruction that was given is done within 30 steps; with a wrong instruction, "original goal" is
+the one of the instruction that was replaced."""
 
 _POINTING = """The readout's attention to the patches of the present primary frame, at the first step of an episode. Pointing: the
 largest patch touches the named object. Mass: the part of the map on patches, each counted by how much of it the object covers. The best

@@ -17,7 +17,7 @@ from octoscope.tabletop.instructions import write_instructions
 from octoscope.tabletop.pair_codec import decode_pair
 from octoscope.tabletop.physics import step_physics
 from octoscope.tabletop.shards import WINDOW, read_shards
-from octoscope.tabletop.state import State, concatenate, of_object, take
+from octoscope.tabletop.state import NOTHING, State, concatenate, of_object, take
 from octoscope.tabletop.tasks import PUT_NEXT_TO, Task
 from octoscope.tabletop.training_tasks import sample_training_tasks
 
@@ -91,6 +91,7 @@ def sample_batch(
     *,
     tasks_per_pair: int = 1,
     under_way: float = 0.0,
+    carrying: float = 0.0,
 ) -> TrainingBatch:
     """Draws pairs with repetition and gives each fresh tasks, in words of the training templates.
 
@@ -100,6 +101,7 @@ def sample_batch(
       batch: Number of examples.
       tasks_per_pair: Neighbouring examples that share their pictures and differ in the task; divides `batch`.
       under_way: How often a task is drawn that the hand looks to be at, see `sample_training_tasks`.
+      carrying: The share of pairs, from 0 to 1, that are drawn from those where the hand carries something; the others are any.
 
     Raises:
       ValueError: If `batch` is no multiple of `tasks_per_pair`.
@@ -107,6 +109,9 @@ def sample_batch(
     if batch % tasks_per_pair:
         raise ValueError(f"`batch` must be a multiple of `tasks_per_pair` ({tasks_per_pair}), got {batch}.")
     rows = rng.integers(len(data), size=batch // tasks_per_pair)
+    if carrying:
+        full = np.flatnonzero(data.states[1].held != NOTHING)
+        rows = np.where(rng.random(len(rows)) < carrying, rng.choice(full, size=len(rows)), rows)
     primary = np.stack([decode_pair(data.primary[row], size=PRIMARY_SIZE) for row in rows])
     wrist = np.stack([decode_pair(data.wrist[row], size=WRIST_SIZE) for row in rows])
     primary, wrist, rows = (np.repeat(array, tasks_per_pair, axis=0) for array in (primary, wrist, rows))

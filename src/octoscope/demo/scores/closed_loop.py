@@ -1,5 +1,7 @@
 """Success on scenes that training never showed, with right, reworded and wrong instructions."""
 
+from collections import deque
+
 import jax
 import numpy as np
 
@@ -8,21 +10,28 @@ from octoscope.octo.action_normalization import unnormalize_actions
 from octoscope.octo.model import OctoModel
 from octoscope.tabletop.evaluate import Evaluation, PolicyInput, PolicyStep, evaluate
 from octoscope.tabletop.tasks import FAMILIES
+from octoscope.tabletop.training_data import HORIZON
 
 # (name, wrong instruction, held-out wording)
 SETTINGS = (("as trained", False, False), ("held-out wording", False, True), ("wrong instruction", True, False))
 
 
 def policy_actor(model: OctoModel, *, seed: int, window: int = WINDOW) -> PolicyStep:
-    """Returns a policy step for `evaluate`: the first action of a fresh chunk at each step."""
+    """Returns a policy step for `evaluate`, which must be used for one evaluation only.
+
+    It acts as Octo's `TemporalEnsembleWrapper` with `exp_weight` 0: the mean of what the chunks of this and the last steps say about now.
+    One draw of the diffusion head's noise then weighs less.
+    """
     statistics = model.action_statistics(DATASET)
     keys = iter(jax.random.split(jax.random.PRNGKey(seed), 1000))
+    chunks: deque[np.ndarray] = deque(maxlen=HORIZON)
 
     def act(seen: PolicyInput) -> np.ndarray:
         actions, _ = model.act(
             policy_observations(seen, window=window), model.create_tasks(texts=seen.instructions), rng=next(keys)
         )
-        return np.asarray(unnormalize_actions(np.asarray(actions)[:, 0], statistics))
+        chunks.appendleft(np.asarray(unnormalize_actions(np.asarray(actions), statistics)))
+        return np.mean([chunk[:, ahead] for ahead, chunk in enumerate(chunks)], axis=0)
 
     return act
 

@@ -103,6 +103,7 @@ def stream_batches(
     window: int,
     tasks_per_pair: int,
     under_way: float = 0.0,
+    carrying: float = 0.0,
     ahead: int = 4,
 ) -> Generator[dict[str, Any], None, None]:
     """Yields batches without end; closing the iterator ends its thread."""
@@ -112,7 +113,9 @@ def stream_batches(
 
     def fill() -> None:
         while not stopped.is_set():
-            drawn = sample_batch(data, rng, batch, tasks_per_pair=tasks_per_pair, under_way=under_way)
+            drawn = sample_batch(
+                data, rng, batch, tasks_per_pair=tasks_per_pair, under_way=under_way, carrying=carrying
+            )
             made = policy_batch(drawn, tokenizer, statistics, window=window, tasks_per_pair=tasks_per_pair)
             while not stopped.is_set():
                 try:

@@ -56,6 +56,8 @@ class Train:
     visited: tuple[Path, ...] = ()
     # How often a picture is labelled with a task that the hand looks to be at.
     under_way: float = 0.6
+    # The share of pictures drawn from those where the hand carries something.
+    carrying: float = 0.0
     # Ask the tokens where things are.
     auxiliary: bool = True
     seed: int = 0
@@ -94,6 +96,7 @@ class Train:
                     window=window,
                     tasks_per_pair=self.tasks_per_pair,
                     under_way=self.under_way,
+                    carrying=self.carrying,
                 )
                 parts: dict[str, Any] = {}
                 while state.samples < goal and time.monotonic() - started < 60 * self.minutes:

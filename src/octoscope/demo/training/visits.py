@@ -24,7 +24,7 @@ from octoscope.tabletop.renderer import TabletopRenderer
 from octoscope.tabletop.scenes import sample_scenes
 from octoscope.tabletop.shards import Shard, claim_folder, write_shard
 from octoscope.tabletop.state import State, concatenate, take
-from octoscope.tabletop.tasks import PICK_UP, PUSH, PUT_NEXT_TO, Task, sample_tasks
+from octoscope.tabletop.tasks import FAMILIES, PICK_UP, PUSH, PUT_NEXT_TO, Task, sample_tasks
 
 EPISODES_PER_SHARD = 50
 PAIRS_PER_EPISODE = 20
@@ -44,29 +44,30 @@ class Visits:
     episodes: int = 800
     # Of scenes, tasks and noise; another one for each policy.
     seed: int = 1
+    # One of pick_up, push, put_next_to, for what the policy does badly; else all of them.
+    family: str | None = None
 
     def __call__(self) -> None:
         """Writes the shards that are missing."""
         count = -(-self.episodes // EPISODES_PER_SHARD)
-        for _ in tqdm(
-            write_visits(self.output, self.checkpoint, shards=count, seed=self.seed), total=count, unit="shard"
-        ):
+        shards = write_visits(self.output, self.checkpoint, shards=count, seed=self.seed, family=self.family)
+        for _ in tqdm(shards, total=count, unit="shard"):
             pass
 
 
-def write_visits(folder: Path, checkpoint: str, *, shards: int, seed: int) -> Iterator[Path]:
+def write_visits(folder: Path, checkpoint: str, *, shards: int, seed: int, family: str | None = None) -> Iterator[Path]:
     """Writes what is missing of `shards` shards; yields each one's path once it is there.
 
     Raises:
       OutputError: If the folder holds the pictures of another seed or policy.
     """
     model = OctoModel.load_pretrained(checkpoint)
-    claim_folder(folder, {"seed": seed, "visited_by": model.checkpoint.digest()})
+    claim_folder(folder, {"seed": seed, "visited_by": model.checkpoint.digest(), "family": family})
     with TabletopRenderer() as renderer:
         for number in range(shards):
             path = folder / f"shard_{number:05d}.npz"
             if not path.exists():
-                write_shard(path, visit(model, renderer, seed=[seed, number]))
+                write_shard(path, visit(model, renderer, seed=[seed, number], family=family))
             yield path
 
 
@@ -77,11 +78,13 @@ def visit(
     seed: list[int],
     episodes: int = EPISODES_PER_SHARD,
     steps: int = EPISODE_STEPS,
+    family: str | None = None,
 ) -> Shard:
     """Returns pairs of moments of episodes that the policy acted, as many of each."""
     rng = np.random.default_rng(seed)
     state = sample_scenes(rng, episodes)
-    asked = rng.choice(list(_FAMILY_SHARES), size=len(state), p=list(_FAMILY_SHARES.values()))
+    shares = {FAMILIES.index(family): 1.0} if family else _FAMILY_SHARES
+    asked = rng.choice(list(shares), size=len(state), p=list(shares.values()))
     task = sample_tasks(rng, state)
     task = Task(asked, task.target, task.reference, task.direction)
     seen: list[PolicyInput] = []
