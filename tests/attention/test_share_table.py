@@ -6,7 +6,7 @@ from hand_made_runs import even_weights, hand_made_layout, hand_made_run
 
 from octoscope.attention.query import find_query
 from octoscope.attention.share_table import share_table, uniform_shares
-from octoscope.attention.shares import NOT_CAPTURED
+from octoscope.attention.shares import NOT_CAPTURED, attention_shares
 from octoscope.errors import SelectionError
 
 
@@ -61,6 +61,19 @@ def test_words_are_those_in_front_and_repeated_without_padding():
     table = share_table(hand_made_run())
     np.testing.assert_allclose(table.on_words(), table.of("words") + table.of("repeated words"))
     np.testing.assert_allclose(table.uniform_on_words()[1], 6 / 19)
+
+
+def test_neither_the_end_mark_nor_padding_counts_to_the_words():
+    """The share on words is that of the pieces that spell the instruction, by hand."""
+    layout = hand_made_layout().with_words(["\u2581the", "</s>", "<pad>"])
+    weights = np.arange(layout.size, dtype=float) / np.arange(layout.size).sum()
+    shares = attention_shares(layout, weights)
+    front, repeated = layout.find_spans("task_language")[0], layout.find_spans("obs_task_language")
+    for place, name in enumerate(("words", "</s> of words", "padding of words")):
+        assert shares[name] == pytest.approx(weights[front.start + place])
+        copies = sum(weights[span.start + place] for span in repeated)
+        assert shares[name.replace("words", "repeated words")] == pytest.approx(copies)
+    assert sum(shares.values()) == pytest.approx(1.0)
 
 
 def test_a_run_without_attention_to_words_says_so():

@@ -41,6 +41,15 @@ def test_a_skipped_step_breaks_the_curve_and_even_gaps_do_not():
     assert np.diff(sparse).max() == 1
 
 
+def test_samples_are_dots_that_are_joined_however_far_apart():
+    curve = Curve(np.full(4, 0.5), color=RED)
+    picture = render_line_panel([curve], steps=[1, 3, 6, 8], title="", top=1.0, sampled=True)
+    red = colored(picture, RED)
+    assert np.diff(np.nonzero(red.any(axis=0))[0]).max() == 1
+    thickness = red.sum(axis=0)
+    assert (thickness[thickness > 0] > np.median(thickness[thickness > 0]) + 1).any()
+
+
 def test_one_step_is_a_dot_and_a_dashed_curve_has_gaps():
     assert colored(line_panel([0.5]), RED).any()
     dashed = np.nonzero(colored(line_panel([0.5, 0.5], dashed=True), RED).any(axis=0))[0]

@@ -59,7 +59,24 @@ def attention_maps(
     """
     run.check_layers([layer])
     require_sight(run.layout, query)
-    weights = query.weights(run, step=step, layers=[layer])[0]
+    return cut_maps(run, query, query.weights(run, step=step, layers=[layer])[0], step=step, camera=camera)
+
+
+def cut_maps(
+    run: Run, query: QueryRow, values: Float[np.ndarray, "head key"], *, step: int, camera: str | None = None
+) -> tuple[AttentionMap, ...]:
+    """Returns any values of the keys cut the same way: a query's attention, or what a method makes of it.
+
+    Args:
+      run: The run.
+      query: Whose keys: they tell which patches it may look at.
+      values: One for each key of the sequence.
+      step: Step of the episode.
+      camera: Only this one; all by default.
+
+    Raises:
+      SelectionError: If the step or camera does not exist or was not captured, or no token of the policy has a place in an image.
+    """
     visible = visible_keys(run, query, step=step)
     frame_index, real = run.frame_index(step=step), run.timestep_pad_mask(step=step)
     maps: list[AttentionMap] = []
@@ -75,7 +92,7 @@ def attention_maps(
                 steps_back=run.layout.window - 1 - timestep,
                 frame_step=int(frame_index[timestep]),
                 frame=run.frame(name, time=int(frame_index[timestep])),
-                weights=weights[:, span.start : span.stop].reshape(-1, *grid),
+                weights=values[:, span.start : span.stop].reshape(-1, *grid),
                 valid=visible[span.start : span.stop].reshape(grid),
                 box=grid_box(span.source, run.transform(name)),
                 padded=not real[timestep],

@@ -15,7 +15,7 @@ from octoscope.attention.shares import NOT_CAPTURED, attention_shares
 from octoscope.errors import SelectionError, nearest
 from octoscope.runs.run import Run
 
-# The names that `attention_shares` gives to what spells the instruction; padding is not among them.
+# The names that `attention_shares` gives to what spells the instruction; end mark and padding are not among them.
 WORD_SHARES = ("words", "repeated words")
 
 
@@ -46,7 +46,7 @@ class ShareTable:
         return self.shares[..., self.names.index(name)]
 
     def on_words(self) -> Float[np.ndarray, "step layer head"]:
-        """Returns the share on all real words, in front and repeated; padding words are none.
+        """Returns the share on all real words, in front and repeated; padding and the end mark are none.
 
         Raises:
           SelectionError: If the run holds no attention to words.

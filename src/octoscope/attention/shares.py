@@ -4,7 +4,7 @@ import numpy as np
 
 from octoscope.array_typing import Float
 from octoscope.tokens.layout import TokenLayout, TokenSpan
-from octoscope.tokens.words import is_padding
+from octoscope.tokens.words import END_PIECE, PAD_PIECE
 
 NOT_CAPTURED = "not captured"
 
@@ -14,7 +14,8 @@ def attention_shares(
 ) -> dict[str, Float[np.ndarray, "*batch"]]:
     """Returns the weights summed over each kind of key; the shares of a query sum to 1.
 
-    Padding words are told apart from words, because Octo attends to both; so are the repeated copies of the instruction. A group of
+    Padding pieces and the end mark `</s>` are told apart from words, because Octo attends to all of them and only words say something; so
+    are the repeated copies of the instruction. A group of
     numbers has its name and timestep; so have the patches of cameras that several tokenizers look through. Cameras stacked into the
     same patches share one entry. Groups whose keys were not captured (NaN) have no share of their own: "not captured" is what the
     others leave of 1.
@@ -48,9 +49,12 @@ def _parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
     if span.source.kind == "language":
         kind = "words" if span.source.repeats is None else "repeated words"
         pieces = layout.pieces_of(span) or ("",) * span.size
-        words = [place for place, piece in zip(places, pieces, strict=True) if not is_padding(piece)]
-        padding = [place for place, piece in zip(places, pieces, strict=True) if is_padding(piece)]
-        return [(kind, words), (f"padding of {kind}", padding)]
+        ends, padding = (
+            [place for place, piece in zip(places, pieces, strict=True) if piece == other]
+            for other in (END_PIECE, PAD_PIECE)
+        )
+        words = [place for place in places if place not in (*ends, *padding)]
+        return [(kind, words), (f"{END_PIECE} of {kind}", ends), (f"padding of {kind}", padding)]
     return [(span.group, places)]
 
 

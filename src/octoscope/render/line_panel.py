@@ -45,6 +45,7 @@ def render_line_panel(
     width: int = 330,
     height: int = 190,
     label_width: int = 0,
+    sampled: bool = False,
 ) -> UInt8[np.ndarray, "{height} {width} 3"]:
     """Draws curves on a linear scale from `bottom` to `top`, later curves over earlier ones.
 
@@ -61,6 +62,7 @@ def render_line_panel(
       width: Of the panel, in pixels.
       height: Of the panel, in pixels.
       label_width: Room for the labels at the right; by default what they need. Give panels of one page the same.
+      sampled: The steps are samples: each is a dot, joined to the next however far apart they are.
 
     >>> curve = Curve(np.array([0.1, 0.3, 0.2]), "words")
     >>> render_line_panel([curve], steps=[0, 1, 2], title="share", top=0.3).shape
@@ -75,7 +77,7 @@ def render_line_panel(
     canvas = Image.new("RGB", (width, height), PAPER)
     draw_text(canvas, (0, 2), shortened(title, width=width, size=_TITLE_SIZE), size=_TITLE_SIZE)
     _draw_axes(canvas, plot, ticks, x_label)
-    canvas.paste(_curves_picture(canvas, plot, curves, steps))
+    canvas.paste(_curves_picture(canvas, plot, curves, steps, sampled=sampled))
     _draw_labels(canvas, plot, curves, room)
     return np.asarray(canvas)
 
@@ -115,15 +117,17 @@ def _draw_axes(canvas: Image.Image, plot: _Plot, ticks: Sequence[float], x_label
         draw_text(canvas, (round(plot.x(step)), below), text, size=_TEXT_SIZE, color=QUIET_INK, anchor=anchor)
 
 
-def _curves_picture(canvas: Image.Image, plot: _Plot, curves: Sequence[Curve], steps: Sequence[int]) -> Image.Image:
+def _curves_picture(
+    canvas: Image.Image, plot: _Plot, curves: Sequence[Curve], steps: Sequence[int], *, sampled: bool
+) -> Image.Image:
     fine = canvas.resize((canvas.width * _FINE, canvas.height * _FINE), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(fine)
     for curve in curves:
-        for piece in _pieces(curve, steps):
+        for piece in _pieces(curve, steps, sampled=sampled):
             points = [(plot.x(float(step)) * _FINE, plot.y(value) * _FINE) for step, value in piece]
             wide = max(1, round(curve.width * _FINE))
-            if len(points) == 1:
-                (x, y), radius = points[0], curve.width * _FINE
+            for x, y in points if sampled or len(points) == 1 else []:
+                radius = curve.width * _FINE
                 draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=curve.color)
             for stroke in _strokes(points) if curve.dashed else [points]:
                 if len(stroke) > 1:
@@ -131,14 +135,14 @@ def _curves_picture(canvas: Image.Image, plot: _Plot, curves: Sequence[Curve], s
     return fine.resize(canvas.size, Image.Resampling.BOX)
 
 
-def _pieces(curve: Curve, steps: Sequence[int]) -> list[list[tuple[int, float]]]:
-    """Returns the unbroken pieces of a curve: without NaN, and without a skipped step where steps are mostly neighbours."""
+def _pieces(curve: Curve, steps: Sequence[int], *, sampled: bool) -> list[list[tuple[int, float]]]:
+    """Returns the unbroken pieces of a curve: without NaN, and, unless the steps are samples, without a skipped step."""
     apart = min((b - a for a, b in itertools.pairwise(steps)), default=1)
     pieces: list[list[tuple[int, float]]] = []
     before = None
     for step, value in zip(steps, curve.values, strict=True):
         if not np.isnan(value):
-            if before is None or step - before > apart:
+            if before is None or (step - before > apart and not sampled):
                 pieces.append([])
             pieces[-1].append((step, float(value)))
         before = None if np.isnan(value) else step

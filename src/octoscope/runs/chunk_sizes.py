@@ -23,12 +23,12 @@ def steps_per_shard(bytes_per_step: int) -> int:
 
 
 def step_chunks(
-    shape: tuple[int, ...], *, steps: int, shard_steps: int | None
+    shape: tuple[int, ...], *, steps: int, shard_steps: int | None, layered: bool = True
 ) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
     """Returns chunks and shards of an array with a step's `shape`, for a run of `steps`.
 
-    With `shard_steps` the first axis (layer) is split into chunks that lie in one shard; without, the array is small and a thousand
-    steps share a chunk.
+    With `shard_steps` a shard holds so many steps, and a chunk is one layer of a step (the first axis of `shape`) or, not `layered`, one
+    step; without, the array is small and a thousand steps share a chunk.
 
     >>> step_chunks((12, 12, 17, 690), steps=100, shard_steps=9)
     ((1, 1, 12, 17, 690), (9, 12, 12, 17, 690))
@@ -36,7 +36,8 @@ def step_chunks(
     ((100, 690), None)
     """
     if shard_steps is not None:
-        return (1, 1, *shape[1:]), (shard_steps, *shape)
+        chunk = (1, *shape[1:]) if layered else shape
+        return (1, *chunk), (shard_steps, *shape)
     return (min(steps, _SMALL_STEPS), *shape), None
 
 

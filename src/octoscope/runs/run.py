@@ -11,7 +11,9 @@
     actions_robot        (step, horizon, robot_dim)       in the dataset's units; absent without statistics
     recorded_actions     (time, recorded_dim)             absent when the episode has none
     masks/CAMERA         (time, height, width)            which object each pixel shows; absent when the episode has no masks
+    encodings/POINT      (step, ...)                      encodings at a named point; (...) where the instruction alone makes them
     target_id            (time,)                          which of these objects the instruction names; with masks only
+    object_color, object_shape  (time, object)            what each object of the masks is, as the dataset numbers it; with masks only
 
 The manifest, in the group's attributes, says which policy, episode, instruction, seed and layout all this belongs to.
 """
@@ -29,6 +31,8 @@ from zarr.abc.store import Store
 from octoscope.array_typing import Bool, Float, Int, UInt8
 from octoscope.errors import RunError, SelectionError, nearest
 from octoscope.runs.attention_selection import AttentionSelection
+from octoscope.runs.encoding_point import EncodingPoint
+from octoscope.runs.recent_reads import RecentReads
 from octoscope.runs.unfinished import Unfinished
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
@@ -36,6 +40,8 @@ from octoscope.tokens.layout import TokenLayout
 # 1: one file per step, all layers and keys. 2: shards, a selection of layers and keys, coordinates.
 FORMAT = 2
 _READABLE = (1, 2)
+# Up to this many bytes a step, the attention of a group is read whole.
+_SMALL_STEP = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -142,9 +148,12 @@ class Run:
           SelectionError: If the group's attention, the step or a layer asked for is not in the run.
         """
         stored, at = self._attention(query_group), self.index_of(step)
+        few = stored.nbytes // stored.shape[0] <= _SMALL_STEP
         asked = range(self.num_layers) if layers is None else self.check_layers(layers)
-        # All layers of a step are read at once; of some, a chunk each.
-        whole = np.asarray(stored[at]) if layers is None else None
+        # All layers of a step are read at once, and kept for whoever asks for the next layer; of some of a large step, a chunk each.
+        whole = (
+            self._reads(f"attention/{query_group}", at) if few else np.asarray(stored[at]) if layers is None else None
+        )
         rows = self.layout.find_spans(query_group, timestep=-1)[0].size
         keys = self.selection.key_places(self.layout)
         weights = np.full((len(asked), self.num_heads, rows, self.layout.size), np.nan, np.float32)
@@ -204,25 +213,52 @@ class Run:
 
     def frame(self, camera: str, *, time: int) -> UInt8[np.ndarray, "height width 3"]:
         """Returns a frame of the episode as recorded."""
-        return np.asarray(self._array(f"frames/{camera}")[time])
+        return self._reads(f"frames/{camera}", time)
 
     def named_object(self, camera: str, *, time: int) -> Bool[np.ndarray, "height width"] | None:
         """Returns where a frame shows the object that the instruction names, or None when the episode has no masks."""
         if f"masks/{camera}" not in self.group:
             return None
-        return np.asarray(self._array(f"masks/{camera}")[time]) == np.asarray(self._array("target_id")[time])
+        return self._reads(f"masks/{camera}", time) == self._reads("target_id", time)
 
     def frame_index(self, *, step: int) -> Int[np.ndarray, " window"]:
         """Returns which frame of the episode each timestep of the window shows."""
-        return np.asarray(self._array("frame_index")[self.index_of(step)])
+        return self._reads("frame_index", self.index_of(step))
 
     def timestep_pad_mask(self, *, step: int) -> Bool[np.ndarray, " window"]:
         """Returns False where a timestep is padded history."""
-        return np.asarray(self._array("timestep_pad_mask")[self.index_of(step)])
+        return self._reads("timestep_pad_mask", self.index_of(step))
 
     def token_pad(self, *, step: int) -> Bool[np.ndarray, " token"]:
         """Returns True where a token was masked out as a key."""
-        return np.asarray(self._array("token_pad")[self.index_of(step)])
+        return self._reads("token_pad", self.index_of(step))
+
+    @property
+    def encoding_points(self) -> tuple[EncodingPoint, ...]:
+        """Points whose encodings are stored, with shapes and axes, in the order of the forward; none unless they were asked for."""
+        return tuple(EncodingPoint.from_json(point) for point in self.manifest.get("encodings", ()))
+
+    def encoding(self, point: str, *, step: int | None = None) -> Float[np.ndarray, "..."]:
+        """Returns the encodings at one point, in float32: (step, ...), or (...) of one step.
+
+        What depends on the instruction alone is stored once, and never has an axis of steps.
+
+        Args:
+          point: Name such as "blocks.3.residual".
+          step: Step of the episode; all that the run holds by default.
+
+        Raises:
+          SelectionError: If the run does not hold that point or step.
+        """
+        known = {found.name: found for found in self.encoding_points}
+        if point not in known:
+            raise SelectionError(
+                f"The run holds no encodings '{point}'.{nearest(point, known)} It holds: {', '.join(known) or 'none'}. "
+                f"Capture them with --encodings '{point}'."
+            )
+        stored = self._array(f"encodings/{point}")
+        index = slice(None) if step is None else self.index_of(step)
+        return np.asarray(stored[:] if known[point].constant else stored[index], np.float32)
 
     @property
     def actions(self) -> Float[np.ndarray, "step horizon dim"]:
@@ -247,10 +283,21 @@ class Run:
             )
         return self._array(f"attention/{query_group}")
 
+    @functools.cached_property
+    def _reads(self) -> RecentReads:
+        return RecentReads(lambda name, index: np.array(self._array(name)[index]))
+
+    @functools.cached_property
+    def _opened(self) -> dict[str, zarr.Array]:
+        return {}
+
     def _array(self, name: str) -> zarr.Array:
-        array = self.group[name]
-        assert isinstance(array, zarr.Array), f"{name} is an array in every run"
-        return array
+        # Opening an array takes as long as reading a small one.
+        if name not in self._opened:
+            array = self.group[name]
+            assert isinstance(array, zarr.Array), f"{name} is an array in every run"
+            self._opened[name] = array
+        return self._opened[name]
 
 
 def _check_finished(path: Path) -> None:

@@ -24,7 +24,7 @@ from octoscope.runs.unfinished import Unfinished
 
 # Arrays that are there from the beginning, read slice by slice: by name, the array and the names of its axes.
 WholeArrays = Mapping[str, tuple[np.ndarray | zarr.Array, tuple[str, ...]]]
-_ATTENTION = "attention/"
+_ATTENTION, _ENCODINGS = "attention/", "encodings/"
 
 
 @contextlib.contextmanager
@@ -185,8 +185,8 @@ class RunWriter:
         )
 
     def _shard_steps(self, arrays: StepArrays) -> int:
-        weights = sum(array.nbytes for name, (array, _) in arrays.items() if name.startswith(_ATTENTION))
-        return min(self._steps, steps_per_shard(weights))
+        large = sum(array.nbytes for name, (array, _) in arrays.items() if name.startswith((_ATTENTION, _ENCODINGS)))
+        return min(self._steps, steps_per_shard(large))
 
     @_every_chunk()
     def _flush(self) -> None:
@@ -200,8 +200,9 @@ class RunWriter:
                 if "/" in name:
                     # Before the array, which would else be there without its group after a kill in between.
                     self._group.require_group(name.rpartition("/")[0])
-                split = shard_steps if name.startswith(_ATTENTION) else None
-                chunks, shards = step_chunks(first.shape, steps=self._steps, shard_steps=split)
+                split = shard_steps if name.startswith((_ATTENTION, _ENCODINGS)) else None
+                layered = name.startswith(_ATTENTION)
+                chunks, shards = step_chunks(first.shape, steps=self._steps, shard_steps=split, layered=layered)
                 shape = (self._steps, *first.shape)
                 self._create_array(self._group, name, shape, first.dtype, chunks, shards, ("step", *dimensions))
             target = self._group[name]

@@ -1,4 +1,4 @@
-"""Whether a run is whole and consistent: every chunk there and readable, rows that sum to 1, masked keys that are 0."""
+"""Whether a run is whole and consistent: every chunk there and readable, rows that sum to 1, masked keys that are 0, finite encodings."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ def verify_run(run: Run) -> list[str]:
     problems = list(_missing_files(run))
     problems += _unreadable(run)
     # What cannot be read cannot be checked further.
-    return problems or [*_indices(run), *_weights(run)]
+    return problems or [*_indices(run), *_weights(run), *_encodings(run)]
 
 
 def _missing_files(run: Run) -> Iterator[str]:
@@ -54,6 +54,7 @@ def _indices(run: Run) -> Iterator[str]:
         "token_pad",
         "actions",
         *(f"attention/{g}" for g in run.query_groups),
+        *(f"encodings/{point.name}" for point in run.encoding_points if not point.constant),
     }
     arrays = dict(stored_arrays(run.group))
     for name in sorted(expected - set(arrays)):
@@ -87,6 +88,25 @@ def _weights(run: Run) -> Iterator[str]:
             f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
         )
         yield f"{problem} at step {shown}"
+
+
+def _encodings(run: Run) -> Iterator[str]:
+    arrays = dict(stored_arrays(run.group))
+    for point in run.encoding_points:
+        name = f"encodings/{point.name}"
+        if name not in arrays:
+            # What comes step by step was missed already.
+            if point.constant:
+                yield f"{name}: the array is missing"
+            continue
+        array = arrays[name]
+        shape = array.shape if point.constant else array.shape[1:]
+        if shape != point.shape:
+            yield f"{name}: shape {shape}, the manifest says {point.shape}"
+        for start in range(0, array.shape[0], (array.shards or array.chunks)[0]):
+            if not np.isfinite(np.asarray(array[start : start + (array.shards or array.chunks)[0]])).all():
+                yield f"{name}: encodings that are not finite"
+                break
 
 
 def _row_problems(weights: np.ndarray, visible: np.ndarray, keys: np.ndarray, tolerance: float) -> Iterator[str]:

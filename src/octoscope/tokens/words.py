@@ -33,8 +33,3 @@ def words_of_pieces(pieces: Sequence[str]) -> tuple[Word, ...]:
         else:
             words.append(Word(text, (position,)))
     return tuple(words)
-
-
-def is_padding(piece: str) -> bool:
-    """Returns True for a piece that only fills the instruction up; Octo attends to those like to words."""
-    return piece == PAD_PIECE
