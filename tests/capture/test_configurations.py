@@ -243,7 +243,7 @@ def test_what_reads_only_words_has_a_run_and_nothing_to_draw(tmp_path):
     episode = tiny_episode(cameras=())
     run = osc.attend(model, episode, steps=[1], dtype="float32")
     shares = attention_shares(run.layout, run.attention("readout_action", step=1))
-    assert set(shares) == {"words", "repeated words", "readout_action"}
+    assert set(shares) == {"words", "repeated words", "</s> of words", "</s> of repeated words", "readout_action"}
     np.testing.assert_allclose(sum(shares.values()), 1.0, atol=1e-5)
     with pytest.raises(SelectionError, match="No token of this policy has a place in a recorded image"):
         render_attention_sheet(run, step=1, layer=0)

@@ -11,6 +11,7 @@ from zarr.abc.store import Store
 from zarr.storage import MemoryStore
 
 from octoscope.array_typing import UInt8
+from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.interrupt import StopAfterStep
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.capture.provenance import run_manifest
@@ -21,7 +22,7 @@ from octoscope.octo.model import OctoModel
 from octoscope.runs.attention_selection import AttentionSelection, default_query_groups
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
-from octoscope.runs.run_writer import RunWriter, WholeArrays, open_finished
+from octoscope.runs.run_writer import RunWriter, open_finished
 from octoscope.tokens.layout import TokenLayout
 
 __all__ = ["attend", "default_query_groups", "episode_layout"]
@@ -43,6 +44,7 @@ def attend(
     seed: int = 0,
     dtype: str = "float16",
     compute: str = "exact",
+    encodings: str | Sequence[str] = (),
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = False,
@@ -72,13 +74,16 @@ def attend(
         and the readout are equal within 1e-5. It falls back to "exact" where prefix rows ("all" among them) are kept, or the policy's
         prefix looks beyond itself. "bf16": "fast" with the factors of the transformer's products rounded to bfloat16, which moves
         up to 0.4 % of a row's weight in the embedded policy; for GPUs. What was done is in the manifest.
+      encodings: Points whose encodings are kept besides, by name or pattern ("blocks.*.residual"; see docs/encodings.md), as `dtype`.
+        They are computed by the exact forward, run a second time, so that they change no bit of an action. None by default.
       resume: Go on with the unfinished run at the path; return a finished one as it is.
       overwrite: Replace the run at the path, once the new one is whole; begin an unfinished one anew.
       progress: Show a progress bar.
 
     Raises:
       EpisodeError: If policy and episode share no camera, numbers are missing or of another shape, or there is no task.
-      SelectionError: If a step, layer, token group or observation key does not exist, or `compute` does not cover them.
+      SelectionError: If a step, layer, token group, observation key or point does not exist, `compute` does not cover them, or an
+        encoding is too large for `dtype`.
       OutputError: If `store` exists already, cannot be written, or is being written by another process.
       RunError: If the run to go on with was begun with other arguments.
       Interrupted: After Ctrl-C, when the step at hand was finished and kept.
@@ -94,7 +99,10 @@ def attend(
     selection = AttentionSelection.choose(
         layout, num_layers=model.num_layers, query_groups=query_groups, key_groups=key_groups, layers=layers
     )
-    capture = StepCapture(model, observations, tasks, layout, selection, seed, dtype, compute)
+    stream = (
+        EncodingStream.plan_for(model, observations.at(steps[0]), tasks, encodings, dtype=dtype) if encodings else None
+    )
+    capture = StepCapture(model, observations, tasks, layout, selection, seed, dtype, compute, stream)
     manifest = run_manifest(
         model,
         observations,
@@ -106,12 +114,15 @@ def attend(
         seed=seed,
         dtype=dtype,
         compute=capture.compute,
+        encodings=() if stream is None else stream.points,
     )
     finished = open_finished(store, manifest=manifest) if resume and isinstance(store, str | Path) else None
     if finished is not None:
         return finished
     target = MemoryStore() if store is None else store
     whole = _whole_arrays(episode, layout, selection, steps)
+    if stream is not None:
+        whole |= stream.constants(observations.at(steps[0]))
     with RunWriter(target, manifest=manifest, whole=whole, resume=resume, overwrite=overwrite) as writer:
         stopped = _write_steps(writer, capture, steps, progress=progress)
     if stopped:
@@ -131,14 +142,13 @@ def episode_layout(
 
 def _write_steps(writer: RunWriter, capture: StepCapture, steps: Sequence[int], *, progress: bool) -> bool:
     """Makes the steps that are not there yet; returns whether Ctrl-C was pressed during the last one."""
-    size = capture.selection.bytes_per_step(capture.layout, num_heads=capture.model.num_heads, dtype=capture.dtype)
     with (
         tqdm(
             total=len(steps),
             initial=writer.written,
             desc=f"attend {capture.observations.episode.name}",
             unit="step",
-            postfix=f"{readable_bytes(size)} a step",
+            postfix=f"{readable_bytes(capture.bytes_per_step)} a step",
             disable=not progress,
         ) as bar,
         StopAfterStep(lambda: bar.set_postfix_str("stopping after this step; Ctrl-C again stops at once")) as stop,
@@ -165,7 +175,7 @@ def _check_steps(episode: Episode, steps: Sequence[int] | None) -> list[int]:
 
 def _whole_arrays(
     episode: Episode, layout: TokenLayout, selection: AttentionSelection, steps: Sequence[int]
-) -> WholeArrays:
+) -> dict[str, tuple[Any, tuple[str, ...]]]:
     """Returns the frames and recorded actions, and what the indices of the other arrays stand for."""
     places = {f"query_{group}": selection.query_places(layout, group) for group in selection.query_groups}
     attention = {"step": steps, "layer": selection.layers, "key": selection.key_places(layout), **places}
@@ -177,6 +187,10 @@ def _whole_arrays(
         if f"mask_{camera}" in episode.extras and "target_id" in episode.extras:
             whole[f"masks/{camera}"] = (np.asarray(episode.extras[f"mask_{camera}"]), axes[:3])
             whole["target_id"] = (np.asarray(episode.extras["target_id"]), ("time",))
+    if "target_id" in episode.extras:
+        # What each number of the masks is.
+        known = [name for name in ("object_color", "object_shape") if name in episode.extras]
+        whole |= {name: (np.asarray(episode.extras[name]), ("time", "object")) for name in known}
     if episode.actions is not None:
         whole["recorded_actions"] = (np.asarray(episode.actions), ("time", "recorded_dim"))
     return whole

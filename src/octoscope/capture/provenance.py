@@ -13,6 +13,7 @@ import numpy as np
 from octoscope.capture.observations import EpisodeObservations
 from octoscope.octo.model import OctoModel
 from octoscope.runs.attention_selection import AttentionSelection
+from octoscope.runs.encoding_point import EncodingPoint
 from octoscope.tokens.layout import TokenLayout
 
 # Hashing a large checkpoint takes seconds; over a whole dataset once is enough.
@@ -31,6 +32,7 @@ def run_manifest(
     seed: int,
     dtype: str,
     compute: str = "exact",
+    encodings: Sequence[EncodingPoint] = (),
 ) -> dict[str, Any]:
     """Returns the manifest of a run; nothing in it depends on when or where it is made, but for versions and the kind of device."""
     episode = observations.episode
@@ -59,6 +61,8 @@ def run_manifest(
         **selection.to_manifest(),
         "dtype": dtype,
         "compute": compute,
+        # Only where asked for, so that a run without is what it was before there were encodings.
+        **({"encodings": [point.to_json() for point in encodings]} if encodings else {}),
         "layout": layout.to_json(),
         "transforms": {camera: dataclasses.asdict(t) for camera, t in observations.transforms.items()},
     }

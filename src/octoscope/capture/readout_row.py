@@ -58,6 +58,7 @@ class ReadoutRow:
         rng: Array | None = None,
         head: str | None = None,
         embodiment_action_dim: int | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> "ReadoutRow":
         """Runs the policy once, and keeps the keys and values of every layer.
 
@@ -69,6 +70,7 @@ class ReadoutRow:
             jax.random.fold_in(jax.random.PRNGKey(seed), step).
           head: Which action head; "action" by default.
           embodiment_action_dim: Action dimensions the robot has; the rest stays noise.
+          params: Other parameters of the same shapes; the policy's own by default.
 
         Raises:
           ObservationError: If a shape is not what the policy was made for, or there is more than one example.
@@ -85,8 +87,9 @@ class ReadoutRow:
         span = readout_span(layout, model.module.heads[head].readout_key)
         programs = _programs_of(model, span, head, embodiment_action_dim)
         rng = jax.random.PRNGKey(0) if rng is None else rng
-        kept = programs.keep(model.params, dict(observations), dict(tasks), pad, rng)
-        return cls(programs, model.params, layout, kept, rng)
+        params = model.params if params is None else params
+        kept = programs.keep(params, dict(observations), dict(tasks), pad, rng)
+        return cls(programs, params, layout, kept, rng)
 
     @property
     def actions(self) -> Float32[np.ndarray, "horizon dim"]:
@@ -106,15 +109,24 @@ class ReadoutRow:
         Raises:
           SelectionError: If the chunk has no such entry, or the head chooses bins, which have no gradient.
         """
-        head = self.programs.action_head
-        if isinstance(head, DiscreteActionHead):
-            raise SelectionError(
-                f"The head '{self.programs.head}' chooses bins, so its actions have no gradient. Use `knock_out` instead."
-            )
         chosen = np.zeros(self.kept.actions.shape, np.float32)
         steps = _entries("horizon_step", horizon_step, chosen.shape[0])
         chosen[steps, _entries("dimension", dimension, chosen.shape[1])] = 1.0
-        return np.asarray(self.programs.gradients(self.params, self.kept, self.rng, chosen))
+        return self.weighted_gradients(chosen)
+
+    def weighted_gradients(
+        self, weights: Float32[np.ndarray, "horizon dim"]
+    ) -> Float32[np.ndarray, "layer head query key"]:
+        """Returns the same of a sum of the action's entries, each times its weight.
+
+        Raises:
+          SelectionError: If the head chooses bins, which have no gradient.
+        """
+        if isinstance(self.programs.action_head, DiscreteActionHead):
+            raise SelectionError(
+                f"The head '{self.programs.head}' chooses bins, so its actions have no gradient. Use `knock_out` instead."
+            )
+        return np.asarray(self.programs.gradients(self.params, self.kept, self.rng, weights))
 
     def knock_out(
         self, sets: Bool[np.ndarray, "set key"], *, layers: Sequence[int] | None = None

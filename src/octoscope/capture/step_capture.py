@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.lean_episode import LeanEpisode
 from octoscope.capture.numbers import normalization_type
 from octoscope.capture.observations import EpisodeObservations
@@ -44,6 +45,8 @@ class StepCapture:
     dtype: str
     # What was asked for, of `COMPUTE`.
     asked: str = "exact"
+    # Encodings that are kept; they come from a forward beside the one that acts.
+    encodings: EncodingStream | None = None
 
     @property
     def compute(self) -> str:
@@ -78,7 +81,15 @@ class StepCapture:
         if statistics is not None:
             robot = unnormalize_actions(arrays["actions"][0], statistics, normalization_type(self.model.config))
             arrays["actions_robot"] = (np.asarray(robot, np.float32), ("horizon", "robot_dim"))
+        if self.encodings is not None:
+            arrays |= self.encodings.arrays_at(observation)
         return arrays
+
+    @property
+    def bytes_per_step(self) -> int:
+        """What one step takes before compression."""
+        weights = self.selection.bytes_per_step(self.layout, num_heads=self.model.num_heads, dtype=self.dtype)
+        return weights + (0 if self.encodings is None else self.encodings.bytes_per_step)
 
     def _act(
         self, observation: Mapping[str, Any], step: int, frame_index: np.ndarray

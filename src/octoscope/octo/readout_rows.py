@@ -197,4 +197,5 @@ def _gather(weights: Array, values: Array) -> Float[Array, "query head channel"]
 
 
 def _is_key_or_value(module: Any, method: str) -> bool:
-    return module.path[:2] == ("octo_transformer", "BlockTransformer_0") and module.name in ("key", "value")
+    # The name first: modules that belong to none have no path, such as the one that turns bins into numbers.
+    return module.name in ("key", "value") and module.path[:2] == ("octo_transformer", "BlockTransformer_0")
