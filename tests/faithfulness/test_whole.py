@@ -1,6 +1,7 @@
 """The whole way: scores, dropped tokens, language use, sanity, and their commands, on a tiny policy."""
 
 import dataclasses
+import importlib.util
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from octoscope.errors import EpisodeError, SelectionError
 from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.drop_tokens import drop_tokens
 from octoscope.faithfulness.language_use import language_use
+from octoscope.faithfulness.methods import METHODS
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.score_table import SCORES
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.faithfulness.step_maps import METHODS
 from octoscope.faithfulness.token_dropper import TokenDropper, kept_places
 from octoscope.interventions.descriptions import MaskKeys
 from octoscope.interventions.intervene import intervene, noise_key
@@ -78,9 +79,14 @@ def test_tables_say_what_was_done_and_what_it_costs(table):
     text = table.to_markdown()
     assert "6 steps of 3 episodes" in text
     assert "occlusion: grey, compared with occlusion by surroundings" in text
-    assert "| 8 forwards |" in text
-    assert len(table.to_csv().splitlines()) == 1 + len(METHODS) * len(SCORES)
-    assert len(table.curves_csv().splitlines()) == 1 + len(METHODS) * 2 * 5
+    assert "| forwards | backwards | readout passes |" in text
+    costs = {line.split(" | ")[0][2:]: line.split(" | ")[-3:] for line in text.splitlines() if line.startswith("| ")}
+    assert costs["occlusion"] == ["9", "-", "- |"]
+    assert costs["integrated gradients"] == ["3", "2", "- |"]
+    assert costs["readout knock-outs (direct path only)"] == ["1", "-", "8 |"]
+    assert "best head also takes occlusion in the other episodes" in text
+    assert len(table.score_columns().to_csv().splitlines()) == 1 + len(METHODS) * len(SCORES)
+    assert len(table.curve_columns().to_csv().splitlines()) == 1 + len(METHODS) * 2 * 5
 
 
 def test_pictures_of_the_scores(table):
@@ -156,13 +162,13 @@ def test_language_use_swaps_in_the_other_episodes_words(model, episodes):
     assert swapped.low <= swapped.mean <= swapped.high
     assert all(((one.share > 0) & (one.share < 1)).all() for one in found.episodes)
     assert f"{swapped.mean:.3f}" in found.sentence()
-    assert len(found.to_csv().splitlines()) == 7
+    assert len(found.columns().to_csv().splitlines()) == 7
     assert render_language_effect(found).std() > 1
     with pytest.raises(EpisodeError, match="no other words to swap in"):
         language_use(model, episodes[:1], steps=1)
 
 
-def test_the_commands_write_their_folders(model, folder, episodes, capsys):
+def test_the_commands_write_their_folders(model, folder, episodes, capsys, monkeypatch):
     data = folder / "data"
     write_rlds(data, name="tiny_dataset", episodes={"train": episodes})
     common = [str(folder / "policy"), str(data), "--batch", "8", "-o", str(folder / "out"), "--device", "cpu"]
@@ -176,13 +182,10 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys):
     assert written == {
         "ablation/effects.csv",
         "ablation/step_2.png",
-        *(
-            f"faithfulness/{name}"
-            for name in ("scores.md", "scores.csv", "curves.csv", "scores.png", "curves.png", "maps.png", "sanity.md")
-        ),
-        *(f"drop_tokens/{name}" for name in ("errors.md", "errors.csv", "curves.png", "kept.png")),
-        "language/language.png",
-        "language/steps.csv",
+        *(f"faithfulness/{name}" for name in ("scores.md", "scores.png", "curves.png", "maps.png", "sanity.md")),
+        *(f"faithfulness/{name}.{kind}" for name in ("scores", "curves") for kind in ("csv", "parquet")),
+        *(f"drop_tokens/{name}" for name in ("errors.md", "errors.csv", "errors.parquet", "curves.png", "kept.png")),
+        *(f"language/{name}" for name in ("language.png", "steps.csv", "steps.parquet")),
     }
     assert "wrist blanked grey" in capsys.readouterr().out
     with pytest.raises(SystemExit) as stopped:
@@ -193,3 +196,11 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys):
     with pytest.raises(SystemExit):
         main(["language", *common])
     assert "already holds results" in capsys.readouterr().err
+    # Without pyarrow the same command writes CSV alone, and says how to get the rest.
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "pyarrow" else find(name, *rest)
+    )
+    main(["language", *common, "--steps", "1", "--noises", "1", "--overwrite"])
+    assert 'pip install "octoscope[parquet]"' in capsys.readouterr().out
+    assert sorted(path.name for path in (folder / "out" / "language").iterdir()) == ["language.png", "steps.csv"]

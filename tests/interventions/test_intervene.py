@@ -197,4 +197,27 @@ def test_the_sheet_has_a_line_for_each_intervention(found):
     sheet = render_ablation_sheet(found)
     one = render_ablation_sheet(dataclasses.replace(found, effects=found.effects[:1]))
     assert sheet.dtype == np.uint8
-    assert sheet.shape[0] - one.shape[0] == (len(found.effects) - 1) * 134
+    rows = [118 if effect.pictures or effect.masked else 72 for effect in found.effects[1:]]
+    assert sheet.shape[0] - one.shape[0] == sum(rows)
+
+
+def test_masked_keys_have_the_fast_knock_out_beside_the_rerun(two_cameras, masked_episode, found):
+    """Hidden from the readout alone, by a full rerun: what the fast pass over the readout gives."""
+    asked = [
+        MaskKeys(camera="wrist"),
+        MaskKeys(camera="wrist", from_group="readout_action"),
+        MaskKeys(words=("ball",)),
+        MaskKeys(words=("ball",), from_group="readout_action"),
+        MaskKeys(camera="wrist", from_group="obs_primary"),
+        BlankCamera("wrist"),
+    ]
+    wrist, from_readout, word, word_from_readout, elsewhere, blanked = intervene(
+        two_cameras, masked_episode, STEP, asked, noises=0, controls=0
+    ).effects
+    for everywhere, alone in ((wrist, from_readout), (word, word_from_readout)):
+        # Denoising takes other orders of sums further apart: actions here reach 5.
+        assert everywhere.direct == pytest.approx(alone.size, abs=1e-4)
+        assert everywhere.direct == pytest.approx(alone.direct)
+        assert everywhere.direct != pytest.approx(everywhere.size, abs=5e-5)
+    assert np.isnan([elsewhere.direct, blanked.direct]).all()
+    assert sum(not np.isnan(effect.direct) for effect in found.effects) >= 5

@@ -1,11 +1,12 @@
 """Feature maps and kernels of a layer as grids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Num
 
 from octoscope.array_typing import Float, UInt8
+from octoscope.cnn.filter_picture import as_shown
 from octoscope.cnn.filter_results import layer_title
 from octoscope.cnn.graph import GraphNetwork
 from octoscope.cnn.network import Network, check_filters, find_layer
@@ -17,7 +18,7 @@ from octoscope.render.picture_sheet import PictureRow, PictureTile, render_pictu
 
 _MAPS_NOTE = (
     "Each tile is one filter's map, first row at the top, in the layer's own units: magma from the bottom to the top of the scale named "
-    "above. What is 0 behind a ReLU is black. Each filter's largest value stands beside or below it."
+    "above. What is 0 behind a ReLU is black. Beside or below each: its largest value, or what is said there."
 )
 _KERNEL_NOTE = (
     "Each tile is one kernel. Colour kernels of the first layer: middle grey is 0, the tile's largest magnitude is full colour. Kernels "
@@ -43,6 +44,8 @@ def render_feature_maps(
     *,
     most: int | None = 64,
     shared_scale: bool = True,
+    notes: Mapping[int, str] | None = None,
+    order: str = "as chosen",
 ) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
     """Returns a grid of feature maps.
 
@@ -53,6 +56,8 @@ def render_feature_maps(
       filters: Which, in this order; the strongest on this picture first by default.
       most: How many of the strongest, where `filters` is not given; None for all.
       shared_scale: One scale for all maps; False stretches each by itself, so that weak ones show, and says so.
+      notes: What stands below a filter's map instead of its largest value, such as its effect on the action.
+      order: What `filters` go by, for the line under the title.
 
     Raises:
       SelectionError: If layer or filter does not exist.
@@ -63,15 +68,16 @@ def render_feature_maps(
     """
     found = find_layer(network, layer)
     activation = np.asarray(network.activation(as_image(picture), found.name)[0])
-    order = "strongest first" if filters is None else "as chosen"
+    order = "strongest first" if filters is None else order
     chosen = strongest_filters(activation, most) if filters is None else list(filters)
     check_filters(found, chosen)
     maps = [activation[..., number] for number in chosen]
     whole = ColorScale.spanning(maps)
-    tiles = []
+    tiles = [PictureTile("picture", as_shown(np.asarray(picture, np.float32)))]
     for number, one in zip(chosen, maps, strict=True):
         scale = whole if shared_scale else ColorScale.spanning([one])
-        tiles.append(PictureTile(f"filter {number}", scale.colors(one), f"max {short_number(float(one.max()))}"))
+        note = (notes or {}).get(number, f"max {short_number(float(one.max()))}")
+        tiles.append(PictureTile(f"filter {number}", scale.colors(one), note))
     silent = int((activation.max(axis=(0, 1)) <= 0).sum())
     span = (
         f"{whole.vmin:.3g} to {whole.vmax:.3g}, one scale"

@@ -67,11 +67,7 @@ def policy_network(
         builder.weights[_STACK] = {name: value[0] for name, value in zip(("before", "after"), black, strict=True)}
         last = builder.then(_STACK, StackHeld(), last)
     builder.encoder(encoder, last)
-    shift, unit = (
-        np.asarray(normalize_images(jnp.full((1, 1, 1, 3), level), encoder.img_norm_type)) for level in (0.0, 1.0)
-    )
-    std = 1 / (unit - shift).ravel()
-    mean = -shift.ravel() * std
+    mean, std = picture_norm(encoder.img_norm_type)
     notes = [model.note.rstrip(".")] if model.note else []
     notes += ["other pictures of the stack held black"] if before or after else []
     notes += ["FiLM left neutral"] if encoder.use_film and condition is None else []
@@ -80,10 +76,22 @@ def policy_network(
         tuple(builder.nodes),
         builder.weights,
         size,
-        tuple(float(value) for value in mean),
-        tuple(float(value) for value in std),
+        mean,
+        std,
         note="; ".join(notes),
     )
+
+
+def picture_norm(img_norm_type: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns the mean and deviation, in levels of 0..255, by which an encoder's norm takes each colour.
+
+    >>> picture_norm("default")
+    ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
+    """
+    shift, unit = (np.asarray(normalize_images(jnp.full((1, 1, 1, 3), level), img_norm_type)) for level in (0.0, 1.0))
+    std = 1 / (unit - shift).ravel()
+    mean = -shift.ravel() * std
+    return tuple(float(value) for value in mean), tuple(float(value) for value in std)
 
 
 def _stack(model: OctoModel, tokenizer: ImageTokenizer) -> tuple[int, int, tuple[int, int]]:

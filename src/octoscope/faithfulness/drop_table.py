@@ -1,7 +1,5 @@
 """What dropping image tokens does: error and time against the part that is kept."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from octoscope.array_typing import Bool, UInt8
 from octoscope.faithfulness.score_table import Score
+from octoscope.runs.column_table import ColumnTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +28,7 @@ class DropTable:
     """Action error and time of a step, for each score and fraction."""
 
     policy: str
+    # Of the policy, and on scores that it does not allow.
     note: str
     dataset: str
     episodes: int
@@ -66,15 +66,12 @@ class DropTable:
             lines.append(f"| {100 * part:.0f} % | {self.tokens[place]} | {time} | {errors} |")
         return "\n".join(lines)
 
-    def to_csv(self) -> str:
-        """Returns one line for each score and fraction."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["score", "kept", "tokens", "seconds", "error", "low", "high", "noise floor"])
-        for name, errors in zip(self.scores, self.errors, strict=True):
-            for part, tokens, seconds, error in zip(self.fractions, self.tokens, self.seconds, errors, strict=True):
-                numbers = [
-                    f"{value:.6g}" for value in (seconds, error.mean, error.low, error.high, self.noise_floor.mean)
-                ]
-                rows.writerow([name, f"{part:.4g}", tokens, *numbers])
-        return text.getvalue()
+    def columns(self) -> ColumnTable:
+        """Returns a row for each score and fraction."""
+        rows = [
+            (name, part, tokens, seconds, error.mean, error.low, error.high, self.noise_floor.mean)
+            for name, errors in zip(self.scores, self.errors, strict=True)
+            for part, tokens, seconds, error in zip(self.fractions, self.tokens, self.seconds, errors, strict=True)
+        ]
+        names = ("score", "kept", "tokens", "seconds", "error", "low", "high", "noise floor")
+        return ColumnTable(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))

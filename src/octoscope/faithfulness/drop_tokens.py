@@ -17,10 +17,11 @@ from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.drop_table import DropExample, DropTable
 from octoscope.faithfulness.map_makers import map_maker, spread_steps
 from octoscope.faithfulness.measures import bootstrap_interval, ranking
+from octoscope.faithfulness.methods import FROM_OTHERS, METHODS
 from octoscope.faithfulness.picture_scores import PICTURE_SCORES, picture_maps
 from octoscope.faithfulness.score_table import Score
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.faithfulness.step_maps import FROM_OTHERS, METHODS, MapMaker
+from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.faithfulness.token_dropper import TokenDropper, kept_places
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import noise_key
@@ -58,7 +59,8 @@ def drop_tokens(
       progress: Show a progress bar.
 
     Raises:
-      SelectionError: If a score does not exist, a fraction lies outside 0..1, or no token has a place in an image.
+      SelectionError: If a score does not exist, the policy allows none of them, a fraction lies outside 0..1, or no token has a place in
+        an image.
       EpisodeError: If there is no episode, or a mask is asked for that is not there.
     """
     _check(scores, fractions)
@@ -70,7 +72,11 @@ def drop_tokens(
     for index, episode in enumerate(tqdm(episodes, desc="drop tokens", unit="episode", disable=not progress)):
         first = StepScene.at(model, episode, 0)
         if bench is None:
-            bench = _Bench(TokenDropper(model, first), map_maker(model, first, settings), tuple(scores), tuple(falling))
+            maker = map_maker(model, first, settings)
+            scores = tuple(name for name in scores if name in (*maker.methods, *PICTURE_SCORES))
+            if not scores:
+                raise SelectionError(" ".join(maker.left_out))
+            bench = _Bench(TokenDropper(model, first), maker, scores, tuple(falling))
             dataset = episode.dataset
         found += [
             bench.at(first.moved_to(step), index, seed=seed, noises=noises)
@@ -84,7 +90,7 @@ def drop_tokens(
     errors = np.stack([step.errors for step in found])
     return DropTable(
         policy=model.name,
-        note=model.note,
+        note=" ".join(part for part in (model.note, *bench.maker.left_out) if part),
         dataset=dataset,
         episodes=len(set(owners)),
         steps=len(found),

@@ -1,7 +1,5 @@
 """How a policy uses its words, step by step, and the one number of it."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from octoscope.array_typing import Float
 from octoscope.faithfulness.score_table import Score
+from octoscope.runs.column_table import ColumnTable
 
 _COLUMNS = ("share", "even_share", "swapped", "silent", "shuffled", "noise")
 
@@ -56,12 +55,13 @@ class LanguageTable:
             return text + "."
         return text + (f", other noise by {noise}." if noise.mean > 0 else "; it draws no noise.")
 
-    def to_csv(self) -> str:
-        """Returns one line for each step."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["episode", "step", *_COLUMNS])
-        for episode in self.episodes:
-            for place, step in enumerate(episode.steps):
-                rows.writerow([episode.name, step, *(f"{getattr(episode, name)[place]:.6g}" for name in _COLUMNS)])
-        return text.getvalue()
+    def columns(self) -> ColumnTable:
+        """Returns a row for each step."""
+        every = [(one, place) for one in self.episodes for place in range(len(one.steps))]
+        return ColumnTable(
+            {
+                "episode": [one.name for one, _ in every],
+                "step": [one.steps[place] for one, place in every],
+                **{name: [float(getattr(one, name)[place]) for one, place in every] for name in _COLUMNS},
+            }
+        )

@@ -6,6 +6,7 @@ from octoscope.array_typing import Bool
 from octoscope.capture.numbers import normalization_type
 from octoscope.capture.provenance import acting_head
 from octoscope.faithfulness.cells import Cells
+from octoscope.faithfulness.readout_maps import possible_methods
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_gradients import GradientPrograms
 from octoscope.faithfulness.step_maps import MapMaker
@@ -35,7 +36,11 @@ def counted_dimensions(model: OctoModel, dataset: str) -> Bool[np.ndarray, " dim
 
 
 def map_maker(model: OctoModel, scene: StepScene, settings: FaithfulnessSettings) -> MapMaker:
-    """Returns what makes the maps of a policy, for steps of the layout of this one."""
+    """Returns what makes the maps of a policy, for steps of the layout of this one.
+
+    Methods that the policy does not allow are left out, and the maker says why.
+    """
+    methods, left_out = possible_methods(scene, settings.methods)
     statistics = robot_statistics(model, scene.episode.dataset)
     action_dim = None if statistics is None else len(statistics["mean"])
     return MapMaker(
@@ -46,5 +51,6 @@ def map_maker(model: OctoModel, scene: StepScene, settings: FaithfulnessSettings
         counted_dimensions(model, scene.episode.dataset),
         settings.occlusion,
         settings.path_points,
-        settings.methods,
+        methods,
+        left_out,
     )

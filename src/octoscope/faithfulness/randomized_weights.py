@@ -18,7 +18,8 @@ from flax import traverse_util
 from octoscope.array_typing import Float
 from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.measures import spearman
-from octoscope.faithfulness.step_maps import METHODS, MapMaker
+from octoscope.faithfulness.methods import METHODS, method_label
+from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import StepScene
 
@@ -33,20 +34,27 @@ class RandomizationTable:
     # "head", "layer 3", ..., "tokenizers": each with all before it.
     stages: tuple[str, ...]
     methods: tuple[str, ...]
-    # Spearman's rank correlation over cells, mean over steps and draws; NaN where a map does not vary.
-    similarity: Float[np.ndarray, "method stage"]
+    # Spearman's rank correlation over cells, mean over steps; NaN where a map does not vary.
+    by_draw: Float[np.ndarray, "method stage draw"]
+
+    @property
+    def similarity(self) -> Float[np.ndarray, "method stage"]:
+        """The mean over draws of weights; NaN where no map varies."""
+        return _known_mean(self.by_draw)
 
     def to_markdown(self) -> str:
-        """Returns the table."""
+        """Returns the table; of several draws the mean, and the lowest and highest."""
+        draws = self.by_draw.shape[2]
+        spread = f" Means over {draws} draws of weights, with the lowest and the highest." if draws > 1 else ""
         lines = [
             "Rank correlation of each map with the trained policy's, while the weights are drawn anew from the head down. Near 0 at the "
-            "end: the map depends on what was learnt. Near 1: it does not.",
+            f"end: the map depends on what was learnt. Near 1: it does not.{spread}",
             "",
             f"| method | {' | '.join(self.stages)} |",
             f"|---|{'---|' * len(self.stages)}",
         ]
-        for method, row in zip(self.methods, self.similarity, strict=True):
-            lines.append(f"| {method} | {' | '.join('-' if np.isnan(v) else f'{v:.2f}' for v in row)} |")
+        for method, row in zip(self.methods, self.by_draw, strict=True):
+            lines.append(f"| {method_label(method)} | {' | '.join(_cell(values) for values in row)} |")
         return "\n".join(lines)
 
 
@@ -109,10 +117,21 @@ def randomize_cascading(
                 maps = _maps(other, scene, seed)
                 for index, method in enumerate(methods):
                     found[index, stage, draw, place] = spearman(trained[place][method], maps[method])
-    known = ~np.isnan(found)
-    total = np.where(known, found, 0.0).sum(axis=(2, 3))
-    similarity = np.where(known.any(axis=(2, 3)), total / np.maximum(known.sum(axis=(2, 3)), 1), np.nan)
-    return RandomizationTable(tuple(name for name, _ in stages), methods, similarity)
+    return RandomizationTable(tuple(name for name, _ in stages), methods, _known_mean(found))
+
+
+def _known_mean(values: Float[np.ndarray, "*axes last"]) -> Float[np.ndarray, "*axes"]:
+    """Returns the mean over the last axis of what is not NaN; NaN where nothing is."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0.0).sum(axis=-1)
+    return np.where(known.any(axis=-1), total / np.maximum(known.sum(axis=-1), 1), np.nan)
+
+
+def _cell(values: Float[np.ndarray, " draw"]) -> str:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return "-"
+    return f"{known.mean():.2f}" + (f" ({known.min():.2f}..{known.max():.2f})" if len(known) > 1 else "")
 
 
 def _maps(maker: MapMaker, scene: StepScene, seed: int) -> Mapping[str, Float[np.ndarray, " cell"]]:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from octoscope.array_typing import Float
 from octoscope.episodes.episode import Episode
-from octoscope.errors import EpisodeError
+from octoscope.errors import EpisodeError, SelectionError
 from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.curves import closeness_curves
 from octoscope.faithfulness.map_makers import map_maker, spread_steps
@@ -22,9 +22,10 @@ from octoscope.faithfulness.measures import (
     spearman,
     top_overlap,
 )
+from octoscope.faithfulness.methods import FROM_OTHERS, METHODS, step_cost
 from octoscope.faithfulness.score_table import SCORES, ExampleStep, FaithfulnessTable, MethodScores, Score
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.faithfulness.step_maps import METHODS, MapMaker, StepMaps
+from octoscope.faithfulness.step_maps import MapMaker, StepMaps
 from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import StepScene
 from octoscope.octo.model import OctoModel
@@ -60,7 +61,7 @@ def score_faithfulness(
 
     Raises:
       EpisodeError: If there is no episode, or one lacks what the policy needs.
-      SelectionError: If no token has a place in an image.
+      SelectionError: If no token has a place in an image, or the policy allows none of the methods.
     """
     settings = settings or FaithfulnessSettings()
     maker, dataset, seen = None, "", []
@@ -68,6 +69,8 @@ def score_faithfulness(
         scene = StepScene.at(model, episode, 0)
         if maker is None:
             maker = map_maker(model, scene, settings)
+            if not maker.methods:
+                raise SelectionError(" ".join(maker.left_out))
             dataset = episode.dataset
         # Words change from episode to episode, places do not.
         if Cells(scene.layout).sources != maker.cells.sources or scene.layout.size != maker.cells.layout.size:
@@ -96,7 +99,7 @@ def score_faithfulness(
         model.name,
         model.note,
         dataset,
-        settings.sentences(),
+        [*settings.sentences(), *maker.left_out, *_needing_others(settings, maps[0])],
         episodes=len({step.episode for step in seen}),
         steps=len(seen),
         fractions=fractions,
@@ -129,6 +132,13 @@ def _complete(settings: FaithfulnessSettings, seen: Sequence[_Seen], place: int)
     if heads and "fixed template" in settings.methods:
         maps["fixed template"] = np.mean([weights.mean(axis=(0, 1)) for weights in heads], axis=0)
     return {method: maps[method] for method in METHODS if method in maps}
+
+
+def _needing_others(settings: FaithfulnessSettings, maps: Mapping[str, np.ndarray]) -> list[str]:
+    missing = [method for method in FROM_OTHERS if method in settings.methods and method not in maps]
+    return (
+        [f"Left out: {', '.join(missing)}. They learn from other episodes, and there is one only."] if missing else []
+    )
 
 
 def best_head(
@@ -192,7 +202,7 @@ def _line(
         rows["top-10 % IoU"].append(float("nan") if coverage is None else top_overlap(local, coverage))
         rows["pointing game"].append(float("nan") if coverage is None else points_at(local, coverage))
     scores = {name: _score([step.episode for step in seen], values) for name, values in rows.items()}
-    cost = METHODS[method].format(points=settings.path_points, cells=len(maker.cells))
+    cost = step_cost(method, cells=len(maker.cells), points=settings.path_points)
     means = {
         name: np.nanmean([curve[name][method] for curve in curves], axis=0)
         if _any_known(curves, name, method)

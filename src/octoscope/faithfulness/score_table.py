@@ -1,7 +1,5 @@
 """The table of faithfulness: every method's scores over episodes, with intervals, and its costs."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,6 +8,8 @@ import numpy as np
 
 from octoscope.array_typing import Float, UInt8
 from octoscope.errors import SelectionError, nearest
+from octoscope.faithfulness.methods import DIRECT, StepCost, method_label
+from octoscope.runs.column_table import ColumnTable
 
 # Score -> (which direction is better, what it is).
 SCORES: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -50,11 +50,16 @@ class MethodScores:
     method: str
     # By name of SCORES.
     scores: Mapping[str, Score]
-    # What one step costs.
-    cost: str
+    # Of one step.
+    cost: StepCost
     # Means over episodes; closeness at each fraction.
     deletion: Float[np.ndarray, " point"]
     insertion: Float[np.ndarray, " point"]
+
+    @property
+    def label(self) -> str:
+        """What tables and pictures call it: "readout gradients (direct path only)"."""
+        return method_label(self.method)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,35 +111,60 @@ class FaithfulnessTable:
             + " ".join(self.settings),
             *(["", self.note] if self.note else []),
             "",
-            f"| method | {' | '.join(heads)} | cost of a step |",
-            f"|---|{'---|' * len(heads)}---|",
+            f"| method | {' | '.join(heads)} | forwards | backwards | readout passes |",
+            f"|---|{'---|' * len(heads)}---|---|---|",
         ]
         for line in self.methods:
             cells = " | ".join(str(line.scores[name]) for name in known)
-            lines.append(f"| {line.method} | {cells} | {line.cost} |")
-        lines += ["", *(f"- {name}: {SCORES[name][1]}; {SCORES[name][0]} is better." for name in known)]
+            lines.append(f"| {line.label} | {cells} | {' | '.join(_cost_cells(line.cost))} |")
+        lines += [
+            "",
+            *(f"- {name}: {SCORES[name][1]}; {SCORES[name][0]} is better." for name in known),
+            *self._cost_notes(),
+        ]
         return "\n".join(lines)
 
-    def to_csv(self) -> str:
-        """Returns one line for each method and score."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["method", "score", "better", "mean", "low", "high", "cost of a step"])
-        for line in self.methods:
-            for name, score in line.scores.items():
-                numbers = [f"{value:.6g}" for value in (score.mean, score.low, score.high)]
-                rows.writerow([line.method, name, SCORES[name][0], *numbers, line.cost])
-        return text.getvalue()
+    def _cost_notes(self) -> list[str]:
+        lines = ["- Forwards, backwards: of the whole policy, for one step of that method alone."]
+        if any(line.method in DIRECT for line in self.methods):
+            lines.append(
+                "- Direct path only: exact for what reaches the action through the readout's own attention, blind to what other tokens "
+                "pass on. Readout passes: the readout's rows and the action head alone, over the keys and values of one forward."
+            )
+        return lines + [f"- {line.label} also takes {line.cost.learnt}." for line in self.methods if line.cost.learnt]
 
-    def curves_csv(self) -> str:
-        """Returns one line for each method, curve and fraction."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["method", "curve", "fraction", "closeness"])
-        for line in self.methods:
-            for name, curve in (("deletion", line.deletion), ("insertion", line.insertion)):
-                rows.writerows(
-                    [line.method, name, f"{at:.4g}", f"{value:.6g}"]
-                    for at, value in zip(self.fractions, curve, strict=True)
-                )
-        return text.getvalue()
+    def score_columns(self) -> ColumnTable:
+        """Returns a row for each method and score, with what one step costs."""
+        rows = [(line, name, score) for line in self.methods for name, score in line.scores.items()]
+        return ColumnTable(
+            {
+                "method": [line.method for line, _, _ in rows],
+                "path": ["direct" if line.method in DIRECT else "all" for line, _, _ in rows],
+                "score": [name for _, name, _ in rows],
+                "better": [SCORES[name][0] for _, name, _ in rows],
+                "mean": [score.mean for _, _, score in rows],
+                "low": [score.low for _, _, score in rows],
+                "high": [score.high for _, _, score in rows],
+                "forwards": [line.cost.forwards for line, _, _ in rows],
+                "backwards": [line.cost.backwards for line, _, _ in rows],
+                "readout passes": [line.cost.readout_passes for line, _, _ in rows],
+                "readout backwards": [line.cost.readout_backwards for line, _, _ in rows],
+                "learnt from": [line.cost.learnt for line, _, _ in rows],
+            }
+        )
+
+    def curve_columns(self) -> ColumnTable:
+        """Returns a row for each method, curve and fraction."""
+        rows = [
+            (line.method, name, float(at), float(value))
+            for line in self.methods
+            for name, curve in (("deletion", line.deletion), ("insertion", line.insertion))
+            for at, value in zip(self.fractions, curve, strict=True)
+        ]
+        methods, names, fractions, values = (list(column) for column in zip(*rows, strict=True))
+        return ColumnTable({"method": methods, "curve": names, "fraction": fractions, "closeness": values})
+
+
+def _cost_cells(cost: StepCost) -> list[str]:
+    passes = str(cost.readout_passes or "-") + (f", {cost.readout_backwards} back" if cost.readout_backwards else "")
+    return [str(cost.forwards or "-"), str(cost.backwards or "-"), passes]

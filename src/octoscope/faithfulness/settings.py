@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from octoscope.errors import SelectionError, nearest
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.cells import KEYS
-from octoscope.faithfulness.step_maps import METHODS
+from octoscope.faithfulness.methods import METHODS
 from octoscope.interventions.fills import FILLS
 
 

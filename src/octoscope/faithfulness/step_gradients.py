@@ -24,6 +24,16 @@ _COLLECTIONS = ["intermediates"]
 
 
 @dataclass(frozen=True, eq=False)
+class WatchedStep:
+    """The forward of one step that acts."""
+
+    action: Float[np.ndarray, "horizon dim"]
+    weights: Float[np.ndarray, "layer head query key"]
+    # Length of what each head moves from each key: the value through the head's part of the output projection.
+    moved_norms: Float[np.ndarray, "layer head key"]
+
+
+@dataclass(frozen=True, eq=False)
 class StepGradients:
     """One forward and one backward of one step."""
 
@@ -44,9 +54,11 @@ class GradientPrograms:
         """Compiles nothing yet; `action_dim` is how many dimensions the robot has, for a diffusion head."""
         self.model = model
         self.params = model.params
+        self.action_dim = action_dim
         self._sampling: dict[str, Any] = {} if action_dim is None else {"embodiment_action_dim": action_dim}
         self._zero_trees: dict[tuple[str, ...], PyTree] = {}
         # Here, not on first use: copies with other parameters share them.
+        self._watch = jax.jit(self._watched)
         self._backward = self._make_backward()
         self._value = jax.jit(lambda params, images, *others: self._scalar(images, params, *others))
         self._along = self._make_along()
@@ -56,6 +68,17 @@ class GradientPrograms:
         other = copy.copy(self)
         other.params = params
         return other
+
+    def watch(self, inputs: PolicyInputs, key: Array) -> WatchedStep:
+        """Returns action, weights and norms of one step, by one forward.
+
+        Args:
+          inputs: The step, without hidden keys.
+          key: Of the noise.
+        """
+        images, rest = _split(inputs.observation)
+        action, weights, norms = self._watch(self.params, {}, images, rest, inputs.tasks, key)
+        return WatchedStep(np.asarray(action), np.asarray(weights), np.asarray(norms))
 
     def at(self, inputs: PolicyInputs, key: Array, weights: Float[np.ndarray, "horizon dim"]) -> StepGradients:
         """Returns weights, gradients and norms of one step.
@@ -139,18 +162,24 @@ class GradientPrograms:
             self._zero_trees[kinds] = zeros
         return self._zero_trees[kinds]
 
+    def _watched(
+        self, params: Any, others: Mapping[str, Any], images: Any, rest: Any, tasks: Any, key: Array
+    ) -> tuple[Array, Array, Array]:
+        """Returns action, weights and norms; `others` are Flax collections beside the parameters."""
+        actions, states = self.apply(
+            {"params": params, **others},
+            {**rest, **images},
+            tasks,
+            key,
+            mutable=_COLLECTIONS,
+            capture_intermediates=lambda module, method: module.name == "value" and method == "__call__",
+        )
+        return actions[0], attention_weights(states)[0], _moved_norms(params, states)
+
     def _make_backward(self) -> Callable[..., Any]:
         def target(perturbations, images, params, rest, tasks, key, weights):
-            actions, states = self.apply(
-                {"params": params, "perturbations": perturbations},
-                {**rest, **images},
-                tasks,
-                key,
-                mutable=_COLLECTIONS,
-                capture_intermediates=lambda module, method: module.name == "value" and method == "__call__",
-            )
-            kept = (actions[0], attention_weights(states)[0], _moved_norms(params, states))
-            return (actions[0] * weights).sum(), kept
+            kept = self._watched(params, {"perturbations": perturbations}, images, rest, tasks, key)
+            return (kept[0] * weights).sum(), kept
 
         graded = jax.grad(target, argnums=(0, 1), has_aux=True)
 

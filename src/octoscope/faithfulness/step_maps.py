@@ -1,45 +1,24 @@
-"""The maps of every method for one step, and what each of them costs."""
+"""The maps of every method for one step."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Bool, Float, Float32
-from octoscope.attention.relevance import relevance_row
-from octoscope.attention.rollout import rollout_row
-from octoscope.attention.value_norms import norm_weighted_attention
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.cells import Cells
-from octoscope.faithfulness.step_gradients import GradientPrograms, StepGradients
+from octoscope.faithfulness.key_maps import key_values
+from octoscope.faithfulness.methods import DIRECT, KEY_METHODS
+from octoscope.faithfulness.readout_maps import readout_maps
+from octoscope.faithfulness.step_gradients import GradientPrograms
 from octoscope.interventions.batched_policy import BatchedPolicy
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.fills import blurred
 from octoscope.interventions.step_scene import StepScene
 
-# Method -> what it needs for one step, beside the forward that acts.
-METHODS: Mapping[str, str] = MappingProxyType(
-    {
-        "last layer": "the forward that acts",
-        "mean of heads": "the forward that acts",
-        "best head": "the forward that acts; other episodes' occlusion",
-        "value-weighted": "the forward that acts",
-        "rollout": "the forward that acts",
-        "relevance": "1 backward",
-        "gradient": "1 backward",
-        "integrated gradients": "{points} forwards and backwards",
-        "occlusion": "{cells} forwards",
-        "random": "nothing",
-        "fixed template": "other episodes' forwards",
-    }
-)
-# Chosen or averaged over other episodes, once all are seen.
-FROM_OTHERS = ("best head", "fixed template")
-_WITHOUT_A_PASS = ("occlusion", "random")
-# Those that claim to find what the action depends on; the rest say where attention lies.
-CAUSAL = ("relevance", "gradient", "integrated gradients", "occlusion")
+_WITHOUT_ALL_ROWS = {*DIRECT, "occlusion", "random"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,18 +45,22 @@ class MapMaker:
     points: int
     # Only these of METHODS.
     methods: Sequence[str]
+    # Sentences on methods that were asked for and that the policy does not allow.
+    left_out: Sequence[str] = ()
 
     def at(self, scene: StepScene, key: Array, rng: np.random.Generator) -> StepMaps:
         """Returns the maps of a step, but for those that need other episodes; `rng` is for the random map."""
-        maps: dict[str, Float[np.ndarray, " cell"]] = {}
-        heads = None
-        if set(self.methods) - set(_WITHOUT_A_PASS):
-            action = self.policy.act([scene.inputs], key)[0]
-            weights = self.target.weights(action, self.moves)
-            found = self.programs.at(scene.inputs, key, weights)
-            asked = [name for name in self.methods if name not in (*FROM_OTHERS, *_WITHOUT_A_PASS)]
-            maps |= {name: self._map(name, scene, found, weights, key) for name in asked}
-            heads = self.cells.gathered(found.weights[:, :, readout_row(scene)].astype(np.float64))
+        maps, heads = self._of_all_rows(scene, key) if set(self.methods) - _WITHOUT_ALL_ROWS else ({}, None)
+        maps |= readout_maps(
+            self.methods,
+            self.cells,
+            scene,
+            key,
+            target=self.target,
+            moves=self.moves,
+            params=self.programs.params,
+            action_dim=self.programs.action_dim,
+        )
         if "occlusion" in self.methods:
             maps["occlusion"] = self.occlusion(scene, key, self.occlusion_fill)
         if "random" in self.methods:
@@ -91,31 +74,26 @@ class MapMaker:
         actions = self.policy.act(inputs, key)[..., self.moves]
         return action_change(actions[0], actions[1:])
 
-    def _map(
-        self,
-        name: str,
-        scene: StepScene,
-        found: StepGradients,
-        weights: Float32[np.ndarray, "horizon dim"],
-        key: Array,
-    ) -> Float[np.ndarray, " cell"]:
-        row = readout_row(scene)
-        match name:
-            case "last layer":
-                return self.cells.gathered(found.weights[-1, :, row].mean(axis=0, dtype=np.float64))
-            case "mean of heads":
-                return self.cells.gathered(found.weights[:, :, row].mean(axis=(0, 1), dtype=np.float64))
-            case "value-weighted":
-                moved = norm_weighted_attention(found.weights[:, :, row : row + 1], found.moved_norms)
-                return self.cells.gathered(moved[:, :, 0].mean(axis=(0, 1), dtype=np.float64))
-            case "rollout":
-                return self.cells.gathered(rollout_row(found.weights[::-1], row)[0])
-            case "relevance":
-                return self.cells.gathered(relevance_row(found.weights, found.gradients, row))
-            case "gradient":
-                return self.cells.gathered_pixels(scene, self._by_camera(scene, found.pixels, absolute=True))
-        assert name == "integrated gradients", f"{name} is a method"
-        return self._integrated(scene, weights, key)
+    def _of_all_rows(
+        self, scene: StepScene, key: Array
+    ) -> tuple[dict[str, Float[np.ndarray, " cell"]], Float[np.ndarray, "layer head cell"]]:
+        """Returns what one forward, and a backward where some method needs it, tell; and each head's weights."""
+        watched, row = self.programs.watch(scene.inputs, key), readout_row(scene)
+        weights = self.target.weights(watched.action, self.moves)
+        found = None
+        if {"relevance", "gradient"} & set(self.methods):
+            found = self.programs.at(scene.inputs, key, weights)
+        maps = {
+            name: self.cells.gathered(key_values(name, watched, row, found))
+            for name in self.methods
+            if name in KEY_METHODS
+        }
+        if found is not None and "gradient" in self.methods:
+            pixels = self._by_camera(scene, found.pixels, absolute=True)
+            maps["gradient"] = self.cells.gathered_pixels(scene, pixels)
+        if "integrated gradients" in self.methods:
+            maps["integrated gradients"] = self._integrated(scene, weights, key)
+        return maps, self.cells.gathered(watched.weights[:, :, row].astype(np.float64))
 
     def _integrated(
         self, scene: StepScene, weights: Float32[np.ndarray, "horizon dim"], key: Array

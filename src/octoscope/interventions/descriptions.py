@@ -97,7 +97,9 @@ class MaskKeys:
     def label(self) -> str:
         """What tables and pictures call it."""
         what = [self.group] if self.group else []
-        what += [f"words {', '.join(self.words)}"] if self.words is not None else []
+        if self.words is not None:
+            named = ", ".join(f"'{word}'" for word in self.words)
+            what.append(f"word{'s' * (len(self.words) > 1)} {named}")
         if self.camera is not None:
             what.append(self.camera if self.patches is None else f"{len(self.patches)} patches of {self.camera}")
         seen_by = f" from {self.from_group}" if self.from_group else ""

@@ -43,6 +43,9 @@ class Effect:
     masked: Mapping[str, Bool[np.ndarray, "_ _"]]
     # The words that the policy got instead, where they changed; "" for none.
     words: str | None
+    # `action_change` when the masked keys are hidden from the current readout's own attention alone, by the fast pass that is exact for
+    # the direct path only (see `knock_out_keys`); NaN where something else than keys is changed.
+    direct: float = float("nan")
 
     @property
     def label(self) -> str:
@@ -79,6 +82,8 @@ class StepEffects:
     noise_per_dimension: Float[np.ndarray, " dim"]
     # The current frame of each camera, as the policy sees it.
     pictures: Mapping[str, UInt8[np.ndarray, "_ _ channel"]]
+    # Why there is no `direct` although keys were masked; "" where there is.
+    direct_note: str = ""
 
     @property
     def noise_floor(self) -> float:

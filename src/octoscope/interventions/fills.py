@@ -1,5 +1,7 @@
 """What covered pixels are filled with. No fill is neutral: give at least two, and compare."""
 
+import functools
+
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, UInt8
@@ -52,8 +54,15 @@ def blurred(image: UInt8[np.ndarray, "height width channel"]) -> UInt8[np.ndarra
     >>> int(blurred(np.full((16, 16, 3), 9, np.uint8))[0, 0, 0])
     9
     """
-    known = np.ones((*image.shape[:2], 1), np.float32)
-    sigma = _BLUR * max(image.shape[:2])
+    return _blurred_once(image.tobytes(), image.shape).copy()
+
+
+# The same few frames are blurred again for every set of cells that is taken away.
+@functools.lru_cache(maxsize=32)
+def _blurred_once(pixels: bytes, shape: tuple[int, int, int]) -> UInt8[np.ndarray, "height width channel"]:
+    image = np.frombuffer(pixels, np.uint8).reshape(shape)
+    known = np.ones((*shape[:2], 1), np.float32)
+    sigma = _BLUR * max(shape[:2])
     smooth = _smooth(image.astype(np.float32), sigma) / _smooth(known, sigma)
     return np.rint(smooth).astype(np.uint8)
 
@@ -64,24 +73,27 @@ def _around(
     """Returns the mean of the uncovered pixels around each pixel, over the smallest doubling distance at which there are some."""
     known = (~mask)[..., None].astype(np.float32)
     found = np.full_like(image, _GREY)
-    open_pixels, sigma = mask.copy(), 1.0
+    # Sums are needed where something is covered, and nowhere else.
+    box = tuple(slice(int(places.min()), int(places.max()) + 1) for places in np.nonzero(mask))
+    open_pixels, inside, sigma = mask[box].copy(), found[box], 1.0
     while open_pixels.any() and sigma < 2 * max(mask.shape) and known.any():
-        weight = _smooth(known, sigma)[..., 0]
+        weight = _smooth(known, sigma, box)[..., 0]
         reached = open_pixels & (weight > 0.02)
-        found[reached] = (_smooth(image * known, sigma) / np.maximum(weight, 1e-6)[..., None])[reached]
+        inside[reached] = (_smooth(image * known, sigma, box) / np.maximum(weight, 1e-6)[..., None])[reached]
         open_pixels &= ~reached
         sigma *= 2
     return found
 
 
 def _smooth(
-    image: Float[np.ndarray, "height width channel"], sigma: float
-) -> Float[np.ndarray, "height width channel"]:
-    """Returns Gaussian-weighted sums; outside the picture counts as nothing."""
-    rows, columns = (_gaussian(size, sigma) for size in image.shape[:2])
+    image: Float[np.ndarray, "height width channel"], sigma: float, box: tuple[slice, ...] = (slice(None), slice(None))
+) -> Float[np.ndarray, "_ _ channel"]:
+    """Returns Gaussian-weighted sums for the pixels of a box; outside the picture counts as nothing."""
+    rows, columns = (_gaussian(size, sigma)[part] for size, part in zip(image.shape[:2], box, strict=True))
     return np.einsum("ab,bwc->awc", rows, np.einsum("ab,hbc->hac", columns, image))
 
 
+@functools.lru_cache(maxsize=64)
 def _gaussian(size: int, sigma: float) -> Float[np.ndarray, "pixel pixel"]:
     apart = np.arange(size)[:, None] - np.arange(size)[None]
     weights = np.exp(-0.5 * (apart / sigma) ** 2)

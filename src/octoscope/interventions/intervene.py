@@ -14,6 +14,7 @@ from octoscope.interventions.action_units import action_units
 from octoscope.interventions.apply import apply_intervention, changed_words
 from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.descriptions import Intervention, Nothing, Together
+from octoscope.interventions.direct_effects import direct_effects
 from octoscope.interventions.effects import Effect, StepEffects, action_change
 from octoscope.interventions.random_controls import random_control
 from octoscope.interventions.step_scene import PolicyInputs, StepScene
@@ -37,6 +38,8 @@ def intervene(
     batch: int = 16,
 ) -> StepEffects:
     """Returns what each intervention does to the action chunk of one step, by full reruns of the policy under the same noise.
+
+    Where nothing but keys is masked, the fast knock-out from the readout's own attention stands beside the rerun, as `Effect.direct`.
 
     The seed means what it means in `attend`: the undisturbed action is the one that a run holds, up to the last digits that another
     batch size costs. All interventions, their controls and the undisturbed step go through one compiled program, `batch` at a time.
@@ -140,9 +143,16 @@ def _effects(
     actions, others = actions[..., :used], others[..., :used]
     moves = moving_dimensions(statistics, used, bounds=normalization_type(model.config) != NormalizationType.NORMAL)
     counted = actions[..., moves]
+    given = [apply_intervention(scene, intervention) for intervention in interventions]
+    direct, direct_note = direct_effects(
+        scene,
+        given,
+        noise_key(seed, scene.step),
+        moves=moves,
+        action_dim=None if statistics is None else dimensions,
+    )
     effects = []
-    for place, intervention in enumerate(interventions, start=1):
-        changed = apply_intervention(scene, intervention)
+    for place, (intervention, changed) in enumerate(zip(interventions, given, strict=True), start=1):
         effects.append(
             Effect(
                 intervention,
@@ -153,6 +163,7 @@ def _effects(
                 pictures=_changed_pictures(scene, changed),
                 masked=_masked_patches(scene, changed),
                 words=_words(scene, intervention),
+                direct=float(direct[place - 1]),
             )
         )
     noisy = others if robot is None else in_units(others)
@@ -176,6 +187,7 @@ def _effects(
         noise=action_change(counted[0], others[..., moves]),
         noise_per_dimension=spread,
         pictures=_current_pictures(scene, scene.inputs),
+        direct_note=direct_note,
     )
 
 
