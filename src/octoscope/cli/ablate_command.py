@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from tyro.conf import Positional, arg
 
 from octoscope.cli.intervention_specs import parse_fills, parse_intervention
@@ -27,7 +28,8 @@ class Ablate:
     """Show what changes the action: cover, mask, blank or reword, and let the policy act again under the same noise.
 
     Writes ablation/effects.csv and step_S.png: each intervention's picture beside its effect, with the noise floor and random regions
-    of the same area. Without --do: the named object (where the episode has masks), every camera, every word, the history. Example:
+    of the same area. Masked keys are also hidden from the readout alone, which is exact for the direct path only. Without --do: the named
+    object (where the episode has masks), every camera, every word, the history. Example:
 
     octoscope ablate hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --step 4 --do blank:primary mask:word:carrot
     """
@@ -128,22 +130,29 @@ def effect_lines(found: StepEffects) -> list[str]:
     lines = [
         f'Step {found.step}, told "{found.instruction}". Change of the action chunk in standard deviations of the dataset\'s actions; '
         f"other noise changes it by {found.noise_floor:.4f}.",
-        f"{'':{width}}  change  random places     {'  '.join(units)}",
+        f"{'':{width}}  change  direct  random places     {'  '.join(units)}",
     ]
     for effect in found.effects:
         controls = f"{effect.controls.min():.4f}..{effect.controls.max():.4f}" if len(effect.controls) else "-"
         numbers = "  ".join(
             f"{value:{len(unit)}.4f}" for value, unit in zip(effect.per_dimension(), units, strict=True)
         )
-        lines.append(f"{effect.label:{width}}  {effect.size:.4f}  {controls:16}  {numbers}")
-    return lines
+        direct = "-" if np.isnan(effect.direct) else f"{effect.direct:.4f}"
+        lines.append(f"{effect.label:{width}}  {effect.size:.4f}  {direct:6}  {controls:16}  {numbers}")
+    if any(not np.isnan(effect.direct) for effect in found.effects):
+        lines.append(
+            "Change: the whole policy run again. Direct: the same keys hidden from the readout's own attention alone, a fast pass that is "
+            "exact for the direct path only."
+        )
+    return [*lines, found.direct_note] if found.direct_note else lines
 
 
 def write_effects_csv(path: Path, found: list[StepEffects]) -> None:
     """Writes one line for each step and intervention, and one for the noise of each step."""
     with path.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
-        columns = ["step", "intervention", "change", "random places mean", "random places max", "noise floor"]
+        columns = ["step", "intervention", "change", "change (direct path only)"]
+        columns += ["random places mean", "random places max", "noise floor"]
         lines.writerow([*columns, *found[0].units.labels()])
         for effects in found:
             floor = f"{effects.noise_floor:.6g}"
@@ -151,6 +160,7 @@ def write_effects_csv(path: Path, found: list[StepEffects]) -> None:
                 some = len(effect.controls) > 0
                 controls = [f"{effect.controls.mean():.6g}", f"{effect.controls.max():.6g}"] if some else ["", ""]
                 numbers = [f"{value:.6g}" for value in effect.per_dimension()]
-                lines.writerow([effects.step, effect.label, f"{effect.size:.6g}", *controls, floor, *numbers])
+                direct = "" if np.isnan(effect.direct) else f"{effect.direct:.6g}"
+                lines.writerow([effects.step, effect.label, f"{effect.size:.6g}", direct, *controls, floor, *numbers])
             noise = [f"{value:.6g}" for value in effects.noise_per_dimension]
-            lines.writerow([effects.step, "(other noise)", floor, "", "", floor, *noise])
+            lines.writerow([effects.step, "(other noise)", floor, "", "", "", floor, *noise])

@@ -48,6 +48,8 @@ class Attend:
     queries: tuple[str, ...] = ()
     # Token groups that attention to is kept; all by default.
     keys: tuple[str, ...] = ()
+    # Encodings that are kept as well, by name or pattern: 'blocks.*.residual'; see docs/encodings.md. None by default.
+    encodings: tuple[str, ...] = ()
     # Draw only this camera ('primary').
     camera: str | None = None
     # Recorded image of each camera, where it cannot be told: primary=image_0.
@@ -135,6 +137,7 @@ class Attend:
             heads=parse_selection(self.heads, count=model.num_heads, what="head"),
             queries=self.queries,
             keys=self.keys or None,
+            encodings=self.encodings,
             camera=self.camera,
             observation_keys=parse_pairs(self.observation, what="--observation", example="proprio=state"),
             window=self.window,

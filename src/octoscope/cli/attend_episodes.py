@@ -10,6 +10,7 @@ from tqdm import tqdm
 from octoscope.attention.maps import captured_spans, require_sight
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.capture.attend import attend, episode_layout
+from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.cli.selection import parse_selection
 from octoscope.episodes.episode import Episode
@@ -45,6 +46,8 @@ class AttendSettings:
     # Token groups; nothing for the default.
     queries: tuple[str, ...]
     keys: tuple[str, ...] | None
+    # Points or patterns; nothing for none.
+    encodings: tuple[str, ...]
     camera: str | None
     observation_keys: Mapping[str, str] | None
     window: int | None
@@ -72,7 +75,7 @@ class EpisodePlan:
     steps: list[int]
     query_groups: str | tuple[str, ...]
     query: QueryRow
-    # Weights of one step, before compression.
+    # Weights and encodings of one step, before compression.
     bytes_per_step: int
     # Why there is no map to draw; None where there is.
     no_map: str | None
@@ -128,6 +131,11 @@ class EpisodeJob:
             layers=asked.layers,
         )
         size = selection.bytes_per_step(layout, num_heads=self.model.num_heads, dtype=asked.dtype)
+        if asked.encodings:
+            stream = EncodingStream.plan_for(
+                self.model, observations.at(steps[0]), tasks, asked.encodings, dtype=asked.dtype
+            )
+            size += stream.bytes_per_step
         no_map = self._why_no_map(layout, selection, query) if asked.pictures else "--no-pictures was given."
         return EpisodePlan(words, sorted(steps), groups, query, size, no_map)
 
@@ -159,6 +167,7 @@ class EpisodeJob:
             seed=asked.seed,
             dtype=asked.dtype,
             compute=asked.compute,
+            encodings=asked.encodings,
             resume=asked.resume,
             overwrite=asked.overwrite,
             progress=True,
@@ -200,7 +209,8 @@ class EpisodeJob:
             kept = "" if drawn else "; they were there already"
             lines.append(f"  {output / SHEETS}: one sheet per step and layer ({sheets}){kept}")
             lines += [f"  {film}: one frame per step" for film in sorted(output.glob(f"{FILM}*"))]
-        lines.append(f"  {output / RUN}: the weights behind them, {readable_bytes(plan.bytes_per_step)} a step")
+        more = " and encodings" if self.settings.encodings else ""
+        lines.append(f"  {output / RUN}: the weights behind them{more}, {readable_bytes(plan.bytes_per_step)} a step")
         return lines if plan.no_map is None else [*lines, f"No picture was drawn. {plan.no_map}"]
 
 

@@ -12,6 +12,7 @@ from octoscope.faithfulness.drop_tokens import DEFAULT_SCORES, drop_tokens
 from octoscope.octo.device import Device
 from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
 from octoscope.render.image_file import write_png
+from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.staged_output import check_no_results, staged_output
 
 _FOLDER = "drop_tokens"
@@ -21,8 +22,8 @@ _FOLDER = "drop_tokens"
 class DropTokens:
     """Keep the best image tokens by each score, drop the rest from the sequence, and show action error and time.
 
-    Writes drop_tokens/errors.md, errors.csv, curves.png and kept.png. Scores: the maps of `octoscope faithfulness`, "detail" (plain
-    background goes first), "named object" (where episodes have masks). Example:
+    Writes drop_tokens/errors.md, errors.csv and .parquet, curves.png and kept.png. Scores: the maps of `octoscope faithfulness`, "detail"
+    (plain background goes first), "named object" (where episodes have masks). Example:
 
     octoscope drop-tokens hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:5 --scores rollout detail random
     """
@@ -86,8 +87,10 @@ class DropTokens:
             folder = staging / _FOLDER
             folder.mkdir()
             (folder / "errors.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
-            (folder / "errors.csv").write_text(table.to_csv(), encoding="utf-8")
+            table.columns().write(folder, "errors")
             write_png(folder / "curves.png", render_drop_curves(table))
             write_png(folder / "kept.png", render_kept_tokens(table))
         print(table.to_markdown())
         print(f"\nTable and pictures: {self.output / _FOLDER}")
+        if not can_write_parquet():
+            print(CSV_ONLY)

@@ -9,10 +9,10 @@ from tyro.conf import Positional, arg
 from octoscope.cli.opening import open_policy_and_episodes
 from octoscope.cli.selection import parse_selection
 from octoscope.faithfulness.action_target import ActionTarget
+from octoscope.faithfulness.methods import METHODS
 from octoscope.faithfulness.randomize_policy import randomize_policy
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.faithfulness.step_maps import METHODS
 from octoscope.octo.device import Device
 from octoscope.pictures.faithfulness_pictures import (
     render_faithfulness_curves,
@@ -20,6 +20,7 @@ from octoscope.pictures.faithfulness_pictures import (
     render_faithfulness_scores,
 )
 from octoscope.render.image_file import write_png
+from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.staged_output import check_no_results, staged_output
 
 _FOLDER = "faithfulness"
@@ -29,8 +30,8 @@ _FOLDER = "faithfulness"
 class Faithfulness:
     """Score maps against interventions: deletion, insertion, correlation with occlusion, and the named object where it is known.
 
-    Writes faithfulness/scores.md, scores.csv and curves.csv, scores.png, curves.png and maps.png, and with --sanity sanity.md. It reruns
-    the policy about (methods x points x 2 + patches x 2) times a step. Example:
+    Writes faithfulness/scores.md, scores and curves as .csv and .parquet, scores.png, curves.png and maps.png, and with --sanity sanity.md.
+    It reruns the policy about (methods x points x 2 + patches x 2) times a step. Example:
 
     octoscope faithfulness hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:10 -o output
     """
@@ -63,6 +64,8 @@ class Faithfulness:
     horizon_step: int | None = None
     # Also draw weights anew, from the head down, and report how alike the maps stay.
     sanity: bool = False
+    # With --sanity: how often weights are drawn anew. Each costs all maps once more for each layer.
+    draws: int = 1
     # Recorded image of each camera, where it cannot be told: primary=image_0.
     cameras: tuple[str, ...] = ()
     # Of the noise and the random map.
@@ -93,13 +96,13 @@ class Faithfulness:
         )
         chosen = parse_selection(self.episode, count=len(source), what="episode")
         table = score_faithfulness(model, [source[index] for index in chosen], settings, progress=True)
-        sanity = randomize_policy(model, source[chosen[0]], settings) if self.sanity else None
+        sanity = randomize_policy(model, source[chosen[0]], settings, draws=self.draws) if self.sanity else None
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
             folder = staging / _FOLDER
             folder.mkdir()
             (folder / "scores.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
-            (folder / "scores.csv").write_text(table.to_csv(), encoding="utf-8")
-            (folder / "curves.csv").write_text(table.curves_csv(), encoding="utf-8")
+            table.score_columns().write(folder, "scores")
+            table.curve_columns().write(folder, "curves")
             write_png(folder / "scores.png", render_faithfulness_scores(table))
             write_png(folder / "curves.png", render_faithfulness_curves(table))
             write_png(folder / "maps.png", render_faithfulness_maps(table))
@@ -109,6 +112,8 @@ class Faithfulness:
         if sanity is not None:
             print(f"\n{sanity.to_markdown()}")
         print(f"\nTables and pictures: {self.output / _FOLDER}")
+        if not can_write_parquet():
+            print(CSV_ONLY)
 
     def settings(self) -> FaithfulnessSettings:
         """Returns how methods are scored.

@@ -12,6 +12,7 @@ from octoscope.faithfulness.language_use import language_use
 from octoscope.octo.device import Device
 from octoscope.pictures.language_effect import render_language_effect
 from octoscope.render.image_file import write_png
+from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.staged_output import check_no_results, staged_output
 
 _FOLDER = "language"
@@ -21,8 +22,8 @@ _FOLDER = "language"
 class Language:
     """Show whether the words matter: attention on them beside what other words, no words and shuffled words do to the action.
 
-    Writes language/language.png and steps.csv, and prints one number: the mean change of the action when the instruction is swapped for
-    those of the other episodes. Example:
+    Writes language/language.png, steps.csv and .parquet, and prints one number: the mean change of the action when the instruction is
+    swapped for those of the other episodes. Example:
 
     octoscope language hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:10
     """
@@ -82,9 +83,11 @@ class Language:
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
             folder = staging / _FOLDER
             folder.mkdir()
-            (folder / "steps.csv").write_text(table.to_csv(), encoding="utf-8")
+            table.columns().write(folder, "steps")
             write_png(folder / "language.png", render_language_effect(table))
         print(table.sentence())
         print(f"Figure and table: {self.output / _FOLDER}")
+        if not can_write_parquet():
+            print(CSV_ONLY)
         if model.note:
             print(model.note)

@@ -13,10 +13,12 @@ from octoscope.cli.convert_command import Convert
 from octoscope.cli.demo_command import Demo
 from octoscope.cli.doctor_command import Doctor
 from octoscope.cli.drop_tokens_command import DropTokens
+from octoscope.cli.encodings_command import Encodings
 from octoscope.cli.faithfulness_command import Faithfulness
 from octoscope.cli.heads_command import Heads
 from octoscope.cli.language_command import Language
 from octoscope.cli.layout_command import Layout
+from octoscope.cli.maps_command import Maps
 from octoscope.cli.runs_command import Runs
 from octoscope.cli.shares_command import Shares
 from octoscope.cli.words_command import Words
@@ -29,6 +31,8 @@ Command = (
     | Annotated[Shares, tyro.conf.subcommand("shares")]
     | Annotated[Heads, tyro.conf.subcommand("heads")]
     | Annotated[Words, tyro.conf.subcommand("words")]
+    | Annotated[Maps, tyro.conf.subcommand("maps")]
+    | Annotated[Encodings, tyro.conf.subcommand("encodings")]
     | Annotated[Ablate, tyro.conf.subcommand("ablate")]
     | Annotated[Faithfulness, tyro.conf.subcommand("faithfulness")]
     | Annotated[DropTokens, tyro.conf.subcommand("drop-tokens")]

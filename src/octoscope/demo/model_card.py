@@ -54,9 +54,9 @@ def write_model_card(
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-_SCENES = """All on scenes, noise and wordings that training never showed. The policy acts by the mean of what its last four chunks say about
-now. "named goal" is reached when the instruction that was given is done within 30 steps; with a wrong instruction, "original goal" is
-the one of the instruction that was replaced."""
+_SCENES = """All on scenes, noise and wordings that training never showed. The policy acts by the mean of what its last four chunks say
+about now. "named goal" is reached when the instruction that was given is done within 30 steps; with a wrong instruction, "original goal"
+is the one of the instruction that was replaced."""
 
 _POINTING = """The readout's attention to the patches of the present primary frame, at the first step of an episode. Pointing: the
 largest patch touches the named object. Mass: the part of the map on patches, each counted by how much of it the object covers. The best

@@ -72,8 +72,8 @@ def render_drop_curves(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
             )
         )
     subtitle = [
-        f"{table.policy} on {table.dataset}: {table.steps} steps of {table.episodes} episodes; {table.tokens[0]} tokens, of which "
-        f"{table.tokens[0] - min(table.tokens)} or more are of images",
+        f"{table.policy} on {table.dataset}: {table.steps} steps of {table.episodes} episodes; {table.tokens[0]} tokens in the sequence, "
+        f"{min(table.tokens)} with {100 * min(table.fractions):.0f} % of the image tokens",
         *([table.note] if table.note else []),
     ]
     return render_panel_page(panels, title="Image tokens dropped", subtitle=subtitle, footnote=_CURVES_NOTE)

@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from octoscope.array_typing import Float, UInt8
+from octoscope.faithfulness.methods import CONTROLS, DIRECT
 from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.interval_panel import render_interval_panel
@@ -12,10 +13,9 @@ from octoscope.render.line_panel import Curve, render_line_panel
 from octoscope.render.overlay import render_overlay
 from octoscope.render.palette import MARK, PAPER, QUIET_INK, Color
 from octoscope.render.panel_page import render_panel_page
+from octoscope.render.photo import resize_photo
 from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
 
-# What chance and a constant map get.
-CONTROLS = ("random", "fixed template")
 _CONTROL_COLORS: dict[str, Color] = {"random": MARK, "fixed template": (130, 170, 215)}
 _COLORS: tuple[Color, ...] = (
     (26, 28, 33),
@@ -27,7 +27,13 @@ _COLORS: tuple[Color, ...] = (
     (0, 130, 180),
     (200, 50, 40),
     (90, 100, 20),
+    (130, 70, 40),
+    (60, 170, 170),
 )
+# Room for the longest name.
+_LABELS = 210
+_MAP_TILE = 150
+_DIRECT_NOTE = "Direct path only: exact for what reaches the action through the readout's own attention, blind to what others pass on."
 _SCORES_NOTE = (
     "Dots: means over episodes; lines: 95 % bootstrap intervals over episodes. In blue what chance and a constant map get: a method whose "
     "interval reaches theirs has not shown that it knows more. Occlusion is compared with occlusion by another fill, so its correlation "
@@ -49,8 +55,8 @@ def render_faithfulness_scores(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
     Args:
       table: From `score_faithfulness`.
     """
-    labels = [line.method for line in table.methods]
-    marked = [row for row, method in enumerate(labels) if method in CONTROLS]
+    labels = [line.label for line in table.methods]
+    marked = [row for row, line in enumerate(table.methods) if line.method in CONTROLS]
     panels = []
     for name, (better, _) in SCORES.items():
         means, lows, highs = (
@@ -59,10 +65,22 @@ def render_faithfulness_scores(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
         if not np.isnan(means).all():
             title = f"{name}: {better} is better"
             panels.append(
-                render_interval_panel(means, lows=lows, highs=highs, labels=labels, title=title, marked=marked)
+                render_interval_panel(
+                    means,
+                    lows=lows,
+                    highs=highs,
+                    labels=labels,
+                    title=title,
+                    marked=marked,
+                    width=440,
+                    label_width=_LABELS,
+                )
             )
     return render_panel_page(
-        panels, title="Do the maps tell what the action depends on?", subtitle=_subtitle(table), footnote=_SCORES_NOTE
+        panels,
+        title="Do the maps tell what the action depends on?",
+        subtitle=_subtitle(table),
+        footnote=_SCORES_NOTE + _direct_note(table),
     )
 
 
@@ -95,7 +113,9 @@ def render_faithfulness_curves(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
             )
         )
     panels.append(_legend(table, colors))
-    return render_panel_page(panels, title="Deletion and insertion", subtitle=_subtitle(table), footnote=_CURVES_NOTE)
+    return render_panel_page(
+        panels, title="Deletion and insertion", subtitle=_subtitle(table), footnote=_CURVES_NOTE + _direct_note(table)
+    )
 
 
 def render_faithfulness_maps(table: FaithfulnessTable) -> UInt8[np.ndarray, "height width 3"]:
@@ -107,25 +127,33 @@ def render_faithfulness_maps(table: FaithfulnessTable) -> UInt8[np.ndarray, "hei
     example = table.example
     rows = []
     for camera, picture in example.pictures.items():
-        tiles = [PictureTile("as the policy sees it", picture[..., :3])]
+        tiles = [PictureTile("as the policy sees it", resize_photo(picture[..., :3], _MAP_TILE))]
         for method, maps in example.maps.items():
             top = max(float(values.max()) for values in maps.values())
             if camera in maps:
                 heat = render_overlay(
                     picture[..., :3], maps[camera], scale=ColorScale(vmax=top if top > 0 else 1.0), size=224
                 )
-                tiles.append(PictureTile(method, heat))
+                tiles.append(PictureTile(f"{method}*" if method in DIRECT else method, heat))
         rows.append(PictureRow(camera, tiles))
     told = f'told "{example.instruction}"' if example.instruction else "no words"
     subtitle = [f"{example.episode} step {example.step}, {told}", *_subtitle(table)[:1]]
     return render_picture_sheet(
-        rows, title="Every method's map of one step", subtitle=subtitle, tile_size=150, footnote=_MAPS_NOTE
+        rows,
+        title="Every method's map of one step",
+        subtitle=subtitle,
+        tile_size=_MAP_TILE,
+        footnote=_MAPS_NOTE + _direct_note(table, mark="* "),
     )
 
 
 def _subtitle(table: FaithfulnessTable) -> list[str]:
     counts = f"{table.policy} on {table.dataset}: {table.steps} steps of {table.episodes} episodes"
     return [counts, " ".join(table.settings), *([table.note] if table.note else [])]
+
+
+def _direct_note(table: FaithfulnessTable, *, mark: str = "") -> str:
+    return f" {mark}{_DIRECT_NOTE}" if any(line.method in DIRECT for line in table.methods) else ""
 
 
 def _at_every_percent(
@@ -137,12 +165,12 @@ def _at_every_percent(
 
 def _legend(table: FaithfulnessTable, colors: dict[str, Color]) -> UInt8[np.ndarray, "height width 3"]:
     step = line_height(13) + 4
-    canvas = Image.new("RGB", (220, 26 + step * len(table.methods)), PAPER)
+    canvas = Image.new("RGB", (64 + _LABELS, 26 + step * len(table.methods)), PAPER)
     draw = ImageDraw.Draw(canvas)
     for place, line in enumerate(table.methods):
         y = 30 + place * step
         color = colors[line.method]
         for start in range(0, 30, 9) if line.method in CONTROLS else (0,):
             draw.line((start, y, start + (5 if line.method in CONTROLS else 32), y), fill=color, width=3)
-        draw_text(canvas, (44, y), line.method, size=13, color=QUIET_INK, anchor="lm")
+        draw_text(canvas, (44, y), line.label, size=13, color=QUIET_INK, anchor="lm")
     return np.asarray(canvas)

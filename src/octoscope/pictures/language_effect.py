@@ -1,5 +1,7 @@
 """Language use in one figure: the share on words, and what other words, no words and other noise do to the action, step by step."""
 
+import itertools
+
 import numpy as np
 
 from octoscope.array_typing import Float, UInt8
@@ -74,14 +76,32 @@ def _effects_panel(one: EpisodeLanguage, top: float) -> UInt8[np.ndarray, "heigh
         Curve(one.silent, "no words", _SILENT),
         Curve(one.swapped, "other words", _SWAPPED),
     ]
-    return render_line_panel(curves, steps=one.steps, title=f'"{one.instruction}"', top=top, width=480, label_width=86)
+    return render_line_panel(
+        curves,
+        steps=one.steps,
+        title=f'"{one.instruction}"',
+        top=top,
+        width=480,
+        label_width=86,
+        sampled=_sampled(one),
+    )
 
 
 def _share_panel(one: EpisodeLanguage, top: float) -> UInt8[np.ndarray, "height width 3"]:
     curves = [Curve(one.even_share, "even", QUIET_INK, width=1.5, dashed=True), Curve(one.share, "words", INK)]
     return render_line_panel(
-        curves, steps=one.steps, title=f"share on words, {one.name}", top=top, width=480, label_width=86
+        curves,
+        steps=one.steps,
+        title=f"share on words, {one.name}",
+        top=top,
+        width=480,
+        label_width=86,
+        sampled=_sampled(one),
     )
+
+
+def _sampled(one: EpisodeLanguage) -> bool:
+    return any(later - earlier > 1 for earlier, later in itertools.pairwise(one.steps))
 
 
 def _largest(values: Float[np.ndarray, " step"]) -> float:

@@ -11,10 +11,12 @@ from octoscope.render.color_scale import ColorScale
 from octoscope.render.heat_panel import render_heat_panel
 from octoscope.render.panel_page import render_panel_page
 from octoscope.runs.run import Run
+from octoscope.tokens.words import END_PIECE
 
 _FOOTNOTE = (
-    "Shares of the query row's whole attention, mean over heads. Blue: even attention. Padding only fills the instruction up, yet Octo "
-    "attends to it as to words. A share on words does not show that the action depends on them: swap the instruction to see that."
+    "Shares of the query row's whole attention, mean over heads. Blue: even attention. The end mark </s> stands behind every instruction "
+    "and padding fills it up; neither says anything, yet Octo attends to them as to words. A share on words does not show that the "
+    "action depends on them: swap the instruction to see that."
 )
 
 
@@ -23,7 +25,7 @@ def render_language_use(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draws the share on real words: for each layer over all steps as bars, and for each layer and step as a grid.
 
-    Words are those in front and repeated; the second grid is what padding pieces get. All on one scale.
+    Words are those in front and repeated; two more grids show what the end mark and what padding pieces get. All on one scale.
 
     Args:
       run: The run.
@@ -35,10 +37,18 @@ def render_language_use(
     """
     table = table or share_table(run, query)
     order = np.argsort(table.steps)
-    words, padding = table.on_words()[order].mean(axis=2), _on_padding(table)[order]
-    even = float(table.uniform_on_words().mean())
+    words, even = table.on_words()[order].mean(axis=2), float(table.uniform_on_words().mean())
+    others = {
+        title: (
+            table.shares[..., places].sum(axis=-1).mean(axis=2)[order],
+            float(table.uniform[:, places].sum(-1).mean()),
+        )
+        for title, prefix in (("end mark </s>", f"{END_PIECE} of"), ("padding pieces", "padding of"))
+        if (places := [place for place, name in enumerate(table.names) if name.startswith(prefix)])
+    }
     held = [name for name in table.names if name in WORD_SHARES]
-    top = max(float(words.max()), float(padding.max()), even, 1e-6)
+    grids = {"words": (words, even), **others}
+    top = max(1e-6, *(max(float(values.max()), uniform) for values, uniform in grids.values()))
     layers, steps = [str(layer) for layer in table.layers], [str(table.steps[place]) for place in order]
     panels = [
         render_bar_panel(
@@ -50,16 +60,16 @@ def render_language_use(
             label_width=60,
         )
     ]
-    for name, values in (("words, step by step", words), ("padding pieces, step by step", padding)):
+    for name, (values, uniform) in grids.items():
         grid = render_heat_panel(
             values.T,
-            title=name,
+            title=f"{name}, step by step",
             row_labels=layers,
             column_labels=steps,
             column_name="step",
             widest=560,
             scale=ColorScale(vmax=top, cmap="viridis"),
-            even=even if values is words else _even_on_padding(table),
+            even=uniform,
         )
         panels.append(grid)
     return render_panel_page(
@@ -70,16 +80,5 @@ def render_language_use(
             *describe_run(run),
         ],
         footnote=_FOOTNOTE,
+        columns=2,
     )
-
-
-def _padding_places(table: ShareTable) -> list[int]:
-    return [place for place, name in enumerate(table.names) if name.startswith("padding of")]
-
-
-def _on_padding(table: ShareTable) -> np.ndarray:
-    return table.shares[..., _padding_places(table)].sum(axis=-1).mean(axis=2)
-
-
-def _even_on_padding(table: ShareTable) -> float:
-    return float(table.uniform[:, _padding_places(table)].sum(axis=-1).mean())

@@ -1,0 +1,182 @@
+"""`octoscope encodings`: from words and pixels to encodings, layer by layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from octoscope.capture.attend import attend
+from octoscope.capture.encodings import encoding_points
+from octoscope.capture.observations import EpisodeObservations, episode_task
+from octoscope.cli.encodings_parts import PARTS, EncodingMaterial, write_parts
+from octoscope.cli.opening import open_policy_and_episodes
+from octoscope.cli.selection import parse_selection
+from octoscope.episodes.episode import Episode
+from octoscope.errors import SelectionError, nearest
+from octoscope.octo.device import Device
+from octoscope.octo.model import OctoModel
+from octoscope.pictures.encoding_results import POINTS, write_findings
+from octoscope.runs.attention_selection import ALL
+from octoscope.runs.encoding_point import matching_points
+from octoscope.runs.run import Run
+from octoscope.runs.staged_output import check_no_results, staged_output
+
+_FOLDER = "encodings"
+_IMAGE_POINTS = ("tokens.obs_*.projection", "tokens.obs_*.embedding")
+_PLACES = 8
+
+
+@dataclass(frozen=True)
+class Encodings:
+    """Show what the policy makes of its words and pictures, layer by layer.
+
+    words: each word through T5 and the policy, which words merge, two instructions side by side (--beside). film: what FiLM does to the
+    image encoder. image: what patches hold and how the transformer treats them. stem: what the convolutions in front see.
+
+    Writes encodings/findings.md (what was found, with figures), a folder of pictures and tables for each part and, from a checkpoint, the
+    runs behind them. Examples:
+
+    octoscope encodings demo demo --beside "please lift up the green ball"
+
+    octoscope attend demo demo --queries all --encodings "tokens.*" "blocks.*" -o output; octoscope encodings output/run.zarr
+    """
+
+    # A run that `octoscope attend --encodings` made, or a checkpoint: a folder, 'hf://owner/name', or 'demo'.
+    source: Positional[str]
+    # With a checkpoint: an RLDS dataset, or 'demo'.
+    episodes: Positional[str | None] = None
+    # Which episodes, from 0: the first is drawn, the others are compared with it: '0', '3,0:5', 'all'. Probes need five with masks.
+    episode: str = "0"
+    # With a run: further runs of the same policy, compared with it.
+    more: tuple[Path, ...] = ()
+    # Split of the dataset; 'train' where it exists.
+    split: str | None = None
+    # Steps that are captured, with a checkpoint: 'all', '4', '0,2,5', '0:10'.
+    steps: str = "all"
+    # The step that is drawn; the middle of those captured by default.
+    step: int | None = None
+    # Words to use instead of the first episode's instruction.
+    task: str | None = None
+    # With a checkpoint, another instruction to compare; with a run, another run of the same episode.
+    beside: str | None = None
+    # From which cosine on two words count as merged.
+    threshold: float = 0.9
+    # Of 'words', 'film', 'image', 'stem'; all by default.
+    parts: tuple[str, ...] = PARTS
+    # Also remove every channel of the stem and show what the action does: a minute for the embedded policy.
+    stem_effects: bool = False
+    # Also compare the stem with other encoders: a minute for the embedded policy.
+    compare_encoders: bool = False
+    # Keep only the readouts' attention, in a small part of the space; attention distance and travel are then left out.
+    lean: bool = False
+    # How encodings are stored, with a checkpoint.
+    precision: Literal["float32", "float16"] = "float32"
+    # Recorded image of each camera, where it cannot be told: primary=image_0.
+    cameras: tuple[str, ...] = ()
+    # Of the action head's noise.
+    seed: int = 0
+    # What the policy runs on; a GPU where there is one, by default.
+    device: Device = "auto"
+    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
+    no_compilation_cache: bool = False
+    # Replace the results of an earlier call.
+    overwrite: bool = False
+    # Folder for the results.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+
+    def __call__(self) -> None:
+        """Opens or makes the runs, writes every part, and prints what was found."""
+        self._check()
+        with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
+            folder = staging / _FOLDER
+            folder.mkdir()
+            material = self._opened() if self.episodes is None else self._made(folder)
+            parts = write_parts(material, folder, self.parts)
+            write_findings(folder, material.runs[0], parts)
+        for part in parts:
+            print("\n".join([f"{part.title}:", *(f"  {sentence}" for sentence in part.sentences)]))
+        print(f"\nFindings and pictures: {self.output / _FOLDER / 'findings.md'}")
+        note = material.runs[0].manifest["policy_note"]
+        if note:
+            print(note)
+
+    def _check(self) -> None:
+        """Refuses what cannot be, before any work is done.
+
+        Raises:
+          SelectionError: If the threshold is no cosine, or a part is not known.
+          OutputError: If results lie there already.
+        """
+        if not -1.0 <= self.threshold <= 1.0:
+            raise SelectionError(f"--threshold is a cosine, in -1..1, got {self.threshold}.")
+        for part in self.parts:
+            if part not in PARTS:
+                raise SelectionError(f"--parts must be of {', '.join(PARTS)}, got '{part}'.{nearest(part, PARTS)}")
+        if not self.overwrite:
+            check_no_results(self.output, [_FOLDER])
+
+    def _opened(self) -> EncodingMaterial:
+        if not Path(self.source).name.endswith(".zarr") and not Path(self.source).exists():
+            raise SelectionError(
+                f"{self.source} is no run. Give a run, or a checkpoint and a dataset: octoscope encodings demo demo."
+            )
+        runs = [Run.open(path) for path in (self.source, *self.more)]
+        return EncodingMaterial(
+            runs, None if self.beside is None else Run.open(self.beside), self._step(runs[0]), self.threshold
+        )
+
+    def _made(self, folder: Path) -> EncodingMaterial:
+        model, source = open_policy_and_episodes(
+            self.source,
+            self.episodes or "",
+            split=self.split,
+            cameras=self.cameras,
+            device=self.device,
+            compilation_cache=not self.no_compilation_cache,
+        )
+        chosen = parse_selection(self.episode, count=len(source), what="episode")
+        episodes = [source[index] for index in chosen]
+        runs = [
+            self._run(model, episode, folder / f"run_{index}.zarr", self.task if place == 0 else None, whole=place == 0)
+            for place, (index, episode) in enumerate(zip(chosen, episodes, strict=True))
+        ]
+        beside = None
+        if self.beside is not None:
+            beside = self._run(model, episodes[0], folder / "run_beside.zarr", self.beside, whole=False)
+        return EncodingMaterial(
+            runs,
+            beside,
+            self._step(runs[0]),
+            self.threshold,
+            model,
+            episodes,
+            stem_places=_PLACES if self.stem_effects else 0,
+            compare_encoders=self.compare_encoders,
+        )
+
+    def _run(self, model: OctoModel, episode: Episode, path: Path, instruction: str | None, *, whole: bool) -> Run:
+        """Returns a run on disk: memory does not grow with the episode."""
+        return attend(
+            model,
+            episode,
+            path,
+            steps=sorted(parse_selection(self.steps, count=len(episode), what="step")),
+            query_groups=ALL if whole and not self.lean else None,
+            instruction=instruction,
+            seed=self.seed,
+            dtype=self.precision,
+            encodings=wanted_points(model, episode, instruction),
+            progress=True,
+        )
+
+    def _step(self, run: Run) -> int:
+        return run.steps[len(run.steps) // 2] if self.step is None else run.steps[run.index_of(self.step)]
+
+
+def wanted_points(model: OctoModel, episode: Episode, instruction: str | None = None) -> Sequence[str]:
+    """Returns the names of the points that the parts are made from, of those that the policy has for this episode."""
+    _, tasks = episode_task(model, episode, instruction=instruction)
+    points = encoding_points(model, EpisodeObservations(model, episode).at(0), tasks)
+    return [point.name for point in matching_points(points, (*POINTS, *_IMAGE_POINTS))]

@@ -1,0 +1,185 @@
+"""What the convolutions in front of a policy see, as a folder of pictures and tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from octoscope.cnn.channel_statistics import channel_statistics
+from octoscope.cnn.channel_table import channel_table, layer_table
+from octoscope.cnn.encoder_facts import encoder_facts
+from octoscope.cnn.encoder_reading import encoder_readings
+from octoscope.cnn.encoder_sheet import encoder_table, render_encoder_comparison
+from octoscope.cnn.encoder_variants import encode_frames, encoder_variants
+from octoscope.cnn.feature_sheet import render_feature_maps
+from octoscope.cnn.layer_fields import layer_field
+from octoscope.cnn.nested_fields import render_nested_fields
+from octoscope.cnn.patch_targets import field_pixels, patch_pixels, patch_targets
+from octoscope.cnn.policy_network import policy_network
+from octoscope.cnn.stem_kernels import render_stem_kernels, stem_kernels
+from octoscope.cnn.translation import shift_response
+from octoscope.episodes.episode import Episode
+from octoscope.errors import EpisodeError, SelectionError
+from octoscope.interventions.channel_removal import remove_channels
+from octoscope.interventions.contrast_response import contrast_response
+from octoscope.octo.image_resize import resize_image
+from octoscope.octo.model import OctoModel
+from octoscope.pictures.channel_effects_sheet import write_channel_effects
+from octoscope.pictures.contrast_picture import render_contrast_response
+from octoscope.render.image_file import write_png
+
+
+def write_stem_pictures(
+    model: OctoModel,
+    episodes: Sequence[Episode],
+    folder: Path,
+    *,
+    camera: str | None = None,
+    step: int = 0,
+    places: int = 8,
+    dead_below: float = 0.0,
+    alike_above: float = 0.95,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Writes what the convolutions of one camera's encoder see, and returns the figures worth a line.
+
+    Files: stem_kernels.png, stem_field.png, stem_maps_LAYER.png (every channel, strongest first, on the first episode's `step`),
+    stem_layers.csv and stem_channels.csv (dead, duplicates; over all frames of all episodes); with `places` above 0 channel_effects.png
+    and .csv, channel_effects_LAYER.png (maps by effect on the action), and contrast.png.
+
+    Args:
+      model: The policy.
+      episodes: All count for statistics; the first is shown.
+      folder: An existing one.
+      camera: Name of the image tokenizer; the first by default.
+      step: Of the first episode, whose frame is shown.
+      places: Steps at which channels are removed, one each of the first episodes, a third of the way; 0 for no interventions. On two cores
+        the embedded policy takes a minute for 8.
+      dead_below: See `layer_table`.
+      alike_above: See `layer_table`.
+      seed: Of the noise.
+
+    Raises:
+      SelectionError: If there is no such camera or step.
+      EpisodeError: If no episode has the camera.
+    """
+    network = policy_network(model, camera)
+    camera = network.name.removeprefix(f"{model.name} ")
+    seen = [_frames(model, camera, episode) for episode in episodes if camera in episode.images]
+    if not seen:
+        raise EpisodeError(f"None of the episodes has frames of the camera '{camera}'.")
+    if not 0 <= step < len(seen[0]):
+        raise SelectionError(f"`step` must be in 0..{len(seen[0]) - 1} for the first episode, got {step}.")
+    shown = seen[0][step]
+    write_png(folder / "stem_kernels.png", render_stem_kernels(stem_kernels(model, camera)))
+    grid = network.layers[-1].size
+    write_png(folder / "stem_field.png", render_nested_fields(network, shown, (grid[0] // 2, grid[1] // 2)))
+    layers = [layer.name for layer in network.layers if layer.kind == "relu"] or [network.layers[-1].name]
+    known = channel_statistics(network, (frame for frames in seen for frame in frames), layers)
+    layer_table(known, dead_below=dead_below, alike_above=alike_above).write(folder, "stem_layers")
+    channel_table(known, dead_below=dead_below, alike_above=alike_above).write(folder, "stem_channels")
+    figures = {}
+    for name, one in known.items():
+        sheet = render_feature_maps(network, shown, name, most=None)
+        write_png(folder / f"stem_maps_{name.replace('/', '-')}.png", sheet)
+        figures[f"{name} dead"] = float(len(one.dead(threshold=dead_below)))
+        figures[f"{name} duplicates"] = float(len(one.duplicates(threshold=alike_above)))
+        figures[f"{name} effective channels"] = one.effective
+    chosen = [(episode, len(episode) // 3) for episode in episodes if camera in episode.images][:places]
+    if not chosen:
+        return figures
+    effects = [remove_channels(model, chosen, one, camera=camera, seed=seed) for one in known.values()]
+    write_channel_effects(folder, effects)
+    for one in effects:
+        sizes, order = one.mean_size("mean"), one.strongest("mean")
+        notes = {number: f"action {sizes[number]:.2g}" for number in order}
+        sheet = render_feature_maps(network, shown, one.layer.name, order, notes=notes, order="by effect on the action")
+        write_png(folder / f"channel_effects_{one.layer.name.replace('/', '-')}.png", sheet)
+        figures[f"{one.layer.name} strongest channel"] = float(order[0])
+        figures[f"{one.layer.name} strongest effect"] = float(sizes[order[0]])
+        figures[f"{one.layer.name} random channel's effect"] = float(sizes.mean())
+    figures["noise floor"] = effects[0].noise_floor
+    try:
+        contrast = contrast_response(model, chosen, seed=seed)
+    except SelectionError:
+        # An encoder without norms: there is nothing to hold.
+        return figures
+    write_png(folder / "contrast.png", render_contrast_response(contrast))
+    for place, factor in enumerate(contrast.factors):
+        figures[f"contrast x {factor:g}"] = float(contrast.as_is[:, place].mean())
+        figures[f"contrast x {factor:g}, first norm held"] = float(contrast.norm_held[:, place].mean())
+        figures[f"contrast x {factor:g}, all norms held"] = float(contrast.all_held[:, place].mean())
+    return figures
+
+
+def write_encoder_comparison(
+    model: OctoModel,
+    episodes: Sequence[Episode],
+    folder: Path,
+    *,
+    camera: str | None = None,
+    shifts: Sequence[int] = (1, 2, 4, 8, 12, 15, 16),
+    every: int = 4,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Writes encoders.png and encoders.csv: the policy's own encoder beside untrained ones and raw pixels; returns the scores.
+
+    Args:
+      model: The policy.
+      episodes: At least three with the camera; whole episodes are held out.
+      folder: An existing one.
+      camera: Name of the image tokenizer; the first by default.
+      shifts: In pixels, up to the encoder's stride.
+      every: Shifts are done on every so many frames.
+      seed: Of the random weights.
+
+    Raises:
+      SelectionError: If there is no such camera.
+      EpisodeError: If fewer than three episodes have the camera.
+    """
+    network = policy_network(model, camera)
+    camera = network.name.removeprefix(f"{model.name} ")
+    held = [episode for episode in episodes if camera in episode.images]
+    if len(held) < 3:
+        raise EpisodeError(
+            f"Reading needs episodes to hold out: at least 3 with the camera '{camera}', got {len(held)}. Give a dataset of more."
+        )
+    frames = np.concatenate([_frames(model, camera, episode) for episode in held])
+    number = np.repeat(np.arange(len(held)), [len(episode.images[camera]) for episode in held])
+    variants = encoder_variants(model, camera, seeds=(seed,))
+    patch = layer_field(network, network.layers[-1].name).rows.stride
+    tokens = {name: encode_frames(one, frames) for name, one in variants.items()}
+    tokens |= {"pixels of the patch": patch_pixels(frames, patch=patch)}
+    tokens |= {"pixels twice as wide": field_pixels(frames, patch=patch)}
+    masks, objects = _masks(held, camera, (frames.shape[1], frames.shape[2]))
+    readings = encoder_readings(
+        tokens, patch_targets(frames, patch=patch, masks=masks, objects=objects), episodes=number
+    )
+    facts = [encoder_facts(one, name=name, repeats=10) for name, one in variants.items()]
+    some = slice(None, None, every)
+    responses = [
+        shift_response(one, frames[some], episodes=number[some], shifts=shifts, name=name)
+        for name, one in variants.items()
+    ]
+    note = f"{model.name} {camera}; {len(frames)} frames of {len(held)} episodes. {model.note}".strip()
+    write_png(folder / "encoders.png", render_encoder_comparison(facts, readings, responses, note=note))
+    encoder_table(facts, readings, responses).write(folder, "encoders")
+    return {
+        f"{name}: {target}": reading.r2 for name, row in readings.readings.items() for target, reading in row.items()
+    }
+
+
+def _frames(model: OctoModel, camera: str, episode: Episode) -> np.ndarray:
+    """Returns a camera's frames at the size that the encoder takes."""
+    size = policy_network(model, camera).input_size
+    return np.stack([resize_image(frame, size) for frame in episode.images[camera]])
+
+
+def _masks(episodes: Sequence[Episode], camera: str, size: tuple[int, int]) -> tuple[np.ndarray | None, int]:
+    """Returns the masks of all frames and how many objects there are; None where they are not known for all, or of another size."""
+    name = f"mask_{camera}"
+    masks = [np.asarray(episode.extras[name]) for episode in episodes if name in episode.extras]
+    kinds = [np.asarray(episode.extras["object_color"]) for episode in episodes if "object_color" in episode.extras]
+    if len(masks) < len(episodes) or len(kinds) < len(episodes) or any(each.shape[1:] != size for each in masks):
+        return None, 0
+    return np.concatenate(masks).astype(np.int64), int(kinds[0].shape[1])
