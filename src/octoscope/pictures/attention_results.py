@@ -95,9 +95,9 @@ def write_attention_results(
         for name, shown in films.items():
             frames = attention_film_frames(run, query=row, layers=layers, camera=shown, heads=heads)
             kept: list[np.ndarray] = []
-            with FilmWriter(folder / f"{name}.mp4", fps=fps, codec=codec) as film:
+            with FilmWriter(folder / f"{name}.mp4", fps=fps, codec=codec) as film, BackgroundWriter() as writer:
                 for frame in frames:
-                    film.write(frame)
+                    writer.submit(film.write, frame)
                     kept += [frame] if gif else []
                     bar.update()
             if gif:

@@ -1,6 +1,7 @@
 """One tile of a sheet: a frame as recorded, or heat over it."""
 
 import dataclasses
+from collections import OrderedDict
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -86,9 +87,28 @@ class TilePainter:
         self, image: UInt8[np.ndarray, "height width 3"]
     ) -> tuple[UInt8[np.ndarray, "drawn_height drawn_width 3"], UInt8[np.ndarray, "drawn_height drawn_width"]]:
         if id(image) not in self._resized:
-            photo = resize_photo(image, self._tile_size)
-            self._resized[id(image)] = (image, photo, gray_scene(photo))
+            self._resized[id(image)] = (image, *_resized(image, self._tile_size))
         return self._resized[id(image)][1:]
+
+
+# Frames that nobody can change, by identity and size: the sheets of all layers of a step show the same ones.
+_SHARED: OrderedDict[tuple[int, int], tuple[np.ndarray, np.ndarray, np.ndarray]] = OrderedDict()
+_MOST_SHARED = 16
+
+
+def _resized(
+    image: UInt8[np.ndarray, "height width 3"], size: int
+) -> tuple[UInt8[np.ndarray, "drawn_height drawn_width 3"], UInt8[np.ndarray, "drawn_height drawn_width"]]:
+    if image.flags.writeable:
+        photo = resize_photo(image, size)
+        return photo, gray_scene(photo)
+    key = id(image), size
+    if key not in _SHARED:
+        photo = resize_photo(image, size)
+        _SHARED[key] = (image, photo, gray_scene(photo))
+        while len(_SHARED) > _MOST_SHARED:
+            _SHARED.popitem(last=False)
+    return _SHARED[key][1:]
 
 
 def _greyed_out(picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
