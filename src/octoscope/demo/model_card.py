@@ -38,7 +38,7 @@ def write_model_card(
       compared: Other policies by name, such as one trained without auxiliary losses, with their scores.
     """
     beside = (
-        "The run without these questions stands beside it below."
+        "Below stand two short runs, equally long: with these questions and without."
         if compared
         else "It has not yet been trained without."
     )
