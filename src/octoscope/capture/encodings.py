@@ -76,7 +76,7 @@ def capture_encodings(
     >>> found = capture_encodings(model, batch["observation"], batch["task"], "blocks.*.residual")
     >>> list(found), found["blocks.1.residual"].shape == (model.token_layout(**{
     ...     "observations": batch["observation"], "tasks": batch["task"]}).size, 64)
-    (['blocks.0.residual', 'blocks.1.residual'], True)
+    (['blocks.0.residual', 'blocks.1.residual', 'blocks.2.residual'], True)
     """
     chosen = choose_points(encoding_points(model, observation, task), points)
     captured = capture_chosen(model, observation, task, tuple(point.name for point in chosen))

@@ -57,8 +57,8 @@ def shift_response(
     >>> from octoscope.cnn.encoder_variants import random_encoder
     >>> from octoscope.octo.stems import PatchEncoder
     >>> patches = random_encoder(PatchEncoder(patch_size=16, num_features=8), (64, 64), seed=0, name="patches")
-    >>> frames = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3)).astype(np.uint8)
-    >>> found = shift_response(patches, frames, episodes=np.arange(6), shifts=[16])
+    >>> frames = np.random.default_rng(0).integers(0, 256, (60, 64, 64, 3)).astype(np.uint8)
+    >>> found = shift_response(patches, frames, episodes=np.arange(60) % 6, shifts=[16])
     >>> [round(float(values[0]), 3) for values in (found.interpolated, found.mapped)]
     [1.0, 1.0]
     """
