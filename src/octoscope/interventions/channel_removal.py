@@ -15,7 +15,6 @@ from jaxtyping import Array
 
 from octoscope.array_typing import Float, Float32
 from octoscope.capture.numbers import normalization_type
-from octoscope.capture.provenance import acting_head
 from octoscope.cnn.channel_statistics import ChannelStatistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
@@ -25,9 +24,9 @@ from octoscope.interventions.channel_effects import CHANNEL_FILLS, ChannelEffect
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import moving_dimensions, noise_key, robot_statistics
 from octoscope.interventions.step_scene import PolicyInputs, StepScene
+from octoscope.interventions.traced_chunk import traced_chunk
 from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
 from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
 from octoscope.octo.tokenizers import ImageTokenizer
 
 
@@ -144,19 +143,8 @@ class _RemovalProgram:
             removed = jnp.arange(made.shape[-1]) == channel
             return jnp.where(removed, fill[..., None].astype(made.dtype), made)
 
-        sampling: dict[str, Any] = {} if self.action_dim is None else {"embodiment_action_dim": self.action_dim}
         with nn.intercept_methods(replace):
-            actions = self.model.module.apply(
-                {"params": params},
-                observation,
-                tasks,
-                observation["timestep_pad_mask"],
-                key,
-                head=acting_head(self.model),
-                method=OctoModule.act,
-                **sampling,
-            )
-        return jnp.asarray(actions)[0]
+            return traced_chunk(self.model, params, observation, tasks, key, action_dim=self.action_dim)
 
 
 def _module_path(model: OctoModel, camera: str, layer: str) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Float, UInt8
-from octoscope.capture.provenance import acting_head
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
 from octoscope.interventions.batched_policy import batched_policy
@@ -23,8 +22,8 @@ from octoscope.interventions.contrast_effects import ContrastResponse
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import moving_dimensions, noise_key, robot_statistics
 from octoscope.interventions.step_scene import PolicyInputs, StepScene
+from octoscope.interventions.traced_chunk import traced_chunk
 from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
 
 _MIDDLE = 127.5
 _FIRST_NORMS = ("GroupNorm_0", "gn_root")
@@ -177,18 +176,7 @@ class _HeldNorms:
             return self._apply(params, changed, tasks, key)
 
     def _apply(self, params: Mapping[str, Any], observation: Any, tasks: Any, key: Array) -> Array:
-        sampling: dict[str, Any] = {} if self.action_dim is None else {"embodiment_action_dim": self.action_dim}
-        actions = self.model.module.apply(
-            {"params": params},
-            observation,
-            tasks,
-            observation["timestep_pad_mask"],
-            key,
-            head=acting_head(self.model),
-            method=OctoModule.act,
-            **sampling,
-        )
-        return jnp.asarray(actions)[0]
+        return traced_chunk(self.model, params, observation, tasks, key, action_dim=self.action_dim)
 
 
 def _moments(maps: Float[Array, "batch row column channel"]) -> tuple[Array, Array]:
