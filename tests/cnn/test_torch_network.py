@@ -133,6 +133,33 @@ def test_filters_get_the_pictures_that_they_get_in_jax(settings):
     assert torch.equal(network.module.conv1.weight, before)
 
 
+def test_what_is_asked_of_a_convolution_is_brought_to_its_input_once():
+    network, images = torch_network("in-place module"), jnp.stack([picture(), picture()[::-1]])
+    cotangents = jnp.asarray(np.random.default_rng(0).normal(size=(2, 6, 6, 5)), jnp.float32)
+    runs = []
+    hook = network.module.conv2.register_forward_hook(lambda *_: runs.append(1))
+    pull = network.pull_back_of("conv2", cotangents, images)
+    runs.clear()
+    pulled = pull(images)
+    assert runs == []
+    hook.remove()
+    np.testing.assert_allclose(pulled, network.pull_back(images, "conv2", cotangents), rtol=1e-4, atol=1e-7)
+    assert not network.module.conv2._forward_pre_hooks
+
+
+def test_bfloat16_is_close_and_says_so():
+    rounded = TorchNetwork(
+        Small("module"), input_size=(12, 12), mean=(120.0,) * 3, std=(60.0,) * 3, note="small", precision="bfloat16"
+    )
+    assert rounded.note == "small; convolutions and products in bfloat16"
+    found, expected = (
+        np.stack([one.values for one in filter_saliency(network, picture(), "out", range(5), method="gradient")])
+        for network in (rounded, torch_network())
+    )
+    assert 1e-6 < np.abs(found - expected).max() / np.abs(expected).max() < 0.05
+    assert rounded.module.conv1.weight.dtype is torch.float32
+
+
 def test_the_sanity_check_leaves_the_module_alone():
     network = torch_network()
     before = network.module.conv1.weight.clone()

@@ -6,6 +6,7 @@ The loop is in Python, one compiled step at a time: inside a compiled loop XLA's
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +17,19 @@ from octoscope.cnn.ascent_step import Seen, blurred, first_state, uphill_step, u
 from octoscope.cnn.filter_picture import FilterPicture, as_shown
 from octoscope.cnn.graph import GraphNetwork
 from octoscope.cnn.maximization_settings import MaximizationSettings
-from octoscope.cnn.network import Layer, Network
+from octoscope.cnn.network import Activation, Images, Layer, Network
 from octoscope.cnn.objectives import Objective, fold_affine, weight_maps
 from octoscope.cnn.picture_space import Fourier, Levels, Pixels
+
+
+@runtime_checkable
+class HoldsCotangents(Protocol):
+    """A network that pulls the same cotangents back many times for less."""
+
+    def pull_back_of(self, layer: str, cotangents: Activation, images: Images) -> Callable[[Images], Images]:
+        """Returns what pulls them back to one batch of images after another."""
+        ...
+
 
 # Told after each step: how many pictures moved on.
 Progress = Callable[[int], None]
@@ -132,9 +143,7 @@ class FilterWork:
         if not isinstance(network, GraphNetwork):
             maps = weight_maps(objectives, network.activation(jnp.zeros(seen), self.layer.name).shape[1:])
 
-            def pull_back(images: Seen) -> Seen:
-                return network.pull_back(images, self.layer.name, maps)
-
+            pull_back = _held_at(network, self.layer.name, maps, seen)
             return lambda state: uphill_step_outside(pull_back, space, settings, network.mean, state)
         cut, image = network.forward_to(self.layer.name), jax.ShapeDtypeStruct(seen, jnp.float32)
         shape = jax.eval_shape(cut.apply, cut.parameters, image).shape[1:]
@@ -154,6 +163,15 @@ class FilterWork:
             for one, objective in zip(activation, objectives, strict=True)
         ]
         return np.asarray(scores), np.asarray(largest)
+
+
+def _held_at(
+    network: Network, layer: str, maps: Float[Array, "batch row column channel"], seen: tuple[int, ...]
+) -> Callable[[Seen], Seen]:
+    """Returns what pulls the same maps at a layer back to one batch of pictures after another."""
+    if isinstance(network, HoldsCotangents):
+        return network.pull_back_of(layer, maps, jnp.zeros((len(maps), *seen[1:])))
+    return lambda images: network.pull_back(images, layer, maps)
 
 
 def resized(levels: Levels, size: tuple[int, int]) -> Float[Array, "batch new_height new_width channel"]:

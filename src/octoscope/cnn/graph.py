@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from octoscope.cnn.network import Activation, Cut, Edits, Images, Layer, ReluRule, find_layer
-from octoscope.cnn.steps import Step, Weights
+from octoscope.cnn.steps import Conv, Step, Weights
 
 # The input that is the normalised image.
 IMAGE = "image"
@@ -141,7 +141,19 @@ class GraphNetwork:
         return Cut(found, self._weights_of(program), program)
 
     def _weights_of(self, program: Program) -> Mapping[str, Weights]:
-        return {node.name: self.weights[node.name] for node in program.nodes if node.name in self.weights}
+        return {node.name: self._transformed(node) for node in program.nodes if node.name in self.weights}
+
+    def _transformed(self, node: Node) -> Weights:
+        if not isinstance(node.step, Conv):
+            return self.weights[node.name]
+        if node.name not in self._made:
+            self._made[node.name] = node.step.transformed(self.weights[node.name])
+        return self._made[node.name]
+
+    @functools.cached_property
+    def _made(self) -> dict[str, Weights]:
+        """The weights of convolutions as they are computed with, once they were asked for."""
+        return {}
 
 
 @functools.partial(jax.jit, static_argnames="program")

@@ -124,7 +124,7 @@ def field_by_gradient(
         name: {
             part: jnp.ones_like(array) if part == "kernel" else jnp.zeros_like(array) for part, array in arrays.items()
         }
-        for name, arrays in cut.parameters.items()
+        for name, arrays in network.weights.items()
     }
     # Kernels of ones multiply what comes in by their size: float32 holds it to 1e38, the deepest layers need less.
     image = jnp.full((1, *(size or network.input_size), 3), 1e-6)

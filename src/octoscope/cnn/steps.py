@@ -14,11 +14,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from octoscope.cnn.network import ReluRule
+from octoscope.cnn.winograd import has_channels, has_tiles, winograd_convolution, winograd_kernel
 
 Weights = Mapping[str, Array]
 Maps = Float[Array, "batch row column channel"]
 # Pixels added before and after, along rows and columns.
 Padding = tuple[tuple[int, int], tuple[int, int]]
+# A kernel as `octoscope.cnn.winograd` takes it, beside the kernel itself.
+TRANSFORMED = "winograd"
 
 
 @runtime_checkable
@@ -47,10 +50,28 @@ class Conv:
     def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
         """Returns the convolved maps."""
         (maps,) = inputs
-        out = jax.lax.conv_general_dilated(
+        out = self._convolved(maps, weights)
+        return out + weights["bias"] if "bias" in weights else out
+
+    def transformed(self, weights: Weights) -> Weights:
+        """Returns the weights, with what makes the convolution faster on a processor where something does."""
+        kernel = weights["kernel"]
+        small = kernel.shape[:2] == (3, 3) and self.strides == (1, 1) and self.padding in ("SAME", ((1, 1), (1, 1)))
+        if (
+            not small
+            or kernel.dtype != jnp.float32
+            or jax.default_backend() != "cpu"
+            or not has_channels(*kernel.shape[2:])
+        ):
+            return weights
+        return {**weights, TRANSFORMED: winograd_kernel(kernel)}
+
+    def _convolved(self, maps: Maps, weights: Weights) -> Array:
+        if TRANSFORMED in weights and has_tiles(*maps.shape[1:3]):
+            return winograd_convolution(maps, weights[TRANSFORMED])
+        return jax.lax.conv_general_dilated(
             maps, weights["kernel"], self.strides, self.padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
-        return out + weights["bias"] if "bias" in weights else out
 
 
 @dataclass(frozen=True)
