@@ -17,20 +17,20 @@ def test_calls_are_made_in_order_and_all_of_them():
 
 
 def test_no_more_than_a_few_calls_wait():
-    gate, begun = threading.Event(), []
+    gate, ended = threading.Event(), []
 
-    def slow(step: int) -> None:
-        begun.append(step)
-        gate.wait(5)
+    def call(step: int) -> None:
+        gate.wait()
+        ended.append(step)
 
     with BackgroundWriter(most_waiting=2) as writer:
-        writer.submit(slow, 0)
-        writer.submit(slow, 1)
+        writer.submit(call, 0)
+        writer.submit(call, 1)
         threading.Timer(0.05, gate.set).start()
-        start = time.monotonic()
-        writer.submit(slow, 2)
-        assert time.monotonic() - start > 0.02
-    assert begun == [0, 1, 2]
+        writer.submit(call, 2)
+        # Not how long it took: on a busy machine the gate may be open before anybody looks at the clock.
+        assert ended[:1] == [0]
+    assert ended == [0, 1, 2]
 
 
 def test_what_a_call_raises_is_raised_at_the_end_or_before():

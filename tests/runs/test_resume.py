@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +20,25 @@ from octoscope.runs.run_writer import RunWriter
 from octoscope.runs.step_journal import StepJournal
 from octoscope.runs.unfinished import Unfinished
 
-ATTEND = """
+STEPS = range(12)
+# Stands still in place of step `stop` until it is killed, so that the kill lands there however fast the steps are; ends with whoever
+# started it.
+STAND_STILL = """
 import sys, octoscope as osc
-from octoscope.octo.device import keep_compiled_programs
+from octoscope.capture.step_capture import StepCapture
 from octoscope.runs import run_writer
-keep_compiled_programs()
+capture, path, stop = StepCapture.arrays_at, sys.argv[1], int(sys.argv[2])
+
+def arrays_at(self, step):
+    if step == stop:
+        print("here", flush=True)
+        sys.exit(sys.stdin.read())
+    return capture(self, step)
+
+StepCapture.arrays_at = arrays_at
 run_writer.steps_per_shard = lambda _: 4
 model, episode = osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0]
-osc.attend(model, episode, sys.argv[1], steps=list(range(12)) , resume=True)
+osc.attend(model, episode, path, steps=range(12), resume=True)
 """
 
 
@@ -63,23 +73,20 @@ def test_a_killed_writer_goes_on_to_the_same_bytes(tmp_path):
     assert int(counts["killed"]) >= 12
 
 
-def test_a_killed_job_goes_on_to_the_same_bytes(tmp_path):
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-
-    def start(path: Path) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, "-c", ATTEND, path], env=environment)
-
-    assert start(tmp_path / "whole.zarr").wait() == 0
+def test_a_killed_job_goes_on_to_the_same_bytes(demo_model, demo_episode, tmp_path, monkeypatch):
+    monkeypatch.setattr("octoscope.runs.run_writer.steps_per_shard", lambda _: 4)
+    osc.attend(demo_model, demo_episode, tmp_path / "whole.zarr", steps=STEPS)
     path = tmp_path / "run.zarr"
     for kept in (2, 7):
-        job = start(path)
-        while (Unfinished(path).progress() or (0, 0))[0] < kept and job.poll() is None:
-            time.sleep(0.005)
-        job.kill()
-        job.wait()
-    with pytest.raises(RunError, match=r"was not finished: \d+ of 12 steps lie in .*--resume"):
+        command = [sys.executable, "-c", STAND_STILL, str(path), str(kept)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as job:
+            assert job.stdout.readline() == "here\n"
+            job.kill()
+        assert job.returncode == -signal.SIGKILL
+        assert Unfinished(path).progress() == (kept, len(STEPS))
+    with pytest.raises(RunError, match=r"was not finished: 7 of 12 steps lie in .*--resume"):
         osc.Run.open(path)
-    assert start(path).wait() == 0
+    osc.attend(demo_model, demo_episode, path, steps=STEPS, resume=True)
     assert not Unfinished(path).folder.exists()
     assert files(path) == files(tmp_path / "whole.zarr")
 
