@@ -1,5 +1,27 @@
-"""What pytest leaves out when an optional package is missing: the doctests of its modules."""
+"""What tests and doctests share: what is left out when an optional package is missing, and the embedded policies."""
 
+import functools
 import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["src/octoscope/cnn/torch_*.py"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _embedded_policies_are_loaded_once() -> Iterator[None]:
+    """Lets tests, doctests and commands share the embedded policies, and with them what jax has traced and compiled for them."""
+    from octoscope.embedded.files import EMBEDDED
+    from octoscope.octo.model import OctoModel
+
+    load = OctoModel.load_pretrained
+    once = functools.cache(load)
+
+    def load_pretrained(cls: type[OctoModel], checkpoint: str | Path, *, step: int | None = None) -> OctoModel:
+        return once(checkpoint) if checkpoint in EMBEDDED and step is None else load(checkpoint, step=step)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OctoModel, "load_pretrained", classmethod(load_pretrained))
+        yield
