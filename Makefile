@@ -14,7 +14,7 @@ check: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses auto
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 install: $(VENV)/installed
 install-dev: $(VENV)/installed-dev
