@@ -18,6 +18,7 @@ def _share_compiled_programs() -> None:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         # Workers inherit these, and find them set.
         os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["XDG_CACHE_HOME"] = folder
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
     jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
