@@ -32,7 +32,7 @@ def param_names(params):
     ],
 )
 def test_grid_and_width(encoder, shape):
-    encodings, variables = encoder.init_with_output(jax.random.key(0), IMAGES)
+    encodings, variables = jax.eval_shape(encoder.init_with_output, jax.random.key(0), IMAGES)
     assert encodings.shape == shape
     assert encoder.receptive_field().stride == 64 // shape[1]
     assert variables["params"]
