@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import octoscope as osc
+from octoscope.capture import readout_row
 from octoscope.capture.readout_row import ReadoutRow
 from octoscope.errors import ObservationError, SelectionError
 from octoscope.octo import attention
@@ -102,6 +103,16 @@ def test_knock_outs_are_those_of_a_mask_on_the_readouts_rows(policies, name, lay
         hidden[slice(None) if layers is None else layers] = keys
         np.testing.assert_allclose(found[index], act(hidden), atol=5 * TOLERANCE[name])
         assert np.abs(found[index] - row.actions).max() > 1e-4
+
+
+def test_many_sets_are_those_sets_alone(policies, monkeypatch):
+    model = policies["diffusion"]
+    row = ReadoutRow.keep(model, *inputs(model), rng=RNG)
+    sets = np.eye(row.layout.size, dtype=bool)[row.layout.select("obs_primary")]
+    alone = np.concatenate([row.knock_out(sets[index : index + 1]) for index in range(5)])
+    monkeypatch.setattr(readout_row, "_SIDE_BY_SIDE", 2)
+    other = ReadoutRow.keep(policies["diffusion"], *inputs(model), rng=RNG)
+    np.testing.assert_allclose(other.knock_out(sets[:5]), alone, atol=5 * TOLERANCE["diffusion"])
 
 
 def test_the_forward_is_the_one_that_acts(policies):

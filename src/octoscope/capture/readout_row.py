@@ -22,6 +22,7 @@ from octoscope.octo.discrete_head import DiscreteActionHead
 from octoscope.octo.model import OctoModel
 from octoscope.octo.module import OctoModule
 from octoscope.octo.readout_rows import KeptForward, act_on, keep_forward, readout_span, run_readout
+from octoscope.octo.readout_sets import run_readout_sets
 from octoscope.tokens.layout import TokenLayout, TokenSpan
 
 # Sets of keys that are run side by side; more need more memory and are no faster.
@@ -175,7 +176,8 @@ class _Programs:
     def gradients(self) -> Any:
         def gradients(params: Any, kept: KeptForward, rng: Array | None, chosen: Array) -> Array:
             def score(added: Array) -> Array:
-                return jnp.sum(self._act(params, kept, rng, added=added) * chosen)
+                encodings = run_readout(params, kept, start=self.span.start, added=added)
+                return jnp.sum(self._act_on(params, kept, encodings, rng) * chosen)
 
             return jax.grad(score)(jnp.zeros_like(kept.weights))
 
@@ -185,14 +187,14 @@ class _Programs:
     def knock_out(self) -> Any:
         def knock_out(params: Any, kept: KeptForward, rng: Array | None, sets: Array, on: Array) -> Array:
             def act(hidden: Array) -> Array:
-                return self._act(params, kept, rng, hidden=on[:, None] & hidden)
+                encodings = run_readout_sets(params, kept, hidden, on, start=self.span.start)
+                return jax.vmap(lambda one: self._act_on(params, kept, one, rng))(encodings)
 
-            return jax.lax.map(act, sets, batch_size=_SIDE_BY_SIDE)
+            return _over_blocks(act, sets, size=_SIDE_BY_SIDE)
 
         return jax.jit(knock_out)
 
-    def _act(self, params: Any, kept: KeptForward, rng: Array | None, **changes: Array) -> Array:
-        encodings = run_readout(params, kept, start=self.span.start, **changes)
+    def _act_on(self, params: Any, kept: KeptForward, encodings: Array, rng: Array | None) -> Array:
         asked = {"span": self.span, "head": self.head, "embodiment_action_dim": self.embodiment_action_dim}
         return act_on(self.module, params, kept, encodings, rng, **asked)
 
@@ -206,6 +208,12 @@ def _programs_of(model: OctoModel, span: TokenSpan, head: str, embodiment_action
     return known.setdefault(
         (span, head, embodiment_action_dim), _Programs(model.module, span, head, embodiment_action_dim)
     )
+
+
+def _over_blocks(run: Any, sets: Array, *, size: int) -> Array:
+    """Runs blocks of sets one after another; the last one is what is left."""
+    blocks = [run(sets[start : start + size]) for start in range(0, sets.shape[0], size)]
+    return jnp.concatenate(blocks)
 
 
 def _entries(what: str, index: int | None, count: int) -> slice:

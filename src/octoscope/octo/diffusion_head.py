@@ -1,7 +1,7 @@
 """The diffusion action head: an action chunk denoised in a few steps, conditioned on the readout.
 
 References: Ho, Jain & Abbeel, "Denoising Diffusion Probabilistic Models", 2020, https://arxiv.org/abs/2006.11239; cosine schedule
-from Nichol & Dhariwal, 2021, https://arxiv.org/abs/2102.09672; score network after Hansen-Estruch et al., "IDQL", 2023.
+from Nichol & Dhariwal, 2021, https://arxiv.org/abs/2102.09672.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Float32
 
 from octoscope.octo.action_heads import Outputs, attention_pooled, find_readout, mean_pooled
 from octoscope.octo.pooling import MAPHead
+from octoscope.octo.score_network import ScoreActor, split_score
 
 
 def cosine_betas(steps: int) -> Float32[np.ndarray, " steps"]:
@@ -23,87 +24,6 @@ def cosine_betas(steps: int) -> Float32[np.ndarray, " steps"]:
     alpha_bar = np.cos((t + s) / (1 + s) * np.pi / 2) ** 2
     alpha_bar = alpha_bar / alpha_bar[0]
     return np.clip(1 - alpha_bar[1:] / alpha_bar[:-1], 0, 0.999).astype(np.float32)
-
-
-class FourierFeatures(nn.Module):
-    """Learned sines and cosines of the diffusion time."""
-
-    output_size: int
-
-    @nn.compact
-    def __call__(self, time: Float[Array, "*batch 1"]) -> Float[Array, "*batch features"]:
-        """Returns cosines, then sines."""
-        kernel = self.param("kernel", nn.initializers.normal(0.2), (self.output_size // 2, time.shape[-1]))
-        f = 2 * jnp.pi * time @ kernel.T
-        return jnp.concatenate([jnp.cos(f), jnp.sin(f)], axis=-1)
-
-
-class MLP(nn.Module):
-    """Dense layers with swish between them, none after the last."""
-
-    sizes: tuple[int, ...]
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "*batch entries"]) -> Float[Array, "*batch features"]:
-        """Returns the last layer's output."""
-        for i, size in enumerate(self.sizes):
-            x = nn.Dense(size, name=f"Dense_{i}")(nn.swish(x) if i else x)
-        return x
-
-
-class MLPResNetBlock(nn.Module):
-    """A residual block of two dense layers."""
-
-    features: int
-    use_layer_norm: bool
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:
-        """Returns the block's output."""
-        y = nn.LayerNorm()(x) if self.use_layer_norm else x
-        y = nn.Dense(4 * self.features)(y)
-        return x + nn.Dense(self.features)(nn.swish(y))
-
-
-class MLPResNet(nn.Module):
-    """The network that predicts the noise from (time, readout, noisy actions)."""
-
-    num_blocks: int
-    out_dim: int
-    hidden_dim: int
-    use_layer_norm: bool
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "*batch entries"]) -> Float[Array, "*batch out_dim"]:
-        """Returns the predicted noise."""
-        x = nn.Dense(self.hidden_dim)(x)
-        for _ in range(self.num_blocks):
-            x = MLPResNetBlock(self.hidden_dim, self.use_layer_norm)(x)
-        return nn.Dense(self.out_dim)(nn.swish(x))
-
-
-class ScoreActor(nn.Module):
-    """Predicts the noise in a noisy action chunk."""
-
-    time_dim: int
-    num_blocks: int
-    hidden_dim: int
-    use_layer_norm: bool
-    out_dim: int
-
-    @nn.compact
-    def __call__(
-        self,
-        embedding: Float[Array, "batch window embed"],
-        noisy_actions: Float[Array, "*sample batch window entries"],
-        time: Float[Array, "*sample batch window 1"],
-    ) -> Float[Array, "*sample batch window entries"]:
-        """Returns the predicted noise; `embedding` is broadcast over leading sample axes."""
-        condition = FourierFeatures(self.time_dim, name="time_preprocess")(time)
-        condition = MLP((2 * self.time_dim, self.time_dim), name="cond_encoder")(condition)
-        embedding = jnp.broadcast_to(embedding, (*noisy_actions.shape[:-1], embedding.shape[-1]))
-        network = MLPResNet(self.num_blocks, self.out_dim, self.hidden_dim, self.use_layer_norm, name="reverse_network")
-        return network(jnp.concatenate([condition, embedding, noisy_actions], axis=-1))
 
 
 class DiffusionActionHead(nn.Module):
@@ -182,22 +102,59 @@ class DiffusionActionHead(nn.Module):
         Raises:
           ValueError: If there is no `rng`.
         """
-        if rng is None:
-            raise ValueError(
-                "`rng` must be given to a diffusion head, got None; pass a key such as jax.random.PRNGKey(0)."
-            )
         embedding = self._embed(transformer_outputs)
-        shape = (*sample_shape, *embedding.shape[:2], self.action_horizon * self.action_dim)
-        used = np.arange(self.action_dim) < (embodiment_action_dim or self.action_dim)
-        used = np.tile(used, self.action_horizon)
-        carry, key = jax.random.split(rng)
-        noise = jax.random.normal(key, shape)
         # A bound Flax module may not be called inside jax's own loops.
         network, variables = self.diffusion_model.unbind()
 
         def predict_noise(actions: Array, time: Array) -> Array:
             predicted = network.apply(variables, embedding, actions, time)
             return jnp.asarray(predicted)
+
+        return self._sample(predict_noise, (*sample_shape, *embedding.shape[:2]), rng, embodiment_action_dim)
+
+    def predict_current(
+        self, transformer_outputs: Outputs, rng: Array | None, *, embodiment_action_dim: int | None = None
+    ) -> Float[Array, "batch horizon dim"]:
+        """Returns the chunk that `predict_action` returns, to rounding, and does less: for many readouts and one noise.
+
+        The score network takes each timestep by itself and only the last is read, so it runs for that one alone; and what the readout
+        adds to its first layer is computed once, not at every diffusion step. The noise is drawn for all timesteps, as there.
+
+        Args:
+          transformer_outputs: Groups by name.
+          rng: Key of the noise.
+          embodiment_action_dim: Action dimensions the robot has; the rest stays noise.
+
+        Raises:
+          ValueError: If there is no `rng`.
+        """
+        embedding = self._embed(transformer_outputs)
+        network, variables = self.diffusion_model.unbind()
+        score = split_score(network, variables["params"], embedding[:, -1:])
+
+        def predict_noise(actions: Array, time: Array) -> Array:
+            last = score(actions[..., -1:, :], time[..., -1:, :])
+            return jnp.zeros_like(actions).at[..., -1:, :].set(last)
+
+        return self._sample(predict_noise, embedding.shape[:2], rng, embodiment_action_dim)
+
+    def _sample(
+        self,
+        predict_noise: Callable[[Array, Array], Array],
+        leading: tuple[int, ...],
+        rng: Array | None,
+        embodiment_action_dim: int | None,
+    ) -> Float[Array, "*sample batch horizon dim"]:
+        """Denoises chunks of all timesteps, with leading (*sample, batch, window), and returns the last one's."""
+        if rng is None:
+            raise ValueError(
+                "`rng` must be given to a diffusion head, got None; pass a key such as jax.random.PRNGKey(0)."
+            )
+        shape = (*leading, self.action_horizon * self.action_dim)
+        used = np.arange(self.action_dim) < (embodiment_action_dim or self.action_dim)
+        used = np.tile(used, self.action_horizon)
+        carry, key = jax.random.split(rng)
+        noise = jax.random.normal(key, shape)
 
         def denoise(state: tuple[Array, Array], step: Array) -> tuple[tuple[Array, Array], None]:
             actions, carry = state

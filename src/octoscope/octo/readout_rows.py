@@ -9,14 +9,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Bool, Float
 
 from octoscope.errors import SelectionError
 from octoscope.octo import block_parts
-from octoscope.octo.diffusion_head import ScoreActor
+from octoscope.octo.diffusion_head import DiffusionActionHead
 from octoscope.octo.module import OctoModule
 from octoscope.octo.token_group import TokenGroup
 from octoscope.tokens.attention_rules import attention_rule_mask
@@ -115,7 +114,6 @@ def run_readout(
     kept: KeptForward,
     *,
     start: int,
-    hidden: Bool[Array, "layer token"] | None = None,
     added: Float[Array, "layer head query token"] | None = None,
 ) -> Float[Array, "query embed"]:
     """Returns the encodings of the current readout, run alone.
@@ -124,7 +122,6 @@ def run_readout(
       params: Of the policy.
       kept: What the forward left behind.
       start: Place of the readout's first token in the sequence.
-      hidden: Keys that it may not look at, in each layer; the softmax is over the rest.
       added: Added to its attention weights after the softmax, for gradients.
     """
     x = kept.inputs
@@ -136,8 +133,7 @@ def run_readout(
         keys, values = kept.keys[layer], kept.values[layer]
         # The logits are joined, not the keys: those of other tokens are the same for every pass.
         logits = jnp.concatenate([_logits(q, keys[:start]), _logits(q, own_keys), _logits(q, keys[stop:])], axis=-1)
-        mask = kept.mask if hidden is None else kept.mask & ~hidden[layer]
-        weights = block_parts.masked_softmax(logits, mask[None])
+        weights = block_parts.masked_softmax(logits, kept.mask[None])
         if added is not None:
             weights = weights + added[layer]
         attended = (
@@ -164,24 +160,12 @@ def act_on(
     group = dataclasses.replace(kept.group, tokens=kept.group.tokens.at[:, -1].set(encodings))
 
     def predict(policy: OctoModule) -> Array:
-        return policy.heads[head].predict_action({span.group: group}, rng, **_dims(embodiment_action_dim))
+        acting: Any = policy.heads[head]
+        act = acting.predict_current if isinstance(acting, DiffusionActionHead) else acting.predict_action
+        return act({span.group: group}, rng, **_dims(embodiment_action_dim))
 
-    with nn.intercept_methods(_score_last_timestep):
-        actions: Any = module.apply({"params": params}, method=predict)
+    actions: Any = module.apply({"params": params}, method=predict)
     return actions[0]
-
-
-def _score_last_timestep(call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
-    """Predicts noise for the current timestep alone: the score network takes each timestep by itself, and only that one is read.
-
-    That is half of a denoising at window 2; for hundreds of knock-outs the whole costs more than the transformer. The noise is drawn for
-    all timesteps, as in the forward.
-    """
-    if not (isinstance(context.module, ScoreActor) and context.method_name == "__call__"):
-        return call(*args, **kwargs)
-    embedding, actions, time = args
-    last = call(embedding[:, -1:], actions[..., -1:, :], time[..., -1:, :])
-    return jnp.zeros_like(actions).at[..., -1:, :].set(last)
 
 
 def _dims(embodiment_action_dim: int | None) -> dict[str, int]:
