@@ -1,4 +1,6 @@
-"""`octoscope attend --compute` and `--format`: what they leave behind."""
+"""`octoscope attend --compute`, `--batch` and `--format`: what they leave behind."""
+
+import pytest
 
 import octoscope as osc
 from octoscope.cli.main import main
@@ -12,3 +14,13 @@ def test_a_fast_run_with_jpeg_sheets(tmp_path):
     # Sheets of another format are not the ones that were asked for.
     main([*arguments, "--resume"])
     assert [sheet.name for sheet in (tmp_path / "attention_results").iterdir()] == ["step_1_layer_0.png"]
+
+
+def test_a_batch_is_in_the_manifest_and_resume_wants_the_same(tmp_path, capsys):
+    arguments = ["attend", "drawn", "drawn", "--steps", "0:3", "--no-pictures", "-o", str(tmp_path)]
+    main([*arguments, "--batch", "2"])
+    run = osc.Run.open(tmp_path / "run.zarr")
+    assert (run.manifest["batch"], run.steps) == (2, (0, 1, 2))
+    with pytest.raises(SystemExit):
+        main([*arguments, "--resume"])
+    assert "batch was 2, is absent" in capsys.readouterr().err

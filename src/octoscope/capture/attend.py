@@ -15,6 +15,7 @@ from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.interrupt import StopAfterStep
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.capture.provenance import run_manifest
+from octoscope.capture.step_batch import batches
 from octoscope.capture.step_capture import StepCapture
 from octoscope.episodes.episode import Episode
 from octoscope.errors import Interrupted, SelectionError
@@ -44,6 +45,7 @@ def attend(
     seed: int = 0,
     dtype: str = "float16",
     compute: str = "exact",
+    batch: int | None = None,
     encodings: str | Sequence[str] = (),
     resume: bool = False,
     overwrite: bool = False,
@@ -70,10 +72,12 @@ def attend(
       window: Timesteps of history; as many as in training by default.
       seed: Of the action head's noise. The noise of a step depends on the seed and the step alone.
       dtype: Of the stored weights: "float16" (each weight to 3 digits, rows sum to 1 within 1e-3) or "float32".
-      compute: "exact": the very forward of `OctoModel.act`, bit for bit. "fast": only what is read, and once what steps share; attention
-        and the readout are equal within 1e-5. It falls back to "exact" where prefix rows ("all" among them) are kept, or the policy's
-        prefix looks beyond itself. "bf16": "fast" with the factors of the transformer's products rounded to bfloat16, which moves
-        up to 0.5 % of a row's weight in the embedded policy; for GPUs. What was done is in the manifest.
+      compute: "exact": the very forward of `OctoModel.act`, with `batch` 1 bit for bit. "fast": only what is read, and once what steps
+        share; attention and the readout are equal within 1e-5. It falls back to "exact" where prefix rows ("all" among them) are kept,
+        or the policy's prefix looks beyond itself. "bf16": "fast" with the factors of the transformer's products rounded to bfloat16,
+        which moves up to 0.5 % of a row's weight in the embedded policy; for GPUs. What was done is in the manifest.
+      batch: Steps in one forward: by default 1 on a CPU, which takes longer for each of several, and 8 on a GPU. Attention of several is
+        equal within 1e-5 to that of one, not to the bit, and the manifest says how many there were. Only with `compute` "exact".
       encodings: Points whose encodings are kept besides, by name or pattern ("blocks.*.residual"; see docs/encodings.md), as `dtype`.
         They are computed by the exact forward, run a second time, so that they change no bit of an action. None by default.
       resume: Go on with the unfinished run at the path; return a finished one as it is.
@@ -82,8 +86,8 @@ def attend(
 
     Raises:
       EpisodeError: If policy and episode share no camera, numbers are missing or of another shape, or there is no task.
-      SelectionError: If a step, layer, token group, observation key or point does not exist, `compute` does not cover them, or an
-        encoding is too large for `dtype`.
+      SelectionError: If a step, layer, token group, observation key or point does not exist, `compute` does not cover them or does not
+        go with `batch`, or an encoding is too large for `dtype`.
       OutputError: If `store` exists already, cannot be written, or is being written by another process.
       RunError: If the run to go on with was begun with other arguments.
       Interrupted: After Ctrl-C, when the step at hand was finished and kept.
@@ -102,7 +106,7 @@ def attend(
     stream = (
         EncodingStream.plan_for(model, observations.at(steps[0]), tasks, encodings, dtype=dtype) if encodings else None
     )
-    capture = StepCapture(model, observations, tasks, layout, selection, seed, dtype, compute, stream)
+    capture = StepCapture(model, observations, tasks, layout, selection, seed, dtype, compute, stream, batch)
     manifest = run_manifest(
         model,
         observations,
@@ -114,6 +118,7 @@ def attend(
         seed=seed,
         dtype=dtype,
         compute=capture.compute,
+        batch=capture.batch,
         encodings=() if stream is None else stream.points,
     )
     finished = open_finished(store, manifest=manifest) if resume and isinstance(store, str | Path) else None
@@ -142,6 +147,7 @@ def episode_layout(
 
 def _write_steps(writer: RunWriter, capture: StepCapture, steps: Sequence[int], *, progress: bool) -> bool:
     """Makes the steps that are not there yet; returns whether Ctrl-C was pressed during the last one."""
+    at_hand = "this step" if capture.batch == 1 else f"this group of {capture.batch} steps"
     with (
         tqdm(
             total=len(steps),
@@ -151,11 +157,13 @@ def _write_steps(writer: RunWriter, capture: StepCapture, steps: Sequence[int], 
             postfix=f"{readable_bytes(capture.bytes_per_step)} a step",
             disable=not progress,
         ) as bar,
-        StopAfterStep(lambda: bar.set_postfix_str("stopping after this step; Ctrl-C again stops at once")) as stop,
+        StopAfterStep(lambda: bar.set_postfix_str(f"stopping after {at_hand}; Ctrl-C again stops at once")) as stop,
     ):
-        for step in steps[writer.written :]:
-            writer.append_step(capture.arrays_at(step))
-            bar.update()
+        for chosen, there in batches(steps, capture.batch, written=writer.written):
+            # Steps of a group that was interrupted are made again and left aside: the same group gives the same bytes.
+            for arrays in capture.arrays_of(chosen)[there:]:
+                writer.append_step(arrays)
+                bar.update()
             if stop.requested:
                 break
     if stop.requested and writer.written < len(steps):

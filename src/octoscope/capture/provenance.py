@@ -32,6 +32,7 @@ def run_manifest(
     seed: int,
     dtype: str,
     compute: str = "exact",
+    batch: int = 1,
     encodings: Sequence[EncodingPoint] = (),
 ) -> dict[str, Any]:
     """Returns the manifest of a run; nothing in it depends on when or where it is made, but for versions and the kind of device."""
@@ -61,6 +62,8 @@ def run_manifest(
         **selection.to_manifest(),
         "dtype": dtype,
         "compute": compute,
+        # As with encodings below: a run of one step at a time is what it was before there were batches.
+        **({"batch": batch} if batch > 1 else {}),
         # Only where asked for, so that a run without is what it was before there were encodings.
         **({"encodings": [point.to_json() for point in encodings]} if encodings else {}),
         "layout": layout.to_json(),

@@ -1,24 +1,24 @@
 """One step of an episode through the policy, and what a run keeps of it."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.lean_episode import LeanEpisode
 from octoscope.capture.numbers import normalization_type
 from octoscope.capture.observations import EpisodeObservations
 from octoscope.capture.provenance import acting_head
+from octoscope.capture.step_batch import StepBatch, choose_batch, select_kept
 from octoscope.errors import SelectionError, nearest
 from octoscope.octo.action_normalization import unnormalize_actions
 from octoscope.octo.model import OctoModel
-from octoscope.octo.states import attention_weights, token_pad
 from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.tokens.layout import TokenLayout
 
@@ -47,6 +47,13 @@ class StepCapture:
     asked: str = "exact"
     # Encodings that are kept; they come from a forward beside the one that acts.
     encodings: EncodingStream | None = None
+    # Steps in one forward; by the device with None.
+    asked_batch: int | None = None
+
+    @property
+    def batch(self) -> int:
+        """How many steps go through one forward; see `choose_batch`."""
+        return choose_batch(self.model, self.asked_batch, compute=self.compute)
 
     @property
     def compute(self) -> str:
@@ -66,18 +73,35 @@ class StepCapture:
             )
         return "exact" if self._lean is None else self.asked
 
+    def arrays_of(self, steps: Sequence[int]) -> list[Arrays]:
+        """Returns the arrays that a run stores for each of at most `batch` steps, from one forward."""
+        if self.batch == 1:
+            return [self.arrays_at(step) for step in steps]
+        # Taken in order: the observations forget frames that a window has left behind.
+        seen = [self.observations.at(step) for step in steps]
+        keys = [self._noise_key(step) for step in steps]
+        found = self._step_batch.act(self.model, seen, self.tasks, keys, size=self.batch)
+        return [
+            self._arrays(step, observation, *one) for step, observation, one in zip(steps, seen, found, strict=True)
+        ]
+
     def arrays_at(self, step: int) -> Arrays:
-        """Returns the arrays that a run stores for one step."""
+        """Returns the arrays that a run stores for one step, from a forward of its own."""
         observation = self.observations.at(step)
+        actions, states = self._act(observation, step)
+        weights, pad = select_kept(states, **self._kept)
+        return self._arrays(step, observation, np.asarray(actions[0]), np.asarray(weights), np.asarray(pad))
+
+    def _arrays(
+        self, step: int, observation: Mapping[str, Any], actions: np.ndarray, weights: np.ndarray, pad: np.ndarray
+    ) -> Arrays:
         real = np.asarray(observation["timestep_pad_mask"][0])
-        frame_index = np.maximum(np.arange(step - len(real) + 1, step + 1), 0)
-        actions, states = self._act(observation, step, frame_index)
         statistics = self._statistics
-        arrays = self._attention_arrays(states)
-        arrays["token_pad"] = (np.asarray(token_pad(states)[0]), ("token",))
+        arrays = self._attention_arrays(weights)
+        arrays["token_pad"] = (pad, ("token",))
         arrays["timestep_pad_mask"] = (real, ("window",))
-        arrays["frame_index"] = (frame_index, ("window",))
-        arrays["actions"] = (np.asarray(actions[0]), ("horizon", "dim"))
+        arrays["frame_index"] = (_frame_index(step, observation), ("window",))
+        arrays["actions"] = (actions, ("horizon", "dim"))
         if statistics is not None:
             robot = unnormalize_actions(arrays["actions"][0], statistics, normalization_type(self.model.config))
             arrays["actions_robot"] = (np.asarray(robot, np.float32), ("horizon", "robot_dim"))
@@ -91,13 +115,11 @@ class StepCapture:
         weights = self.selection.bytes_per_step(self.layout, num_heads=self.model.num_heads, dtype=self.dtype)
         return weights + (0 if self.encodings is None else self.encodings.bytes_per_step)
 
-    def _act(
-        self, observation: Mapping[str, Any], step: int, frame_index: np.ndarray
-    ) -> tuple[Array, Mapping[str, Any]]:
-        rng = jax.random.fold_in(jax.random.PRNGKey(self.seed), step)
-        dims = None if self._statistics is None else len(self._statistics["mean"])
+    def _act(self, observation: Mapping[str, Any], step: int) -> tuple[Array, Mapping[str, Any]]:
+        rng = self._noise_key(step)
+        dims = self._action_dim
         if self._lean is not None:
-            return self._lean.act(observation, frame_index, rng=rng, embodiment_action_dim=dims)
+            return self._lean.act(observation, _frame_index(step, observation), rng=rng, embodiment_action_dim=dims)
         return self.model.act(
             observation,
             self.tasks,
@@ -108,16 +130,14 @@ class StepCapture:
             embodiment_action_dim=dims,
         )
 
-    def _attention_arrays(self, states: Mapping[str, Any]) -> Arrays:
-        keys = self.selection.key_places(self.layout)
-        everything = len(keys) == self.layout.size
-        selected = _select(
-            states,
-            layers=self.selection.layers,
-            keys=None if everything else tuple(int(key) for key in keys),
-            dtype=self.dtype,
-        )
-        weights = np.asarray(selected)
+    def _noise_key(self, step: int) -> Array:
+        return jax.random.fold_in(jax.random.PRNGKey(self.seed), step)
+
+    @property
+    def _action_dim(self) -> int | None:
+        return None if self._statistics is None else len(self._statistics["mean"])
+
+    def _attention_arrays(self, weights: np.ndarray) -> Arrays:
         arrays: Arrays = {}
         start = 0
         for group, places in self._rows.items():
@@ -125,6 +145,17 @@ class StepCapture:
             arrays[f"attention/{group}"] = (kept, ("layer", "head", f"query_{group}", "key"))
             start += len(places)
         return arrays
+
+    @functools.cached_property
+    def _kept(self) -> dict[str, Any]:
+        keys = self.selection.key_places(self.layout)
+        everything = len(keys) == self.layout.size
+        chosen = None if everything else tuple(int(key) for key in keys)
+        return {"layers": self.selection.layers, "keys": chosen, "dtype": self.dtype}
+
+    @functools.cached_property
+    def _step_batch(self) -> StepBatch:
+        return StepBatch(acting_head(self.model), self._query_rows, self._action_dim, **self._kept)
 
     @functools.cached_property
     def _rows(self) -> Mapping[str, np.ndarray]:
@@ -158,11 +189,7 @@ class StepCapture:
         return known if len(known["mean"]) <= predicted else None
 
 
-@functools.partial(jax.jit, static_argnames=("layers", "keys", "dtype"))
-def _select(
-    states: Mapping[str, Any], *, layers: tuple[int, ...], keys: tuple[int, ...] | None, dtype: str
-) -> Float[Array, "layer head query key"]:
-    """Returns what is kept; only that leaves the device, and the cast happens there: NumPy is slow on subnormal numbers."""
-    weights = attention_weights(states)[0][jnp.array(layers)]
-    kept = weights if keys is None else weights[..., jnp.array(keys)]
-    return kept.astype(dtype)
+def _frame_index(step: int, observation: Mapping[str, Any]) -> np.ndarray:
+    """Returns which frame of the episode each timestep of the window shows; the first one again where history is missing."""
+    window = observation["timestep_pad_mask"].shape[1]
+    return np.maximum(np.arange(step - window + 1, step + 1), 0)

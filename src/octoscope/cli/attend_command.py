@@ -82,6 +82,8 @@ class Attend:
     precision: Literal["float16", "float32"] = "float16"
     # How: 'exact' is bit for bit the forward that acts; 'fast' does only what is read, equal to rounding; 'bf16' also rounds products.
     compute: Literal["exact", "fast", "bf16"] = "exact"
+    # Steps in one forward: 1 on a CPU and 8 on a GPU, by default. Above 1 equal to rounding, and only with --compute exact.
+    batch: int | None = None
     # What the policy runs on; a GPU where there is one, by default.
     device: Device = "auto"
     # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
@@ -152,6 +154,7 @@ class Attend:
             pictures=not self.no_pictures,
             dtype=self.precision,
             compute=self.compute,
+            batch=self.batch,
             resume=self.resume,
             overwrite=self.overwrite,
         )

@@ -63,6 +63,8 @@ class AttendSettings:
     pictures: bool
     dtype: str
     compute: str
+    # Steps in one forward; None for what suits the device.
+    batch: int | None
     resume: bool
     overwrite: bool
 
@@ -167,6 +169,7 @@ class EpisodeJob:
             seed=asked.seed,
             dtype=asked.dtype,
             compute=asked.compute,
+            batch=asked.batch,
             encodings=asked.encodings,
             resume=asked.resume,
             overwrite=asked.overwrite,
