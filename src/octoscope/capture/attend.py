@@ -76,8 +76,8 @@ def attend(
         share; attention and the readout are equal within 1e-5. It falls back to "exact" where prefix rows ("all" among them) are kept,
         or the policy's prefix looks beyond itself. "bf16": "fast" with the factors of the transformer's products rounded to bfloat16,
         which moves up to 0.5 % of a row's weight in the embedded policy; for GPUs. What was done is in the manifest.
-      batch: Steps in one forward: by default 1 on a CPU, which takes longer for each of several, and 8 on a GPU. Attention of several is
-        equal within 1e-5 to that of one, not to the bit, and the manifest says how many there were. Only with `compute` "exact".
+      batch: Steps in one forward: by default 1 on a CPU, which hardly gains by more, and 8 on a GPU. Attention of several is equal within
+        1e-5 to that of one, not to the bit, and the manifest says how many there were. Only with `compute` "exact".
       encodings: Points whose encodings are kept besides, by name or pattern ("blocks.*.residual"; see docs/encodings.md), as `dtype`.
         They are computed by the exact forward, run a second time, so that they change no bit of an action. None by default.
       resume: Go on with the unfinished run at the path; return a finished one as it is.
