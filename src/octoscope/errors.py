@@ -52,3 +52,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     matches = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean '{matches[0]}'?" if matches else ""
+
+
+def check_at_least(least: int, **numbers: int | None) -> None:
+    """Refuses the first of some named numbers that is too small; None passes.
+
+    Raises:
+      SelectionError: If one is below `least`.
+
+    >>> check_at_least(1, batch=0)
+    Traceback (most recent call last):
+    octoscope.errors.SelectionError: `batch` must be at least 1, got 0.
+    """
+    for name, number in numbers.items():
+        if number is not None and number < least:
+            raise SelectionError(f"`{name}` must be at least {least}, got {number}.")

@@ -22,8 +22,10 @@ from octoscope.interventions.descriptions import (
     UseInstruction,
 )
 from octoscope.interventions.intervene import intervene
+from octoscope.interventions.random_controls import random_controls, shared_parts
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
+from octoscope.tokens.words import words_of_pieces
 
 STEP = 2
 
@@ -141,21 +143,36 @@ def test_keys_are_hidden_from_one_group_alone(scene):
     assert pieces == ["\u2581ball"] * 3
 
 
-def test_random_regions_have_the_same_area(scene):
-    from octoscope.interventions.random_controls import random_control
-
+def test_random_regions_have_the_same_area_and_are_clear_of_the_region(scene):
     rng = np.random.default_rng(0)
     patches = CoverPatches("primary", ((0, 0), (0, 1)))
     mask = np.zeros((32, 48), bool)
     mask[:5, :7] = True
-    for _ in range(20):
-        drawn = random_control(scene, patches, rng)
-        assert len(set(drawn.patches)) == 2
-        assert set(drawn.patches) != set(patches.patches)
-        moved = random_control(scene, CoverPixels("primary", mask), rng).mask
-        assert moved.sum() == mask.sum()
-        assert (moved != mask).any()
-    assert random_control(scene, BlankCamera("primary"), rng) is None
+    drawn = random_controls(scene, patches, rng, count=20)
+    # Of 2 x 3 cells, the other row's three places of two cells: in its own row a place of two cells shares one.
+    assert drawn.possible == len(drawn.interventions) == 3
+    assert {frozenset(each.patches) for each in drawn.interventions} == {
+        frozenset({(1, column), (1, (column + 1) % 3)}) for column in range(3)
+    }
+    for each in random_controls(scene, CoverPixels("primary", mask), rng, count=50).interventions:
+        assert each.mask.sum() == mask.sum()
+        assert (each.mask & mask).sum() <= 0.05 * mask.sum()
+    assert not random_controls(scene, BlankCamera("primary"), rng, count=4).interventions
+
+
+def test_a_region_that_is_everywhere_has_no_random_place_and_says_so(scene):
+    wide = np.ones((32, 48), bool)
+    wide[0, 0] = False
+    drawn = random_controls(scene, CoverPixels("primary", wide), np.random.default_rng(0), count=4)
+    assert (list(drawn.interventions), drawn.possible) == ([], 0)
+    assert drawn.note(4) == "only 0 other places of its size are clear of it"
+
+
+def test_shared_parts_of_a_moving_region_are_over_all_its_frames(scene):
+    """Against rolling it, pixel by pixel."""
+    region = np.random.default_rng(1).random((2, 5, 6)) < 0.3
+    rolled = [[(region & np.roll(region, (y, x), (1, 2))).sum() / region.sum() for x in range(6)] for y in range(5)]
+    np.testing.assert_allclose(shared_parts(region), rolled)
 
 
 def test_noise_changes_the_action_and_a_seed_gives_the_same_effect(two_cameras, masked_episode, found):
@@ -221,3 +238,42 @@ def test_masked_keys_have_the_fast_knock_out_beside_the_rerun(two_cameras, maske
         assert everywhere.direct != pytest.approx(everywhere.size, abs=5e-5)
     assert np.isnan([elsewhere.direct, blanked.direct]).all()
     assert sum(not np.isnan(effect.direct) for effect in found.effects) >= 5
+
+
+@pytest.mark.parametrize("controls", [0, 4, 8])
+def test_what_hides_no_key_shares_a_batch_with_what_does(two_cameras, masked_episode, controls):
+    """Batches of two, of which some hide nothing: the same effects as all in one batch."""
+    asked = [BlankCamera("primary"), BlankCamera("wrist"), MaskKeys(camera="primary"), MaskKeys(words=("ball",))]
+    found = [
+        intervene(two_cameras, masked_episode, STEP, asked, noises=0, controls=controls, batch=batch)
+        for batch in (2, 16)
+    ]
+    for few, many in zip(found[0].effects, found[1].effects, strict=True):
+        np.testing.assert_allclose(few.change, many.change, atol=2e-5)
+        np.testing.assert_allclose(few.controls, many.controls, atol=2e-5)
+
+
+def test_random_words_are_of_those_that_the_policy_reads(two_cameras, masked_episode):
+    """The tokenizer has room for five pieces with the end mark: the last words are not there to be masked."""
+    long = dataclasses.replace(masked_episode, instruction="push the ball push the ball and then push")
+    scene = StepScene.at(two_cameras, long, STEP)
+    read = {word.text for word in words_of_pieces(scene.layout.word_pieces)}
+    assert "then" not in read
+    drawn = random_controls(scene, MaskKeys(words=("ball",)), np.random.default_rng(0), count=9)
+    assert {words for each in drawn.interventions for words in each.words} == read - {"ball"}
+    found = intervene(two_cameras, long, STEP, [MaskKeys(words=("ball",))], noises=0, controls=9)
+    assert found.remarks[0].startswith("The instruction is cut after")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"batch": 0}, "`batch` must be at least 1, got 0"),
+        ({"controls": -1}, "`controls` must be at least 0, got -1"),
+        ({"noises": -1}, "`noises` must be at least 0"),
+        ({"units": ["m"]}, "one unit for each of the 3 dimensions"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(two_cameras, masked_episode, wrong, message):
+    with pytest.raises(SelectionError, match=message):
+        intervene(two_cameras, masked_episode, STEP, [Nothing()], **wrong)

@@ -16,6 +16,7 @@ from octoscope.interventions.descriptions import (
     UseInstruction,
 )
 from octoscope.interventions.fills import FILLS, Fill
+from octoscope.interventions.usual import whole_frame_fills
 
 _FORMS = {
     "blank": "blank:CAMERA",
@@ -38,6 +39,8 @@ def parse_intervention(text: str, *, fills: Sequence[Fill]) -> list[Intervention
 
     >>> [found.label for found in parse_intervention("cover:primary:2,3+2,4", fills=["grey", "blur"])]
     ['2 patches of primary grey', '2 patches of primary blur']
+    >>> [found.label for found in parse_intervention("blank:primary", fills=["grey", "surroundings"])]
+    ['primary blanked grey', 'primary blanked blur']
     """
     kind, _, rest = text.partition(":")
     if kind not in _FORMS:
@@ -46,7 +49,7 @@ def parse_intervention(text: str, *, fills: Sequence[Fill]) -> list[Intervention
         )
     match kind:
         case "blank" if rest:
-            return [BlankCamera(rest, fill) for fill in fills]
+            return [BlankCamera(rest, fill) for fill in whole_frame_fills(fills)]
         case "cover" if ":" in rest:
             camera, _, places = rest.partition(":")
             return [CoverPatches(camera, _patches(places, text), fill) for fill in fills]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from octoscope.array_typing import Float, Float32
+from octoscope.array_typing import Bool, Float, Float32
 from octoscope.capture.provenance import acting_head
 from octoscope.interventions.step_scene import PolicyInputs
 from octoscope.octo.model import OctoModel
@@ -58,14 +58,16 @@ class BatchedPolicy:
         )
         if all(same):
             alone = self._program(same, len(inputs), keys=False)
-            action = alone(self.params, *_merged(inputs[:1], (True, True, True)), key)
+            action = alone(self.params, *_merged(inputs[:1], same), key)
             return np.repeat(np.asarray(action)[None], len(inputs), axis=0)
         chunks = [inputs[start : start + self.batch] for start in range(0, len(inputs), self.batch)]
         # A few inputs are cheaper in a small program of their own than filled up to a whole batch.
         size = min(self.batch, _power_of_two(len(inputs)))
         program = self._program(same, size, keys=False)
+        # Of all inputs: those of one chunk may hide nothing although others do.
+        nowhere = next((np.zeros(one.hidden.shape, bool) for one in inputs if one.hidden is not None), None)
         actions = [
-            np.asarray(program(self.params, *_merged([*chunk, *[chunk[-1]] * (size - len(chunk))], same), key))
+            np.asarray(program(self.params, *_merged([*chunk, *[chunk[-1]] * (size - len(chunk))], same, nowhere), key))
             for chunk in chunks
         ]
         return np.concatenate([found[: len(chunk)] for found, chunk in zip(actions, chunks, strict=True)])
@@ -103,15 +105,17 @@ class BatchedPolicy:
         return jnp.asarray(actions)[0]
 
 
-def _merged(inputs: Sequence[PolicyInputs], same: tuple[bool, bool, bool]) -> tuple[Any, Any, Any]:
-    """Returns the parts of the inputs, those that differ stacked."""
+def _merged(
+    inputs: Sequence[PolicyInputs],
+    same: tuple[bool, bool, bool],
+    nowhere: Bool[np.ndarray, "query key"] | None = None,
+) -> tuple[Any, Any, Any]:
+    """Returns the parts of the inputs, those that differ stacked; `nowhere` stands for hiding no key where some hide keys."""
     first = inputs[0]
     observation = first.observation if same[0] else _stacked([one.observation for one in inputs])
     tasks = first.tasks if same[1] else _stacked([one.tasks for one in inputs])
     if same[2]:
         return observation, tasks, first.hidden
-    shape = next(one.hidden.shape for one in inputs if one.hidden is not None)
-    nowhere = np.zeros(shape, bool)
     return observation, tasks, np.stack([nowhere if one.hidden is None else one.hidden for one in inputs])
 
 

@@ -35,7 +35,8 @@ class Effect:
     robot_change: Float[np.ndarray, "horizon robot_dim"] | None
     # `action_change` it makes: how large the change is.
     size: float
-    # `action_change` of random regions of the same area, and as many keys; empty where there is no such thing.
+    # `action_change` of random regions of the same area, and as many keys, that share at most 5 % of the region; empty where there is
+    # no such thing.
     controls: Float[np.ndarray, " control"]
     # The current frame of each camera that was changed, as the policy got it.
     pictures: Mapping[str, UInt8[np.ndarray, "_ _ channel"]]
@@ -46,6 +47,8 @@ class Effect:
     # `action_change` when the masked keys are hidden from the current readout's own attention alone, by the fast pass that is exact for
     # the direct path only (see `knock_out_keys`); NaN where something else than keys is changed.
     direct: float = float("nan")
+    # Why there are fewer controls than asked for; "" where there are not.
+    controls_note: str = ""
 
     @property
     def label(self) -> str:
@@ -84,8 +87,19 @@ class StepEffects:
     pictures: Mapping[str, UInt8[np.ndarray, "_ _ channel"]]
     # Why there is no `direct` although keys were masked; "" where there is.
     direct_note: str = ""
+    # What else must be known: that the instruction was cut.
+    remarks: tuple[str, ...] = ()
+
+    def notes(self) -> list[str]:
+        """Returns what a reader of the effects must know, in sentences."""
+        few: dict[str, list[str]] = {}
+        for effect in self.effects:
+            if effect.controls_note:
+                few.setdefault(effect.controls_note, []).append(effect.label)
+        lines = [f"Random places: {note}: {', '.join(labels)}." for note, labels in few.items()]
+        return [*self.remarks, *lines, *([self.direct_note] if self.direct_note else [])]
 
     @property
     def noise_floor(self) -> float:
-        """The mean change under other noises; 0 for a policy that draws none."""
+        """The mean change under other noises; 0 for a policy that draws none, NaN where none were drawn."""
         return float(self.noise.mean()) if len(self.noise) else float("nan")

@@ -9,17 +9,18 @@ from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.capture.numbers import normalization_type
 from octoscope.capture.provenance import acting_head
 from octoscope.episodes.episode import Episode
-from octoscope.errors import SelectionError
+from octoscope.errors import SelectionError, check_at_least
 from octoscope.interventions.action_units import action_units
 from octoscope.interventions.apply import apply_intervention, changed_words
 from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.descriptions import Intervention, Nothing, Together
 from octoscope.interventions.direct_effects import direct_effects
 from octoscope.interventions.effects import Effect, StepEffects, action_change
-from octoscope.interventions.random_controls import random_control
-from octoscope.interventions.step_scene import PolicyInputs, StepScene
+from octoscope.interventions.random_controls import random_controls
+from octoscope.interventions.step_scene import PolicyInputs, SceneOptions, StepScene
 from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
 from octoscope.octo.model import OctoModel
+from octoscope.tokens.words import cut_remark
 
 
 def intervene(
@@ -30,8 +31,9 @@ def intervene(
     *,
     seed: int = 0,
     noises: int = 8,
-    controls: int = 4,
+    controls: int = 8,
     instruction: str | None = None,
+    goal_images: Mapping[str, UInt8[np.ndarray, "_ _ 3"]] | None = None,
     observation_keys: Mapping[str, str] | None = None,
     window: int | None = None,
     units: Sequence[str] | None = None,
@@ -51,15 +53,17 @@ def intervene(
       interventions: What is done, each for itself; `Together` for several at once.
       seed: Of the noise, and of the random regions.
       noises: Draws of other noise, for the noise floor.
-      controls: Random regions for each intervention that has a place.
+      controls: Random regions for each intervention that has a place, clear of it; fewer where the picture has fewer.
       instruction: Words to use instead of the episode's.
+      goal_images: As for `attend`.
       observation_keys: As for `attend`.
       window: As for `attend`.
       units: Of the action's dimensions, where the dataset's are not known here.
       batch: Inputs run at once.
 
     Raises:
-      SelectionError: If something that is to be changed does not exist.
+      SelectionError: If something that is to be changed does not exist, a number is out of range, or the units are of another
+        number of dimensions.
       EpisodeError: If the episode lacks what the policy needs, or a mask has the wrong size.
       ObservationError: If words are to change and the policy takes none.
 
@@ -71,21 +75,25 @@ def intervene(
       >>> found.effects[0].size, found.effects[1].size > 0
       (0.0, True)
     """
-    scene = StepScene.at(
-        model, episode, step, instruction=instruction, observation_keys=observation_keys, window=window
-    )
+    check_at_least(0, noises=noises, controls=controls)
+    check_at_least(1, batch=batch)
+    scene = SceneOptions(instruction, goal_images, observation_keys, window).scene(model, episode, step)
     statistics = robot_statistics(model, episode.dataset)
+    dimensions = model.module.heads[acting_head(model)].action_dim if statistics is None else len(statistics["mean"])
+    if units is not None and len(units) != dimensions:
+        raise SelectionError(f"Give one unit for each of the {dimensions} dimensions of the action, got {len(units)}.")
     policy = batched_policy(model, action_dim=None if statistics is None else len(statistics["mean"]), batch=batch)
     rng = np.random.default_rng([seed, step])
-    drawn = [[random_control(scene, each, rng) for _ in range(controls)] for each in interventions]
-    regions = [[each for each in row if each is not None] for row in drawn]
+    drawn = [random_controls(scene, each, rng, count=controls) for each in interventions]
+    regions = [each.interventions for each in drawn]
     inputs = [scene.inputs, *(apply_intervention(scene, each) for each in interventions)]
     inputs += [apply_intervention(scene, each) for row in regions for each in row]
     actions = policy.act(inputs, noise_key(seed, step))
     keys = [noise_key(seed + 1 + draw, step) for draw in range(noises)]
     others = policy.act_under(scene.inputs, keys) if noises else actions[:0]
     ends = np.cumsum([1 + len(interventions), *(len(row) for row in regions)])
-    return _effects(scene, interventions, actions, ends, others, statistics, seed=seed, units=units)
+    notes = [each.note(controls) for each in drawn]
+    return _effects(scene, interventions, actions, ends, others, statistics, notes=notes, seed=seed, units=units)
 
 
 def noise_key(seed: int, step: int) -> jax.Array:
@@ -124,6 +132,7 @@ def _effects(
     others: Float[np.ndarray, "draw horizon dim"],
     statistics: Mapping | None,
     *,
+    notes: Sequence[str],
     seed: int,
     units: Sequence[str] | None,
 ) -> StepEffects:
@@ -152,7 +161,7 @@ def _effects(
         action_dim=None if statistics is None else dimensions,
     )
     effects = []
-    for place, (intervention, changed) in enumerate(zip(interventions, given, strict=True), start=1):
+    for place, (intervention, changed, note) in enumerate(zip(interventions, given, notes, strict=True), start=1):
         effects.append(
             Effect(
                 intervention,
@@ -164,6 +173,7 @@ def _effects(
                 masked=_masked_patches(scene, changed),
                 words=_words(scene, intervention),
                 direct=float(direct[place - 1]),
+                controls_note=note,
             )
         )
     noisy = others if robot is None else in_units(others)
@@ -188,6 +198,7 @@ def _effects(
         noise_per_dimension=spread,
         pictures=_current_pictures(scene, scene.inputs),
         direct_note=direct_note,
+        remarks=tuple(part for part in [cut_remark(scene.instruction, scene.layout.word_pieces or ())] if part),
     )
 
 

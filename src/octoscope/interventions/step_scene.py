@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from octoscope.array_typing import Bool
+from octoscope.array_typing import Bool, UInt8
 from octoscope.capture.attend import episode_layout
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.episodes.episode import Episode
@@ -32,6 +32,29 @@ class PolicyInputs:
 
 
 @dataclass(frozen=True, eq=False)
+class SceneOptions:
+    """What the policy is given besides what an episode records under the names it knows; see `attend`."""
+
+    # Words to use instead of the episode's.
+    instruction: str | None = None
+    # By camera name; with them the episode's own words are not used.
+    goal_images: Mapping[str, UInt8[np.ndarray, "_ _ 3"]] | None = None
+    # Recorded field by observation key.
+    observation_keys: Mapping[str, str] | None = None
+    # Timesteps of history; as many as in training by default.
+    window: int | None = None
+
+    def scene(self, model: OctoModel, episode: Episode, step: int) -> "StepScene":
+        """Returns a step of an episode under these options.
+
+        Raises:
+          EpisodeError: If policy and episode share no camera, or there is no task.
+          SelectionError: If the step does not exist.
+        """
+        return StepScene.at(model, episode, step, **vars(self))
+
+
+@dataclass(frozen=True, eq=False)
 class StepScene:
     """A step, before anything is done to it."""
 
@@ -52,6 +75,7 @@ class StepScene:
         step: int,
         *,
         instruction: str | None = None,
+        goal_images: Mapping[str, UInt8[np.ndarray, "_ _ 3"]] | None = None,
         observation_keys: Mapping[str, str] | None = None,
         window: int | None = None,
     ) -> "StepScene":
@@ -62,7 +86,7 @@ class StepScene:
           SelectionError: If the step does not exist.
         """
         observations = EpisodeObservations(model, episode, observation_keys=observation_keys, window=window)
-        words, tasks = episode_task(model, episode, instruction=instruction)
+        words, tasks = episode_task(model, episode, instruction=instruction, goal_images=goal_images)
         layout = episode_layout(model, observations, tasks, instruction=words, step=step)
         return cls(model, episode, observations, step, words, layout, PolicyInputs(observations.at(step), tasks))
 

@@ -39,7 +39,7 @@ def usual_interventions(scene: StepScene, *, fills: Sequence[Fill] = ("grey", "s
         parts = [CoverPixels(camera, mask, fill, name="named object") for camera, mask in known.items()]
         found.append(Together(parts, f"named object {fill} in {' and '.join(known)}"))
     for camera in cameras:
-        found += [BlankCamera(camera, "blur" if fill == "surroundings" else fill) for fill in fills]
+        found += [BlankCamera(camera, fill) for fill in whole_frame_fills(fills)]
         found.append(MaskKeys(camera=camera))
     if scene.layout.word_pieces is not None and scene.instruction:
         words = dict.fromkeys(word.text for word in words_of_pieces(scene.layout.word_pieces))
@@ -49,6 +49,15 @@ def usual_interventions(scene: StepScene, *, fills: Sequence[Fill] = ("grey", "s
             found.append(ShuffleWords())
     found += [RemoveTimestep(time - len(scene.real)) for time in np.flatnonzero(scene.real[:-1]).tolist()]
     return found
+
+
+def whole_frame_fills(fills: Sequence[Fill]) -> list[Fill]:
+    """Returns the fills for a whole frame: nothing surrounds it, so blur takes the place of the surroundings, which would be grey.
+
+    >>> whole_frame_fills(["grey", "surroundings"])
+    ['grey', 'blur']
+    """
+    return list(dict.fromkeys("blur" if fill == "surroundings" else fill for fill in fills))
 
 
 def named_object_masks(episode: Episode, camera: str, *, grow: int = 0) -> Bool[np.ndarray, "time height width"] | None:

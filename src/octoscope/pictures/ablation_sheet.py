@@ -23,10 +23,11 @@ _CONTROL: Color = (216, 112, 20)
 _DIRECT: Color = (0, 128, 96)
 _FOOTNOTE = (
     "Grey bar: change of the whole action chunk under the same noise when the whole policy is run again; root mean square over horizon and "
-    "dimensions, in standard deviations of the dataset's actions. Orange strokes: the same region, or as many words, at random other "
-    "places. Blue line: the noise floor, the mean change when nothing but the noise changes. Green bar: masked keys hidden from the "
-    "readout's own attention alone, exact for the direct path only; what it lacks of the grey bar comes through other tokens. Open loop. "
-    "Covered pictures are unlike training pictures: an effect may come from the cover, which random regions and a second fill tell."
+    "dimensions, in standard deviations of the dataset's actions. Orange strokes: the same region at random places that share at most "
+    "5 % of it, or as many other words. Blue line: the noise floor, the mean change when nothing but the noise changes. Green bar: "
+    "masked keys hidden from the readout's own attention alone, exact for the direct path only; what it lacks of the grey bar comes "
+    "through other tokens. Open loop. Covered pictures are unlike training pictures: an effect may come from the cover, which random "
+    "regions and a second fill tell."
 )
 
 
@@ -46,18 +47,22 @@ def render_ablation_sheet(found: StepEffects) -> UInt8[np.ndarray, "height width
     """
     if not found.effects:
         raise ValueError("`found` must hold at least one effect, got none.")
-    floor = 0.0 if np.isnan(found.noise_floor) else found.noise_floor
+    floor = None if np.isnan(found.noise_floor) else found.noise_floor
     sizes = [size for effect in found.effects for size in (effect.size, effect.direct, *effect.controls)]
-    top = max(floor, *(size for size in sizes if not np.isnan(size))) or 1.0
+    top = max(floor or 0.0, *(size for size in sizes if not np.isnan(size))) or 1.0
     rows = [_head(top), *(_row(found, effect, top=top, floor=floor) for effect in found.effects)]
     between = np.full((_BETWEEN_ROWS, _WIDTH, 3), PAPER, np.uint8)
     table = np.concatenate([part for row in rows for part in (row, between)])
     told = f'"{found.instruction}"' if found.instruction else "no words"
     subtitle = [
-        f"{found.policy}, {found.episode} step {found.step}, told {told}; seed {found.seed}, noise floor {floor:.3f} from "
-        f"{len(found.noise)} other draws",
+        f"{found.policy}, {found.episode} step {found.step}, told {told}; seed {found.seed}, "
+        + (
+            f"noise floor {floor:.3f} from {len(found.noise)} other draws"
+            if len(found.noise)
+            else "no other noise was drawn"
+        ),
         *([found.note] if found.note else []),
-        *([found.direct_note] if found.direct_note else []),
+        *found.notes(),
     ]
     return render_panel_page(
         [table], title="What changes the action", subtitle=subtitle, footnote=_FOOTNOTE, columns=1, widest=_WIDTH
@@ -81,7 +86,7 @@ def _head(top: float) -> UInt8[np.ndarray, "height width 3"]:
     return np.asarray(canvas)
 
 
-def _row(found: StepEffects, effect: Effect, *, top: float, floor: float) -> UInt8[np.ndarray, "height width 3"]:
+def _row(found: StepEffects, effect: Effect, *, top: float, floor: float | None) -> UInt8[np.ndarray, "height width 3"]:
     height = _PICTURE if effect.pictures or effect.masked else _TEXT_ROW
     canvas = Image.new("RGB", (_WIDTH, height), PAPER)
     _draw_pictures(canvas, found, effect)
@@ -138,7 +143,7 @@ def _largest_dimensions(found: StepEffects, effect: Effect) -> str:
     return ", ".join(parts).replace(" as recorded", "").replace(" 0..1", "")
 
 
-def _draw_bar(canvas: Image.Image, effect: Effect, *, top: float, floor: float) -> None:
+def _draw_bar(canvas: Image.Image, effect: Effect, *, top: float, floor: float | None) -> None:
     draw = ImageDraw.Draw(canvas)
     height = canvas.height
     middle = height // 2
@@ -155,6 +160,7 @@ def _draw_bar(canvas: Image.Image, effect: Effect, *, top: float, floor: float) 
     for control in effect.controls:
         at = _across(control, top)
         draw.rectangle((at - 1, middle - 17, at, middle + 11), fill=_CONTROL)
-    at = _across(floor, top)
-    draw.rectangle((at - 1, 2, at, height - 2), fill=MARK)
+    if floor is not None:
+        at = _across(floor, top)
+        draw.rectangle((at - 1, 2, at, height - 2), fill=MARK)
     draw_text(canvas, (_WIDTH - 2, middle), f"{effect.size:.3f}", size=_TEXT, color=INK, anchor="rm")

@@ -1,5 +1,6 @@
 """Word pieces back into words, and which pieces are padding."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,3 +34,21 @@ def words_of_pieces(pieces: Sequence[str]) -> tuple[Word, ...]:
         else:
             words.append(Word(text, (position,)))
     return tuple(words)
+
+
+def cut_remark(instruction: str, pieces: Sequence[str]) -> str:
+    """Returns a sentence where the pieces end before the instruction does, as the tokenizer has room for no more; else "".
+
+    >>> cut_remark("put the carrot", ["\u2581put", "\u2581the", "</s>"])
+    'The instruction is cut after "put the": the policy reads 3 pieces, and no more of its words.'
+    >>> cut_remark("put it", ["\u2581put", "\u2581it", "</s>"])
+    ''
+    """
+    read = [word.text for word in words_of_pieces(pieces)]
+    said, seen = (re.sub(r"\W", "", text).lower() for text in (instruction, "".join(read)))
+    if not pieces or PAD_PIECE in pieces or not said.startswith(seen) or said == seen:
+        return ""
+    return (
+        f'The instruction is cut after "{" ".join(read[-3:])}": the policy reads {len(pieces)} pieces, and no more of its '
+        "words."
+    )
