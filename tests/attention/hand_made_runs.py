@@ -51,7 +51,9 @@ def random_weights(visible: np.ndarray, step: int) -> np.ndarray:
     return drawn / np.maximum(drawn.sum(axis=-1, keepdims=True), 1e-30)
 
 
-def hand_made_run(weights=random_weights, *, layout=None, steps=4, frames=None, **chosen) -> Run:
+def hand_made_run(
+    weights=random_weights, *, layout=None, steps=4, frames=None, masks=None, dataset="hand_made", **chosen
+) -> Run:
     """Returns a run in memory.
 
     Args:
@@ -59,6 +61,8 @@ def hand_made_run(weights=random_weights, *, layout=None, steps=4, frames=None, 
       layout: Of the tokens.
       steps: How many, or which.
       frames: (step, 32, 32, 3); black by default.
+      masks: (step, 32, 32); none by default.
+      dataset: Name of it, which says how masks are numbered.
       chosen: Arguments of `AttentionSelection.choose`; every row and key is kept by default.
     """
     layout = layout or hand_made_layout()
@@ -73,6 +77,7 @@ def hand_made_run(weights=random_weights, *, layout=None, steps=4, frames=None, 
         "num_layers": LAYERS,
         "num_heads": HEADS,
         "episode": "hand/made/0",
+        "dataset": dataset,
         "episode_length": length,
         "instruction": "push ball",
         "goal_images": [],
@@ -82,6 +87,8 @@ def hand_made_run(weights=random_weights, *, layout=None, steps=4, frames=None, 
         "transforms": {"primary": dataclasses.asdict(ImageTransform.resize((32, 32), (32, 32)))},
     }
     whole = {"frames/primary": (recorded, ("time", "height", "width", "channel"))}
+    if masks is not None:
+        whole["masks/primary"] = (masks, ("time", "height", "width"))
     keys = selection.key_places(layout)
     with RunWriter(MemoryStore(), manifest=manifest, whole=whole) as writer:
         for step in steps:

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from hand_made_runs import even_weights, hand_made_layout, hand_made_run, random_weights
 
+from octoscope.attention.gripper_track import gripper_positions
 from octoscope.attention.head_statistics import head_table, patch_centers
 from octoscope.attention.sinks import find_sinks, sink_table
 from octoscope.errors import SelectionError
+from octoscope.tabletop.renderer import GRIPPER_ID
 
 LAYOUT = hand_made_layout()
 READOUT = int(LAYOUT.select("readout_action", timestep=-1)[0])
@@ -117,6 +119,28 @@ def test_where_the_frame_changed_stands_in_for_the_gripper():
     assert "where the frame changed" in table.of("follows").meaning
 
 
+def test_the_gripper_is_followed_where_masks_tell_it():
+    """A picture in which something else moves, and masks in which the gripper goes where the head looks."""
+    order = [0, 1, 3, 2, 0, 3, 1, 2]
+    masks = np.zeros((8, 32, 32), np.uint8)
+    for step, patch in enumerate(order):
+        row, column = divmod(patch, 2)
+        masks[step, 16 * row + 4 : 16 * row + 8, 16 * column + 4 : 16 * column + 8] = GRIPPER_ID
+    masks[3] = 1
+    frames = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    made = {"steps": 8, "frames": frames, "masks": masks}
+    run = hand_made_run(readout_looks_at(*PATCHES[order]), dataset="tabletop", **made)
+    found = gripper_positions(run, "primary")
+    assert found[0].tolist() == [6.0, 6.0]
+    assert np.isnan(found[3]).all()
+    table = head_table(run)
+    assert table.of("follows").values[0, 0] == pytest.approx(1.0)
+    assert "the gripper, at the centre of its mask" in table.of("follows").meaning
+    # Of another dataset nobody knows which number is the gripper.
+    elsewhere = head_table(hand_made_run(readout_looks_at(*PATCHES[order]), **made))
+    assert "no mask tells the gripper" in elsewhere.of("follows").meaning
+
+
 def test_positions_of_another_number_are_refused():
     with pytest.raises(ValueError, match="a place for each step"):
         head_table(hand_made_run(), positions=np.zeros((3, 2)))
@@ -184,6 +208,12 @@ def test_masked_history_is_no_part_of_a_sinks_variation():
     found = {sink.key: sink for sink in find_sinks(hand_made_run(sinking), times_uniform=3.0)}
     assert found[before].variation == pytest.approx(0.0, abs=1e-5)
     assert found[before].times_uniform == pytest.approx(0.5 + 0.5 * 19, rel=1e-5)
+
+
+@pytest.mark.parametrize("limits", [{"times_uniform": -1.0}, {"most_variation": -0.1}, {"times_uniform": np.nan}])
+def test_limits_under_which_everything_is_a_sink_are_refused(limits):
+    with pytest.raises(SelectionError, match="at least 1 even weight"):
+        find_sinks(hand_made_run(), **limits)
 
 
 def test_random_weights_make_no_sinks_in_many_steps():

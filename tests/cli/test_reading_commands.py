@@ -65,6 +65,16 @@ def test_heads(stored, tmp_path, capsys):
     assert "| layer | head |" in capsys.readouterr().out
 
 
+def test_heads_marks_no_sinks_in_two_steps_and_refuses_limits_that_mark_all(stored, tmp_path, capsys):
+    main(["heads", str(stored), "-o", str(tmp_path)])
+    assert "needs 3 steps, and there are 2" in capsys.readouterr().out
+    told = (tmp_path / "heads" / "sinks.md").read_text()
+    assert told.startswith("No sinks are marked")
+    assert "octoscope maps" in told
+    message = failure(["heads", str(stored), "--sink-weight", "-1", "-o", str(tmp_path / "b")], capsys)
+    assert "at least 1 even weight" in message
+
+
 def test_words_draws_the_direction_that_the_run_holds(stored, words_only, tmp_path, capsys):
     main(["words", str(stored), "--steps", "3", "-o", str(tmp_path / "a")])
     assert files(tmp_path / "a") == ["words/patches.csv", "words/patches_step_3_layer_2.png"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from octoscope.array_typing import Bool, Float
 from octoscope.attention.following import motion_centers, track_correlation
+from octoscope.attention.gripper_track import gripper_positions
 from octoscope.attention.head_table import HeadStatistic, HeadTable
 from octoscope.attention.map_measures import (
     attention_distance,
@@ -46,7 +47,7 @@ def head_table(
       camera: Whose current frame the maps are of; the first by default.
       layers: Only these; all that the run holds by default.
       positions: Where the gripper is at each step of the run (y, x in pixels of the recorded frame), NaN where it is not known; by
-        default where the frame changed against the one before.
+        default what the masks of the run tell, and without them where the frame changed against the one before.
 
     Raises:
       SelectionError: If the query, camera or a layer is not in the run, or the query may look at no image.
@@ -193,8 +194,7 @@ def _following_statistics(
     camera: str,
     positions: Float[np.ndarray, "step 2"] | None,
 ) -> list[HeadStatistic]:
-    followed = _motion(run, camera) if positions is None else positions.astype(np.float64)
-    thing = "where the frame changed" if positions is None else "the gripper"
+    followed, thing = _followed(run, camera, positions)
     found, chance = track_correlation(center_of_mass(maps, pixels), followed)
     return [
         HeadStatistic(
@@ -212,6 +212,18 @@ def _following_statistics(
             limits=_UNIT,
         ),
     ]
+
+
+def _followed(
+    run: Run, camera: str, positions: Float[np.ndarray, "step 2"] | None
+) -> tuple[Float[np.ndarray, "step 2"], str]:
+    """Returns the track that maps are compared with, and what it is."""
+    if positions is not None:
+        return positions.astype(np.float64), "the gripper, at the positions given"
+    masked = gripper_positions(run, camera)
+    if masked is not None:
+        return masked, "the gripper, at the centre of its mask"
+    return _motion(run, camera), "where the frame changed, as no mask tells the gripper"
 
 
 def _motion(run: Run, camera: str) -> Float[np.ndarray, "step 2"]:

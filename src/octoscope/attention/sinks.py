@@ -14,9 +14,14 @@ from octoscope.array_typing import Float
 from octoscope.attention.maps import visible_keys
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.attention.shares import timestep_name
+from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import Token, TokenLayout
 from octoscope.tokens.words import WORD_START
+
+# Fewer tell nothing about variation over steps.
+LEAST_STEPS = 3
+TIMES_UNIFORM, MOST_VARIATION = 5.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ def find_sinks(
     query: str | QueryRow | None = None,
     *,
     layers: Sequence[int] | None = None,
-    times_uniform: float = 5.0,
-    most_variation: float = 0.5,
+    times_uniform: float = TIMES_UNIFORM,
+    most_variation: float = MOST_VARIATION,
     moved_norms: Float[np.ndarray, "step layer key"] | None = None,
 ) -> tuple[Sink, ...]:
     """Returns the tokens that look like sinks to one query row, the largest of each layer first.
@@ -57,13 +62,18 @@ def find_sinks(
       run: The run; at least 3 steps, for the variation to mean anything.
       query: Whose attention; the first readout by default.
       layers: Only these; all that the run holds by default.
-      times_uniform: From how many even weights on.
-      most_variation: Up to which standard deviation over mean.
+      times_uniform: From how many even weights on, at least 1.
+      most_variation: Up to which standard deviation over mean, at least 0.
       moved_norms: Length of what each token's value moves, by step, layer (as `layers`) and key; see `value_norms`.
 
     Raises:
-      SelectionError: If the query or a layer is not in the run.
+      SelectionError: If the query or a layer is not in the run, or a limit is out of range.
     """
+    # Written so that NaN is refused too.
+    if not (times_uniform >= 1.0 and most_variation >= 0.0):
+        raise SelectionError(
+            f"A sink has at least 1 even weight, varying by 0 or more; got {times_uniform:g} and {most_variation:g}."
+        )
     row = find_query(run.layout, query)
     layers = run.layers if layers is None else run.check_layers(layers)
     weights = np.stack(
@@ -90,6 +100,23 @@ def find_sinks(
         marked = [sink for sink in found if sink.times_uniform >= times_uniform and sink.variation <= most_variation]
         sinks += sorted(marked, key=lambda sink: -sink.times_uniform)
     return tuple(sinks)
+
+
+def too_few_steps(run: Run) -> str:
+    """Returns a sentence where a run has too few steps to tell sinks; else ""."""
+    if len(run.steps) >= LEAST_STEPS:
+        return ""
+    return (
+        f"No sinks are marked: how a token varies over steps needs {LEAST_STEPS} steps, and there are {len(run.steps)}."
+    )
+
+
+def sink_rule(run: Run, *, times_uniform: float = TIMES_UNIFORM, most_variation: float = MOST_VARIATION) -> str:
+    """Returns a sentence: which tokens of a run are marked."""
+    return (
+        f"Tokens with at least {times_uniform:g} even weights on average (mean over heads and steps), whose weight varies over "
+        f"{len(run.steps)} steps by at most {most_variation:g} of that. Marked, not removed."
+    )
 
 
 def token_names(layout: TokenLayout) -> list[str]:

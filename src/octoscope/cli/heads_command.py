@@ -7,13 +7,14 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from octoscope.attention.head_statistics import head_table
-from octoscope.attention.sinks import find_sinks, sink_table
+from octoscope.attention.sinks import find_sinks, sink_rule, sink_table, too_few_steps
 from octoscope.pictures.head_pictures import render_deviation_grids, render_head_grids
 from octoscope.render.image_file import write_png
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
 
 _FOLDER = "heads"
+_NO_NORMS = "A run holds no values: how long what each sink moves is, `octoscope maps` tells in its sinks.md."
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Heads:
     """Measure what each layer and head does: entropy, spread, stability, words, what it follows; and mark sinks.
 
     Writes heads/heads.md and heads.csv (the table), heads.png (a grid for each number), deviation.png (how far each step's map is from
-    the mean map) and sinks.md. Example:
+    the mean map) and sinks.md. Heads are compared with the place of the gripper where masks tell it, as those of the embedded episodes
+    do, else with where the frame changed. Example:
 
     octoscope heads output/run.zarr --camera wrist
     """
@@ -46,17 +48,16 @@ class Heads:
         run = Run.open(self.run)
         table = head_table(run, self.query, camera=self.camera)
         sinks = find_sinks(run, table.query, times_uniform=self.sink_weight, most_variation=self.sink_variation)
-        rule = (
-            f"Tokens with at least {self.sink_weight:g} even weights on average (mean over heads and steps), whose weight varies over "
-            f"{len(run.steps)} steps by at most {self.sink_variation:g} of that. Marked, not removed."
-        )
+        few = too_few_steps(run)
+        sinks = () if few else sinks
+        rule = few or sink_rule(run, times_uniform=self.sink_weight, most_variation=self.sink_variation)
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
             folder = staging / _FOLDER
             folder.mkdir()
             (folder / "heads.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
             (folder / "heads.csv").write_text(table.to_csv(), encoding="utf-8")
-            (folder / "sinks.md").write_text(f"{rule}\n\n{sink_table(sinks)}\n", encoding="utf-8")
-            write_png(folder / "heads.png", render_head_grids(run, table, sinks=sinks))
+            (folder / "sinks.md").write_text(f"{rule} {_NO_NORMS}\n\n{sink_table(sinks)}\n", encoding="utf-8")
+            write_png(folder / "heads.png", render_head_grids(run, table, sinks=None if few else sinks))
             write_png(folder / "deviation.png", render_deviation_grids(run, table))
         print(table.to_markdown())
-        print(f"\n{len(sinks)} tokens marked as sinks. Tables and pictures: {self.output / _FOLDER}")
+        print(f"\n{few or f'{len(sinks)} tokens marked as sinks.'} Tables and pictures: {self.output / _FOLDER}")

@@ -215,11 +215,19 @@ class Run:
         """Returns a frame of the episode as recorded."""
         return self._reads(f"frames/{camera}", time)
 
+    def has_masks(self, camera: str) -> bool:
+        """Returns whether the run holds masks of a camera's frames."""
+        return f"masks/{camera}" in self.group
+
+    def mask(self, camera: str, *, time: int) -> UInt8[np.ndarray, "height width"]:
+        """Returns which object each pixel of a frame shows, as the dataset numbers them; only where `has_masks`."""
+        return self._reads(f"masks/{camera}", time)
+
     def named_object(self, camera: str, *, time: int) -> Bool[np.ndarray, "height width"] | None:
         """Returns where a frame shows the object that the instruction names, or None when the episode has no masks."""
-        if f"masks/{camera}" not in self.group:
+        if not self.has_masks(camera):
             return None
-        return self._reads(f"masks/{camera}", time) == self._reads("target_id", time)
+        return self.mask(camera, time=time) == self._reads("target_id", time)
 
     def frame_index(self, *, step: int) -> Int[np.ndarray, " window"]:
         """Returns which frame of the episode each timestep of the window shows."""
