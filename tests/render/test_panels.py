@@ -50,6 +50,31 @@ def test_samples_are_dots_that_are_joined_however_far_apart():
     assert (thickness[thickness > 0] > np.median(thickness[thickness > 0]) + 1).any()
 
 
+def test_a_band_lies_between_its_ends_and_leaves_the_rest_white():
+    values = np.full(3, 0.5)
+    curve = Curve(values, color=RED, low=values - 0.2, high=values + 0.2)
+    picture = render_line_panel([curve], steps=[0, 50, 100], title="", top=1.0, x_ticks=[0, 50, 100], sampled=True)
+    pale = tuple(round(0.2 * part + 0.8 * 255) for part in RED)
+    rows = np.nonzero((picture == pale).all(axis=-1).any(axis=1))[0]
+    plot = 190 - 26 - 22
+    assert rows.max() - rows.min() == pytest.approx(0.4 * plot, abs=2)
+
+
+def test_ticks_are_written_along_the_axis():
+    plain, ticked = (
+        render_line_panel([Curve(np.zeros(2), color=RED)], steps=[0, 100], title="", top=1.0, x_ticks=ticks)
+        for ticks in ((0, 100), (0, 25, 50, 75, 100))
+    )
+    changed = np.nonzero((plain != ticked)[-22:].any(axis=(0, 2)))[0]
+    assert (np.diff(changed) > 30).sum() == 2
+
+
+def test_a_long_title_of_a_page_is_wrapped_not_cut():
+    panel = np.zeros((100, 200, 3), np.uint8)
+    one, two = (render_panel_page([panel], title=title, subtitle=[]) for title in ("short", "a long title " * 8))
+    assert two.shape[0] > one.shape[0]
+
+
 def test_one_step_is_a_dot_and_a_dashed_curve_has_gaps():
     assert colored(line_panel([0.5]), RED).any()
     dashed = np.nonzero(colored(line_panel([0.5, 0.5], dashed=True), RED).any(axis=0))[0]

@@ -103,7 +103,8 @@ class _Plot:
 
     def y(self, value: float) -> float:
         low, high = self.y_range
-        return self.top + (high - value) / (high - low) * self.height
+        # An axis of no length has everything at its end.
+        return self.top + (high - value) / ((high - low) or 1.0) * self.height
 
 
 def _draw_axes(canvas: Image.Image, plot: _Plot, ticks: Sequence[float], depths: Sequence[str]) -> None:

@@ -32,16 +32,22 @@ class Curve:
     # In pixels.
     width: float = 2.0
     dashed: bool = False
+    # Ends of an interval around each value, a pale band; None for none.
+    low: Float[np.ndarray, " step"] | None = None
+    high: Float[np.ndarray, " step"] | None = None
+    # Whether samples are marked where steps are samples.
+    dots: bool = True
 
 
 def render_line_panel(
     curves: Sequence[Curve],
     *,
-    steps: Sequence[int],
+    steps: Sequence[float],
     title: str,
     top: float,
     bottom: float = 0.0,
     x_label: str = "step",
+    x_ticks: Sequence[float] = (),
     width: int = 330,
     height: int = 190,
     label_width: int = 0,
@@ -59,6 +65,7 @@ def render_line_panel(
       top: Upper end of the scale.
       bottom: Lower end of the scale.
       x_label: What the steps are.
+      x_ticks: Numbers along the axis, rising; by default its two ends.
       width: Of the panel, in pixels.
       height: Of the panel, in pixels.
       label_width: Room for the labels at the right; by default what they need. Give panels of one page the same.
@@ -76,7 +83,8 @@ def render_line_panel(
     )
     canvas = Image.new("RGB", (width, height), PAPER)
     draw_text(canvas, (0, 2), shortened(title, width=width, size=_TITLE_SIZE), size=_TITLE_SIZE)
-    _draw_axes(canvas, plot, ticks, x_label)
+    _draw_axes(canvas, plot, ticks)
+    _draw_steps(canvas, plot, x_ticks, x_label)
     canvas.paste(_curves_picture(canvas, plot, curves, steps, sampled=sampled))
     _draw_labels(canvas, plot, curves, room)
     return np.asarray(canvas)
@@ -99,17 +107,30 @@ class _Plot:
 
     def y(self, value: float) -> float:
         low, high = self.y_range
-        return self.top + (high - value) / (high - low) * self.height
+        # An axis of no length has everything at its end.
+        return self.top + (high - value) / ((high - low) or 1.0) * self.height
 
 
-def _draw_axes(canvas: Image.Image, plot: _Plot, ticks: Sequence[float], x_label: str) -> None:
+def _draw_axes(canvas: Image.Image, plot: _Plot, ticks: Sequence[float]) -> None:
     draw = ImageDraw.Draw(canvas)
     for tick in ticks:
         y = round(plot.y(tick))
         draw.line((plot.left, y, plot.left + plot.width, y), fill=RULE)
         at = (plot.left - 5, y)
         draw_text(canvas, at, short_number(tick), size=_TEXT_SIZE, color=QUIET_INK, anchor="rm")
+
+
+def _draw_steps(canvas: Image.Image, plot: _Plot, ticks: Sequence[float], x_label: str) -> None:
     first, last = plot.x_range
+    if ticks:
+        draw = ImageDraw.Draw(canvas)
+        for tick in ticks:
+            x, under = round(plot.x(tick)), plot.top + plot.height
+            draw.line((x, under, x, under + 3), fill=RULE)
+            # The last one says what they are, and ends where the axis does.
+            text, anchor = (f"{tick:g} {x_label}", "ra") if tick == ticks[-1] else (f"{tick:g}", "ma")
+            draw_text(canvas, (x, under + 5), text, size=_TEXT_SIZE, color=QUIET_INK, anchor=anchor)
+        return
     below = plot.top + plot.height + 5
     for step in (first, last) if first != last else (first,):
         anchor = "ma" if first == last else "la" if step == first else "ra"
@@ -118,15 +139,17 @@ def _draw_axes(canvas: Image.Image, plot: _Plot, ticks: Sequence[float], x_label
 
 
 def _curves_picture(
-    canvas: Image.Image, plot: _Plot, curves: Sequence[Curve], steps: Sequence[int], *, sampled: bool
+    canvas: Image.Image, plot: _Plot, curves: Sequence[Curve], steps: Sequence[float], *, sampled: bool
 ) -> Image.Image:
     fine = canvas.resize((canvas.width * _FINE, canvas.height * _FINE), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(fine)
     for curve in curves:
+        _draw_band(draw, plot, curve, steps)
+    for curve in curves:
         for piece in _pieces(curve, steps, sampled=sampled):
             points = [(plot.x(float(step)) * _FINE, plot.y(value) * _FINE) for step, value in piece]
             wide = max(1, round(curve.width * _FINE))
-            for x, y in points if sampled or len(points) == 1 else []:
+            for x, y in points if (sampled and curve.dots) or len(points) == 1 else []:
                 radius = curve.width * _FINE
                 draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=curve.color)
             for stroke in _strokes(points) if curve.dashed else [points]:
@@ -135,10 +158,26 @@ def _curves_picture(
     return fine.resize(canvas.size, Image.Resampling.BOX)
 
 
-def _pieces(curve: Curve, steps: Sequence[int], *, sampled: bool) -> list[list[tuple[int, float]]]:
+def _draw_band(draw: ImageDraw.ImageDraw, plot: _Plot, curve: Curve, steps: Sequence[float]) -> None:
+    if curve.low is None or curve.high is None:
+        return
+    known = ~np.isnan(curve.low) & ~np.isnan(curve.high)
+    across = [plot.x(float(step)) * _FINE for step, inside in zip(steps, known, strict=True) if inside]
+    if len(across) < 2:
+        return
+    # Bands may leave the scale, which holds the means.
+    low, high = (np.clip(ends[known], *plot.y_range) for ends in (curve.low, curve.high))
+    rim = [(x, plot.y(float(value)) * _FINE) for x, value in zip(across, high, strict=True)]
+    rim += [(x, plot.y(float(value)) * _FINE) for x, value in zip(across[::-1], low[::-1], strict=True)]
+    draw.polygon(
+        rim, fill=tuple(round(0.2 * part + 0.8 * white) for part, white in zip(curve.color, PAPER, strict=True))
+    )
+
+
+def _pieces(curve: Curve, steps: Sequence[float], *, sampled: bool) -> list[list[tuple[float, float]]]:
     """Returns the unbroken pieces of a curve: without NaN, and, unless the steps are samples, without a skipped step."""
     apart = min((b - a for a, b in itertools.pairwise(steps)), default=1)
-    pieces: list[list[tuple[int, float]]] = []
+    pieces: list[list[tuple[float, float]]] = []
     before = None
     for step, value in zip(steps, curve.values, strict=True):
         if not np.isnan(value):

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from octoscope.array_typing import UInt8
-from octoscope.render.lettering import draw_text, line_height, shortened, wrapped
+from octoscope.render.lettering import draw_text, line_height, wrapped
 from octoscope.render.palette import PAPER, QUIET_INK
 
 _MARGIN, _GUTTER = 28, 30
@@ -27,7 +27,7 @@ def render_panel_page(
 
     Args:
       panels: Of any size.
-      title: One line.
+      title: Wrapped onto two lines at most.
       subtitle: Lines under the title, each wrapped onto three lines at most.
       footnote: Under the panels, wrapped onto four lines at most; "" for none.
       columns: Panels in a row; by default as many as fit.
@@ -50,14 +50,17 @@ def render_panel_page(
         line for text in subtitle for line in wrapped(text, width=inner, size=_SUBTITLE_SIZE, most_lines=3)
     ]
     foot_lines = wrapped(footnote, width=inner, size=_FOOTNOTE_SIZE, most_lines=4) if footnote else []
-    top = _MARGIN + line_height(_TITLE_SIZE) + len(subtitle_lines) * line_height(_SUBTITLE_SIZE) + 18
+    title_lines = wrapped(title, width=inner, size=_TITLE_SIZE, most_lines=2)
+    below_title = _MARGIN - 2 + max(1, len(title_lines)) * line_height(_TITLE_SIZE)
+    top = below_title + 2 + len(subtitle_lines) * line_height(_SUBTITLE_SIZE) + 18
     rows = [panels[start : start + across] for start in range(0, len(panels), across)]
     heights = [max(panel.shape[0] for panel in row) for row in rows]
     panels_height = sum(heights) + _GUTTER * (len(rows) - 1)
     foot_height = 14 + len(foot_lines) * line_height(_FOOTNOTE_SIZE) if foot_lines else 0
     canvas = Image.new("RGB", (inner + 2 * _MARGIN, top + panels_height + foot_height + _MARGIN), PAPER)
-    draw_text(canvas, (_MARGIN, _MARGIN - 6), shortened(title, width=inner, size=_TITLE_SIZE), size=_TITLE_SIZE)
-    _draw_lines(canvas, subtitle_lines, top=_MARGIN - 2 + line_height(_TITLE_SIZE), size=_SUBTITLE_SIZE)
+    for index, line in enumerate(title_lines):
+        draw_text(canvas, (_MARGIN, _MARGIN - 6 + index * line_height(_TITLE_SIZE)), line, size=_TITLE_SIZE)
+    _draw_lines(canvas, subtitle_lines, top=below_title, size=_SUBTITLE_SIZE)
     y = top
     for row, height in zip(rows, heights, strict=True):
         for place, panel in enumerate(row):

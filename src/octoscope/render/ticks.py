@@ -8,14 +8,18 @@ def round_ticks(low: float, high: float, *, most: int) -> list[float]:
 
     Args:
       low: Where the axis begins.
-      high: Where it ends, above `low`.
+      high: Where it ends; an axis of no length has one tick.
       most: No more ticks than this; at least 2.
 
     >>> round_ticks(0.0, 0.43, most=4)
     [0.0, 0.2, 0.4]
     >>> round_ticks(0.0, 11.0, most=5)
     [0.0, 5.0, 10.0]
+    >>> round_ticks(0.0, 0.0, most=5)
+    [0.0]
     """
+    if not high > low:
+        return [low]
     power = math.floor(math.log10((high - low) / most)) - 1
     for exponent in range(power, power + 4):
         for factor in (1, 2, 5):
