@@ -1,6 +1,8 @@
 """Policies other than image and words, from the command line."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from octoscope.cli.main import main
 from octoscope.episodes.rlds_writer import write_rlds
@@ -42,3 +44,44 @@ def test_a_policy_without_cameras_leaves_a_run_and_says_why_there_is_no_picture(
     with pytest.raises(SystemExit):
         run("attend", tmp_path / "ckpt", data, "--camera", "primary", "-o", tmp_path / "drawn")
     assert "The sequence has no camera 'primary'" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def goal_policy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("goals")
+    tokenizers = {"primary": images("image_primary", goals=["image_primary"]), "proprio": numbers("proprio")}
+    tiny_policy(folder / "ckpt", tokenizers, lowdim={"proprio": 3}, language=False)
+    Image.new("RGB", (32, 32), "red").save(folder / "goal.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ablate", "--step", "1", "--noises", "1", "--do", "blank:primary"),
+        ("maps", "--step", "1", "--methods", "last layer"),
+        ("faithfulness", "--steps", "1", "--points", "1", "--methods", "last layer"),
+        ("drop-tokens", "--steps", "1", "--scores", "random", "--keep", "0.5", "--timings", "0"),
+        ("encodings", "--steps", "0:2", "--parts", "image"),
+    ],
+)
+def test_goals_and_numbers_are_given_to_every_command(goal_policy, data, tmp_path, arguments, capsys):
+    command, *rest = arguments
+    common = (command, goal_policy / "ckpt", data, *rest, "--observation", "proprio=joints", "-o", tmp_path / "out")
+    with pytest.raises(SystemExit) as stop:
+        run(*common)
+    assert stop.value.code == 2
+    assert "give a goal image (of primary) with --goal-image" in capsys.readouterr().err
+    run(*common, "--goal-image", goal_policy / "goal.png", "--overwrite")
+    assert any((tmp_path / "out").rglob("*.*"))
+
+
+def test_encodings_of_another_size_are_told_with_both_sizes(tmp_path, capsys):
+    tiny_policy(tmp_path / "ckpt", {"primary": images("image_primary")}, language=False, encodings=5)
+    episode = tiny_episode(steps=2, language_embedding=np.zeros((2, 7), np.float32))
+    data = write_rlds(tmp_path / "data", name=DATASET, episodes={"train": [episode]})
+    with pytest.raises(SystemExit):
+        run("maps", tmp_path / "ckpt", data, "-o", tmp_path / "out")
+    message = capsys.readouterr().err
+    assert "encodings of 5 numbers" in message
+    assert "records 7" in message

@@ -1,5 +1,7 @@
 """Maps through the layers of one step: equal to what the array functions give, cut and drawn where they belong."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -8,8 +10,12 @@ from octoscope.attention.flow import attention_flow
 from octoscope.attention.rollout import attention_rollout
 from octoscope.cli.main import main
 from octoscope.errors import SelectionError
+from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.make_method_maps import method_maps
 from octoscope.faithfulness.methods import KEY_METHODS
+from octoscope.faithfulness.step_gradients import GradientPrograms
+from octoscope.interventions.intervene import noise_key
+from octoscope.interventions.step_scene import StepScene
 from octoscope.pictures.method_sheet import render_method_maps
 from tiny_policies import images, tiny_episode, tiny_policy
 
@@ -66,8 +72,6 @@ def test_maps_are_cut_by_camera_and_timestep(found):
 
 
 def test_the_sheet_outlines_the_patches_that_are_sinks(found):
-    import dataclasses
-
     from octoscope.attention.sinks import Sink
 
     assert render_method_maps(found).std() > 1
@@ -83,7 +87,45 @@ def test_the_sheet_outlines_the_patches_that_are_sinks(found):
     assert (np.diff(tiles) > 20).sum() == len(KEY_METHODS) - 1
 
 
+def test_no_outline_on_padded_frames(model, episode):
+    """At step 0 the frame before is padding: whatever sinks there are, it only says so."""
+    from octoscope.attention.sinks import Sink
+
+    (first,) = method_maps(model, episode, [0], methods=["last layer"])
+    sink = Sink(1, int(first.run.layout.select("obs_wrist", timestep=0)[3]), "wrist t-1 patch (1, 1)", 0.4, 20.0, 0.1)
+    named = dataclasses.replace(sink, key=0)
+    plain, marked = (render_method_maps(dataclasses.replace(first, sinks=(one,))) for one in (named, sink))
+    np.testing.assert_array_equal(plain, marked)
+
+
+def test_sinks_come_with_the_length_of_what_they_move(model, episode, monkeypatch):
+    given = []
+
+    def noting(run, query, *, moved_norms):
+        given.append(moved_norms)
+        return ()
+
+    monkeypatch.setattr("octoscope.faithfulness.make_method_maps.find_sinks", noting)
+    (found,) = method_maps(model, episode, [STEP], methods=["rollout"])
+    watched = GradientPrograms(model, action_dim=3).watch(StepScene.at(model, episode, STEP).inputs, noise_key(0, STEP))
+    assert given[0].shape == (4, 2, found.run.layout.size)
+    np.testing.assert_allclose(given[0][STEP], watched.moved_norms.mean(axis=1), rtol=1e-5)
+    assert any("bypasses attention in rollout: 0.5" in remark for remark in found.remarks)
+
+
+def test_too_short_an_episode_has_no_sinks_and_says_so(model):
+    (found,) = method_maps(model, tiny_episode(("primary", "wrist"), steps=2), [1], methods=["last layer"])
+    assert not found.sinks
+    assert any("needs 3 steps, and there are 2" in remark for remark in found.remarks)
+
+
 def test_what_does_not_exist_is_refused(model, episode):
+    with pytest.raises(SelectionError, match=r"`residual_weight` must lie in \[0, 1\], got 2"):
+        method_maps(model, episode, [0], residual_weight=2.0)
+    with pytest.raises(SelectionError, match=r"`dimension` must be in 0..2, got 3"):
+        method_maps(model, episode, [0], target=ActionTarget(dimension=3))
+    with pytest.raises(SelectionError, match=r"`step` must be in 0..3"):
+        method_maps(model, episode, [9])
     with pytest.raises(SelectionError, match="Did you mean 'relevance'"):
         method_maps(model, episode, [0], methods=["relevanc"])
     with pytest.raises(SelectionError, match="at least one method"):
@@ -93,7 +135,8 @@ def test_what_does_not_exist_is_refused(model, episode):
 def test_the_command(tmp_path, capsys):
     main(["maps", "drawn", "drawn", "--step", "3", "--methods", "last layer", "rollout", "-o", str(tmp_path)])
     written = sorted(path.name for path in (tmp_path / "maps").iterdir())
-    assert written == ["step_3.csv", "step_3.parquet", "step_3.png"]
+    assert written == ["sinks.md", "step_3.csv", "step_3.parquet", "step_3.png"]
+    assert "at least 5 even weights" in (tmp_path / "maps" / "sinks.md").read_text()
     assert "Maps of readout_action, 1 steps" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["maps", "drawn", "drawn", "-o", str(tmp_path)])

@@ -119,6 +119,21 @@ def test_gradients_of_weights_and_pixels_agree_with_finite_differences(model, sc
             slope = (value(*place, step) - value(*place, -step)) / (2 * step)
             assert found.gradients[place] == pytest.approx(slope, rel=1e-4, abs=1e-7)
 
+        pixels = np.asarray(scene.inputs.observation["image_primary"], np.float64)
+
+        def value_of_pixel(place, amount):
+            changed = pixels.copy()
+            changed[0][place] += amount
+            observation = {**scene.inputs.observation, "image_primary": changed}
+            return float((act(params, zeros, observation, scene.inputs.tasks) * target).sum())
+
+        # Both frames of the window, every colour, an edge and a corner: what one level of one pixel does.
+        by_pixel = found.pixels["image_primary"]
+        for place in [(1, 0, 0, 0), (1, 13, 20, 1), (1, 31, 31, 2), (0, 9, 17, 0), (0, 31, 4, 2)]:
+            slope = (value_of_pixel(place, 0.01) - value_of_pixel(place, -0.01)) / 0.02
+            assert abs(slope) > 1e-9, place
+            assert by_pixel[place] == pytest.approx(slope, rel=1e-3)
+
 
 def test_integrated_gradients_sum_to_the_change_of_the_target(model, scenes):
     scene = scenes[1]

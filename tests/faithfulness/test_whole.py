@@ -14,6 +14,7 @@ from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.drop_tokens import drop_tokens
 from octoscope.faithfulness.language_use import language_use
 from octoscope.faithfulness.methods import METHODS
+from octoscope.faithfulness.picture_scores import picture_maps
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.score_table import SCORES
 from octoscope.faithfulness.settings import FaithfulnessSettings
@@ -107,6 +108,14 @@ def test_one_episode_has_no_method_that_learns_from_others_and_no_interval(model
         score_faithfulness(model, [], settings)
 
 
+def test_several_random_maps_steady_what_chance_gets(model, episodes):
+    settings = FaithfulnessSettings(methods=("random",), steps=1, points=1, random_draws=40)
+    found = score_faithfulness(model, episodes[:1], settings).of("random")
+    # One draw over eight cells deviates by 0.38.
+    assert abs(found.scores["Spearman"].mean) < 0.2
+    assert found.deletion[[0, -1]].tolist() == [1.0, 0.0]
+
+
 def test_dropped_tokens_give_the_action_of_masked_keys(model, episodes):
     """Out of the sequence or out of sight: the same action, at another length."""
     scene = StepScene.at(model, episodes[0], 2)
@@ -127,12 +136,13 @@ def test_dropped_tokens_give_the_action_of_masked_keys(model, episodes):
 
 
 def test_dropping_nothing_changes_nothing_and_dropping_more_leaves_fewer_tokens(model, episodes):
-    scores = ("mean of heads", "detail", "named object")
+    scores = ("mean of heads", "detail", "edges", "named object", "random")
     only_primary = [
         dataclasses.replace(e, extras={**e.extras, "mask_wrist": e.extras["mask_primary"]}) for e in episodes
     ]
     found = drop_tokens(model, only_primary, scores=scores, fractions=[0.5, 0.0], steps=1, noises=2, timings=1)
     assert found.fractions == (1.0, 0.5, 0.0)
+    assert found.example.fractions == (0.5, 0.0)
     assert found.tokens == (30, 22, 14)
     for row in found.errors:
         assert row[0].mean == 0
@@ -140,7 +150,7 @@ def test_dropping_nothing_changes_nothing_and_dropping_more_leaves_fewer_tokens(
     # With no token left, every score has left the same.
     assert len({round(row[2].mean, 5) for row in found.errors}) == 1
     assert found.to_markdown().count("\n| ") == 4
-    kept = found.example.kept["named object"]["primary"]
+    kept = found.example.kept["named object"]["primary"][0]
     assert kept[0, 1]
     for render in (render_drop_curves, render_kept_tokens):
         assert render(found).std() > 1
@@ -148,6 +158,39 @@ def test_dropping_nothing_changes_nothing_and_dropping_more_leaves_fewer_tokens(
         drop_tokens(model, episodes, scores=["detial"])
     with pytest.raises(EpisodeError, match="no masks of wrist"):
         drop_tokens(model, episodes, scores=["named object"], fractions=[0.5], steps=1, noises=0, timings=0)
+
+
+def test_masking_tokens_gives_the_error_of_removing_them(model, episodes):
+    removed, masked = (
+        drop_tokens(
+            model, episodes, scores=["edges", "random"], fractions=[0.5, 0.25], how=how, steps=1, noises=1, timings=1
+        )
+        for how in ("remove", "mask")
+    )
+    for rows in zip(removed.errors, masked.errors, strict=True):
+        for one, other in zip(*rows, strict=True):
+            assert one.mean == pytest.approx(other.mean, abs=2e-5)
+    assert masked.errors[0][0].mean == 0
+    assert np.isnan(masked.seconds).all()
+    assert not np.isnan(removed.seconds).any()
+    assert "removed" in removed.to_markdown().splitlines()[0]
+    assert "Masking saves no time" in masked.to_markdown()
+    assert render_drop_curves(masked).std() > 1
+    with pytest.raises(SelectionError, match="Did you mean 'mask'"):
+        drop_tokens(model, episodes, how="masked")
+
+
+def test_the_edge_score_is_the_size_of_the_gradient(model, episodes):
+    """Of a ramp in brightness over one camera's left half: its patches have edges, all others have none."""
+    ramp = np.zeros((4, 32, 32, 3), np.uint8)
+    ramp[:, :, :16] = np.arange(16, dtype=np.uint8)[None, None, :, None] * 8
+    flat = dataclasses.replace(episodes[0], images={"primary": ramp, "wrist": np.full_like(ramp, 200)})
+    scene = StepScene.at(model, flat, 2)
+    values = picture_maps(Cells(scene.layout), scene, ["edges"])["edges"].reshape(2, 2, 2)
+    # 8 levels a pixel; the last column of the left half borders on black.
+    assert values[0, :, 0] == pytest.approx(8.0, rel=0.4)
+    assert values[0, :, 0].min() > values[0, :, 1].max()
+    assert not values[1].any()
 
 
 def test_language_use_swaps_in_the_other_episodes_words(model, episodes):
@@ -188,10 +231,19 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
         *(f"language/{name}" for name in ("language.png", "steps.csv", "steps.parquet")),
     }
     assert "wrist blanked grey" in capsys.readouterr().out
-    with pytest.raises(SystemExit) as stopped:
-        main(["ablate", *common, "--do", "blnk:wrist"])
-    assert stopped.value.code == 2
-    assert "Did you mean 'blank'" in capsys.readouterr().err
+    for wrong, sentence in (
+        (["ablate", "--do", "blnk:wrist"], "Did you mean 'blank'"),
+        (["ablate", "--controls", "-1", "--overwrite"], "`controls` must be at least 0"),
+        (["ablate", "--units", "m", "--overwrite"], "one unit for each of the 3"),
+        (["faithfulness", "--methods", "--overwrite"], "Give at least one method"),
+        (["faithfulness", "--sanity", "--draws", "0", "--overwrite"], "`draws` must be at least 1"),
+        (["drop-tokens", "--steps", "0", "--overwrite"], "`steps` must be at least 1"),
+        (["language", "--noises", "-1", "--overwrite"], "`noises` must be at least 0"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main([wrong[0], *common, *wrong[1:]])
+        assert stopped.value.code == 2
+        assert sentence in capsys.readouterr().err
     # Results of an earlier call are not overwritten unasked.
     with pytest.raises(SystemExit):
         main(["language", *common])

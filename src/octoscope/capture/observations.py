@@ -127,12 +127,14 @@ def episode_task(
         encodings = _recorded_encodings(model, episode)
         if encodings is not None:
             goals = {**(goals or {}), "language_instruction": encodings}
-        elif goals is None and not _takes_goals(model):
+        elif _needs_encodings(model):
+            raise ObservationError(_why_no_task(model, episode))
+        elif goals is None and not _takes_goals(model) and not all(_encoding_sizes(model, episode)):
             return "", {"pad_mask_dict": {}}
     if instruction is None and goals is None:
         instruction = episode.instruction
         if model.text_processor is None:
-            raise ObservationError("This policy takes no words: give a goal image with --goal-image.")
+            raise ObservationError(_why_no_task(model, episode))
         if not instruction:
             raise EpisodeError(f"{episode.name} has no instruction. Give one with --task, or a goal with --goal-image.")
     if instruction is not None and not instruction.strip():
@@ -148,6 +150,36 @@ def _recorded_encodings(model: OctoModel, episode: Episode) -> np.ndarray | None
     if recorded is None or not hasattr(example, "shape") or recorded.shape[1:] != example.shape[1:]:
         return None
     return recorded[:1].astype(np.float32)
+
+
+def _why_no_task(model: OctoModel, episode: Episode) -> str:
+    """Returns why a policy without words gets no task from this episode, and what to do."""
+    cameras = [camera_of(key) for key in model.example_batch["task"] if key.startswith("image_")]
+    goal = f"give a goal image (of {', '.join(cameras)}) with --goal-image." if cameras and _takes_goals(model) else ""
+    wanted, recorded = _encoding_sizes(model, episode)
+    if not wanted:
+        return f"This policy takes no words: {goal or 'it has to be given a goal.'}"
+    has = f"{episode.name} records {recorded}" if recorded else f"{episode.name} records none"
+    needed = _needs_encodings(model)
+    without = " and cannot do without them" if needed else ""
+    advice = f" G{goal[1:]}" if goal and not needed else f" Record them as 'language_embedding' of {wanted} numbers."
+    return f"This policy takes instructions as encodings of {wanted} numbers{without}, and {has}.{advice}"
+
+
+def _encoding_sizes(model: OctoModel, episode: Episode) -> tuple[str, str]:
+    """Returns the size of the encodings that the policy takes, and of those that the episode recorded; "" for none."""
+    wanted = model.example_batch["task"].get("language_instruction")
+    recorded = episode.extras.get("language_embedding")
+    return tuple(
+        " x ".join(map(str, found.shape[1:])) if hasattr(found, "shape") else "" for found in (wanted, recorded)
+    )
+
+
+def _needs_encodings(model: OctoModel) -> bool:
+    """Returns whether an image encoder is conditioned on encodings of the instruction, so that no forward can do without."""
+    tokenizers = model.module.octo_transformer.observation_tokenizers.values()
+    images = [tokenizer for tokenizer in tokenizers if isinstance(tokenizer, ImageTokenizer)]
+    return any("language_instruction" in tokenizer.task_film_keys for tokenizer in images)
 
 
 def _takes_goals(model: OctoModel) -> bool:

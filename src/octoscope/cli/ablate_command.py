@@ -1,7 +1,7 @@
 """`octoscope ablate`: something is taken away from a step, and the policy acts again."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +9,11 @@ import numpy as np
 from tyro.conf import Positional, arg
 
 from octoscope.cli.intervention_specs import parse_fills, parse_intervention
-from octoscope.cli.opening import open_policy_and_episodes
-from octoscope.cli.selection import parse_pairs, parse_selection
+from octoscope.cli.opening import Given
+from octoscope.cli.selection import parse_selection
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
-from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
-from octoscope.octo.device import Device
 from octoscope.pictures.ablation_sheet import render_ablation_sheet
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import check_no_results, staged_output
@@ -40,37 +38,25 @@ class Ablate:
     episodes: Positional[str]
     # Which episode, from 0.
     episode: int = 0
-    # Split of the dataset; 'train' where it exists.
-    split: str | None = None
     # Steps: '4', '0,2,5', '0:10', 'all'.
     step: str = "0"
     # blank:CAMERA, cover:CAMERA:2,3+2,4, mask:CAMERA, mask:CAMERA:2,3, mask:word:WORD, mask:group:GROUP, tell:WORDS, replace:WORD=OTHER,
     # silence, shuffle, remove:-2, nothing.
     do: tuple[str, ...] = ()
-    # What is put over what is covered: grey, black, blur, surroundings.
+    # What is put over what is covered: grey, black, blur, surroundings. Nothing surrounds a whole frame: it is blurred instead.
     fill: tuple[str, ...] = ("grey", "surroundings")
-    # Random regions for each intervention that has a place.
-    controls: int = 4
+    # Random regions for each intervention that has a place, clear of it.
+    controls: int = 8
     # Draws of other noise, for the noise floor.
     noises: int = 8
-    # Recorded image of each camera, where it cannot be told: primary=image_0.
-    cameras: tuple[str, ...] = ()
-    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
-    observation: tuple[str, ...] = ()
-    # Words to use instead of the episode's instruction.
-    task: str | None = None
-    # Timesteps of history; as many as in training by default.
-    window: int | None = None
     # Units of the action's dimensions, where the dataset's are not known here.
     units: tuple[str, ...] = ()
     # Of the noise and the random regions.
     seed: int = 0
     # Inputs run at once.
     batch: int = 16
-    # What the policy runs on; a GPU where there is one, by default.
-    device: Device = "auto"
-    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
-    no_compilation_cache: bool = False
+    # What the policy is opened with.
+    given: Given = field(default_factory=Given)
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.
@@ -80,35 +66,25 @@ class Ablate:
         """Runs, writes the table and the sheets, and prints the table."""
         fills = parse_fills(self.fill)
         asked = [found for text in self.do for found in parse_intervention(text, fills=fills)]
-        model, source = open_policy_and_episodes(
-            self.checkpoint,
-            self.episodes,
-            split=self.split,
-            cameras=self.cameras,
-            device=self.device,
-            compilation_cache=not self.no_compilation_cache,
-        )
+        options = self.given.options()
+        model, source = self.given.open(self.checkpoint, self.episodes)
         episode = source[parse_selection(str(self.episode), count=len(source), what="episode")[0]]
         steps = parse_selection(self.step, count=len(episode), what="step")
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])
-        keys = parse_pairs(self.observation, what="--observation", example="proprio=state")
         found: list[StepEffects] = []
         for step in steps:
-            scene = StepScene.at(model, episode, step, instruction=self.task, observation_keys=keys, window=self.window)
             effects = intervene(
                 model,
                 episode,
                 step,
-                asked or usual_interventions(scene, fills=fills),
+                asked or usual_interventions(options.scene(model, episode, step), fills=fills),
                 seed=self.seed,
                 noises=self.noises,
                 controls=self.controls,
-                instruction=self.task,
-                observation_keys=keys,
-                window=self.window,
                 units=self.units or None,
                 batch=self.batch,
+                **vars(options),
             )
             print("\n".join(effect_lines(effects)))
             found.append(effects)
@@ -129,7 +105,11 @@ def effect_lines(found: StepEffects) -> list[str]:
     units = found.units.labels()
     lines = [
         f'Step {found.step}, told "{found.instruction}". Change of the action chunk in standard deviations of the dataset\'s actions; '
-        f"other noise changes it by {found.noise_floor:.4f}.",
+        + (
+            "no other noise was drawn."
+            if np.isnan(found.noise_floor)
+            else f"other noise changes it by {found.noise_floor:.4f}."
+        ),
         f"{'':{width}}  change  direct  random places     {'  '.join(units)}",
     ]
     for effect in found.effects:
@@ -144,7 +124,7 @@ def effect_lines(found: StepEffects) -> list[str]:
             "Change: the whole policy run again. Direct: the same keys hidden from the readout's own attention alone, a fast pass that is "
             "exact for the direct path only."
         )
-    return [*lines, found.direct_note] if found.direct_note else lines
+    return [*lines, *found.notes()]
 
 
 def write_effects_csv(path: Path, found: list[StepEffects]) -> None:
@@ -152,15 +132,17 @@ def write_effects_csv(path: Path, found: list[StepEffects]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
         columns = ["step", "intervention", "change", "change (direct path only)"]
-        columns += ["random places mean", "random places max", "noise floor"]
+        columns += ["random places", "random places mean", "random places max", "noise floor"]
         lines.writerow([*columns, *found[0].units.labels()])
         for effects in found:
-            floor = f"{effects.noise_floor:.6g}"
+            floor = "" if np.isnan(effects.noise_floor) else f"{effects.noise_floor:.6g}"
             for effect in effects.effects:
-                some = len(effect.controls) > 0
-                controls = [f"{effect.controls.mean():.6g}", f"{effect.controls.max():.6g}"] if some else ["", ""]
+                sizes = [effect.controls.mean(), effect.controls.max()] if len(effect.controls) else []
+                controls = [str(len(effect.controls)), *(f"{size:.6g}" for size in sizes)]
+                controls += [""] * (3 - len(controls))
                 numbers = [f"{value:.6g}" for value in effect.per_dimension()]
                 direct = "" if np.isnan(effect.direct) else f"{effect.direct:.6g}"
                 lines.writerow([effects.step, effect.label, f"{effect.size:.6g}", direct, *controls, floor, *numbers])
-            noise = [f"{value:.6g}" for value in effects.noise_per_dimension]
-            lines.writerow([effects.step, "(other noise)", floor, "", "", "", floor, *noise])
+            if floor:
+                noise = [f"{value:.6g}" for value in effects.noise_per_dimension]
+                lines.writerow([effects.step, "(other noise)", floor, "", "", "", "", floor, *noise])

@@ -1,19 +1,15 @@
 """`octoscope attend`: an episode through a policy, into pictures, a film and a run."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
-from PIL import Image, ImageOps
 from tyro.conf import Positional, arg
 
 from octoscope.cli.attend_episodes import AttendSettings, EpisodeJob, run_all
-from octoscope.cli.opening import open_policy_and_episodes
+from octoscope.cli.opening import open_policy_and_episodes, read_goal_images
 from octoscope.cli.selection import parse_pairs, parse_selection
-from octoscope.errors import EpisodeError, SelectionError, nearest
+from octoscope.errors import SelectionError, nearest
 from octoscope.octo.device import Device
 from octoscope.octo.model import OctoModel
 from octoscope.render.film import CODECS
@@ -170,22 +166,3 @@ def check_film(*, fps: float, codec: str) -> None:
         raise SelectionError(f"--codec must be one of {', '.join(CODECS)}, got '{codec}'." + nearest(codec, CODECS))
     if not 0.01 <= fps <= 240:
         raise SelectionError(f"--fps must be in 0.01..240, got {fps}.")
-
-
-def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] | None:
-    """Returns the goal images by camera; a file without a name is the primary camera's.
-
-    Raises:
-      EpisodeError: If a file is missing or is no picture.
-    """
-    goals: dict[str, np.ndarray] = {}
-    for entry in goal_images:
-        named = re.fullmatch(r"(\w+)=(.+)", entry)
-        camera, file = (named[1], named[2]) if named and not Path(entry).exists() else ("primary", entry)
-        try:
-            with Image.open(file) as image:
-                goals[camera] = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        # Pillow raises SyntaxError and ValueError for some broken files.
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise EpisodeError(f"The goal image {file} cannot be read ({error}). Give a PNG or JPEG file.") from None
-    return goals or None

@@ -9,12 +9,12 @@ from tyro.conf import Positional, arg
 
 from octoscope.capture.attend import attend
 from octoscope.capture.encodings import encoding_points
-from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.cli.encodings_parts import PARTS, EncodingMaterial, write_parts
-from octoscope.cli.opening import open_policy_and_episodes
+from octoscope.cli.opening import Given, open_policy_and_episodes
 from octoscope.cli.selection import parse_selection
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
+from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.device import Device
 from octoscope.octo.model import OctoModel
 from octoscope.pictures.encoding_results import POINTS, write_findings
@@ -75,6 +75,12 @@ class Encodings:
     precision: Literal["float32", "float16"] = "float32"
     # Recorded image of each camera, where it cannot be told: primary=image_0.
     cameras: tuple[str, ...] = ()
+    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
+    observation: tuple[str, ...] = ()
+    # Timesteps of history; as many as in training by default.
+    window: int | None = None
+    # A picture of the goal, for the primary camera, or NAME=FILE per camera.
+    goal_image: tuple[str, ...] = ()
     # Of the action head's noise.
     seed: int = 0
     # What the policy runs on; a GPU where there is one, by default.
@@ -158,25 +164,27 @@ class Encodings:
 
     def _run(self, model: OctoModel, episode: Episode, path: Path, instruction: str | None, *, whole: bool) -> Run:
         """Returns a run on disk: memory does not grow with the episode."""
+        given = Given(observation=self.observation, window=self.window, task=instruction, goal_image=self.goal_image)
+        options = given.options()
         return attend(
             model,
             episode,
             path,
             steps=sorted(parse_selection(self.steps, count=len(episode), what="step")),
             query_groups=ALL if whole and not self.lean else None,
-            instruction=instruction,
             seed=self.seed,
             dtype=self.precision,
-            encodings=wanted_points(model, episode, instruction),
+            encodings=wanted_points(model, episode, options),
             progress=True,
+            **vars(options),
         )
 
     def _step(self, run: Run) -> int:
         return run.steps[len(run.steps) // 2] if self.step is None else run.steps[run.index_of(self.step)]
 
 
-def wanted_points(model: OctoModel, episode: Episode, instruction: str | None = None) -> Sequence[str]:
+def wanted_points(model: OctoModel, episode: Episode, options: SceneOptions) -> Sequence[str]:
     """Returns the names of the points that the parts are made from, of those that the policy has for this episode."""
-    _, tasks = episode_task(model, episode, instruction=instruction)
-    points = encoding_points(model, EpisodeObservations(model, episode).at(0), tasks)
+    inputs = options.scene(model, episode, 0).inputs
+    points = encoding_points(model, inputs.observation, inputs.tasks)
     return [point.name for point in matching_points(points, (*POINTS, *_IMAGE_POINTS))]

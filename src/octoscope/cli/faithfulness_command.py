@@ -1,19 +1,19 @@
 """`octoscope faithfulness`: which maps tell what the action depends on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.opening import open_policy_and_episodes
+from octoscope.cli.opening import Given
 from octoscope.cli.selection import parse_selection
+from octoscope.errors import check_at_least
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.methods import METHODS
 from octoscope.faithfulness.randomize_policy import randomize_policy
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.octo.device import Device
 from octoscope.pictures.faithfulness_pictures import (
     render_faithfulness_curves,
     render_faithfulness_maps,
@@ -42,8 +42,6 @@ class Faithfulness:
     episodes: Positional[str]
     # Which episodes, from 0: '0,3,5', '0:10', 'all'. Intervals are over episodes: give many.
     episode: str = "all"
-    # Split of the dataset; 'train' where it exists.
-    split: str | None = None
     # Steps of each episode, spread evenly.
     steps: int = 3
     # Points of a curve between its ends.
@@ -66,16 +64,12 @@ class Faithfulness:
     sanity: bool = False
     # With --sanity: how often weights are drawn anew. Each costs all maps once more for each layer.
     draws: int = 1
-    # Recorded image of each camera, where it cannot be told: primary=image_0.
-    cameras: tuple[str, ...] = ()
     # Of the noise and the random map.
     seed: int = 0
     # Inputs run at once.
     batch: int = 16
-    # What the policy runs on; a GPU where there is one, by default.
-    device: Device = "auto"
-    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
-    no_compilation_cache: bool = False
+    # What the policy is opened with.
+    given: Given = field(default_factory=Given)
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.
@@ -83,20 +77,18 @@ class Faithfulness:
 
     def __call__(self) -> None:
         """Scores, writes tables and pictures, and prints the table."""
-        settings = self.settings()
+        settings, options = self.settings(), self.given.options()
+        check_at_least(1, draws=self.draws)
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])
-        model, source = open_policy_and_episodes(
-            self.checkpoint,
-            self.episodes,
-            split=self.split,
-            cameras=self.cameras,
-            device=self.device,
-            compilation_cache=not self.no_compilation_cache,
-        )
+        model, source = self.given.open(self.checkpoint, self.episodes)
         chosen = parse_selection(self.episode, count=len(source), what="episode")
-        table = score_faithfulness(model, [source[index] for index in chosen], settings, progress=True)
-        sanity = randomize_policy(model, source[chosen[0]], settings, draws=self.draws) if self.sanity else None
+        table = score_faithfulness(model, [source[index] for index in chosen], settings, options=options, progress=True)
+        sanity = None
+        if self.sanity:
+            sanity = randomize_policy(
+                model, source[chosen[0]], settings, options=options, draws=self.draws, progress=True
+            )
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
             folder = staging / _FOLDER
             folder.mkdir()

@@ -1,15 +1,14 @@
 """`octoscope language`: does the policy use its instruction?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.opening import open_policy_and_episodes
+from octoscope.cli.opening import Given
 from octoscope.cli.selection import parse_selection
 from octoscope.faithfulness.language_use import language_use
-from octoscope.octo.device import Device
 from octoscope.pictures.language_effect import render_language_effect
 from octoscope.render.image_file import write_png
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
@@ -34,24 +33,18 @@ class Language:
     episodes: Positional[str]
     # Which episodes, from 0: '0,3,5', '0:10', 'all'.
     episode: str = "all"
-    # Split of the dataset; 'train' where it exists.
-    split: str | None = None
     # Steps of each episode, spread evenly; all by default.
     steps: int | None = None
     # Other instructions; those of the other episodes by default.
     swap: tuple[str, ...] = ()
     # Draws of other noise, for the noise floor.
     noises: int = 8
-    # Recorded image of each camera, where it cannot be told: primary=image_0.
-    cameras: tuple[str, ...] = ()
     # Of the noise.
     seed: int = 0
     # Inputs run at once.
     batch: int = 16
-    # What the policy runs on; a GPU where there is one, by default.
-    device: Device = "auto"
-    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
-    no_compilation_cache: bool = False
+    # What the policy is opened with.
+    given: Given = field(default_factory=Given)
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.
@@ -59,16 +52,10 @@ class Language:
 
     def __call__(self) -> None:
         """Runs, writes the figure and the table, and prints the number."""
+        options = self.given.options()
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])
-        model, source = open_policy_and_episodes(
-            self.checkpoint,
-            self.episodes,
-            split=self.split,
-            cameras=self.cameras,
-            device=self.device,
-            compilation_cache=not self.no_compilation_cache,
-        )
+        model, source = self.given.open(self.checkpoint, self.episodes)
         chosen = parse_selection(self.episode, count=len(source), what="episode")
         table = language_use(
             model,
@@ -78,6 +65,7 @@ class Language:
             seed=self.seed,
             noises=self.noises,
             batch=self.batch,
+            options=options,
             progress=True,
         )
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:

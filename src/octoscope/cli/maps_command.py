@@ -1,16 +1,16 @@
 """`octoscope maps`: rollout, relevance, flow and value norms beside the raw attention of the readout."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.opening import open_policy_and_episodes
+from octoscope.attention.sinks import sink_rule, sink_table
+from octoscope.cli.opening import Given
 from octoscope.cli.selection import parse_selection
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.make_method_maps import DEFAULT_MAPS, method_maps
-from octoscope.octo.device import Device
 from octoscope.pictures.method_sheet import render_method_maps
 from octoscope.render.image_file import write_png
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
@@ -23,8 +23,9 @@ _FOLDER = "maps"
 class Maps:
     """Draw maps through the layers beside raw attention: rollout, relevance, flow, value norms; sinks marked.
 
-    Writes maps/step_S.png (a row for each frame of the window, a column and a scale for each method) and step_S.csv and .parquet. All are
-    of the first readout. It needs the policy, since a run holds neither gradients nor values. Example:
+    Writes maps/step_S.png (a row for each frame of the window, a column and a scale for each method), step_S.csv and .parquet, and
+    sinks.md, with the length of what each sink moves. All are of the first readout. It needs the policy, since a run holds neither
+    gradients nor values. Example:
 
     octoscope maps hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --step 0,4 --methods "last layer" rollout relevance flow
     """
@@ -35,8 +36,6 @@ class Maps:
     episodes: Positional[str]
     # Which episode, from 0.
     episode: int = 0
-    # Split of the dataset; 'train' where it exists.
-    split: str | None = None
     # Steps: '4', '0,2,5', '0:10', 'all'.
     step: str = "0"
     # "last layer", "mean of heads", value-weighted, rollout, relevance, and the slow one: flow.
@@ -47,16 +46,10 @@ class Maps:
     horizon_step: int | None = None
     # Share of a token that bypasses attention in rollout and flow, 0 to 1.
     residual_weight: float = 0.5
-    # Recorded image of each camera, where it cannot be told: primary=image_0.
-    cameras: tuple[str, ...] = ()
-    # Words to use instead of the episode's instruction.
-    task: str | None = None
     # Of the noise.
     seed: int = 0
-    # What the policy runs on; a GPU where there is one, by default.
-    device: Device = "auto"
-    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
-    no_compilation_cache: bool = False
+    # What the policy is opened with.
+    given: Given = field(default_factory=Given)
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.
@@ -64,16 +57,10 @@ class Maps:
 
     def __call__(self) -> None:
         """Runs, and writes a sheet and a table for each step."""
+        options = self.given.options()
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])
-        model, source = open_policy_and_episodes(
-            self.checkpoint,
-            self.episodes,
-            split=self.split,
-            cameras=self.cameras,
-            device=self.device,
-            compilation_cache=not self.no_compilation_cache,
-        )
+        model, source = self.given.open(self.checkpoint, self.episodes)
         episode = source[parse_selection(str(self.episode), count=len(source), what="episode")[0]]
         steps = parse_selection(self.step, count=len(episode), what="step")
         found = method_maps(
@@ -83,7 +70,7 @@ class Maps:
             methods=self.methods,
             target=ActionTarget(self.dimension, self.horizon_step),
             residual_weight=self.residual_weight,
-            instruction=self.task,
+            options=options,
             seed=self.seed,
             progress=True,
         )
@@ -93,6 +80,8 @@ class Maps:
             for one in found:
                 write_png(folder / f"step_{one.step}.png", render_method_maps(one))
                 one.columns().write(folder, f"step_{one.step}")
+            sinks = f"{sink_rule(found[0].run)} Of {found[0].query.label}.\n\n{sink_table(found[0].sinks)}\n"
+            (folder / "sinks.md").write_text(sinks, encoding="utf-8")
         print(f"Maps of {found[0].query.label}, {len(found)} steps: {self.output / _FOLDER}")
         if not can_write_parquet():
             print(CSV_ONLY)

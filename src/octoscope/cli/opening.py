@@ -1,9 +1,73 @@
-"""What commands that run a policy over episodes begin with: the device, compiled programs, the policy, the dataset."""
+"""What commands that run a policy over episodes begin with: the device, compiled programs, the policy, the dataset, what it is given."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
 
 from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.sources import EpisodeSource, open_episodes
+from octoscope.errors import EpisodeError
+from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.device import Device, keep_compiled_programs, use_device
 from octoscope.octo.model import OctoModel
+
+
+@dataclass(frozen=True)
+class Given:
+    """What every command that opens a policy and episodes can be told of them."""
+
+    # Split of the dataset; 'train' where it exists.
+    split: str | None = None
+    # Recorded image of each camera, where it cannot be told: primary=image_0.
+    cameras: tuple[str, ...] = ()
+    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
+    observation: tuple[str, ...] = ()
+    # Timesteps of history; as many as in training by default.
+    window: int | None = None
+    # Words to use instead of the episode's instruction.
+    task: str | None = None
+    # A picture of the goal, for the primary camera, or NAME=FILE per camera.
+    goal_image: tuple[str, ...] = ()
+    # Training step of the parameters; the latest by default.
+    checkpoint_step: int | None = None
+    # What the policy runs on; a GPU where there is one, by default.
+    device: Device = "auto"
+    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
+    no_compilation_cache: bool = False
+
+    def open(self, checkpoint: str, episodes: str) -> tuple[OctoModel, EpisodeSource]:
+        """Returns the policy, on the device that was asked for, and the episodes.
+
+        Raises:
+          OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
+        """
+        return open_policy_and_episodes(
+            checkpoint,
+            episodes,
+            split=self.split,
+            cameras=self.cameras,
+            device=self.device,
+            compilation_cache=not self.no_compilation_cache,
+            checkpoint_step=self.checkpoint_step,
+        )
+
+    def options(self) -> SceneOptions:
+        """Returns what the policy is given besides what an episode records under the names it knows.
+
+        Raises:
+          SelectionError: If an observation is not named as NAME=FIELD.
+          EpisodeError: If a goal image cannot be read.
+        """
+        return SceneOptions(
+            instruction=self.task,
+            goal_images=read_goal_images(self.goal_image),
+            observation_keys=parse_pairs(self.observation, what="--observation", example="proprio=state"),
+            window=self.window,
+        )
 
 
 def open_policy_and_episodes(
@@ -35,3 +99,22 @@ def open_policy_and_episodes(
         keep_compiled_programs()
     model = OctoModel.load_pretrained(checkpoint, step=checkpoint_step)
     return model, open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
+
+
+def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] | None:
+    """Returns the goal images by camera; a file without a name is the primary camera's.
+
+    Raises:
+      EpisodeError: If a file is missing or is no picture.
+    """
+    goals: dict[str, np.ndarray] = {}
+    for entry in goal_images:
+        named = re.fullmatch(r"(\w+)=(.+)", entry)
+        camera, file = (named[1], named[2]) if named and not Path(entry).exists() else ("primary", entry)
+        try:
+            with Image.open(file) as image:
+                goals[camera] = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        # Pillow raises SyntaxError and ValueError for some broken files.
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise EpisodeError(f"The goal image {file} cannot be read ({error}). Give a PNG or JPEG file.") from None
+    return goals or None

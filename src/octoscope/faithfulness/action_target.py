@@ -28,6 +28,19 @@ class ActionTarget:
         step = "all steps of the horizon" if self.horizon_step is None else f"step {self.horizon_step} of the horizon"
         return f"{dimension}, {step}"
 
+    def check(self, horizon: int, dimensions: int) -> None:
+        """Refuses an entry that the action does not have.
+
+        Raises:
+          SelectionError: If there is no such dimension or step.
+        """
+        for name, chosen, size in (
+            ("dimension", self.dimension, dimensions),
+            ("horizon_step", self.horizon_step, horizon),
+        ):
+            if chosen is not None and not 0 <= chosen < size:
+                raise SelectionError(f"`{name}` must be in 0..{size - 1}, got {chosen}.")
+
     def weights(
         self, action: Float32[np.ndarray, "horizon dim"], moves: Bool[np.ndarray, " dim"]
     ) -> Float32[np.ndarray, "horizon dim"]:
@@ -43,11 +56,7 @@ class ActionTarget:
         >>> ActionTarget(horizon_step=0).weights(np.array([[3.0, 4.0]], np.float32), np.array([True, True]))
         array([[0.6, 0.8]], dtype=float32)
         """
-        for name, chosen, size in zip(
-            ("dimension", "horizon_step"), (self.dimension, self.horizon_step), action.shape[::-1], strict=True
-        ):
-            if chosen is not None and not 0 <= chosen < size:
-                raise SelectionError(f"`{name}` must be in 0..{size - 1}, got {chosen}.")
+        self.check(*action.shape)
         entries = np.zeros(action.shape, bool)
         rows = slice(None) if self.horizon_step is None else self.horizon_step
         entries[rows, np.flatnonzero(moves) if self.dimension is None else self.dimension] = True

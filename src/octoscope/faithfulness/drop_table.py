@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -10,17 +11,44 @@ from octoscope.faithfulness.score_table import Score
 from octoscope.runs.column_table import ColumnTable
 
 
+@dataclass(frozen=True)
+class Way:
+    """How image tokens are dropped, in words."""
+
+    done: str
+    kept: str
+    time: str
+
+
+# Both give the same action, up to rounding; only one of them saves time.
+WAYS: Mapping[str, Way] = MappingProxyType(
+    {
+        "remove": Way(
+            "removed",
+            "goes into the transformer: the others leave the sequence before the first block",
+            "Time: the fastest of several steps, image encoder included.",
+        ),
+        "mask": Way(
+            "masked",
+            "can be looked at: the others stay in the sequence as masked keys",
+            "Masking saves no time, so none is measured.",
+        ),
+    }
+)
+
+
 @dataclass(frozen=True, eq=False)
 class DropExample:
-    """One step, with the cells that each score keeps at one fraction."""
+    """One step, with the cells that each score keeps at some fractions."""
 
     episode: str
     step: int
     instruction: str
-    fraction: float
+    # Falling.
+    fractions: tuple[float, ...]
     pictures: Mapping[str, UInt8[np.ndarray, "_ _ channel"]]
-    # True where a cell is kept, by score and camera.
-    kept: Mapping[str, Mapping[str, Bool[np.ndarray, "_ _"]]]
+    # True where a cell is kept: by score and camera, for each fraction.
+    kept: Mapping[str, Mapping[str, Sequence[Bool[np.ndarray, "_ _"]]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +62,8 @@ class DropTable:
     episodes: int
     steps: int
     scores: tuple[str, ...]
+    # "remove": the others leave the sequence; "mask": they stay, and nobody can look at them.
+    how: str
     # Of image tokens that are kept, falling from 1.
     fractions: tuple[float, ...]
     # By score and fraction: change of the action chunk, normalised (see `action_change`), mean over episodes.
@@ -42,19 +72,19 @@ class DropTable:
     noise_floor: Score
     # Of one step with that part of the tokens, without transfers; NaN where it was not measured.
     seconds: tuple[float, ...]
-    # In the sequence, of all kinds.
+    # In the sequence, of all kinds; with "mask", those that can be looked at.
     tokens: tuple[int, ...]
     example: DropExample
 
     def to_markdown(self) -> str:
         """Returns the table."""
         lines = [
-            f"# Dropping image tokens: {self.policy} on {self.dataset}",
+            f"# Image tokens {WAYS[self.how].done}: {self.policy} on {self.dataset}",
             "",
             f"{self.steps} steps of {self.episodes} episodes. Change of the action chunk under the same noise (root mean square, in "
-            "standard deviations of the dataset's actions) when only this part of the image tokens goes into the transformer; 95 % "
-            f"bootstrap intervals over episodes. Other noise alone changes it by {self.noise_floor}. Time: the fastest of several steps, "
-            "image encoder included, which still sees the whole picture.",
+            f"standard deviations of the dataset's actions) when only this part of the image tokens {WAYS[self.how].kept}; 95 % "
+            f"bootstrap intervals over episodes. {self.noise_sentence()} {WAYS[self.how].time} The image encoder still sees the whole "
+            "picture.",
             *(["", self.note] if self.note else []),
             "",
             f"| kept | tokens | time | {' | '.join(self.scores)} |",
@@ -65,6 +95,12 @@ class DropTable:
             errors = " | ".join(str(row[place]) for row in self.errors)
             lines.append(f"| {100 * part:.0f} % | {self.tokens[place]} | {time} | {errors} |")
         return "\n".join(lines)
+
+    def noise_sentence(self) -> str:
+        """Returns what other noise does."""
+        if np.isnan(self.noise_floor.mean):
+            return "No other noise was drawn."
+        return f"Other noise alone changes it by {self.noise_floor}."
 
     def columns(self) -> ColumnTable:
         """Returns a row for each score and fraction."""

@@ -1,20 +1,22 @@
 """Could we simply not embed the background? Image tokens dropped in the order of a score, and what that does to action and time.
 
-Dropped tokens leave the sequence before the first block. That gives the action of masking their keys, up to rounding (see the tests), and
-costs less. The image encoder still sees the whole picture: tokens are dropped, not pixels.
+Removed tokens leave the sequence before the first block. That gives the action of masking their keys, up to rounding (see the tests), and
+costs less; masking leaves them in the sequence, where nobody can look at them. The image encoder still sees the whole picture: tokens are
+dropped, not pixels.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Array
 from tqdm import tqdm
 
 from octoscope.array_typing import Bool, Float
 from octoscope.episodes.episode import Episode
-from octoscope.errors import EpisodeError, SelectionError, nearest
-from octoscope.faithfulness.cells import Cells
-from octoscope.faithfulness.drop_table import DropExample, DropTable
+from octoscope.errors import EpisodeError, SelectionError, check_at_least, nearest
+from octoscope.faithfulness.cells import KEYS, Cells
+from octoscope.faithfulness.drop_table import WAYS, DropExample, DropTable
 from octoscope.faithfulness.map_makers import map_maker, spread_steps
 from octoscope.faithfulness.measures import bootstrap_interval, ranking
 from octoscope.faithfulness.methods import FROM_OTHERS, METHODS
@@ -25,10 +27,12 @@ from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.faithfulness.token_dropper import TokenDropper, kept_places
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import noise_key
-from octoscope.interventions.step_scene import StepScene
+from octoscope.interventions.step_scene import SceneOptions, StepScene
 from octoscope.octo.model import OctoModel
 
-DEFAULT_SCORES = ("mean of heads", "rollout", "relevance", "occlusion", "detail", "random")
+DEFAULT_SCORES = ("mean of heads", "rollout", "relevance", "occlusion", "detail", "edges", "random")
+# What is shown on the frame, where so much is kept at some fraction.
+_SHOWN = (0.5, 0.25, 0.1)
 
 
 def drop_tokens(
@@ -37,11 +41,13 @@ def drop_tokens(
     *,
     scores: Sequence[str] = DEFAULT_SCORES,
     fractions: Sequence[float] = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05, 0.0),
+    how: str = "remove",
     steps: int = 3,
     seed: int = 0,
     noises: int = 8,
     timings: int = 10,
     batch: int = 16,
+    options: SceneOptions | None = None,
     progress: bool = False,
 ) -> DropTable:
     """Returns how far the action moves, and how long a step takes, when only the best image tokens are kept.
@@ -49,13 +55,15 @@ def drop_tokens(
     Args:
       model: The policy.
       episodes: At least one.
-      scores: Methods ("rollout"), or "detail" or "named object"; the largest are kept.
+      scores: Methods ("rollout"), or "detail", "edges" or "named object"; the largest are kept. "random" is the mean over four draws.
       fractions: Of all image tokens that are kept, in any order.
+      how: "remove" the others from the sequence, or "mask" their keys.
       steps: Of each episode, spread evenly.
       seed: Of the noise.
       noises: Draws of other noise, for the noise floor.
       timings: Runs of which the fastest is reported; 0 for none.
       batch: Inputs run at once, for occlusion.
+      options: Other words, goal images, observations, history.
       progress: Show a progress bar.
 
     Raises:
@@ -63,20 +71,22 @@ def drop_tokens(
         an image.
       EpisodeError: If there is no episode, or a mask is asked for that is not there.
     """
-    _check(scores, fractions)
+    _check(scores, fractions, how)
+    check_at_least(0, noises=noises, timings=timings)
+    options = options or SceneOptions()
     falling = sorted({float(part) for part in fractions} | {1.0}, reverse=True)
     methods = [name for name in scores if name in METHODS]
     settings = FaithfulnessSettings(methods=methods, steps=steps, seed=seed, batch=batch)
     bench: _Bench | None = None
     dataset, found = "", []
     for index, episode in enumerate(tqdm(episodes, desc="drop tokens", unit="episode", disable=not progress)):
-        first = StepScene.at(model, episode, 0)
+        first = options.scene(model, episode, 0)
         if bench is None:
             maker = map_maker(model, first, settings)
             scores = tuple(name for name in scores if name in (*maker.methods, *PICTURE_SCORES))
             if not scores:
                 raise SelectionError(" ".join(maker.left_out))
-            bench = _Bench(TokenDropper(model, first), maker, scores, tuple(falling))
+            bench = _Bench(TokenDropper(model, first), maker, scores, tuple(falling), how, settings.random_draws)
             dataset = episode.dataset
         found += [
             bench.at(first.moved_to(step), index, seed=seed, noises=noises)
@@ -95,10 +105,14 @@ def drop_tokens(
         episodes=len(set(owners)),
         steps=len(found),
         scores=tuple(scores),
+        how=how,
         fractions=tuple(falling),
         errors=[[_score(owners, errors[:, i, j]) for j in range(len(falling))] for i in range(len(scores))],
         noise_floor=_score(owners, np.array([step.noise for step in found])),
-        seconds=tuple(bench.dropper.seconds(scene, noise_key(seed, 0), cells, count, timings) for count in counts),
+        seconds=tuple(
+            bench.dropper.seconds(scene, noise_key(seed, 0), cells, count, timings if how == "remove" else 0)
+            for count in counts
+        ),
         tokens=tuple(len(kept_places(cells, np.arange(len(cells)) < count)) for count in counts),
         example=_example(cells, scene, found[len(found) // 2].kept, falling),
     )
@@ -125,24 +139,47 @@ class _Bench:
     scores: tuple[str, ...]
     # Falling from 1.
     fractions: tuple[float, ...]
+    how: str
+    random_draws: int
 
     def at(self, scene: StepScene, episode: int, *, seed: int, noises: int) -> _StepDrops:
         """Returns the errors of one step, all under the same noise."""
         cells, moves, key = self.maker.cells, self.maker.moves, noise_key(seed, scene.step)
+        rng = np.random.default_rng([seed, episode, scene.step])
         maps = dict(picture_maps(cells, scene, self.scores))
         if self.maker.methods:
-            maps |= self.maker.at(scene, key, np.random.default_rng([seed, episode, scene.step])).maps
+            maps |= self.maker.at(scene, key, rng).maps
         kept = {name: [_kept(maps[name], part) for part in self.fractions] for name in self.scores}
-        actions = np.stack([[self.dropper.act(scene, key, cells, one) for one in kept[name]] for name in self.scores])
-        still = actions[0, 0][..., moves]
+
+        def errors_of(sets: Sequence[Bool[np.ndarray, " cell"]]) -> Float[np.ndarray, " point"]:
+            # Of the same program: the first set keeps everything, and changes nothing.
+            actions = self._actions(scene, key, sets)[..., moves]
+            return action_change(actions[0], actions)
+
+        errors = {name: errors_of(sets) for name, sets in kept.items()}
+        if "random" in errors:
+            more = [rng.random(len(cells)) for _ in range(self.random_draws - 1)]
+            drawn = [errors_of([_kept(values, part) for part in self.fractions]) for values in more]
+            errors["random"] = np.mean([errors["random"], *drawn], axis=0)
         noise = float("nan")
         if noises:
             keys = [noise_key(seed + 1 + draw, scene.step) for draw in range(noises)]
+            still = self._actions(scene, key, [np.ones(len(cells), bool)])[0][..., moves]
             noise = float(action_change(still, self.maker.policy.act_under(scene.inputs, keys)[..., moves]).mean())
-        return _StepDrops(episode, scene, kept, action_change(still, actions[..., moves]), noise)
+        return _StepDrops(episode, scene, kept, np.stack([errors[name] for name in self.scores]), noise)
+
+    def _actions(
+        self, scene: StepScene, key: Array, sets: Sequence[Bool[np.ndarray, " cell"]]
+    ) -> Float[np.ndarray, "point horizon dim"]:
+        cells = self.maker.cells
+        if self.how == "remove":
+            return np.stack([self.dropper.act(scene, key, cells, kept) for kept in sets])
+        return self.maker.policy.act([cells.without(scene, ~kept, KEYS) for kept in sets], key)
 
 
-def _check(scores: Sequence[str], fractions: Sequence[float]) -> None:
+def _check(scores: Sequence[str], fractions: Sequence[float], how: str) -> None:
+    if how not in WAYS:
+        raise SelectionError(f"`how` must be one of {', '.join(WAYS)}, got '{how}'.{nearest(how, WAYS)}")
     known = [*(name for name in METHODS if name not in FROM_OTHERS), *PICTURE_SCORES]
     for name in scores:
         if name not in known:
@@ -165,10 +202,14 @@ def _score(owners: Sequence[int], values: Float[np.ndarray, " step"]) -> Score:
 def _example(
     cells: Cells, scene: StepScene, kept: Mapping[str, Sequence[np.ndarray]], fractions: Sequence[float]
 ) -> DropExample:
-    place = int(np.argmin(np.abs(np.array(fractions) - 0.25)))
+    places = sorted({int(np.argmin(np.abs(np.array(fractions) - part))) for part in _SHOWN} - {0}) or [0]
     pictures = {camera: scene.inputs.observation[scene.image_key(camera)][0, -1] for camera in cells.sources}
     shown = {
-        name: {camera: masks[place][cells.of(camera)].reshape(cells.grid(camera)) for camera in cells.sources}
+        name: {
+            camera: [masks[place][cells.of(camera)].reshape(cells.grid(camera)) for place in places]
+            for camera in cells.sources
+        }
         for name, masks in kept.items()
     }
-    return DropExample(scene.episode.name, scene.step, scene.instruction, fractions[place], pictures, shown)
+    chosen = tuple(fractions[place] for place in places)
+    return DropExample(scene.episode.name, scene.step, scene.instruction, chosen, pictures, shown)

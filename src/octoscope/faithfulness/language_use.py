@@ -1,5 +1,6 @@
 """Does the policy use its instruction? The share of attention on words beside what happens when the words are swapped."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ from tqdm import tqdm
 from octoscope.attention.share_table import share_table
 from octoscope.capture.attend import attend
 from octoscope.episodes.episode import Episode
-from octoscope.errors import EpisodeError, ObservationError
+from octoscope.errors import EpisodeError, ObservationError, check_at_least
 from octoscope.faithfulness.language_table import EpisodeLanguage, LanguageTable
 from octoscope.faithfulness.map_makers import counted_dimensions, spread_steps
 from octoscope.faithfulness.measures import bootstrap_interval
@@ -18,7 +19,7 @@ from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.descriptions import NoInstruction, ShuffleWords, UseInstruction
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import noise_key, robot_statistics
-from octoscope.interventions.step_scene import StepScene
+from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.model import OctoModel
 
 
@@ -32,6 +33,7 @@ def language_use(
     seed: int = 0,
     noises: int = 8,
     batch: int = 16,
+    options: SceneOptions | None = None,
     progress: bool = False,
 ) -> LanguageTable:
     """Returns, for each step, the attention on words and how much other words, no words and shuffled words change the action.
@@ -48,16 +50,23 @@ def language_use(
       seed: Of the noise, and of which instructions are taken.
       noises: Draws of other noise, for the noise floor.
       batch: Inputs run at once.
+      options: Goal images, observations, history; an instruction takes the place of every episode's.
       progress: Show a progress bar.
 
     Raises:
       ObservationError: If the policy takes no words.
+      SelectionError: If a number is out of range.
       EpisodeError: If there is no episode, one has no instruction, or there are no other words to swap in.
     """
     if model.text_processor is None:
         raise ObservationError("This policy takes no words, so there is no use of language to measure.")
     if not episodes:
         raise EpisodeError("There must be at least one episode, got none.")
+    check_at_least(1, steps=steps, batch=batch)
+    check_at_least(0, noises=noises)
+    options = options or SceneOptions()
+    if options.instruction is not None:
+        episodes = [dataclasses.replace(episode, instruction=options.instruction) for episode in episodes]
     found = []
     for index, episode in enumerate(tqdm(episodes, desc="language", unit="episode", disable=not progress)):
         others = list(swaps) or list(
@@ -71,7 +80,7 @@ def language_use(
         rng = np.random.default_rng([seed, index])
         chosen = [others[place] for place in rng.permutation(len(others))[:most_swaps]]
         wanted = spread_steps(len(episode), len(episode) if steps is None else steps)
-        found.append(_episode(model, episode, wanted, chosen, seed=seed, noises=noises, batch=batch))
+        found.append(_episode(model, episode, wanted, chosen, options=options, seed=seed, noises=noises, batch=batch))
     numbers = {
         name: Score(*bootstrap_interval([float(np.mean(getattr(one, name))) for one in found]))
         for name in ("swapped", "silent", "shuffled", "noise", "share", "even_share")
@@ -85,16 +94,17 @@ def _episode(
     steps: Sequence[int],
     others: Sequence[str],
     *,
+    options: SceneOptions,
     seed: int,
     noises: int,
     batch: int,
 ) -> EpisodeLanguage:
-    run = attend(model, episode, steps=steps, query_groups="readout", seed=seed)
+    run = attend(model, episode, steps=steps, query_groups="readout", seed=seed, **vars(options))
     shares = share_table(run)
     statistics = robot_statistics(model, episode.dataset)
     policy = batched_policy(model, action_dim=None if statistics is None else len(statistics["mean"]), batch=batch)
     moves = counted_dimensions(model, episode.dataset)
-    first = StepScene.at(model, episode, steps[0])
+    first = options.scene(model, episode, steps[0])
     asked = [NoInstruction(), *([ShuffleWords(seed)] if len(set(episode.instruction.split())) > 1 else [])]
     asked += [UseInstruction(text) for text in others]
     rows = []

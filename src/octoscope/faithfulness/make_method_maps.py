@@ -1,15 +1,21 @@
 """Maps through the layers beside raw attention, for the readout of one step: rollout, relevance, flow, value norms; sinks told.
 
 Raw attention, norms and rollout take the forward that acts, relevance one forward and backward more. Flow takes a maximum flow for each
-patch (half a minute a step for 160 patches and 4 layers), so it has to be asked for. Sinks take a forward of every step of the episode.
+patch (half a minute a step for 160 patches and 4 layers), so it has to be asked for. Sinks take two forwards of every step of the episode:
+one for the weights, one for what values move.
 """
 
 from collections.abc import Sequence
 
+import numpy as np
+from tqdm import tqdm
+
+from octoscope.array_typing import Float
 from octoscope.attention.maps import placed_spans
 from octoscope.attention.query import find_query
-from octoscope.attention.sinks import find_sinks
+from octoscope.attention.sinks import find_sinks, too_few_steps
 from octoscope.capture.attend import attend
+from octoscope.capture.provenance import acting_head
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
 from octoscope.faithfulness.action_target import ActionTarget
@@ -21,7 +27,7 @@ from octoscope.faithfulness.readout_maps import possible_methods
 from octoscope.faithfulness.step_gradients import GradientPrograms
 from octoscope.faithfulness.step_maps import readout_row
 from octoscope.interventions.intervene import noise_key, robot_statistics
-from octoscope.interventions.step_scene import StepScene
+from octoscope.interventions.step_scene import SceneOptions, StepScene
 from octoscope.octo.model import OctoModel
 
 DEFAULT_MAPS = ("last layer", "mean of heads", "value-weighted", "rollout", "relevance")
@@ -35,7 +41,7 @@ def method_maps(
     methods: Sequence[str] = DEFAULT_MAPS,
     target: ActionTarget | None = None,
     residual_weight: float = 0.5,
-    instruction: str | None = None,
+    options: SceneOptions | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> tuple[MethodMaps, ...]:
@@ -48,12 +54,13 @@ def method_maps(
       methods: Of KEY_METHODS: "flow" is the slow one.
       target: Which entry of the action relevance is of; all along the action by default.
       residual_weight: Share of a token that bypasses attention in rollout and flow, in [0, 1].
-      instruction: Words to use instead of the episode's.
+      options: Other words, goal images, observations, history.
       seed: Of the noise.
       progress: Show a progress bar.
 
     Raises:
-      SelectionError: If a method or step does not exist, or no token has a place in an image.
+      SelectionError: If a method, a step or an entry of the action does not exist, `residual_weight` lies outside [0, 1], or no token
+        has a place in an image.
       EpisodeError: If the episode lacks what the policy needs.
 
     Example:
@@ -63,24 +70,28 @@ def method_maps(
       >>> [(one.camera, one.steps_back, one.weights.shape) for one in found.maps("rollout")][:2]
       [('primary', 1, (1, 8, 8)), ('primary', 0, (1, 8, 8))]
     """
-    _check(methods)
-    target = target or ActionTarget()
-    first = StepScene.at(model, episode, 0, instruction=instruction)
+    _check(methods, residual_weight)
+    target, options = target or ActionTarget(), options or SceneOptions()
+    first = options.scene(model, episode, 0)
+    _check_places(model, episode, steps, target)
     placed = [span for _, span in placed_spans(first.layout)]
     places = [place for span in placed for place in range(span.start, span.stop)]
     allowed, left_out = possible_methods(first, methods)
-    run = attend(model, episode, query_groups="readout", instruction=instruction, seed=seed, progress=progress)
+    run = attend(model, episode, query_groups="readout", seed=seed, progress=progress, **vars(options))
     query = find_query(run.layout)
-    sinks = find_sinks(run, query)
     statistics = robot_statistics(model, episode.dataset)
     programs = GradientPrograms(model, action_dim=None if statistics is None else len(statistics["mean"]))
     moves = counted_dimensions(model, episode.dataset)
     remarks = [f"Relevance is of {target.label}."] if "relevance" in allowed else []
-    if {"rollout", "flow"} & set(allowed):
-        remarks.append(f"Share that bypasses attention in rollout and flow: {residual_weight:g}.")
+    bypassed = [method for method in ("rollout", "flow") if method in allowed]
+    if bypassed:
+        remarks.append(f"Share that bypasses attention in {' and '.join(bypassed)}: {residual_weight:g}.")
+    norms = _moved_norms(programs, first, run.steps, seed=seed, progress=progress)
+    sinks = find_sinks(run, query, moved_norms=norms)
+    if few := too_few_steps(run):
+        sinks, remarks = (), [*remarks, few]
     found = []
     for step in steps:
-        run.index_of(step)
         scene, key = first.moved_to(step), noise_key(seed, step)
         watched, row = programs.watch(scene.inputs, key), readout_row(scene)
         gradients = None
@@ -94,7 +105,32 @@ def method_maps(
     return tuple(found)
 
 
-def _check(methods: Sequence[str]) -> None:
+def _moved_norms(
+    programs: GradientPrograms, first: StepScene, steps: Sequence[int], *, seed: int, progress: bool
+) -> Float[np.ndarray, "step layer key"]:
+    """Returns the length of what each token's value moves, mean over heads, at every step."""
+    return np.stack(
+        [
+            programs.watch(first.moved_to(step).inputs, noise_key(seed, step)).moved_norms.mean(
+                axis=1, dtype=np.float64
+            )
+            for step in tqdm(steps, desc="value norms", unit="step", disable=not progress)
+        ]
+    )
+
+
+def _check_places(model: OctoModel, episode: Episode, steps: Sequence[int], target: ActionTarget) -> None:
+    """Refuses steps and entries of the action that do not exist, before any work."""
+    for step in steps:
+        if not 0 <= step < len(episode):
+            raise SelectionError(f"`step` must be in 0..{len(episode) - 1} for {episode.name}, got {step}.")
+    head = model.module.heads[acting_head(model)]
+    target.check(head.action_horizon, head.action_dim)
+
+
+def _check(methods: Sequence[str], residual_weight: float) -> None:
+    if not 0.0 <= residual_weight <= 1.0:
+        raise SelectionError(f"`residual_weight` must lie in [0, 1], got {residual_weight:g}.")
     for method in methods:
         if method not in KEY_METHODS:
             raise SelectionError(

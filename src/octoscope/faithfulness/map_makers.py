@@ -39,7 +39,12 @@ def map_maker(model: OctoModel, scene: StepScene, settings: FaithfulnessSettings
     """Returns what makes the maps of a policy, for steps of the layout of this one.
 
     Methods that the policy does not allow are left out, and the maker says why.
+
+    Raises:
+      SelectionError: If the action has no such entry as the settings' target.
     """
+    head = scene.model.module.heads[acting_head(scene.model)]
+    settings.target.check(head.action_horizon, head.action_dim)
     methods, left_out = possible_methods(scene, settings.methods)
     statistics = robot_statistics(model, scene.episode.dataset)
     action_dim = None if statistics is None else len(statistics["mean"])

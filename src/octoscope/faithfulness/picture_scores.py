@@ -1,4 +1,4 @@
-"""Scores of patches that need no policy: how much detail they show, and how near the named object they are."""
+"""Scores of patches that need no policy: how much detail and edges they show, and how near the named object they are."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from octoscope.interventions.step_scene import StepScene
 PICTURE_SCORES: Mapping[str, str] = MappingProxyType(
     {
         "detail": "deviation of the pixels within a patch: plain background goes first",
+        "edges": "mean size of the gradient of brightness within a patch: what has no edges goes first",
         "named object": "part of the patch that the named object covers, then how near it is",
     }
 )
@@ -28,6 +29,8 @@ def picture_maps(cells: Cells, scene: StepScene, scores: Sequence[str]) -> dict[
     maps = {}
     if "detail" in scores:
         maps["detail"] = _detail(cells, scene)
+    if "edges" in scores:
+        maps["edges"] = _edges(cells, scene)
     if "named object" in scores:
         maps["named object"] = np.concatenate([_nearness(cells, scene, camera) for camera in cells.sources])
     return maps
@@ -43,6 +46,16 @@ def _detail(cells: Cells, scene: StepScene) -> Float[np.ndarray, " cell"]:
     pixels = cells.gathered_pixels(scene, count)
     mean, square = (cells.gathered_pixels(scene, part) / pixels for part in (first, second))
     return np.sqrt(np.maximum(square - mean**2, 0.0))
+
+
+def _edges(cells: Cells, scene: StepScene) -> Float[np.ndarray, " cell"]:
+    """Returns the mean size of the brightness gradient over each cell's pixels in the current frame, in levels a pixel."""
+    sizes, count = {}, {}
+    for camera in cells.sources:
+        image = np.asarray(scene.inputs.observation[scene.image_key(camera)][0, -1, ..., :3], np.float64).mean(axis=-1)
+        sizes[camera] = np.hypot(*np.gradient(image))[None]
+        count[camera] = np.ones_like(sizes[camera])
+    return cells.gathered_pixels(scene, sizes) / cells.gathered_pixels(scene, count)
 
 
 def _nearness(cells: Cells, scene: StepScene, camera: str) -> Float[np.ndarray, " cell"]:

@@ -1,15 +1,22 @@
 """The randomisation check of one policy, on one episode."""
 
 from octoscope.episodes.episode import Episode
+from octoscope.errors import check_at_least
 from octoscope.faithfulness.map_makers import map_maker, spread_steps
 from octoscope.faithfulness.randomized_weights import RandomizationTable, randomize_cascading
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.interventions.step_scene import StepScene
+from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.model import OctoModel
 
 
 def randomize_policy(
-    model: OctoModel, episode: Episode, settings: FaithfulnessSettings | None = None, *, draws: int = 1
+    model: OctoModel,
+    episode: Episode,
+    settings: FaithfulnessSettings | None = None,
+    *,
+    options: SceneOptions | None = None,
+    draws: int = 1,
+    progress: bool = False,
 ) -> RandomizationTable:
     """Returns how alike the maps of an episode stay while the policy's weights are drawn anew from the head down.
 
@@ -17,12 +24,18 @@ def randomize_policy(
       model: The policy.
       episode: The recording.
       settings: Methods, steps, fills, target and seed.
+      options: Other words, goal images, observations, history.
       draws: Of weights; each costs all maps once more for each stage.
+      progress: Show a progress bar.
 
     Raises:
       EpisodeError: If the episode lacks what the policy needs.
+      SelectionError: If `draws` is below 1.
     """
-    settings = settings or FaithfulnessSettings()
-    scene = StepScene.at(model, episode, 0)
+    check_at_least(1, draws=draws)
+    settings, options = settings or FaithfulnessSettings(), options or SceneOptions()
+    scene = options.scene(model, episode, 0)
     scenes = [scene.moved_to(step) for step in spread_steps(len(episode), settings.steps)]
-    return randomize_cascading(map_maker(model, scene, settings), scenes, seed=settings.seed, draws=draws)
+    return randomize_cascading(
+        map_maker(model, scene, settings), scenes, seed=settings.seed, draws=draws, progress=progress
+    )

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from flax import traverse_util
+from tqdm import tqdm
 
 from octoscope.array_typing import Float
 from octoscope.faithfulness.cells import Cells
@@ -91,7 +92,7 @@ def randomized_params(params: Mapping[str, Any], patterns: Sequence[str], *, see
 
 
 def randomize_cascading(
-    maker: MapMaker, scenes: Sequence[StepScene], *, seed: int = 0, draws: int = 1
+    maker: MapMaker, scenes: Sequence[StepScene], *, seed: int = 0, draws: int = 1, progress: bool = False
 ) -> RandomizationTable:
     """Returns how alike each method's maps stay on the same steps, at the cost of all maps once more for each stage and draw.
 
@@ -100,23 +101,24 @@ def randomize_cascading(
       scenes: Steps.
       seed: Of the noise and the draws.
       draws: Of weights.
+      progress: Show a progress bar.
     """
     stages = randomization_stages(maker.programs.params)
     methods = tuple(name for name in METHODS if name in maker.methods and name not in _NOT_ASKED)
     maker = dataclasses.replace(maker, methods=methods)
     trained = [_maps(maker, scene, seed) for scene in scenes]
     found = np.full((len(methods), len(stages), draws, len(scenes)), np.nan)
-    for draw in range(draws):
-        for stage in range(len(stages)):
-            patterns = [pattern for _, pattern in stages[: stage + 1]]
-            params = randomized_params(maker.programs.params, patterns, seed=seed + draw)
-            other = dataclasses.replace(
-                maker, programs=maker.programs.with_params(params), policy=maker.policy.with_params(params)
-            )
-            for place, scene in enumerate(scenes):
-                maps = _maps(other, scene, seed)
-                for index, method in enumerate(methods):
-                    found[index, stage, draw, place] = spearman(trained[place][method], maps[method])
+    todo = [(draw, stage) for draw in range(draws) for stage in range(len(stages))]
+    for draw, stage in tqdm(todo, desc="weights drawn anew", unit="stage", disable=not progress):
+        patterns = [pattern for _, pattern in stages[: stage + 1]]
+        params = randomized_params(maker.programs.params, patterns, seed=seed + draw)
+        other = dataclasses.replace(
+            maker, programs=maker.programs.with_params(params), policy=maker.policy.with_params(params)
+        )
+        for place, scene in enumerate(scenes):
+            maps = _maps(other, scene, seed)
+            for index, method in enumerate(methods):
+                found[index, stage, draw, place] = spearman(trained[place][method], maps[method])
     return RandomizationTable(tuple(name for name, _ in stages), methods, _known_mean(found))
 
 

@@ -27,7 +27,7 @@ from octoscope.faithfulness.score_table import SCORES, ExampleStep, Faithfulness
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_maps import MapMaker, StepMaps
 from octoscope.interventions.intervene import noise_key
-from octoscope.interventions.step_scene import StepScene
+from octoscope.interventions.step_scene import SceneOptions, StepScene
 from octoscope.octo.model import OctoModel
 
 
@@ -39,6 +39,8 @@ class _Seen:
     scene: StepScene
     made: StepMaps
     reference: Float[np.ndarray, " cell"]
+    # Further random maps, beside the one among the step's maps.
+    randoms: Float[np.ndarray, "draw cell"]
     # Of the first camera's cells; None without masks, or where the object is out of sight.
     coverage: Float[np.ndarray, " patch"] | None
 
@@ -48,6 +50,7 @@ def score_faithfulness(
     episodes: Iterable[Episode],
     settings: FaithfulnessSettings | None = None,
     *,
+    options: SceneOptions | None = None,
     progress: bool = False,
 ) -> FaithfulnessTable:
     """Returns how well each method's map tells what the action depends on, and where the named object is.
@@ -57,16 +60,17 @@ def score_faithfulness(
       episodes: At least one; two for the methods that learn from the others ("best head", "fixed template"), and many for intervals
         that mean something.
       settings: How.
+      options: Other words, goal images, observations, history.
       progress: Show a progress bar.
 
     Raises:
       EpisodeError: If there is no episode, or one lacks what the policy needs.
       SelectionError: If no token has a place in an image, or the policy allows none of the methods.
     """
-    settings = settings or FaithfulnessSettings()
+    settings, options = settings or FaithfulnessSettings(), options or SceneOptions()
     maker, dataset, seen = None, "", []
     for index, episode in enumerate(tqdm(episodes, desc="maps", unit="episode", disable=not progress)):
-        scene = StepScene.at(model, episode, 0)
+        scene = options.scene(model, episode, 0)
         if maker is None:
             maker = map_maker(model, scene, settings)
             if not maker.methods:
@@ -83,15 +87,20 @@ def score_faithfulness(
     if maker is None:
         raise EpisodeError("There must be at least one episode to score, got none.")
     maps = [_complete(settings, seen, place) for place in range(len(seen))]
+    # Under names of their own, so that they go through the same batches as the methods.
+    drawn = [
+        {**one, **{_random_name(draw): values for draw, values in enumerate(step.randoms, start=1)}}
+        for one, step in zip(maps, seen, strict=True)
+    ]
     fractions = np.linspace(0.0, 1.0, settings.points + 2)
     curves = [
         _curves(maker, step, found, fractions, settings)
         for step, found in tqdm(
-            list(zip(seen, maps, strict=True)), desc="deletion and insertion", unit="step", disable=not progress
+            list(zip(seen, drawn, strict=True)), desc="deletion and insertion", unit="step", disable=not progress
         )
     ]
     lines = [
-        _line(method, maker, seen, maps, curves, fractions, settings)
+        _line(method, maker, seen, drawn, curves, fractions, settings)
         for method in settings.methods
         if method in maps[0]
     ]
@@ -117,7 +126,9 @@ def _see(maker: MapMaker, scene: StepScene, episode: int, settings: Faithfulness
     if coverage is not None:
         coverage = coverage[maker.cells.of(camera)]
         coverage = coverage if coverage.any() else None
-    return _Seen(episode, scene, made, maker.occlusion(scene, key, settings.reference), coverage)
+    more = settings.random_draws - 1 if "random" in maker.methods else 0
+    randoms = rng.random((more, len(maker.cells)))
+    return _Seen(episode, scene, made, maker.occlusion(scene, key, settings.reference), randoms, coverage)
 
 
 def _complete(settings: FaithfulnessSettings, seen: Sequence[_Seen], place: int) -> dict[str, np.ndarray]:
@@ -191,25 +202,49 @@ def _line(
 ) -> MethodScores:
     camera = maker.cells.of(next(iter(maker.cells.sources)))
     rows: dict[str, list[float]] = {name: [] for name in SCORES}
+    names = [method, *(_random_name(draw) for draw in range(1, settings.random_draws) if method == "random")]
     for step, found, curve in zip(seen, maps, curves, strict=True):
-        values, coverage = found[method], step.coverage
-        rows["deletion AUC"].append(area_under(fractions, curve["deletion"][method]))
-        rows["insertion AUC"].append(area_under(fractions, curve["insertion"][method]))
-        rows["Pearson"].append(pearson(values, step.reference))
-        rows["Spearman"].append(spearman(values, step.reference))
-        local = values[camera]
-        rows["mass ratio"].append(float("nan") if coverage is None else mass_ratio(local, coverage))
-        rows["top-10 % IoU"].append(float("nan") if coverage is None else top_overlap(local, coverage))
-        rows["pointing game"].append(float("nan") if coverage is None else points_at(local, coverage))
+        each = [_step_scores(name, found[name], step, curve, fractions, camera) for name in names]
+        for name in SCORES:
+            rows[name].append(_known_mean([one[name] for one in each]))
     scores = {name: _score([step.episode for step in seen], values) for name, values in rows.items()}
     cost = step_cost(method, cells=len(maker.cells), points=settings.path_points)
     means = {
-        name: np.nanmean([curve[name][method] for curve in curves], axis=0)
+        name: np.nanmean([curve[name][drawn] for curve in curves for drawn in names], axis=0)
         if _any_known(curves, name, method)
         else fractions * np.nan
         for name in ("deletion", "insertion")
     }
     return MethodScores(method, scores, cost, means["deletion"], means["insertion"])
+
+
+def _random_name(draw: int) -> str:
+    return f"random, draw {draw}"
+
+
+def _step_scores(
+    name: str,
+    values: Float[np.ndarray, " cell"],
+    step: _Seen,
+    curve: Mapping[str, Mapping[str, np.ndarray]],
+    fractions: Float[np.ndarray, " point"],
+    camera: slice,
+) -> dict[str, float]:
+    """Returns the scores of one map; NaN for those that need a mask where there is none."""
+    found = {
+        "deletion AUC": area_under(fractions, curve["deletion"][name]),
+        "insertion AUC": area_under(fractions, curve["insertion"][name]),
+        "Pearson": pearson(values, step.reference),
+        "Spearman": spearman(values, step.reference),
+    }
+    for score, measure in (("mass ratio", mass_ratio), ("top-10 % IoU", top_overlap), ("pointing game", points_at)):
+        found[score] = float("nan") if step.coverage is None else measure(values[camera], step.coverage)
+    return found
+
+
+def _known_mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _any_known(curves: Sequence[Mapping[str, Mapping[str, np.ndarray]]], name: str, method: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from octoscope.errors import SelectionError, nearest
+from octoscope.errors import SelectionError, check_at_least, nearest
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.cells import KEYS
 from octoscope.faithfulness.methods import METHODS
@@ -29,6 +29,8 @@ class FaithfulnessSettings:
     target: ActionTarget = field(default_factory=ActionTarget)
     # Of integrated gradients.
     path_points: int = 8
+    # Random maps of each step, whose scores are averaged: one alone is a lucky or an unlucky one.
+    random_draws: int = 4
     seed: int = 0
     # Inputs run at once.
     batch: int = 16
@@ -39,6 +41,8 @@ class FaithfulnessSettings:
         Raises:
           SelectionError: If a method or fill does not exist, or a number is below 1.
         """
+        if not self.methods:
+            raise SelectionError(f"Give at least one method of: {', '.join(METHODS)}.")
         for method in self.methods:
             if method not in METHODS:
                 raise SelectionError(
@@ -48,8 +52,14 @@ class FaithfulnessSettings:
             if how not in (*FILLS, KEYS):
                 known = (*FILLS, KEYS)
                 raise SelectionError(f"A fill must be one of {', '.join(known)}, got '{how}'.{nearest(how, known)}")
-        if min(self.steps, self.points, self.path_points, self.batch) < 1:
-            raise SelectionError("Steps, points and batch must be at least 1.")
+        check_at_least(
+            1,
+            steps=self.steps,
+            points=self.points,
+            path_points=self.path_points,
+            random_draws=self.random_draws,
+            batch=self.batch,
+        )
 
     def sentences(self) -> list[str]:
         """Returns what was done, for the table."""

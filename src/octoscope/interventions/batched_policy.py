@@ -116,6 +116,7 @@ def _merged(
     tasks = first.tasks if same[1] else _stacked([one.tasks for one in inputs])
     if same[2]:
         return observation, tasks, first.hidden
+    assert nowhere is not None, "some input hides keys"
     return observation, tasks, np.stack([nowhere if one.hidden is None else one.hidden for one in inputs])
 
 

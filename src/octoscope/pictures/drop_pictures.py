@@ -1,86 +1,98 @@
 """Dropped tokens in pictures: error and time against the kept part, and what each score keeps of one frame."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from octoscope.array_typing import Bool, UInt8
-from octoscope.faithfulness.drop_table import DropTable
+from octoscope.faithfulness.drop_table import WAYS, DropTable
 from octoscope.render.line_panel import Curve, render_line_panel
-from octoscope.render.palette import MARK, Color
+from octoscope.render.palette import INK, MARK, QUIET_INK, Color
 from octoscope.render.panel_page import render_panel_page
 from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
 
-_COLORS: tuple[Color, ...] = (
-    (26, 28, 33),
-    (216, 112, 20),
-    (0, 128, 96),
-    (170, 30, 90),
-    (110, 70, 180),
-    (150, 110, 0),
-    (200, 50, 40),
-    (122, 128, 138),
-)
-# Lines between measured fractions, which need not lie at whole distances as the panel's steps do.
-_PERCENT = np.arange(101)
+_SCORE: Color = (216, 112, 20)
+_OTHERS: Color = (214, 216, 220)
+_TICKS = (0, 25, 50, 75, 100)
 _CURVES_NOTE = (
-    "Error: change of the action chunk under the same noise, root mean square, in standard deviations of the dataset's actions. Dashed "
-    "blue: what other noise alone does. Open loop: a small error at each step may still grow in a closed loop. The image encoder still "
-    "sees the whole picture, so a kept token may know of dropped neighbours."
+    "Orange: this score, its largest patches kept; band: 95 % bootstrap interval over episodes. Pale grey: the other scores. Dashed dark: "
+    "random patches, mean over several draws. Dashed blue: what other noise alone does. Error: change of the action chunk under the same "
+    "noise, root mean square, in standard deviations of the dataset's actions. Open loop: a small error at each step may still grow in a "
+    "closed loop. The image encoder still sees the whole picture, so a kept token may know of dropped neighbours."
 )
-_KEPT_NOTE = (
-    "Bright: patches whose tokens are kept, at every timestep of the window. Dark: dropped before the first block."
-)
+_KEPT_NOTE = "Bright: patches whose tokens are kept, at every timestep of the window. Dark: dropped."
 
 
 def render_drop_curves(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the error of the action against the part of the image tokens that is kept, a curve for each score, and the time of a step.
+    """Draws the error of the action against the part of the image tokens that is kept, a panel for each score, and the time of a step.
+
+    All panels have one scale. In each, one score stands out with its interval, the others are pale, and random patches and the noise floor
+    are dashed.
 
     Args:
       table: From `drop_tokens`.
     """
-    dropped = 100 * (1 - np.array(table.fractions))
-    means = np.array([[score.mean for score in row] for row in table.errors])
+    kept = 100 * np.array(table.fractions)[::-1]
+    rows = {
+        name: {part: np.array([getattr(score, part) for score in row])[::-1] for part in ("mean", "low", "high")}
+        for name, row in zip(table.scores, table.errors, strict=True)
+    }
     floor = table.noise_floor.mean
+    means = np.stack([row["mean"] for row in rows.values()])
     top = max(float(np.nanmax(means)), 0.0 if np.isnan(floor) else floor, 1e-6)
-    curves = [
-        Curve(np.interp(_PERCENT, dropped, row), name, _COLORS[place % len(_COLORS)], width=1.6)
-        for place, (name, row) in enumerate(zip(table.scores, means, strict=True))
-    ]
-    curves.insert(0, Curve(np.full(len(_PERCENT), floor), "other noise", MARK, width=1.2, dashed=True))
+    axis = {"steps": kept.tolist(), "x_ticks": _TICKS, "x_label": "% kept", "sampled": True, "height": 210}
     panels = [
-        render_line_panel(
-            curves,
-            steps=_PERCENT.tolist(),
-            title="error of the action",
-            top=top,
-            x_label="% dropped",
-            width=640,
-            height=360,
-        )
+        render_line_panel(_curves(rows, name, np.full(len(kept), floor)), title=name, top=top, width=330, **axis)
+        for name in rows
     ]
-    seconds = np.interp(_PERCENT, dropped, 1000 * np.array(table.seconds))
+    seconds = 1000 * np.array(table.seconds)[::-1]
     if not np.isnan(seconds).all():
-        time = Curve(seconds, "", _COLORS[0])
         panels.append(
             render_line_panel(
-                [time],
-                steps=_PERCENT.tolist(),
+                [Curve(seconds, color=INK, width=1.6)],
                 title="time of a step, ms",
                 top=float(np.nanmax(seconds)),
-                x_label="% dropped",
-                width=400,
-                height=360,
+                width=330,
+                **axis,
             )
         )
+    tokens = "in the sequence" if table.how == "remove" else "that can be looked at"
     subtitle = [
-        f"{table.policy} on {table.dataset}: {table.steps} steps of {table.episodes} episodes; {table.tokens[0]} tokens in the sequence, "
+        f"{table.policy} on {table.dataset}: {table.steps} steps of {table.episodes} episodes; {table.tokens[0]} tokens {tokens}, "
         f"{min(table.tokens)} with {100 * min(table.fractions):.0f} % of the image tokens",
+        f"Error of the action when only a part of the image tokens {WAYS[table.how].kept}. {table.noise_sentence()}",
         *([table.note] if table.note else []),
     ]
-    return render_panel_page(panels, title="Image tokens dropped", subtitle=subtitle, footnote=_CURVES_NOTE)
+    return render_panel_page(
+        panels,
+        title=f"Image tokens {WAYS[table.how].done}: error of the action against the part that is kept",
+        subtitle=subtitle,
+        footnote=_CURVES_NOTE,
+        columns=4,
+    )
+
+
+def _curves(rows: Mapping[str, Mapping[str, np.ndarray]], chosen: str, floor: np.ndarray) -> list[Curve]:
+    """Returns the curves of one panel, from back to front: the other scores, the noise, random patches, the chosen score."""
+    curves = [
+        Curve(row["mean"], color=_OTHERS, width=1.2, dots=False)
+        for name, row in rows.items()
+        if name not in (chosen, "random")
+    ]
+    curves.append(Curve(floor, color=MARK, width=1.4, dashed=True, dots=False))
+    of = rows[chosen]
+    if chosen == "random":
+        return [
+            *curves,
+            Curve(of["mean"], color=QUIET_INK, width=1.8, dashed=True, low=of["low"], high=of["high"]),
+        ]
+    if "random" in rows:
+        curves.append(Curve(rows["random"]["mean"], color=QUIET_INK, width=1.4, dashed=True, dots=False))
+    return [*curves, Curve(of["mean"], color=_SCORE, width=1.8, low=of["low"], high=of["high"])]
 
 
 def render_kept_tokens(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the patches that each score keeps of one step, the dropped ones dark.
+    """Draws the patches that each score keeps of one step at several fractions, the dropped ones dark.
 
     Args:
       table: From `drop_tokens`.
@@ -88,15 +100,19 @@ def render_kept_tokens(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
     example = table.example
     rows = []
     for camera, picture in example.pictures.items():
-        tiles = [PictureTile("as the policy sees it", picture[..., :3])]
-        tiles += [PictureTile(name, _darkened(picture[..., :3], kept[camera])) for name, kept in example.kept.items()]
-        rows.append(PictureRow(camera, tiles))
+        for place, fraction in enumerate(example.fractions):
+            tiles = [PictureTile("as the policy sees it", picture[..., :3])]
+            tiles += [
+                PictureTile(name, _darkened(picture[..., :3], kept[camera][place]))
+                for name, kept in example.kept.items()
+            ]
+            rows.append(PictureRow(f"{camera}, {100 * fraction:.0f} % kept", tiles))
     told = f'told "{example.instruction}"' if example.instruction else "no words"
     return render_picture_sheet(
         rows,
-        title=f"The {100 * example.fraction:.0f} % of image tokens that each score keeps",
+        title="The image tokens that each score keeps",
         subtitle=[
-            f"{table.policy}, {example.episode} step {example.step}, {told}",
+            f"{table.policy}, {example.episode} step {example.step}, {told}; fractions are of the patches of all cameras together",
             *([table.note] if table.note else []),
         ],
         tile_size=160,

@@ -56,7 +56,8 @@ def render_language_effect(table: LanguageTable, *, most: int = 4) -> UInt8[np.n
     subtitle = [
         table.sentence(),
         f"{len(table.episodes)} episodes, {sum(len(one.steps) for one in table.episodes)} steps; seed {table.seed}; "
-        "95 % bootstrap intervals over episodes",
+        "95 % bootstrap intervals over episodes"
+        + (f"; drawn step by step: the first {len(shown)} episodes" if len(shown) < len(table.episodes) else ""),
         *([table.note] if table.note else []),
     ]
     return render_panel_page(panels, title="Do the words matter?", subtitle=subtitle, footnote=_NOTE, columns=2)

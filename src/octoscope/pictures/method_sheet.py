@@ -49,7 +49,8 @@ def render_method_maps(found: MethodMaps) -> UInt8[np.ndarray, "height width 3"]
                 box=one.box,
                 valid=one.valid,
                 dimmed=one.padded,
-                outline=_sink_region(found, one),
+                # A padded frame is looked at by nobody, and its word must be readable.
+                outline=None if one.padded else _sink_region(found, one),
             )
             tiles.append(PictureTile(method, painters[method].paint(tile), note=f"sum {np.nansum(one.weights):.2g}"))
         rows.append(PictureRow(map_row_label(first, next(iter(maps.values()))), tiles))
