@@ -221,6 +221,11 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     main(["faithfulness", *common, "--steps", "1", "--points", "1", "--methods", "rollout", "random", "--sanity"])
     main(["drop-tokens", *common, "--steps", "1", "--scores", "random", "--keep", "0.5", "--timings", "0"])
     main(["language", *common, "--steps", "1", "--noises", "1"])
+    main(["report", *common, "--steps", "1", "--parts", "ablation", "language", "faithfulness", "drop-tokens"])
+    page = (folder / "out" / "report" / "report.md").read_text()
+    assert "Not shown" not in page
+    assert page.count("**Shows:**") == 4
+    (folder / "out" / "report").rename(folder / "report")
     written = {str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file()}
     assert written == {
         "ablation/effects.csv",

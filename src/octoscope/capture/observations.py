@@ -170,9 +170,11 @@ def _encoding_sizes(model: OctoModel, episode: Episode) -> tuple[str, str]:
     """Returns the size of the encodings that the policy takes, and of those that the episode recorded; "" for none."""
     wanted = model.example_batch["task"].get("language_instruction")
     recorded = episode.extras.get("language_embedding")
-    return tuple(
-        " x ".join(map(str, found.shape[1:])) if hasattr(found, "shape") else "" for found in (wanted, recorded)
-    )
+    return _size(wanted), _size(recorded)
+
+
+def _size(encodings: Any) -> str:
+    return " x ".join(map(str, encodings.shape[1:])) if hasattr(encodings, "shape") else ""
 
 
 def _needs_encodings(model: OctoModel) -> bool:

@@ -19,6 +19,7 @@ from octoscope.cli.heads_command import Heads
 from octoscope.cli.language_command import Language
 from octoscope.cli.layout_command import Layout
 from octoscope.cli.maps_command import Maps
+from octoscope.cli.report_command import ReportCommand
 from octoscope.cli.runs_command import Runs
 from octoscope.cli.shares_command import Shares
 from octoscope.cli.words_command import Words
@@ -37,6 +38,7 @@ Command = (
     | Annotated[Faithfulness, tyro.conf.subcommand("faithfulness")]
     | Annotated[DropTokens, tyro.conf.subcommand("drop-tokens")]
     | Annotated[Language, tyro.conf.subcommand("language")]
+    | Annotated[ReportCommand, tyro.conf.subcommand("report")]
     | Annotated[Cnn, tyro.conf.subcommand("cnn")]
     | Annotated[Runs, tyro.conf.subcommand("runs")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]

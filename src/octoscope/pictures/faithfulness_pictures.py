@@ -21,7 +21,8 @@ _INSERTION: Color = (0, 128, 96)
 _TICKS = (0, 25, 50, 75, 100)
 # Room for the longest name.
 _LABELS = 210
-_MAP_TILE = 150
+# Small enough for notes to stand below the tiles, where they have room.
+_MAP_TILE = 144
 _DIRECT_NOTE = "Direct path only: exact for what reaches the action through the readout's own attention, blind to what others pass on."
 _SCORES_NOTE = (
     "Dots: means over episodes; lines: 95 % bootstrap intervals over episodes. In blue what chance and a constant map get: a method whose "
@@ -29,7 +30,8 @@ _SCORES_NOTE = (
     "is what two fills agree on, not 1."
 )
 _CURVES_NOTE = (
-    "Closeness: 1 is the undisturbed action, 0 as far from it as with every cell taken away; nothing is clipped. Orange, deletion: the "
+    "Across: the part of the cells. Closeness: 1 is the undisturbed action, 0 as far from it as with every cell taken away; nothing is "
+    "clipped. Orange, deletion: the "
     "method's largest cells go first, a faithful order falls fast. Green, insertion: they come back first, a faithful order rises fast. "
     "Thin dashed: random maps. The further a method's curves are from the dashed ones, the more it knows."
 )
@@ -92,10 +94,10 @@ def render_faithfulness_curves(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
             title=line.label,
             top=top,
             bottom=bottom,
-            x_label="% of cells",
+            x_label="%",
             x_ticks=_TICKS,
-            width=330,
-            height=200,
+            width=300,
+            height=190,
             label_width=68,
             sampled=True,
         )
@@ -106,7 +108,7 @@ def render_faithfulness_curves(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
         title="Deletion and insertion: how close the action stays",
         subtitle=_subtitle(table),
         footnote=_CURVES_NOTE + _direct_note(table),
-        columns=4,
+        columns=5,
     )
 
 

@@ -42,12 +42,12 @@ class Curve:
 def render_line_panel(
     curves: Sequence[Curve],
     *,
-    steps: Sequence[float],
+    steps: Sequence[int | float],
     title: str,
     top: float,
     bottom: float = 0.0,
     x_label: str = "step",
-    x_ticks: Sequence[float] = (),
+    x_ticks: Sequence[int | float] = (),
     width: int = 330,
     height: int = 190,
     label_width: int = 0,
@@ -120,16 +120,20 @@ def _draw_axes(canvas: Image.Image, plot: _Plot, ticks: Sequence[float]) -> None
         draw_text(canvas, at, short_number(tick), size=_TEXT_SIZE, color=QUIET_INK, anchor="rm")
 
 
-def _draw_steps(canvas: Image.Image, plot: _Plot, ticks: Sequence[float], x_label: str) -> None:
+def _draw_steps(canvas: Image.Image, plot: _Plot, ticks: Sequence[int | float], x_label: str) -> None:
     first, last = plot.x_range
     if ticks:
         draw = ImageDraw.Draw(canvas)
+        under = plot.top + plot.height
+        # The last one says what they are, and ends where the axis does; a number that would run into it is left out.
+        end = f"{ticks[-1]:g} {x_label}"
+        free = round(plot.x(float(ticks[-1]))) - text_width(end, _TEXT_SIZE) - 6
         for tick in ticks:
-            x, under = round(plot.x(tick)), plot.top + plot.height
+            x = round(plot.x(float(tick)))
             draw.line((x, under, x, under + 3), fill=RULE)
-            # The last one says what they are, and ends where the axis does.
-            text, anchor = (f"{tick:g} {x_label}", "ra") if tick == ticks[-1] else (f"{tick:g}", "ma")
-            draw_text(canvas, (x, under + 5), text, size=_TEXT_SIZE, color=QUIET_INK, anchor=anchor)
+            text, anchor = (end, "ra") if tick == ticks[-1] else (f"{tick:g}", "ma")
+            if tick == ticks[-1] or x + text_width(text, _TEXT_SIZE) // 2 < free:
+                draw_text(canvas, (x, under + 5), text, size=_TEXT_SIZE, color=QUIET_INK, anchor=anchor)
         return
     below = plot.top + plot.height + 5
     for step in (first, last) if first != last else (first,):
@@ -139,7 +143,7 @@ def _draw_steps(canvas: Image.Image, plot: _Plot, ticks: Sequence[float], x_labe
 
 
 def _curves_picture(
-    canvas: Image.Image, plot: _Plot, curves: Sequence[Curve], steps: Sequence[float], *, sampled: bool
+    canvas: Image.Image, plot: _Plot, curves: Sequence[Curve], steps: Sequence[int | float], *, sampled: bool
 ) -> Image.Image:
     fine = canvas.resize((canvas.width * _FINE, canvas.height * _FINE), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(fine)
@@ -158,7 +162,7 @@ def _curves_picture(
     return fine.resize(canvas.size, Image.Resampling.BOX)
 
 
-def _draw_band(draw: ImageDraw.ImageDraw, plot: _Plot, curve: Curve, steps: Sequence[float]) -> None:
+def _draw_band(draw: ImageDraw.ImageDraw, plot: _Plot, curve: Curve, steps: Sequence[int | float]) -> None:
     if curve.low is None or curve.high is None:
         return
     known = ~np.isnan(curve.low) & ~np.isnan(curve.high)
@@ -174,10 +178,10 @@ def _draw_band(draw: ImageDraw.ImageDraw, plot: _Plot, curve: Curve, steps: Sequ
     )
 
 
-def _pieces(curve: Curve, steps: Sequence[float], *, sampled: bool) -> list[list[tuple[float, float]]]:
+def _pieces(curve: Curve, steps: Sequence[int | float], *, sampled: bool) -> list[list[tuple[int | float, float]]]:
     """Returns the unbroken pieces of a curve: without NaN, and, unless the steps are samples, without a skipped step."""
     apart = min((b - a for a, b in itertools.pairwise(steps)), default=1)
-    pieces: list[list[tuple[float, float]]] = []
+    pieces: list[list[tuple[int | float, float]]] = []
     before = None
     for step, value in zip(steps, curve.values, strict=True):
         if not np.isnan(value):

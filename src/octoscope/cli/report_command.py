@@ -1,0 +1,138 @@
+"""`octoscope report`: attention and its tests in one page, for a sceptic."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from octoscope.cli.opening import Given
+from octoscope.cli.report_attention import attention_parts
+from octoscope.cli.report_material import ReportMaterial
+from octoscope.cli.report_scores import faithfulness_part, sanity_part
+from octoscope.cli.report_tests import ablation_part, drop_part, language_part
+from octoscope.cli.selection import parse_selection
+from octoscope.errors import EpisodeError, ObservationError, SelectionError, check_at_least, nearest
+from octoscope.pictures.report_content import Report, ReportPart
+from octoscope.pictures.report_html import report_html
+from octoscope.pictures.report_markdown import report_markdown
+from octoscope.render.image_file import write_png
+from octoscope.runs.staged_output import check_no_results, staged_output
+
+_FOLDER = "report"
+_MAKERS: dict[str, tuple[str, Callable[[ReportMaterial], Sequence[ReportPart]]]] = {
+    "attention": ("Where does the readout look?", attention_parts),
+    "ablation": ("What changes the action?", lambda material: [ablation_part(material)]),
+    "language": ("Do the words matter?", lambda material: [language_part(material)]),
+    "faithfulness": ("Which maps tell what the action depends on?", lambda material: [faithfulness_part(material)]),
+    "sanity": ("Do the maps depend on what was learnt?", lambda material: [sanity_part(material)]),
+    "drop-tokens": ("Could the background be left out?", lambda material: [drop_part(material)]),
+}
+PARTS = tuple(_MAKERS)
+_CAVEATS = (
+    "Open loop: frames and history are the recorded ones, whatever the policy does. Nothing here says how it would fare in a closed loop.",
+    "Everything is of this checkpoint, these episodes and steps, under this noise. More steps and episodes make intervals narrower.",
+    "Covered pictures are unlike anything in training; masked keys are not, which is why both stand beside each other.",
+    "Effects of single regions miss what several regions tell alike.",
+)
+
+
+@dataclass(frozen=True)
+class ReportCommand:
+    """Write one page that shows attention and tests it: maps, shares, ablation, words, faithfulness, sanity, dropped tokens.
+
+    Writes report/report.html (one file that needs nothing else), report.md and pictures/. Each part says what it shows and what it
+    does not; one that the policy or the episodes do not allow says why. A few minutes for the embedded policy; --parts leaves out
+    the long ones (faithfulness, sanity). Example:
+
+    octoscope report hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:10 --parts attention ablation language
+    """
+
+    # A folder, 'hf://owner/name', or 'demo'.
+    checkpoint: Positional[str]
+    # An RLDS dataset, or 'demo'.
+    episodes: Positional[str]
+    # Which episodes, from 0: the first is drawn and ablated, all count for means and intervals: '0,3,5', '0:10', 'all'.
+    episode: str = "0:4"
+    # The step that is drawn and ablated; the middle of the first episode by default.
+    step: int | None = None
+    # Steps of each episode for means, spread evenly.
+    steps: int = 2
+    # Of 'attention', 'ablation', 'language', 'faithfulness', 'sanity', 'drop-tokens'; all by default.
+    parts: tuple[str, ...] = PARTS
+    # Of the noise, the random regions and the random maps.
+    seed: int = 0
+    # Inputs run at once.
+    batch: int = 16
+    # What the policy is opened with.
+    given: Given = field(default_factory=Given)
+    # Replace the results of an earlier call.
+    overwrite: bool = False
+    # Folder for the results.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+
+    def __call__(self) -> None:
+        """Makes every part, writes both pages, and prints the headlines."""
+        self._check()
+        material = self._material()
+        report = make_report(material, self.parts)
+        with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
+            folder = staging / _FOLDER
+            (folder / "pictures").mkdir(parents=True)
+            for part in report.parts:
+                for figure in part.figures:
+                    write_png(folder / "pictures" / f"{figure.name}.png", figure.image)
+            (folder / "report.md").write_text(report_markdown(report), encoding="utf-8")
+            (folder / "report.html").write_text(report_html(report), encoding="utf-8")
+        for part in report.parts:
+            print(f"{part.title} {part.headline or part.missing}")
+        print(f"\nThe page: {self.output / _FOLDER / 'report.html'}")
+        if report.note:
+            print(report.note)
+
+    def _check(self) -> None:
+        """Refuses what cannot be, before any work is done."""
+        for part in self.parts:
+            if part not in PARTS:
+                raise SelectionError(f"--parts must be of {', '.join(PARTS)}, got '{part}'.{nearest(part, PARTS)}")
+        if not self.parts:
+            raise SelectionError(f"--parts must name at least one of {', '.join(PARTS)}.")
+        check_at_least(1, steps=self.steps, batch=self.batch)
+        if not self.overwrite:
+            check_no_results(self.output, [_FOLDER])
+
+    def _material(self) -> ReportMaterial:
+        options = self.given.options()
+        model, source = self.given.open(self.checkpoint, self.episodes)
+        chosen = [source[index] for index in parse_selection(self.episode, count=len(source), what="episode")]
+        step = len(chosen[0]) // 2 if self.step is None else self.step
+        step = parse_selection(str(step), count=len(chosen[0]), what="step")[0]
+        return ReportMaterial(model, chosen, options, step, self.steps, self.seed, self.batch)
+
+
+def make_report(material: ReportMaterial, parts: Sequence[str] = PARTS) -> Report:
+    """Returns the report; a part that the policy or the episodes do not allow says why.
+
+    Args:
+      material: Policy, episodes, and how much of them.
+      parts: Of `PARTS`.
+    """
+    made: list[ReportPart] = []
+    # What no part could do without fails here.
+    provenance = material.provenance()
+    for place, name in enumerate([name for name in PARTS if name in parts], start=1):
+        title, make = _MAKERS[name]
+        print(f"[{place}/{len(set(parts))}] {title}", flush=True)
+        try:
+            made += make(material)
+        except (EpisodeError, ObservationError, SelectionError) as error:
+            made.append(ReportPart(name, title, "", missing=str(error)))
+    dataset = material.episodes[0].dataset
+    return Report(
+        f"What {material.model.name} looks at on {dataset}, and whether it matters",
+        material.model.note,
+        provenance,
+        made,
+        _CAVEATS,
+    )

@@ -1,0 +1,146 @@
+"""The parts of a report that judge maps: faithfulness and the randomisation check."""
+
+import numpy as np
+
+from octoscope.cli.report_material import ReportMaterial
+from octoscope.faithfulness.methods import CONTROLS, method_label
+from octoscope.faithfulness.randomize_policy import randomize_policy
+from octoscope.faithfulness.score import score_faithfulness
+from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable
+from octoscope.faithfulness.settings import FaithfulnessSettings
+from octoscope.pictures.faithfulness_pictures import (
+    render_faithfulness_curves,
+    render_faithfulness_maps,
+    render_faithfulness_scores,
+)
+from octoscope.pictures.report_content import ReportFigure, ReportPart, ReportTable
+
+# From this rank correlation with the trained policy's on, a map of random weights is told as alike.
+_ALIKE = 0.3
+
+
+def faithfulness_part(material: ReportMaterial) -> ReportPart:
+    """Returns which maps tell what the action depends on."""
+    settings = FaithfulnessSettings(
+        steps=material.steps, points=5, path_points=4, seed=material.seed, batch=material.batch
+    )
+    table = score_faithfulness(material.model, material.episodes, settings, options=material.options, progress=True)
+    return ReportPart(
+        "faithfulness",
+        "Which maps tell what the action depends on?",
+        f"{table.steps} steps of {table.episodes} episodes. Patches are taken away or given back in the order of each "
+        "map; a faithful map finds "
+        "first what moves the action. " + " ".join(table.settings),
+        _best(table),
+        findings=_findings(table),
+        figures=[
+            ReportFigure(
+                "faithfulness_scores",
+                render_faithfulness_scores(table),
+                "Every score with its interval; blue: chance and a constant map.",
+            ),
+            ReportFigure(
+                "faithfulness_curves",
+                render_faithfulness_curves(table),
+                "Deletion and insertion, a panel for each method over random maps.",
+            ),
+            ReportFigure(
+                "faithfulness_maps",
+                render_faithfulness_maps(table),
+                "Every method's map of one step, each on its own scale.",
+            ),
+        ],
+        tables=[_table(table), _meanings(table)],
+        shows="Which methods order patches by their effect on the action better than chance and better than one fixed "
+        "map do, on this policy.",
+        not_shows="Why the policy acts. Fills make pictures that it never saw; intervals of few episodes are wide, "
+        "and those of one episode are none.",
+    )
+
+
+def _known(table: FaithfulnessTable) -> list[str]:
+    return [name for name in SCORES if any(not np.isnan(line.scores[name].mean) for line in table.methods)]
+
+
+def _best(table: FaithfulnessTable) -> str:
+    judged = [line for line in table.methods if line.method not in CONTROLS]
+    best = max(judged, key=lambda line: np.nan_to_num(line.scores["insertion AUC"].mean, nan=-np.inf))
+    chance = table.of("random").scores["insertion AUC"].mean
+    return (
+        f"Best insertion area of {len(judged)} methods: {best.label}, {best.scores['insertion AUC'].mean:.2f}; random "
+        f"maps get {chance:.2f}, "
+        "the last layer's attention "
+        f"{table.of('last layer').scores['insertion AUC'].mean:.2f}."
+    )
+
+
+def _findings(table: FaithfulnessTable) -> list[str]:
+    chance = table.of("random").scores
+    found = []
+    for name in ("insertion AUC", "Spearman"):
+        beyond = [
+            line.label
+            for line in table.methods
+            if line.method not in CONTROLS and line.scores[name].low > max(chance[name].high, chance[name].mean)
+        ]
+        if not np.isnan(chance[name].high):
+            found.append(
+                f"{name}: the interval lies above that of random maps for {', '.join(beyond) or 'no method'} "
+                f"({len(beyond)} of {sum(line.method not in CONTROLS for line in table.methods)})."
+            )
+    return found or ["One episode has no intervals: no difference between methods can be told from luck."]
+
+
+def _table(table: FaithfulnessTable) -> ReportTable:
+    names = _known(table)
+    rows = [
+        [
+            line.label,
+            *(str(line.scores[name]) for name in names),
+            str(line.cost.forwards or "-"),
+            str(line.cost.backwards or "-"),
+        ]
+        for line in table.methods
+    ]
+    return ReportTable(
+        ["method", *(f"{name} ({SCORES[name][0]})" for name in names), "forwards", "backwards"],
+        rows,
+        "Means over episodes with 95 % bootstrap intervals; in brackets, which direction is better. Passes are of one "
+        "step of that method alone.",
+    )
+
+
+def _meanings(table: FaithfulnessTable) -> ReportTable:
+    return ReportTable(["column", "what it is"], [[name, SCORES[name][1]] for name in _known(table)])
+
+
+def sanity_part(material: ReportMaterial) -> ReportPart:
+    """Returns whether maps change when the weights are drawn anew."""
+    settings = FaithfulnessSettings(steps=1, path_points=4, seed=material.seed, batch=material.batch)
+    found = randomize_policy(material.model, material.episodes[0], settings, options=material.options, progress=True)
+    last = {method: row[-1] for method, row in zip(found.methods, found.similarity, strict=True)}
+    alike = [f"{method_label(method)} ({value:.2f})" for method, value in last.items() if value > _ALIKE]
+    rows = [
+        [method_label(method), *("-" if np.isnan(value) else f"{value:.2f}" for value in row)]
+        for method, row in zip(found.methods, found.similarity, strict=True)
+    ]
+    headline = f"With all weights drawn anew, maps still go with the trained policy's for: {', '.join(alike)}."
+    return ReportPart(
+        "sanity",
+        "Do the maps depend on what was learnt?",
+        "Weights are drawn anew from the action head down to the tokenizers, and the maps of one step are made again: "
+        "rank correlation with the "
+        "trained policy's maps, one draw of weights.",
+        headline if alike else f"With all weights drawn anew, no method's map stays alike (all below {_ALIKE:g}).",
+        tables=[
+            ReportTable(
+                ["method", *found.stages],
+                rows,
+                "Near 1: the map hardly depends on what was drawn anew so far. The last column: on nothing learnt.",
+            )
+        ],
+        shows="Whether a map is made of the policy or of the picture alone: one that survives random weights shows "
+        "the picture's edges, not the policy.",
+        not_shows="That a map which does change is right. Attention does not change while only the head is drawn "
+        "anew, since the head comes after it.",
+    )
