@@ -30,6 +30,7 @@ _PUBLIC = {
     "ReplaceWord": "octoscope.interventions.descriptions",
     "Run": "octoscope.runs.run",
     "Saliency": "octoscope.cnn.saliency_result",
+    "SceneOptions": "octoscope.interventions.step_scene",
     "ShareTable": "octoscope.attention.share_table",
     "Sink": "octoscope.attention.sinks",
     "ShuffleWords": "octoscope.interventions.descriptions",

@@ -1,12 +1,14 @@
 """The parts of a report that judge maps: faithfulness and the randomisation check."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from octoscope.cli.report_material import ReportMaterial
 from octoscope.faithfulness.methods import CONTROLS, method_label
 from octoscope.faithfulness.randomize_policy import randomize_policy
 from octoscope.faithfulness.score import score_faithfulness
-from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable
+from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable, Score
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.pictures.faithfulness_pictures import (
     render_faithfulness_curves,
@@ -17,6 +19,8 @@ from octoscope.pictures.report_content import ReportFigure, ReportPart, ReportTa
 
 # From this rank correlation with the trained policy's on, a map of random weights is told as alike.
 _ALIKE = 0.3
+# Scores of where a map lies, which need masks.
+_PLACES = ("mass ratio", "top-10 % IoU", "pointing game")
 
 
 def faithfulness_part(material: ReportMaterial) -> ReportPart:
@@ -50,7 +54,7 @@ def faithfulness_part(material: ReportMaterial) -> ReportPart:
                 "Every method's map of one step, each on its own scale.",
             ),
         ],
-        tables=[_table(table), _meanings(table)],
+        tables=_tables(table),
         shows="Which methods order patches by their effect on the action better than chance and better than one fixed "
         "map do, on this policy.",
         not_shows="Why the policy acts. Fills make pictures that it never saw; intervals of few episodes are wide, "
@@ -91,23 +95,34 @@ def _findings(table: FaithfulnessTable) -> list[str]:
     return found or ["One episode has no intervals: no difference between methods can be told from luck."]
 
 
-def _table(table: FaithfulnessTable) -> ReportTable:
-    names = _known(table)
-    rows = [
-        [
-            line.label,
-            *(str(line.scores[name]) for name in names),
-            str(line.cost.forwards or "-"),
-            str(line.cost.backwards or "-"),
-        ]
-        for line in table.methods
-    ]
+def _tables(table: FaithfulnessTable) -> list[ReportTable]:
+    places = [name for name in _known(table) if name in _PLACES]
+    caption = "Where maps lie, for the object that the instruction names; pointing at it and telling what matters are two things."
+    located = [_scores_table(table, places, caption)] if places else []
+    return [_effects_table(table), *located, _meanings(table)]
+
+
+def _effects_table(table: FaithfulnessTable) -> ReportTable:
+    costs = [[str(line.cost.forwards or "-"), str(line.cost.backwards or "-")] for line in table.methods]
+    scores = _scores_table(table, [name for name in _known(table) if name not in _PLACES])
     return ReportTable(
-        ["method", *(f"{name} ({SCORES[name][0]})" for name in names), "forwards", "backwards"],
-        rows,
-        "Means over episodes with 95 % bootstrap intervals; in brackets, which direction is better. Passes are of one "
-        "step of that method alone.",
+        [*scores.head, "forwards", "backwards"],
+        [[*row, *cost] for row, cost in zip(scores.rows, costs, strict=True)],
+        "What goes with the action. Means over episodes with 95 % bootstrap intervals; in brackets, which direction "
+        "is better. Passes are of "
+        "one step of that method alone.",
     )
+
+
+def _scores_table(table: FaithfulnessTable, names: Sequence[str], caption: str = "") -> ReportTable:
+    rows = [[line.label, *(_short(line.scores[name]) for name in names)] for line in table.methods]
+    return ReportTable(["method", *(f"{name} ({SCORES[name][0]})" for name in names)], rows, caption)
+
+
+def _short(score: Score) -> str:
+    if np.isnan(score.mean):
+        return "-"
+    return f"{score.mean:.2f}" + ("" if np.isnan(score.low) else f" ({score.low:.2f}..{score.high:.2f})")
 
 
 def _meanings(table: FaithfulnessTable) -> ReportTable:
