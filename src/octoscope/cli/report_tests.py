@@ -3,6 +3,7 @@
 import numpy as np
 
 from octoscope.cli.report_material import ReportMaterial
+from octoscope.errors import SelectionError
 from octoscope.faithfulness.drop_table import WAYS
 from octoscope.faithfulness.drop_tokens import drop_tokens
 from octoscope.faithfulness.language_use import language_use
@@ -25,9 +26,15 @@ _KEEP = (1.0, 0.75, 0.5, 0.25, 0.1, 0.0)
 
 
 def ablation_part(material: ReportMaterial) -> ReportPart:
-    """Returns what covering, masking and rewording does to one step."""
+    """Returns what covering, masking and rewording does to one step.
+
+    Raises:
+      SelectionError: If there is nothing to take away.
+    """
     model, episode, step = material.model, material.episodes[0], material.step
     asked = usual_interventions(material.options.scene(model, episode, step))
+    if not asked:
+        raise SelectionError("The policy is given no camera, no words and no history that could be taken away.")
     found = intervene(model, episode, step, asked, seed=material.seed, batch=material.batch, **vars(material.options))
     largest = max(found.effects, key=lambda effect: effect.size)
     beyond = [effect for effect in found.effects if effect.size > found.noise_floor]
