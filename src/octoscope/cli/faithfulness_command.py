@@ -78,6 +78,7 @@ class Faithfulness:
     def __call__(self) -> None:
         """Scores, writes tables and pictures, and prints the table."""
         settings, options = self.settings(), self.given.options()
+        settings.require_methods()
         check_at_least(1, draws=self.draws)
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])

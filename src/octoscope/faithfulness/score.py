@@ -65,9 +65,10 @@ def score_faithfulness(
 
     Raises:
       EpisodeError: If there is no episode, or one lacks what the policy needs.
-      SelectionError: If no token has a place in an image, or the policy allows none of the methods.
+      SelectionError: If no token has a place in an image, there is no method, or the policy allows none of them.
     """
     settings, options = settings or FaithfulnessSettings(), options or SceneOptions()
+    settings.require_methods()
     maker, dataset, seen = None, "", []
     for index, episode in enumerate(tqdm(episodes, desc="maps", unit="episode", disable=not progress)):
         scene = options.scene(model, episode, 0)

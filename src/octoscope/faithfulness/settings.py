@@ -41,8 +41,6 @@ class FaithfulnessSettings:
         Raises:
           SelectionError: If a method or fill does not exist, or a number is below 1.
         """
-        if not self.methods:
-            raise SelectionError(f"Give at least one method of: {', '.join(METHODS)}.")
         for method in self.methods:
             if method not in METHODS:
                 raise SelectionError(
@@ -60,6 +58,15 @@ class FaithfulnessSettings:
             random_draws=self.random_draws,
             batch=self.batch,
         )
+
+    def require_methods(self) -> None:
+        """Refuses settings without any method, where some have to be scored.
+
+        Raises:
+          SelectionError: If there is none.
+        """
+        if not self.methods:
+            raise SelectionError(f"Give at least one method of: {', '.join(METHODS)}.")
 
     def sentences(self) -> list[str]:
         """Returns what was done, for the table."""
