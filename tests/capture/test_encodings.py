@@ -10,7 +10,7 @@ import octoscope as osc
 from octoscope.capture.encodings import capture_encodings, compiled_forward, encoding_points
 from octoscope.errors import ObservationError, SelectionError
 from official_files import OFFICIAL, SHARED, nested
-from tiny_policies import head, images, numbers, tiny_policy
+from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
 
 FIXTURES = [
     OFFICIAL,
@@ -146,6 +146,38 @@ def test_film_scales_and_shifts_what_it_says(tmp_path):
     np.testing.assert_allclose(
         film["film.primary.0.after"], film["film.primary.0.before"] * (1 + scale) + shift, atol=1e-5
     )
+
+
+def test_a_camera_that_is_missing_has_no_points(tmp_path):
+    model = tiny_policy(
+        tmp_path,
+        {name: images(f"image_{name}") for name in ("primary", "wrist")},
+        cameras={"primary": (32, 32), "wrist": (32, 32)},
+    )
+    observation, task = inputs(model)
+    observation = {key: value for key, value in observation.items() if key != "image_wrist"}
+    points = {point.name: point for point in encoding_points(model, observation, task)}
+    assert "tokens.obs_primary.tokenizer" in points
+    assert not [name for name in points if "wrist" in name]
+    run = osc.attend(model, tiny_episode(), steps=[0], dtype="float32", encodings="*")
+    assert run.encoding("blocks.0.residual", step=0).shape == (run.layout.size, 16)
+    assert {point.name for point in run.encoding_points} == set(points)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        pytest.param(folder, id=folder.name)
+        for folder in (SHARED / "fixtures" / "octo").glob("[bc]_*")
+        if (SHARED / "data" / "bridge_dataset").is_dir()
+    ],
+)
+def test_official_policies_whose_wrist_camera_was_not_recorded(folder):
+    model = osc.OctoModel.load_pretrained(folder / "ckpt")
+    episode = osc.open_episodes(SHARED / "data" / "bridge_dataset")[0]
+    run = osc.attend(model, episode, steps=[0], encodings=("blocks.0.residual", "tokens.obs_*.tokenizer"))
+    assert run.encoding("blocks.0.residual", step=0).shape[0] == run.layout.size
+    assert "tokens.obs_wrist.tokenizer" not in {point.name for point in run.encoding_points}
 
 
 def test_resnets_learned_tokens_and_numbers_have_points(tmp_path):

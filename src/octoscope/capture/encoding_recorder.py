@@ -62,7 +62,8 @@ class EncodingRecorder:
         elif stem is not None and stem[2] != "hf_model" and stem[3] is None and "TokenLearner" not in stem[2]:
             self._noted[f"stem.{stem[1]}.output"] = output, path
         name = _name(path)
-        if name is not None:
+        # A tokenizer whose camera the episode lacks gives nothing: there is no such point then.
+        if name is not None and output is not None:
             self._noted[name] = _tokens(output), path
         return output
 
