@@ -5,6 +5,7 @@ import pytest
 
 from octoscope.render.bar_panel import render_bar_panel
 from octoscope.render.color_scale import ColorScale
+from octoscope.render.depth_panel import DepthSeries, render_depth_panel
 from octoscope.render.heat_panel import cell_number, render_heat_panel
 from octoscope.render.line_panel import Curve, render_line_panel
 from octoscope.render.palette import HATCH_DARK, HATCH_LIGHT, MARK
@@ -165,3 +166,10 @@ def test_a_page_holds_its_panels_whole():
         assert (page == panel[0, 0]).all(axis=-1).sum() >= panel.shape[0] * panel.shape[1]
     with pytest.raises(ValueError, match="at least one panel"):
         render_panel_page([], title="", subtitle=[])
+
+
+def test_an_axis_of_no_length_is_drawn():
+    panel = render_line_panel([Curve(np.zeros(3), "nothing")], steps=range(3), title="", top=0.0)
+    assert panel.shape == (190, 330, 3)
+    series = DepthSeries(np.zeros(2))
+    assert render_depth_panel([series], depths=["input", "block 0"], title="", top=0.0).ndim == 3

@@ -37,6 +37,8 @@ class DepthProfile:
 def depth_profile(run: Run, *, camera: str | None = None, layers: Sequence[int] | None = None) -> DepthProfile:
     """Returns how far patches look, how evenly, and how much of it at themselves, their frame, the rest of the images and words.
 
+    A kind of token that the policy does not have (words of a goal-image policy, other images where there is one) has no statistic.
+
     Args:
       run: A run that holds the rows of the camera's patches (`query_groups=["readout", "obs_primary"]`, or "all") to all keys.
       camera: The first by default.
@@ -59,6 +61,8 @@ def depth_profile(run: Run, *, camera: str | None = None, layers: Sequence[int] 
         for place, ((name, unit, meaning, limits), mean) in enumerate(
             zip(_kinds(camera), np.mean(even, axis=0), strict=True)
         )
+        # Even attention gives something to whatever can be looked at.
+        if mean > 0
     )
     return DepthProfile(camera, run.steps, chosen, statistics)
 
