@@ -45,7 +45,7 @@ def render_picture_sheet(
 
     Args:
       rows: From top to bottom; each may hold any number of tiles.
-      title: One line; shortened where it is too long.
+      title: Wrapped onto two lines where it is too long.
       subtitle: Lines under the title, wrapped.
       tile_size: Pixels of a tile's longer side. Pictures of less than half of that grow by whole pixels, so that kernels keep
         their cells; others are resized by Lanczos.
@@ -70,12 +70,15 @@ def render_picture_sheet(
     inner = width - 2 * _MARGIN
     under = [line for text in subtitle for line in wrapped(text, width=inner, size=_SUBTITLE_SIZE, most_lines=3)]
     foot = wrapped(footnote, width=inner, size=_FOOTNOTE_SIZE, most_lines=8) if footnote else []
-    top = _MARGIN + line_height(_TITLE_SIZE) + len(under) * line_height(_SUBTITLE_SIZE) + _GUTTER
+    titles = wrapped(title, width=inner, size=_TITLE_SIZE, most_lines=2)
+    above = len(titles) * line_height(_TITLE_SIZE)
+    top = _MARGIN + above + len(under) * line_height(_SUBTITLE_SIZE) + _GUTTER
     foot_height = len(foot) * line_height(_FOOTNOTE_SIZE)
     height = top + grid.height + (_GUTTER + foot_height if foot else 0) + _MARGIN
     canvas = Image.new("RGB", (width, height), PAPER)
-    draw_text(canvas, (_MARGIN, _MARGIN - 6), shortened(title, width=inner, size=_TITLE_SIZE), size=_TITLE_SIZE)
-    _draw_lines(canvas, under, top=_MARGIN - 2 + line_height(_TITLE_SIZE), size=_SUBTITLE_SIZE)
+    for index, line in enumerate(titles):
+        draw_text(canvas, (_MARGIN, _MARGIN - 6 + index * line_height(_TITLE_SIZE)), line, size=_TITLE_SIZE)
+    _draw_lines(canvas, under, top=_MARGIN - 2 + above, size=_SUBTITLE_SIZE)
     _draw_lines(canvas, foot, top=height - _MARGIN - foot_height, size=_FOOTNOTE_SIZE)
     for row, line, places, lines, middle in zip(rows, pictures, grid.places, labels, grid.row_middles, strict=True):
         first = top + middle - (len(lines) - 1) * line_height(grid.label_size) // 2
