@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 import octoscope as osc
@@ -59,16 +60,82 @@ def test_a_checkpoint_and_another_instruction(tmp_path, capsys):
 
 
 def test_what_a_run_lacks_is_said_part_by_part(tmp_path, capsys):
-    run("attend", "drawn", "drawn", "--steps", "0", "--no-pictures", "-o", tmp_path)
-    run("encodings", tmp_path / "run.zarr", "-o", tmp_path)
+    run("attend", "drawn", "drawn", "--steps", "0", "--no-pictures", "--encodings", "blocks.0.residual", "-o", tmp_path)
+    run("encodings", tmp_path / "run.zarr", "--camera", "wrist", "--patch", "0,1", "-o", tmp_path)
     printed = capsys.readouterr().out
-    assert "Not shown: The run holds no encodings of words" in printed
-    assert printed.count("Not shown:") == 3
-    assert [path.name for path in (tmp_path / "encodings").iterdir()] == ["findings.md"]
+    assert "Words on their way:" in printed
+    assert printed.count("Not shown:") == 1
+    assert "Not shown: A run does not hold the kernels" in printed
+    assert "No attention by depth" in printed
+    text = (tmp_path / "encodings" / "findings.md").read_text()
+    assert "[image/nearest_patches.html](image/nearest_patches.html)" in text
+    err = fails(
+        capsys, "encodings", tmp_path / "run.zarr", "--patch", "9,9", "--parts", "image", "-o", tmp_path / "other"
+    )
+    assert "must lie on the grid" in err
+
+
+def test_nothing_to_show_is_an_error_that_leaves_nothing(tmp_path, capsys):
+    run("attend", "drawn", "drawn", "--steps", "0", "--no-pictures", "-o", tmp_path)
+    err = fails(capsys, "encodings", tmp_path / "run.zarr", "-o", tmp_path)
+    assert "Nothing could be shown. Words on their way: The run holds no encodings of words" in err
+    assert not (tmp_path / "encodings").exists()
+
+
+def test_a_fault_in_one_part_keeps_the_others(tmp_path, capsys, monkeypatch):
+    def broken(*arguments, **named):
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr("octoscope.cli.encodings_parts.write_image_encodings", broken)
+    run("attend", "drawn", "drawn", "--steps", "0", "--no-pictures", "--encodings", "blocks.*", "-o", tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        run("encodings", tmp_path / "run.zarr", "--parts", "words", "image", "-o", tmp_path)
+    text = (tmp_path / "encodings" / "findings.md").read_text()
+    assert "Not shown, for a fault of octoscope: ZeroDivisionError: of ours" in text
+    assert (tmp_path / "encodings" / "words" / "words.csv").is_file()
+
+
+def test_a_covered_patch_is_measured_beside_rollout(tmp_path, monkeypatch):
+    drawn = {}
+
+    def note(run, rollout, **named):
+        drawn.update(named, rollout=rollout)
+        return np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr("octoscope.pictures.image_encodings.render_travel", note)
+    asked = (
+        "--steps",
+        "0:2",
+        "--step",
+        "1",
+        "--patch",
+        "1,2",
+        "--cover-patch",
+        "--camera",
+        "wrist",
+        "--parts",
+        "image",
+    )
+    run("encodings", "drawn", "drawn", *asked, "-o", tmp_path)
+    assert (drawn["camera"], drawn["patch"], drawn["step"]) == ("wrist", (1, 2), 1)
+    assert drawn["measured"].shape == drawn["rollout"].shape
+    layout = osc.Run.open(tmp_path / "encodings" / "run_0.zarr").layout
+    # Nothing reaches the other camera before the first block, nor the words in front at all.
+    assert (drawn["measured"][0, layout.select("obs_primary")] == 0).all()
+    assert (drawn["measured"][:, layout.select("task_language")] == 0).all()
+    assert (drawn["measured"][0, layout.select("obs_wrist", timestep=-1)] > 0).any()
 
 
 def test_what_cannot_be_is_refused_before_any_work(tmp_path, capsys):
     assert "is no run" in fails(capsys, "encodings", "nowhere", "-o", tmp_path)
     assert "Did you mean 'words'?" in fails(capsys, "encodings", "drawn", "drawn", "--parts", "word", "-o", tmp_path)
     assert "-1..1" in fails(capsys, "encodings", "drawn", "drawn", "--threshold", "2", "-o", tmp_path)
+    for asked, said in (
+        (("--parts",), "at least one of words, film, image, stem"),
+        (("--step", "99"), "--step must be one that is captured, of 0, 1"),
+        (("--steps", "0:2", "--step", "5"), "of 0, 1; got 5"),
+        (("--patch", "3"), "--patch is a row and a column"),
+        (("--cover-patch", "--lean"), "--cover-patch runs the policy again"),
+    ):
+        assert said in fails(capsys, "encodings", "drawn", "drawn", *asked, "-o", tmp_path)
     assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
 from octoscope.encodings.nearest_patches import PatchPlace, cosine_to, nearest_patches
+from octoscope.encodings.neighbor_table import neighbor_table
 from octoscope.encodings.patch_labels import largest_objects, patch_coverages, probe_labels
 from octoscope.encodings.position_similarity import position_order, position_similarity
 from octoscope.encodings.residual_norms import local_detail, residual_norms
@@ -50,6 +51,25 @@ def test_one_per_frame_and_one_per_episode_keep_the_best(episodes):
     assert sorted(n.place.episode for n in by_episode) == [0, 1]
     others = nearest_patches(episodes, place, count=99, other_episodes=True)
     assert {n.place.episode for n in others} == {1}
+
+
+@pytest.mark.parametrize("without_position", [False, True])
+@pytest.mark.parametrize("other_episodes", [False, True])
+def test_a_table_of_neighbours_holds_those_of_each_patch(episodes, without_position, other_episodes):
+    frames = np.concatenate(episodes).reshape(6, 6, 5)
+    owner = np.array([0, 0, 0, 0, 1, 1])
+    chosen = {"without_position": without_position, "other_episodes": other_episodes}
+    table = neighbor_table(frames, owner, [1, 5], count=3, **chosen)
+    for place, (episode, step) in enumerate([(0, 1), (1, 1)]):
+        for cell in range(6):
+            asked = PatchPlace(episode, step, *divmod(cell, 3))
+            one_per = "episode" if other_episodes else "frame"
+            known = nearest_patches(episodes, asked, count=3, one_per=one_per, **chosen)
+            wanted = [(n.place.step + 4 * n.place.episode, 3 * n.place.row + n.place.column) for n in known]
+            wanted += [(-1, -1)] * (3 - len(wanted))
+            got = zip(table.frames[place, cell].tolist(), table.cells[place, cell].tolist(), strict=True)
+            assert list(got) == wanted
+            np.testing.assert_allclose(table.cosines[place, cell][: len(known)], [n.cosine for n in known], atol=1e-6)
 
 
 def test_without_position_a_shared_place_makes_nobody_alike(episodes):

@@ -1,13 +1,17 @@
 """Pictures of image encodings: all are drawn of a run that holds everything, and what a run lacks is said."""
 
+import base64
 import dataclasses
+import io
+import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import octoscope as osc
 from octoscope.encodings.linear_probe import ProbeScore
-from octoscope.encodings.nearest_patches import PatchPlace
+from octoscope.encodings.nearest_patches import PatchPlace, nearest_patches
 from octoscope.encodings.patch_encodings import patch_encodings
 from octoscope.encodings.principal_colors import fit_color_basis
 from octoscope.encodings.probe_samples import probe_samples
@@ -15,6 +19,7 @@ from octoscope.encodings.residual_norms import residual_norms
 from octoscope.encodings.window_change import window_change
 from octoscope.errors import SelectionError
 from octoscope.pictures.image_encodings import write_image_encodings
+from octoscope.pictures.nearest_patches_page import PageLimits, nearest_patches_data, write_nearest_patches_page
 from octoscope.pictures.nearest_patches_sheet import render_nearest_patches
 from octoscope.pictures.norm_pictures import render_norm_maps
 from octoscope.pictures.patch_color_sheet import color_cells, render_patch_colors
@@ -69,8 +74,12 @@ def test_everything_is_drawn_and_what_is_missing_is_said(encoding_run, tmp_path)
         "attention_by_depth",
         "travel",
     }
-    assert all(path.exists() for path in report.files)
-    assert report.notes == ["No probes: they need 5 episodes or more, got 2."]
+    assert all(path.exists() for path in (*report.files, *report.pages))
+    assert [page.name for page in report.pages] == ["nearest_patches.html"]
+    assert report.notes == [
+        "No probes: they need 5 episodes or more, got 2.",
+        "Drawn of primary. Of another camera: --camera wrist.",
+    ]
     assert report.figures["part of patches that stand out by their length"].startswith("input 0")
     assert "even attention" in report.figures["rows of patches, mean over heads: distance (patches)"]
 
@@ -120,6 +129,53 @@ def test_neighbours_are_drawn_with_and_without_position(encoding_run, encodings)
     without = render_nearest_patches([encoding_run], [encodings], place, count=2, without_position=True)
     assert whole.shape == without.shape
     assert not np.array_equal(whole, without)
+
+
+def test_a_page_holds_the_neighbours_of_every_patch(encoding_run, encodings, tmp_path):
+    start = PatchPlace(0, 2, 1, 1)
+    data = nearest_patches_data([encoding_run, encoding_run], [encodings, encodings], start)
+    rows, columns = data["grid"]
+    cells = rows * columns
+    assert [(frame["episode"], frame["step"]) for frame in data["frames"]] == [
+        (e, s) for e in (0, 1) for s in (0, 1, 4)
+    ]
+    assert data["start"] == [2, columns + 1]
+    assert len(data["colors"]) == len(data["depths"]) == len(encodings.depths)
+    for where, kind, chosen in (
+        ("all", "raw", {}),
+        ("others", "centred", {"one_per": "episode", "other_episodes": True}),
+    ):
+        for depth in range(len(data["depths"])):
+            stream = [each.current[depth] for each in (encodings, encodings)]
+            known = nearest_patches(stream, start, count=6, without_position=kind == "centred", **chosen)
+            places, cosines = data["tables"][where][kind][depth][2][columns + 1]
+            assert len(places) == len(known)
+            np.testing.assert_allclose(np.array(cosines) / 1000, [n.cosine for n in known], atol=1e-3)
+            # Where the two runs are the same, which of them comes first is open.
+            assert {place % cells for place in places} == {n.place.row * columns + n.place.column for n in known}
+    assert "sought in 6 of 6 frames, and 6 of them can be clicked" in data["lines"][-1]
+    write_nearest_patches_page([encoding_run], [encodings], tmp_path / "page.html", start)
+    page = (tmp_path / "page.html").read_text()
+    held = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert "others" not in held["tables"]
+    # It opens from a file, without a network.
+    assert "http" not in page.replace(json.dumps(held, separators=(",", ":")), "")
+
+
+def test_a_page_is_bounded_and_says_what_it_leaves_out(encoding_run, encodings):
+    cells = encodings.grid[0] * encodings.grid[1]
+    each = cells * len(encodings.depths) * 2 * 2 * 2
+    limits = PageLimits(patches=4 * cells, neighbors=3 * each, count=2, frame_size=32)
+    start = PatchPlace(1, 1, 0, 0)
+    data = nearest_patches_data([encoding_run, encoding_run], [encodings, encodings], start, limits=limits)
+    assert len(data["frames"]) == 4
+    assert len(data["asked"]) == 3
+    assert "sought in 4 of 6 frames, and 3 of them can be clicked" in data["lines"][-1]
+    shown = data["frames"][data["start"][0]]
+    assert (shown["episode"], shown["step"]) == (1, encodings.steps[1])
+    assert data["start"][0] in data["asked"]
+    image = Image.open(io.BytesIO(base64.b64decode(shown["image"].partition(",")[2])))
+    assert max(image.size) == 32
 
 
 def test_a_patch_that_stands_out_is_outlined(encoding_run, encodings):

@@ -40,6 +40,8 @@ class Encodings:
 
     octoscope encodings demo demo --beside "please lift up the green ball"
 
+    octoscope encodings demo demo --parts image --camera wrist --step 5 --patch 2,3 --cover-patch
+
     octoscope attend demo demo --queries all --encodings "tokens.*" "blocks.*" -o output; octoscope encodings output/run.zarr
     """
 
@@ -57,6 +59,12 @@ class Encodings:
     steps: str = "all"
     # The step that is drawn; the middle of those captured by default.
     step: int | None = None
+    # Whose patches and convolutions are shown, 'wrist' say; the policy's first by default.
+    camera: str | None = None
+    # ROW,COLUMN of the patch at --step whose nearest patches and travel are drawn; by default where the named object is, else the middle.
+    patch: str | None = None
+    # With a checkpoint: also cover that patch in the picture, and draw how far each token moves beside what rollout says.
+    cover_patch: bool = False
     # Words to use instead of the first episode's instruction.
     task: str | None = None
     # With a checkpoint, another instruction to compare; with a run, another run of the same episode.
@@ -99,24 +107,38 @@ class Encodings:
             folder = staging / _FOLDER
             folder.mkdir()
             material = self._opened() if self.episodes is None else self._made(folder)
-            parts = write_parts(material, folder, self.parts)
-            write_findings(folder, material.runs[0], parts)
-        for part in parts:
+            made = write_parts(material, folder, self.parts)
+            if made.show_nothing and not made.faults:
+                raise SelectionError(
+                    "Nothing could be shown. " + " ".join(f"{t}: {why}" for t, why in made.missing.items())
+                )
+            write_findings(folder, material.runs[0], made.findings)
+        for part in made.findings:
             print("\n".join([f"{part.title}:", *(f"  {sentence}" for sentence in part.sentences)]))
         print(f"\nFindings and pictures: {self.output / _FOLDER / 'findings.md'}")
         note = material.runs[0].manifest["policy_note"]
         if note:
             print(note)
+        if made.faults:
+            raise made.faults[0]
 
     def _check(self) -> None:
         """Refuses what cannot be, before any work is done.
 
         Raises:
-          SelectionError: If the threshold is no cosine, or a part is not known.
+          SelectionError: If the threshold is no cosine, a part is not known, or something is asked that only a checkpoint can give.
           OutputError: If results lie there already.
         """
         if not -1.0 <= self.threshold <= 1.0:
             raise SelectionError(f"--threshold is a cosine, in -1..1, got {self.threshold}.")
+        if not self.parts:
+            raise SelectionError(f"--parts must name at least one of {', '.join(PARTS)}, got none.")
+        if self.cover_patch and (self.episodes is None or self.lean or "image" not in self.parts):
+            raise SelectionError(
+                "--cover-patch runs the policy again, and is drawn below rollout: give a checkpoint and a dataset, and neither --lean nor "
+                "--parts without 'image'."
+            )
+        _parse_patch(self.patch)
         for part in self.parts:
             if part not in PARTS:
                 raise SelectionError(f"--parts must be of {', '.join(PARTS)}, got '{part}'.{nearest(part, PARTS)}")
@@ -130,7 +152,12 @@ class Encodings:
             )
         runs = [Run.open(path) for path in (self.source, *self.more)]
         return EncodingMaterial(
-            runs, None if self.beside is None else Run.open(self.beside), self._step(runs[0]), self.threshold
+            runs,
+            None if self.beside is None else Run.open(self.beside),
+            self._step(runs[0].steps),
+            self.threshold,
+            camera=self.camera,
+            patch=_parse_patch(self.patch),
         )
 
     def _made(self, folder: Path) -> EncodingMaterial:
@@ -144,6 +171,8 @@ class Encodings:
         )
         chosen = parse_selection(self.episode, count=len(source), what="episode")
         episodes = [source[index] for index in chosen]
+        # Before the first run, which may take long.
+        step = self._step(self._steps(episodes[0]))
         runs = [
             self._run(model, episode, folder / f"run_{index}.zarr", self.task if place == 0 else None, whole=place == 0)
             for place, (index, episode) in enumerate(zip(chosen, episodes, strict=True))
@@ -154,10 +183,13 @@ class Encodings:
         return EncodingMaterial(
             runs,
             beside,
-            self._step(runs[0]),
+            step,
             self.threshold,
             model,
             episodes,
+            camera=self.camera,
+            patch=_parse_patch(self.patch),
+            cover=self.cover_patch,
             stem_places=_PLACES if self.stem_effects else 0,
             compare_encoders=self.compare_encoders,
         )
@@ -170,7 +202,7 @@ class Encodings:
             model,
             episode,
             path,
-            steps=sorted(parse_selection(self.steps, count=len(episode), what="step")),
+            steps=self._steps(episode),
             query_groups=ALL if whole and not self.lean else None,
             seed=self.seed,
             dtype=self.precision,
@@ -179,8 +211,26 @@ class Encodings:
             **vars(options),
         )
 
-    def _step(self, run: Run) -> int:
-        return run.steps[len(run.steps) // 2] if self.step is None else run.steps[run.index_of(self.step)]
+    def _steps(self, episode: Episode) -> list[int]:
+        return sorted(parse_selection(self.steps, count=len(episode), what="step"))
+
+    def _step(self, steps: Sequence[int]) -> int:
+        if self.step is None:
+            return steps[len(steps) // 2]
+        if self.step not in steps:
+            raise SelectionError(
+                f"--step must be one that is captured, of {', '.join(map(str, steps))}; got {self.step}."
+            )
+        return self.step
+
+
+def _parse_patch(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise SelectionError(f'--patch is a row and a column of the patch grid, from 0, as in 4,3; got "{text}".')
+    return int(parts[0]), int(parts[1])
 
 
 def wanted_points(model: OctoModel, episode: Episode, options: SceneOptions) -> Sequence[str]:

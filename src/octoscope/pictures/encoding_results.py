@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from octoscope.encodings.film import FILM_POINTS, compare_film, film_effect, film_layers, film_statement
+from octoscope.encodings.film import (
+    FILM_POINTS,
+    compare_film,
+    config_has_film,
+    film_effect,
+    film_layers,
+    film_statement,
+)
 from octoscope.encodings.instruction_pair import compare_words, group_differences
 from octoscope.encodings.word_stages import WORD_POINTS, WordStages, word_stages
 from octoscope.encodings.word_table import pair_sentences, word_sentences, word_table
@@ -27,10 +34,13 @@ class Findings:
     sentences: tuple[str, ...]
     # Names of files beside the text.
     pictures: tuple[str, ...] = ()
+    # Names of pages that a browser opens.
+    pages: tuple[str, ...] = ()
 
     def to_markdown(self) -> str:
         """Returns the part as text with its pictures."""
         lines = [f"## {self.title}", "", *(f"- {sentence}" for sentence in self.sentences)]
+        lines += [f"- Click a patch: [{name}]({name})" for name in self.pages]
         return "\n".join([*lines, *(f"\n![{name}]({name})" for name in self.pictures)])
 
 
@@ -91,7 +101,12 @@ def write_film_results(run: Run, folder: Path, *, second: Run | None = None, ste
       folder: An existing one.
       second: The same episode and steps under another instruction.
       step: Of the episode; the run's first by default.
+
+    Raises:
+      SelectionError: If the checkpoint has FiLM and the run holds nothing of it.
     """
+    if config_has_film(run.manifest["config"]) and not film_layers(run):
+        raise SelectionError(film_statement(run))
     sentences, pictures = [film_statement(run)], []
     for layer in film_layers(run):
         effect = film_effect(run, step=step, layer=layer)

@@ -18,6 +18,7 @@ from octoscope.encodings.window_change import window_change
 from octoscope.errors import SelectionError
 from octoscope.pictures.attention_sheet import describe_run
 from octoscope.pictures.layer_pictures import render_depth_profile, render_layer_similarity, render_position_similarity
+from octoscope.pictures.nearest_patches_page import write_nearest_patches_page
 from octoscope.pictures.nearest_patches_sheet import render_nearest_patches
 from octoscope.pictures.norm_pictures import render_norm_curves, render_norm_maps
 from octoscope.pictures.patch_color_sheet import render_patch_colors
@@ -35,6 +36,8 @@ QUESTIONS = {
 }
 # Takes a file's name without its ending, and the picture.
 Write = Callable[[str, np.ndarray], None]
+# From a camera and a patch (row, column) to how far each token moves when it is covered, over its length, by depth.
+MeasureTravel = Callable[[str, tuple[int, int]], Float[np.ndarray, "depth token"]]
 # Probes of two or three episodes would have intervals of no use.
 _FEWEST_EPISODES = 5
 
@@ -44,6 +47,8 @@ class ImageEncodingReport:
     """What was written and found."""
 
     files: list[Path] = field(default_factory=list)
+    # What is opened in a browser.
+    pages: list[Path] = field(default_factory=list)
     # By what was measured, its numbers by depth: "input 0.58, block 0 0.84".
     figures: dict[str, str] = field(default_factory=dict)
     # What could not be drawn, and what to do about it.
@@ -57,6 +62,7 @@ def write_image_encodings(
     camera: str | None = None,
     step: int | None = None,
     patch: tuple[int, int] | None = None,
+    measure: MeasureTravel | None = None,
 ) -> ImageEncodingReport:
     """Writes every picture that the runs have what is needed for; the first run is the one drawn, the others are its comparison.
 
@@ -68,6 +74,7 @@ def write_image_encodings(
       camera: Whose patches; the first by default.
       step: Step of the first run's episode that single steps are drawn of; the middle one by default.
       patch: Row and column of the patch whose neighbours and travel are drawn; by default where the named object is, else the middle.
+      measure: Covers the patch at that step; draws what it gives below the rollout. See `encoding_change`.
 
     Raises:
       SelectionError: If there is no residual stream in a run, or the camera, step or patch does not exist.
@@ -93,6 +100,8 @@ def write_image_encodings(
             runs, encodings, place, without_position=True, one_per="episode", other_episodes=True
         )
         write("nearest_patches_other_episodes", far)
+    report.pages.append(Path(folder) / "nearest_patches.html")
+    write_nearest_patches_page(runs, encodings, report.pages[-1], place)
     _write_layers(write, report, runs, encodings)
     _write_probes(write, report, runs, encodings)
     norms = residual_norms(first.current)
@@ -101,8 +110,15 @@ def write_image_encodings(
     write("norms", render_norm_curves(_norms_by_kind(run), depths=first.depths, subtitle=describe_run(run)))
     write("norm_maps", render_norm_maps(run, first, norms, step=shown))
     _write_window(write, report, run, first, shown)
-    _write_attention(write, report, run, first, shown, chosen)
+    _write_attention(write, report, run, first, shown, chosen, measure)
+    others = [name for name in run.layout.cameras if name != first.camera and _is_placed(run, name)]
+    if others:
+        report.notes.append(f"Drawn of {first.camera}. Of another camera: --camera {' or '.join(others)}.")
     return report
+
+
+def _is_placed(run: Run, camera: str) -> bool:
+    return any(span.source.grid is not None for span in run.layout.image_spans(camera))
 
 
 def _by_name(values: Mapping[str, float]) -> str:
@@ -218,7 +234,13 @@ def _write_window(write: Write, report: ImageEncodingReport, run: Run, encodings
 
 
 def _write_attention(
-    write: Write, report: ImageEncodingReport, run: Run, encodings: PatchEncodings, step: int, patch: tuple[int, int]
+    write: Write,
+    report: ImageEncodingReport,
+    run: Run,
+    encodings: PatchEncodings,
+    step: int,
+    patch: tuple[int, int],
+    measure: MeasureTravel | None,
 ) -> None:
     try:
         profile = depth_profile(run, camera=encodings.camera)
@@ -235,4 +257,10 @@ def _write_attention(
     except SelectionError as error:
         report.notes.append(f"No travel of a patch: {error}")
         return
-    write("travel", render_travel(run, parts, camera=encodings.camera, patch=patch, step=step, box=encodings.box))
+    measured = None if measure is None else measure(encodings.camera, patch)
+    write(
+        "travel",
+        render_travel(
+            run, parts, camera=encodings.camera, patch=patch, step=step, box=encodings.box, measured=measured
+        ),
+    )
