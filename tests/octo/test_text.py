@@ -15,7 +15,7 @@ from octoscope.octo.model import OctoModel
 from octoscope.octo.sources import find_text_encoder, find_tokenizer
 from octoscope.octo.text import TextProcessor, check_vocabulary, load_text_processor
 from octoscope.octo.tokenizers import LanguageTokenizer
-from small_policies import TEXT_ENCODER, small_batch, small_config, spec, tokenizer, write_policy
+from small_policies import TEXT_ENCODER, encoder, small_batch, small_config, spec, tokenizer, write_policy
 
 PROCESSING = "data.utils.text_processing"
 T5_KWARGS = {"max_length": 5, "padding": "max_length", "truncation": True, "return_tensors": "np"}
@@ -205,6 +205,25 @@ def test_encodings_given_to_a_policy_with_a_text_encoder_stand_in_for_it():
 def test_other_instructions_are_refused(wrong):
     with pytest.raises(ObservationError, match="must be floating encodings"):
         LanguageTokenizer().apply({}, {}, {"language_instruction": wrong})
+
+
+def test_a_table_of_encodings_serves_a_policy_that_names_no_text_processor(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(2, 6)).astype(np.float32)
+    film = encoder("PatchEncoder", patch_size=16, num_features=8, use_film=True)
+    camera = tokenizer(
+        "ImageTokenizer", obs_stack_keys=["image_primary"], task_film_keys=["language_instruction"], encoder=film
+    )
+    batch = small_batch(language_instruction=vectors[:1])
+    folder = write_policy(tmp_path / "policy", small_config(observation_tokenizers={"primary": camera}), batch)
+    with pytest.raises(ObservationError, match=r"as an encoding \(6,\): lay instruction_embeddings\.npz"):
+        OctoModel.load_pretrained(folder).create_tasks(texts=["put carrot"])
+    np.savez(folder / EMBEDDINGS_FILE, texts=["put carrot", "lift it"], embeddings=vectors)
+    model = OctoModel.load_pretrained(folder)
+    tasks = model.create_tasks(texts=["lift it"])
+    np.testing.assert_array_equal(tasks["language_instruction"], vectors[1:])
+    assert tasks["pad_mask_dict"]["language_instruction"].all()
+    with pytest.raises(ObservationError, match="a model that its config does not name"):
+        model.create_tasks(texts=["lift them"])
 
 
 def test_a_policy_on_encodings_acts_and_its_layout_has_one_word_token_without_pieces(tmp_path):

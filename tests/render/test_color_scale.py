@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from octoscope.render.blend import blend_table
-from octoscope.render.color_scale import UNIFORM_MAPS, ColorScale, color_table, has_data
+from octoscope.render.color_scale import DIVERGING_MAPS, UNIFORM_MAPS, ColorScale, color_table, has_data
 from octoscope.render.palette import HATCH_DARK
 
 
@@ -29,6 +29,19 @@ def test_lightness_rises_all_along_each_map(name: str):
 def test_more_is_never_visibly_darker_over_any_scene(name: str):
     levels = lightness(blend_table(name))
     assert (np.maximum.accumulate(levels, axis=0) - levels).max() < 1.0
+
+
+@pytest.mark.parametrize("name", DIVERGING_MAPS)
+def test_diverging_maps_are_palest_at_zero_and_darken_evenly_on_both_sides(name: str):
+    scale = ColorScale.around_zero([np.array([0.2, -3.0, np.nan])], cmap=name)
+    assert (scale.vmin, scale.vmax) == (-3.0, 3.0)
+    levels = lightness(color_table(name))
+    # The two middle colours hold 0 between them.
+    assert np.diff(levels[:128]).min() > -0.4
+    assert np.diff(levels[128:]).max() < 0.4
+    assert abs(levels[64] - levels[191]) < 10
+    with pytest.raises(ValueError, match="its middle at 0"):
+        ColorScale(vmax=1.0, cmap=name)
 
 
 @pytest.mark.parametrize("name", ["jet", "JET", "rainbow", "hsv"])

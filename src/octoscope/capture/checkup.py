@@ -28,6 +28,7 @@ from octoscope.octo.checkpoint import (
 )
 from octoscope.octo.config import apply_shims, read_json, shim_example_batch
 from octoscope.octo.config_changes import describe_changes, unread_entries
+from octoscope.octo.instruction_embeddings import InstructionEmbeddings
 from octoscope.octo.model import OctoModel
 from octoscope.octo.param_check import check_params
 from octoscope.octo.sources import checkpoint_directory, checkpoint_name
@@ -205,6 +206,8 @@ def _text(look: _Look, config: Mapping[str, Any], batch: Mapping[str, Any], dire
     spec = config.get("text_processor")
     look.facts["text processor"] = policy_facts.text_fact(spec)
     text = assemble_text_processor(config, directory)
+    if spec is None and isinstance(text, InstructionEmbeddings):
+        look.facts["text processor"] = f"none: encodings of {len(text.rows)} instructions lie beside the checkpoint"
     example = batch.get("task", {}).get("language_instruction")
     if text is None or not isinstance(example, Mapping):
         return text

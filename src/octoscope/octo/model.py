@@ -19,6 +19,7 @@ from octoscope.octo.attention import QueryRows
 from octoscope.octo.checkpoint import Checkpoint, open_checkpoint
 from octoscope.octo.checkpoint_writer import write_checkpoint
 from octoscope.octo.input_shapes import check_leading_axes, check_shapes, named_arrays
+from octoscope.octo.instruction_embeddings import EMBEDDINGS_FILE
 from octoscope.octo.load_params import load_params
 from octoscope.octo.module import OctoModule
 from octoscope.octo.sources import checkpoint_directory, checkpoint_name, text_files_beside
@@ -169,11 +170,21 @@ class OctoModel:
             present = {key: np.zeros(batch, bool) for key in tasks}
         if self.text_processor is None:
             if texts is not None:
-                raise ObservationError("This policy takes no words (its config has no text processor): give `goals`.")
+                raise ObservationError(self._no_words())
         else:
             tasks["language_instruction"] = self.text_processor.encode(texts if texts is not None else [""] * batch)
             present["language_instruction"] = np.full(batch, texts is not None)
         return {**tasks, "pad_mask_dict": present}
+
+    def _no_words(self) -> str:
+        told = "This policy takes no words (its config has no text processor): give `goals`."
+        if not hasattr(self.example_batch["task"].get("language_instruction"), "shape"):
+            return told
+        size = self.example_batch["task"]["language_instruction"].shape[1:]
+        return (
+            f"{told} It reads the instruction as an encoding {size}: lay {EMBEDDINGS_FILE} with `texts` and `embeddings` beside the "
+            "checkpoint, and it takes the words that stand there."
+        )
 
     def _example_goals(self) -> dict[str, np.ndarray]:
         task = self.example_batch["task"]

@@ -5,6 +5,7 @@
 | HFTokenizer | word pieces, from the tokenizer's `tokenizer.json` |
 | CLIPTextProcessor | word pieces with position ids, from CLIP's `tokenizer.json` |
 | HFTokenizer with `encode_with_model`, MuseEmbedding | encodings computed elsewhere, from `instruction_embeddings.npz` |
+| none | the same where that file lies beside the checkpoint; else nothing: the policy takes no words |
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,6 +76,9 @@ def load_text_processor(
 ) -> TextProcessor | None:
     """Returns the text processor that a config names, or None when the policy takes no words.
 
+    A config that names none may still be of a policy whose task is an encoding, as FiLM takes it: a table of encodings that someone laid
+    beside the checkpoint says so, and gives them.
+
     Args:
       spec: The "text_processor" entry of config.json.
       find_tokenizer: Gives the path of tokenizer.json for a tokenizer's name ("t5-base").
@@ -85,7 +89,8 @@ def load_text_processor(
       CheckpointError: If its vocabulary cannot be found or read.
     """
     if spec is None:
-        return None
+        encoder = "a model that its config does not name"
+        return read_instruction_embeddings(embeddings_file, encoder=encoder) if embeddings_file.is_file() else None
     path = spec_path(spec, _ARGUMENTS, kind="text processor")
     required = ("tokenizer_name",) if path == _HF_TOKENIZER else ()
     arguments = spec_arguments(spec, _ARGUMENTS[path], required=required)

@@ -3,46 +3,55 @@
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image
 
 from octoscope.array_typing import Float, UInt8
 from octoscope.encodings.film import FilmEffect, FilmPair
 from octoscope.pictures.attention_sheet import describe_run
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.heat_panel import render_heat_panel
+from octoscope.render.lettering import draw_text, line_height
 from octoscope.render.map_tile import render_map_tile
+from octoscope.render.palette import PAPER
 from octoscope.render.panel_page import render_panel_page
+from octoscope.render.photo import resize_photo
 from octoscope.runs.run import Run
 
-_NAMED, _DRAWN, _COLUMNS = 18, 9, 3
+_NAMED, _DRAWN, _COLUMNS, _FRAME, _LABEL = 10, 9, 3, 132, 12
 _CAUTION = "What FiLM changes need not reach the action: removing it is the test."
+_COLORS = (
+    "Blue is below 0, brown above, pale is 0; what has no sign goes from dark to bright. "
+    "Frames: the current one of each camera of this encoder, as recorded."
+)
 
 
 def render_film(run: Run, effect: FilmEffect) -> UInt8[np.ndarray, "height width 3"]:
     """Draws what one FiLM layer does at one step.
 
-    The grid: scale, shift and movement of the channels that are moved most, strongest first; the feature map of a channel becomes
-    before * (1 + scale) + shift, and movement is the root mean square of that change over the map. Below, for the nine strongest, the
-    map before and after, on one scale for the two, and the change.
+    The grids: scale and shift of the ten channels that are moved most, strongest first, in colours centred on 0; and their movement. The
+    feature map of a channel becomes before * (1 + scale) + shift, and movement is the root mean square of that change over the map. Beside
+    them the frame; below, for the nine strongest, the map before and after, on one scale for the two, and the change, centred on 0.
 
     Args:
       run: Where it is from, for the title.
       effect: From `film_effect`.
     """
     strongest = effect.strongest[:_NAMED].tolist()
-    numbers = np.stack([effect.scale, effect.shift, effect.moved])[:, strongest]
-    tiles: list[np.ndarray] = []
+    signed, sizes = np.stack([effect.scale, effect.shift])[:, strongest], effect.moved[None, strongest]
+    tiles: list[np.ndarray] = [_frames(run, effect.layer, effect.step)]
     for channel in effect.strongest[:_DRAWN]:
         before, after = effect.before[..., channel], effect.after[..., channel]
         tiles.append(_three_maps(before, after, (f"channel {channel}: before", "after", "change")))
     return render_panel_page(
-        [*_head(numbers, ("scale", "shift", "movement"), strongest), *tiles],
+        [*_head(signed, ("scale", "shift"), sizes, "movement", strongest), *tiles],
         title=f"FiLM {effect.layer}: what the instruction does to the image encoder, step {effect.step}",
         subtitle=[
             *describe_run(run),
             f"all changes together: {effect.moved_part:.0%} of the size of the feature maps (root mean squares); "
             f"{len(effect.scale)} channels, the strongest first",
         ],
-        footnote=f"A channel becomes before * (1 + scale) + shift. Before and after on one scale, changes each on their own. {_CAUTION}",
+        footnote=f"A channel becomes before * (1 + scale) + shift. Before and after on one scale, changes each on their own. "
+        f"{_COLORS} {_CAUTION}",
         columns=_COLUMNS,
     )
 
@@ -52,8 +61,9 @@ def render_film_pair(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draws what one FiLM layer does differently under two instructions, for the channels that differ most.
 
-    The grid: how much scale and shift change from the first instruction to the second, and the root mean square of the difference between
-    the two maps. Below, for the nine strongest, the map under each on one scale, and the difference.
+    The grids: how much scale and shift change from the first instruction to the second, in colours centred on 0, and the root mean square
+    of the difference between the two maps. Beside them the frame; below, for the nine strongest, the map under each on one scale, and the
+    difference.
 
     Args:
       first: The run of one instruction.
@@ -63,16 +73,16 @@ def render_film_pair(
     """
     names = names or [_told(run) for run in (first, second)]
     strongest = pair.strongest[:_NAMED].tolist()
-    numbers = np.stack([pair.scale_change, pair.shift_change, pair.moved])[:, strongest]
-    tiles: list[np.ndarray] = []
+    signed, sizes = np.stack([pair.scale_change, pair.shift_change])[:, strongest], pair.moved[None, strongest]
+    tiles: list[np.ndarray] = [_frames(first, pair.first.layer, pair.first.step)]
     for channel in pair.strongest[:_DRAWN]:
         a, b = pair.first.after[..., channel], pair.second.after[..., channel]
         tiles.append(_three_maps(a, b, (f"channel {channel}: first", "second", "difference")))
     return render_panel_page(
-        [*_head(numbers, ("scale change", "shift change", "difference"), strongest), *tiles],
+        [*_head(signed, ("scale change", "shift change"), sizes, "difference", strongest), *tiles],
         title=f"FiLM {pair.first.layer} under two instructions, step {pair.first.step}",
         subtitle=[*describe_run(first), f"first: {names[0]}; second: {names[1]}"],
-        footnote=f"Maps after FiLM; first and second on one scale, differences each on their own. {_CAUTION}",
+        footnote=f"Maps after FiLM; first and second on one scale, differences each on their own. {_COLORS} {_CAUTION}",
         columns=_COLUMNS,
     )
 
@@ -82,26 +92,46 @@ def _told(run: Run) -> str:
 
 
 def _head(
-    numbers: Float[np.ndarray, "kind channel"], kinds: Sequence[str], channels: Sequence[int]
+    signed: Float[np.ndarray, "kind channel"],
+    kinds: Sequence[str],
+    sizes: Float[np.ndarray, "1 channel"],
+    size_name: str,
+    channels: Sequence[int],
 ) -> list[UInt8[np.ndarray, "height width 3"]]:
-    """Returns the grid of numbers, cut into panels that fill one row of the page."""
-    share = -(-len(channels) // _COLUMNS)
-    parts = [range(start, min(start + share, len(channels))) for start in range(0, len(channels), share)]
-    scale = _around([numbers])
-    panels: list[np.ndarray] = []
-    for part in parts:
-        panels.append(
-            render_heat_panel(
-                numbers[:, part],
-                title="strongest channels" if part.start == 0 else "further ones",
-                row_labels=list(kinds),
-                column_labels=[str(channels[place]) for place in part],
-                row_name="",
-                column_name="",
-                scale=scale,
-            )
+    """Returns the two grids at the top of the page: what has a sign, and how much it comes to."""
+    columns = [str(channel) for channel in channels]
+    return [
+        render_heat_panel(
+            values,
+            title=title,
+            row_labels=list(rows),
+            column_labels=columns,
+            row_name="",
+            column_name="",
+            scale=scale,
         )
-    return panels + [np.full((1, 1, 3), 255, np.uint8)] * (_COLUMNS - len(panels))
+        for values, title, rows, scale in (
+            (signed, "strongest channels", kinds, ColorScale.around_zero([signed])),
+            (sizes, "root mean square", [size_name], ColorScale.spanning([sizes], cmap="viridis")),
+        )
+    ]
+
+
+def _frames(run: Run, layer: str, step: int) -> UInt8[np.ndarray, "height width 3"]:
+    """Returns the current frame of every camera that the layer's encoder sees, side by side."""
+    group = f"obs_{layer.rpartition('.')[0]}"
+    span = next(span for span in reversed(run.layout.spans) if span.group == group)
+    time = int(run.frame_index(step=step)[-1])
+    held = [camera for camera in span.source.cameras if camera not in run.layout.unrecorded]
+    tiles = []
+    for camera in held:
+        photo = resize_photo(run.frame(camera, time=time), _FRAME)
+        line = line_height(_LABEL)
+        canvas = Image.new("RGB", (max(photo.shape[1], _FRAME) + 10, _FRAME + line), PAPER)
+        draw_text(canvas, (0, 0), f"{camera}, step {step}", size=_LABEL)
+        canvas.paste(Image.fromarray(photo), (0, line))
+        tiles.append(np.asarray(canvas))
+    return np.concatenate(tiles, axis=1) if tiles else np.full((1, 1, 3), 255, np.uint8)
 
 
 def _three_maps(
@@ -112,7 +142,7 @@ def _three_maps(
     tiles = [
         render_map_tile(first, title=titles[0], scale=scale),
         render_map_tile(second, title=titles[1], scale=scale),
-        render_map_tile(difference, title=titles[2], scale=_around([difference])),
+        render_map_tile(difference, title=titles[2], scale=ColorScale.around_zero([difference])),
     ]
     gap = np.full((tiles[0].shape[0], 10, 3), 255, np.uint8)
     return np.concatenate([tiles[0], gap, tiles[1], gap, tiles[2]], axis=1)

@@ -14,6 +14,8 @@ from octoscope.render.palette import HATCH_DARK, rgb_array
 
 # Lightness rises steadily from dark to bright in each of these, so more always looks like more.
 UNIFORM_MAPS = ("magma", "inferno", "plasma", "viridis", "cividis", "rocket", "mako", "batlow")
+# For signed values, pale at 0 and darker evenly on both sides.
+DIVERGING_MAPS = ("vik", "broc")
 _UNEVEN_MAPS = ("jet", "rainbow", "hsv", "gist_rainbow", "nipy_spectral", "turbo", "gist_ncar")
 LEVELS = 256
 
@@ -38,7 +40,7 @@ class ColorScale:
     in a mark "<". Neither happens with a scale made by `ColorScale.spanning`.
 
     Raises:
-      ValueError: If the range is empty or not finite, or the map is not perceptually uniform.
+      ValueError: If the range is empty or not finite, the map is not perceptually uniform, or a diverging one is not centred on 0.
 
     >>> ColorScale(vmax=0.2).colors(np.array([0.0, 0.2, 0.3])).tolist()
     [[0, 0, 4], [252, 253, 191], [252, 253, 191]]
@@ -48,7 +50,7 @@ class ColorScale:
     vmin: float = 0.0
     # The value of the brightest colour.
     vmax: float
-    # One of UNIFORM_MAPS.
+    # One of UNIFORM_MAPS; of signed values one of DIVERGING_MAPS, with `vmin` at minus `vmax`.
     cmap: str = "magma"
 
     def __post_init__(self) -> None:
@@ -56,6 +58,26 @@ class ColorScale:
         if not (np.isfinite(self.vmin) and np.isfinite(self.vmax) and self.vmin < self.vmax):
             raise ValueError(f"`vmin` must be finite and below `vmax`, got vmin={self.vmin}, vmax={self.vmax}.")
         _check_map(self.cmap)
+        if self.cmap in DIVERGING_MAPS and self.vmin != -self.vmax:
+            raise ValueError(
+                f"The diverging map '{self.cmap}' has its middle at 0: `vmin` must be {-self.vmax}, got {self.vmin}. Take "
+                "`ColorScale.around_zero`."
+            )
+
+    @classmethod
+    def around_zero(cls, values: Iterable[Float[np.ndarray, "..."]], *, cmap: str = "vik") -> "ColorScale":
+        """Returns the scale of signed values whose middle is 0 and whose ends hold the largest size in all arrays.
+
+        Args:
+          values: Every array that will be drawn with this scale; NaN and infinite entries are skipped. Where all are 0, it ends at 1.
+          cmap: One of DIVERGING_MAPS.
+
+        >>> ColorScale.around_zero([np.array([0.1, -0.4])])
+        ColorScale(vmin=-0.4, vmax=0.4, cmap='vik')
+        """
+        sizes = [float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in values]
+        top = max(sizes, default=0.0) or 1.0
+        return cls(vmin=-top, vmax=top, cmap=cmap)
 
     @classmethod
     def spanning(cls, values: Iterable[Float[np.ndarray, "..."]], *, cmap: str = "magma") -> "ColorScale":
@@ -121,9 +143,9 @@ def has_data(values: Float[np.ndarray, "*axes"]) -> Bool[np.ndarray, "*axes"]:
 
 
 def _check_map(name: Any) -> None:
-    if name in UNIFORM_MAPS:
+    if name in (*UNIFORM_MAPS, *DIVERGING_MAPS):
         return
-    known = ", ".join(UNIFORM_MAPS)
+    known = ", ".join((*UNIFORM_MAPS, *DIVERGING_MAPS))
     if str(name).lower() in _UNEVEN_MAPS:
         raise ValueError(
             f"`cmap` must be perceptually uniform, got '{name}': its lightness goes up and down, so it draws edges where "
