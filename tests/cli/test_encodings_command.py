@@ -7,6 +7,7 @@ import pytest
 
 import octoscope as osc
 from octoscope.cli.main import main
+from octoscope.demo.film_policy import write_film_policy
 
 
 def run(*arguments):
@@ -41,7 +42,13 @@ def test_a_checkpoint_and_another_instruction(tmp_path, capsys):
     assert "words/instructions.png" in named
     assert len(named) == 7
     assert all((folder / name).is_file() for name in named)
-    assert sorted(path.name for path in folder.iterdir()) == ["findings.md", "run_0.zarr", "run_beside.zarr", "words"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "findings.md",
+        "run_0.zarr",
+        "run_beside.zarr",
+        "run_other_noise.zarr",
+        "words",
+    ]
     printed = capsys.readouterr().out
     for part in (
         "Words on their way:",
@@ -93,6 +100,27 @@ def test_a_fault_in_one_part_keeps_the_others(tmp_path, capsys, monkeypatch):
     text = (tmp_path / "encodings" / "findings.md").read_text()
     assert "Not shown, for a fault of octoscope: ZeroDivisionError: of ours" in text
     assert (tmp_path / "encodings" / "words" / "words.csv").is_file()
+
+
+def test_film_is_shown_of_a_policy_that_has_it(tmp_path, capsys):
+    write_film_policy(tmp_path / "film")
+    asked = ("--steps", "0", "--parts", "film", "words", "--beside", "pick up the red cube", "--lean")
+    run("encodings", tmp_path / "film", "drawn", *asked, "-o", tmp_path)
+    printed = capsys.readouterr().out
+    assert "FiLM conditions the image encoders at primary.0, wrist.0." in printed
+    assert "Not shown: No token of this run is a word" in printed
+    names = {path.name for path in (tmp_path / "encodings" / "film").iterdir()}
+    assert names == {f"film_{name}.0{end}.png" for name in ("primary", "wrist") for end in ("", "_instructions")}
+    # Another instruction is another encoding, and so another scale.
+    scales = [
+        osc.Run.open(tmp_path / "encodings" / name).encoding("film.primary.0.scale")
+        for name in ("run_0.zarr", "run_beside.zarr")
+    ]
+    assert np.abs(scales[0] - scales[1]).max() > 0.1
+    err = fails(
+        capsys, "encodings", tmp_path / "film", "drawn", "--task", "pick up the red cub", "-o", tmp_path / "other"
+    )
+    assert "Did you mean 'pick up the red cube'?" in err
 
 
 def test_a_covered_patch_is_measured_beside_rollout(tmp_path, monkeypatch):

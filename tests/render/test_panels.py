@@ -173,3 +173,24 @@ def test_an_axis_of_no_length_is_drawn():
     assert panel.shape == (190, 330, 3)
     series = DepthSeries(np.zeros(2))
     assert render_depth_panel([series], depths=["input", "block 0"], title="", top=0.0).ndim == 3
+
+
+def test_column_labels_that_have_no_room_are_written_upwards():
+    labels = {"title": "", "scale": ColorScale(vmax=1.0), "row_labels": ["a"], "row_name": "", "column_name": ""}
+    short = render_heat_panel(np.zeros((1, 2)), column_labels=["a", "b"], **labels)
+    long = render_heat_panel(np.zeros((1, 2)), column_labels=["tangerine", "tangerines"], **labels)
+    assert long.shape[1] == short.shape[1]
+    # Above the cells is room for the whole word.
+    assert long.shape[0] - short.shape[0] > 30
+
+
+def test_small_cells_without_numbers_and_bar_have_their_colours():
+    values = np.arange(12.0).reshape(3, 4) / 11
+    scale = ColorScale(vmax=1.0, cmap="viridis")
+    labels = {"title": "", "scale": scale, "row_labels": ["a", "b", "c"], "column_labels": "abcd", "row_name": ""}
+    panel = render_heat_panel(values, column_name="", numbers=False, cell_size=(14, 10), bar=False, **labels)
+    barred = render_heat_panel(values, column_name="", numbers=False, cell_size=(14, 10), **labels)
+    assert barred.shape[0] > panel.shape[0] + 10
+    for row, column in np.ndindex(3, 4):
+        found = (panel == scale.colors(values)[row, column]).all(axis=-1)
+        assert found.sum() == 13 * 9

@@ -69,6 +69,8 @@ class Encodings:
     task: str | None = None
     # With a checkpoint, another instruction to compare; with a run, another run of the same episode.
     beside: str | None = None
+    # With a run and --beside: the first run's episode under another --seed, which says what noise alone does to actions.
+    other_noise: Path | None = None
     # From which cosine on two words count as merged.
     threshold: float = 0.9
     # Of 'words', 'film', 'image', 'stem'; all by default.
@@ -154,6 +156,7 @@ class Encodings:
         return EncodingMaterial(
             runs,
             None if self.beside is None else Run.open(self.beside),
+            None if self.other_noise is None else Run.open(self.other_noise),
             self._step(runs[0].steps),
             self.threshold,
             camera=self.camera,
@@ -177,12 +180,21 @@ class Encodings:
             self._run(model, episode, folder / f"run_{index}.zarr", self.task if place == 0 else None, whole=place == 0)
             for place, (index, episode) in enumerate(zip(chosen, episodes, strict=True))
         ]
-        beside = None
+        beside = other_noise = None
         if self.beside is not None:
             beside = self._run(model, episodes[0], folder / "run_beside.zarr", self.beside, whole=False)
+            other_noise = attend(
+                model,
+                episodes[0],
+                folder / "run_other_noise.zarr",
+                steps=self._steps(episodes[0]),
+                instruction=self.task,
+                seed=(self.seed + 1) % 2**32,
+            )
         return EncodingMaterial(
             runs,
             beside,
+            other_noise,
             step,
             self.threshold,
             model,

@@ -24,6 +24,8 @@ class EncodingMaterial:
     runs: Sequence[Run]
     # The first run's episode under another instruction.
     beside: Run | None
+    # The first run again under another seed, for the noise floor of actions.
+    other_noise: Run | None
     # Of the first episode, that is drawn.
     step: int
     threshold: float
@@ -103,7 +105,9 @@ def _write_words(material: EncodingMaterial, folder: Path) -> Findings:
 
 def _write_pair(material: EncodingMaterial, folder: Path) -> Findings:
     assert material.beside is not None, "this part is left out without another instruction"
-    return write_pair_results(material.runs[0], material.beside, folder, step=material.step)
+    return write_pair_results(
+        material.runs[0], material.beside, folder, step=material.step, other_noise=material.other_noise
+    )
 
 
 def _write_film(material: EncodingMaterial, folder: Path) -> Findings:

@@ -103,14 +103,17 @@ def pair_sentences(pairs: Sequence[WordPairs], groups: Sequence[GroupDifference]
                     )
     for group in groups:
         by_layer = ", ".join(
-            f"{stage} {value:.2f}" for stage, value in zip(group.stages, group.distance.mean(axis=0), strict=True)
+            f"{_depth(stage)}: {value:.2f}"
+            for stage, value in zip(group.stages, group.distance.mean(axis=0), strict=True)
         )
         stepwise = group.from_step_to_step[-1]
         beside = "" if np.isnan(stepwise) else f"; one step of time makes {stepwise:.2f} after the last"
-        found.append(
-            f"{group.group} under the two instructions, relative difference after each layer: {by_layer}{beside}."
-        )
+        found.append(f"{group.group} under the two instructions, relative difference by depth: {by_layer}{beside}.")
     return found
+
+
+def _depth(stage: str) -> str:
+    return f"layer {stage}" if stage.isdigit() else stage
 
 
 def _pairs(measures: WordMeasures, place: int) -> float:

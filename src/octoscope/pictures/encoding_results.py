@@ -25,6 +25,8 @@ from octoscope.runs.run import Run
 # What words and FiLM are read from; a policy without FiLM has none of its points.
 POINTS = (*WORD_POINTS, "blocks.input", *FILM_POINTS)
 
+_ALL, _POLICY = ("T5", "policy"), ("policy",)
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -60,19 +62,25 @@ def write_word_results(run: Run, folder: Path, *, step: int | None = None, thres
     sentences: list[str] = []
     pictures: list[str] = []
     for short, words in copies:
-        sentences += word_sentences(words, threshold=threshold, skip=() if words is copies[0][1] else ("T5",))
+        repeated = words is not copies[0][1]
+        sentences += word_sentences(words, threshold=threshold, skip=("T5",) if repeated else ())
+        if repeated and "policy" not in words.spaces:
+            # All copies come from the same T5.
+            continue
         for name, render in (
             ("stages", render_word_stages),
             ("likeness", render_word_likeness),
             ("paths", render_word_paths),
         ):
             pictures.append(f"words_{short}_{name}.png")
-            write_png(folder / pictures[-1], render(run, words))
+            write_png(folder / pictures[-1], render(run, words, spaces=_POLICY if repeated else _ALL))
     word_table([words for _, words in copies]).write(folder, "words")
     return Findings("Words on their way", tuple(sentences), tuple(pictures))
 
 
-def write_pair_results(first: Run, second: Run, folder: Path, *, step: int | None = None) -> Findings:
+def write_pair_results(
+    first: Run, second: Run, folder: Path, *, step: int | None = None, other_noise: Run | None = None
+) -> Findings:
     """Writes the picture of two instructions side by side, and returns what it says.
 
     Args:
@@ -80,16 +88,24 @@ def write_pair_results(first: Run, second: Run, folder: Path, *, step: int | Non
       second: The same episode and steps under another instruction, and with the same points.
       folder: An existing one.
       step: Whose repeated words are compared; the runs' first by default.
+      other_noise: The first run's episode, steps and instruction under another seed: what noise alone does to the action.
 
     Raises:
-      SelectionError: If the two are not of one policy, or hold other steps.
+      SelectionError: If the runs are not of one policy, or hold other steps.
     """
-    _check_pair(first, second)
+    _check_alike(first, second, ("policy_sha256", "episode", "seed", "steps"))
+    if other_noise is not None:
+        _check_alike(first, other_noise, ("policy_sha256", "episode", "instruction", "steps"))
+        if other_noise.manifest["seed"] == first.manifest["seed"]:
+            raise SelectionError(f"The run of other noise must have another seed than {first.manifest['seed']}.")
     others = dict(_copies(second, step))
     pairs = [compare_words(words, others[short]) for short, words in _copies(first, step) if short in others]
     groups = group_differences(first, second)
-    write_png(folder / "instructions.png", render_instruction_pair(first, second, pairs, groups))
-    told = f'"{first.manifest["instruction"]}" beside "{second.manifest["instruction"]}": {action_line(first, second)}.'
+    write_png(
+        folder / "instructions.png", render_instruction_pair(first, second, pairs, groups, other_noise=other_noise)
+    )
+    beside = f'"{first.manifest["instruction"]}" beside "{second.manifest["instruction"]}"'
+    told = f"{beside}: {action_line(first, second, other_noise=other_noise)}."
     return Findings("Two instructions side by side", (told, *pair_sentences(pairs, groups)), ("instructions.png",))
 
 
@@ -155,10 +171,10 @@ def _copies(run: Run, step: int | None) -> list[tuple[str, WordStages]]:
     return found
 
 
-def _check_pair(first: Run, second: Run) -> None:
-    for name in ("policy_sha256", "episode", "seed", "steps"):
+def _check_alike(first: Run, second: Run, names: Sequence[str]) -> None:
+    for name in names:
         if first.manifest[name] != second.manifest[name]:
             raise SelectionError(
-                f"Two instructions are compared on the same pictures and noise, but `{name}` is {first.manifest[name]} in one run and "
+                f"Runs are compared on the same pictures, but `{name}` is {first.manifest[name]} in one run and "
                 f"{second.manifest[name]} in the other."
             )

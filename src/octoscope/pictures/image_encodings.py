@@ -49,7 +49,7 @@ class ImageEncodingReport:
     files: list[Path] = field(default_factory=list)
     # What is opened in a browser.
     pages: list[Path] = field(default_factory=list)
-    # By what was measured, its numbers by depth: "input 0.58, block 0 0.84".
+    # By what was measured, its numbers by depth: "input: 0.58, block 0: 0.84".
     figures: dict[str, str] = field(default_factory=dict)
     # What could not be drawn, and what to do about it.
     notes: list[str] = field(default_factory=list)
@@ -117,12 +117,16 @@ def write_image_encodings(
     return report
 
 
+def _episodes(runs: Sequence[Run]) -> str:
+    return f"{len(runs)} episode{'s' * (len(runs) > 1)}"
+
+
 def _is_placed(run: Run, camera: str) -> bool:
     return any(span.source.grid is not None for span in run.layout.image_spans(camera))
 
 
 def _by_name(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in values.items())
+    return ", ".join(f"{name}: {value:.3g}" for name, value in values.items())
 
 
 def _check_alike(runs: Sequence[Run], encodings: Sequence[PatchEncodings]) -> None:
@@ -164,7 +168,7 @@ def _write_layers(
     similarity = layer_similarity(layers, debiased=True)
     pairs = {f"{first.depths[at]} to {first.depths[at + 1]}": similarity[at, at + 1] for at in range(len(layers) - 1)}
     report.figures["likeness of depths (debiased linear CKA)"] = _by_name(pairs)
-    subtitle = [*describe_run(runs[0])[:1], f"patches of {first.camera} in the current frames of {len(runs)} episodes"]
+    subtitle = [*describe_run(runs[0])[:1], f"patches of {first.camera} in the current frames of {_episodes(runs)}"]
     table = {f"patches of {first.camera}, debiased": similarity}
     write(
         "layer_similarity",
@@ -207,7 +211,7 @@ def _write_probes(
         told = {"the place alone" if name == POSITION else name: score.accuracy for name, score in found.items()}
         guessing = next(iter(found.values())).chance
         report.figures[f'read off patches: "{QUESTIONS.get(label, label)}"'] = _by_name({**told, "guessing": guessing})
-    subtitle = [*describe_run(runs[0])[:1], f"patches of {first.camera} in the current frames of {len(runs)} episodes"]
+    subtitle = [*describe_run(runs[0])[:1], f"patches of {first.camera} in the current frames of {_episodes(runs)}"]
     write(
         "probes",
         render_probes(scores, depths=first.depths, baselines=(POSITION,), questions=QUESTIONS, subtitle=subtitle),
@@ -249,7 +253,7 @@ def _write_attention(
         return
     for statistic in profile.statistics:
         by_layer = zip((f"layer {layer}" for layer in profile.layers), statistic.values.mean(axis=1), strict=True)
-        told = _by_name(dict(by_layer)) + ("" if statistic.even is None else f", even attention {statistic.even:.3g}")
+        told = _by_name(dict(by_layer)) + ("" if statistic.even is None else f", even attention: {statistic.even:.3g}")
         report.figures[f"rows of patches, mean over heads: {statistic.title}"] = told
     write("attention_by_depth", render_depth_profile(run, profile))
     try:

@@ -6,11 +6,12 @@ import numpy as np
 
 from octoscope.array_typing import UInt8
 from octoscope.encodings.instruction_pair import GroupDifference, WordPairs
+from octoscope.interventions.effects import action_change
 from octoscope.pictures.attention_sheet import describe_run
 from octoscope.pictures.word_encoding_pictures import short_stage
 from octoscope.render.color_scale import ColorScale
+from octoscope.render.depth_panel import DepthSeries, render_depth_panel
 from octoscope.render.heat_panel import render_heat_panel
-from octoscope.render.line_panel import Curve, render_line_panel
 from octoscope.render.palette import QUIET_INK
 from octoscope.render.panel_page import render_panel_page
 from octoscope.render.path_panel import PATH_COLORS
@@ -23,37 +24,47 @@ _MOST_ACROSS = 5
 
 
 def render_instruction_pair(
-    first: Run, second: Run, pairs: Sequence[WordPairs], groups: Sequence[GroupDifference]
+    first: Run,
+    second: Run,
+    pairs: Sequence[WordPairs],
+    groups: Sequence[GroupDifference],
+    *,
+    other_noise: Run | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draws how far two instructions are apart: their words at each stage, then every token group after each layer.
 
-    Grids: the distance between two words that stand for each other, over the mean distance between two different words of one instruction
-    at that stage; 1 is as far apart as different words are, 0 is the same vector. Curves: the length of the difference over the mean length
-    of the two, mean over the group's tokens and over steps; grey and dashed is what one step of time does to the same tokens.
+    Grids, all on one scale: the distance between two words that stand for each other, over the mean distance between two different words of
+    one instruction at that stage; 1 is as far apart as different words are, 0 is the same vector. Curves: the length of the difference over
+    the mean length of the two, mean over the group's tokens and over steps; grey and dashed is what one step of time does to them.
 
     Args:
       first: The run of one instruction.
       second: That of the other.
       pairs: From `compare_words`, one for each copy of the instruction that is looked at.
       groups: From `group_differences`.
+      other_noise: The first instruction again under another seed, for the noise floor of the action.
     """
-    grids = [grid for index, pair in enumerate(pairs) for grid in _grids(pair, _WAYS if index == 0 else _WAYS[1:])]
+    highest = max([float(np.nanmax(pair.distance, initial=0.0)) for pair in pairs] or [0.0])
+    scale = ColorScale(vmax=max(highest, 1e-6), cmap="viridis")
+    grids = [
+        grid for index, pair in enumerate(pairs) for grid in _grids(pair, _WAYS if index == 0 else _WAYS[1:], scale)
+    ]
     across = max(len(grids), min(len(groups), _MOST_ACROSS))
     # Curves begin a row of their own.
     grids += [np.full((1, 1, 3), 255, np.uint8)] * (-len(grids) % across)
     top = max(_top(group) for group in groups) if groups else 1.0
     curves = [
-        render_line_panel(
+        render_depth_panel(
             [
-                Curve(group.from_step_to_step, "step to step", QUIET_INK, width=1.25, dashed=True),
-                Curve(group.distance.mean(axis=0), "instruction", PATH_COLORS[1], width=2.0),
+                DepthSeries(group.from_step_to_step, "step to step", QUIET_INK, dashed=True, dotted=False),
+                DepthSeries(group.distance.mean(axis=0), "instruction", PATH_COLORS[1]),
             ],
-            steps=range(-1, len(group.stages) - 1),
+            depths=[depth_name(stage) for stage in group.stages],
             title=group.group,
             top=top,
-            x_label="layer",
-            label_width=76,
-            width=300,
+            label_width=84,
+            width=320,
+            height=200,
         )
         for group in groups
     ]
@@ -66,26 +77,47 @@ def render_instruction_pair(
             *describe_run(first),
             f'beside: "{second.manifest["instruction"]}"',
             f"{apart}mean over {len(first.steps)} steps" if curves else apart,
-            action_line(first, second),
+            action_line(first, second, other_noise=other_noise),
         ],
-        footnote="Grids: distance between the two words over the mean distance between two different words of one instruction at that "
-        "stage: 1 is as far apart as different words are. Curves, on one scale: length of the difference over the mean length of the two, "
-        "after each layer; -1 is before the first. Dashed: what one step of time does to the same tokens. A difference in an encoding "
-        "need not be used: the change of the action is above.",
+        footnote="Grids, on one scale: distance between the two words over the mean distance between two different words of one "
+        "instruction at that stage: 1 is as far apart as different words are. Curves, on one scale: length of the difference over "
+        "the mean length of the two, before the first layer (input) and after each. Dashed: what one step of time does to the same "
+        "tokens. A difference in an encoding need not be used: the change of actions is above.",
         columns=across,
     )
 
 
-def action_line(first: Run, second: Run) -> str:
-    """Returns the sentence on how far the actions of two runs are apart: the intervention beside the encodings."""
-    a, b = (np.asarray(dict(stored_arrays(run.group))["actions"], np.float64) for run in (first, second))
-    apart = np.linalg.norm((a - b)[:, 0], axis=-1)
-    stepwise = np.linalg.norm(np.diff(a[:, 0], axis=0), axis=-1)
-    beside = (
-        f"; from one step to the next, noise included, it changes by {stepwise.mean():.2f}" if len(stepwise) else ""
+def action_line(first: Run, second: Run, *, other_noise: Run | None = None) -> str:
+    """Returns the sentence on how far the actions of two runs are apart: the intervention beside the encodings.
+
+    Args:
+      first: The run of one instruction.
+      second: That of the other, under the same noise.
+      other_noise: The first instruction again under another seed: what noise alone does, the floor.
+    """
+    told = (
+        f"the other words, with the same noise, change actions by {_change(first, second):.2f} (root mean square over the chunk and its "
+        "dimensions, normalised; mean over steps)"
     )
-    changed = f"the other words, with the same noise, change the next normalised action by {apart.mean():.2f}"
-    return f"{changed} (length, mean over steps){beside}"
+    if other_noise is None:
+        return f"{told}; what other noise does is not known here: give a run of another --seed as --other-noise"
+    return f"{told}; other noise with the same words, one draw a step, by {_change(first, other_noise):.2f}"
+
+
+def _change(first: Run, second: Run) -> float:
+    """Returns `action_change` between the chunks of two runs, mean over steps; dimensions that are never carried out do not count."""
+    known = dict(stored_arrays(first.group))
+    a, b = (np.asarray(dict(stored_arrays(run.group))["actions"], np.float64) for run in (first, second))
+    moves = np.ones(a.shape[-1], bool)
+    if "actions_robot" in known:
+        robot = np.asarray(known["actions_robot"], np.float64)
+        moves = np.arange(a.shape[-1]) < robot.shape[-1]
+        # A dimension that the dataset never moves comes out as its mean, whatever the policy says.
+        still = np.ptp(robot, axis=(0, 1)) == 0
+        if not still.all():
+            moves[: robot.shape[-1]] &= ~still
+    sizes = [action_change(before[:, moves], after[:, moves]) for before, after in zip(a, b, strict=True)]
+    return float(np.mean(sizes))
 
 
 def _top(group: GroupDifference) -> float:
@@ -93,8 +125,16 @@ def _top(group: GroupDifference) -> float:
     return max(float(group.distance.mean(axis=0).max()), float(known.max(initial=0.0)), 1e-6)
 
 
-def _grids(pair: WordPairs, spaces: Sequence[str]) -> list[UInt8[np.ndarray, "height width 3"]]:
-    top = max(float(np.nanmax(pair.distance)), 1e-6)
+def depth_name(stage: str) -> str:
+    """Returns how a stage of the stream is written everywhere: "input", "layer 0".
+
+    >>> depth_name("input"), depth_name("0")
+    ('input', 'layer 0')
+    """
+    return f"layer {stage}" if stage.isdigit() else stage
+
+
+def _grids(pair: WordPairs, spaces: Sequence[str], scale: ColorScale) -> list[UInt8[np.ndarray, "height width 3"]]:
     panels = []
     for space in (space for space in dict.fromkeys(pair.spaces) if space in spaces):
         places = [place for place, other in enumerate(pair.spaces) if other == space]
@@ -106,7 +146,7 @@ def _grids(pair: WordPairs, spaces: Sequence[str]) -> list[UInt8[np.ndarray, "he
                 column_labels=[short_stage(pair.stages[place]) for place in places],
                 row_name="",
                 column_name="",
-                scale=ColorScale(vmax=top, cmap="viridis"),
+                scale=scale,
             )
         )
     return panels

@@ -67,7 +67,7 @@ def write_nearest_patches_page(
     Raises:
       OutputError: If the file cannot be written.
     """
-    template = importlib.resources.files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    template = importlib.resources.files("octoscope.pictures").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     data = json.dumps(nearest_patches_data(runs, encodings, start, limits=limits), separators=(",", ":"))
     with atomic_path(path) as part:
         # A script ends at the first "</", wherever it stands.
@@ -175,7 +175,7 @@ def _frame(run: Run, held: PatchEncodings, episode: int, step: int, size: int) -
 def _jpeg_uri(image: UInt8[np.ndarray, "height width 3"], size: int) -> str:
     picture = Image.fromarray(image)
     if max(picture.size) > size:
-        height, width = fitted_size(*image.shape[:2], size)
+        height, width = fitted_size(image.shape[0], image.shape[1], size)
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     written = io.BytesIO()
     picture.save(written, format="JPEG", quality=85)

@@ -1,6 +1,7 @@
 """A path panel: points that move through a plane from stage to stage, each path labelled at the right."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,6 +36,8 @@ class PlanePath:
     points: Float[np.ndarray, "stage 2"]
     label: str
     color: Color
+    # Squares on dashes instead of dots on a line: for more paths than there are colours.
+    square: bool = False
 
 
 def render_path_panel(
@@ -50,7 +53,7 @@ def render_path_panel(
     """Draws paths in a plane, both axes to one scale, so that distances on paper are distances in the plane.
 
     A ring is where a path begins, small dots are its stages, the large dot is its end; a dotted line leads to its label. Grey letters
-    name the stages, beside the middle of all paths at that stage.
+    name the stages, each beside a dot of that stage; one that finds no room beside any is left out.
 
     Args:
       paths: With as many points as there are stages.
@@ -74,7 +77,7 @@ def render_path_panel(
     fine = _draw_paths(canvas, plane, paths)
     canvas.paste(fine)
     if stages is not None:
-        _draw_stages(canvas, plane, paths, stages)
+        _draw_stages(canvas, plane, paths, stages, box)
     _draw_labels(canvas, plane, paths, box)
     below = box[1] + box[3] + 4
     draw_text(canvas, (box[0], below), x_label, size=_STAGE_SIZE, color=QUIET_INK)
@@ -113,27 +116,76 @@ def _draw_paths(canvas: Image.Image, plane: _Plane, paths: Sequence[PlanePath]) 
     for path in paths:
         places = [tuple(_FINE * part for part in plane.at(point)) for point in path.points]
         pale = (path.color[0] // 2 + 127, path.color[1] // 2 + 127, path.color[2] // 2 + 127)
-        draw.line(places, fill=pale, width=round(1.5 * _FINE), joint="curve")
+        if path.square:
+            for stroke in _strokes(places):
+                draw.line(stroke, fill=pale, width=round(1.5 * _FINE))
+        else:
+            draw.line(places, fill=pale, width=round(1.5 * _FINE), joint="curve")
         for index, (x, y) in enumerate(places):
             first, last = index == 0, index == len(places) - 1
             radius = (5.0 if last else 4.5 if first else 2.5) * _FINE
             spot = (x - radius, y - radius, x + radius, y + radius)
-            draw.ellipse(spot, fill=PAPER if first and not last else path.color, outline=path.color, width=2 * _FINE)
+            mark = draw.rectangle if path.square else draw.ellipse
+            mark(spot, fill=PAPER if first and not last else path.color, outline=path.color, width=2 * _FINE)
     return fine.resize(canvas.size, Image.Resampling.BOX)
 
 
-def _draw_stages(canvas: Image.Image, plane: _Plane, paths: Sequence[PlanePath], stages: Sequence[str]) -> None:
-    taken: list[tuple[float, float]] = []
+def _strokes(places: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+    """Returns the dashes of a polyline, each of its pieces cut anew."""
+    strokes: list[list[tuple[float, float]]] = []
+    for (x0, y0), (x1, y1) in itertools.pairwise(places):
+        length = float(np.hypot(x1 - x0, y1 - y0))
+        for start in np.arange(0.0, length, 9.0 * _FINE):
+            ends = (start / length, min(start + 5.0 * _FINE, length) / length)
+            strokes.append([(x0 + (x1 - x0) * at, y0 + (y1 - y0) * at) for at in ends])
+    return strokes
+
+
+def _draw_stages(
+    canvas: Image.Image,
+    plane: _Plane,
+    paths: Sequence[PlanePath],
+    stages: Sequence[str],
+    box: tuple[int, int, int, int],
+) -> None:
+    """Writes each stage beside one of its dots, where it covers no dot and no other name."""
+    dots = np.array([[plane.at(point) for point in path.points] for path in paths])
+    taken: list[tuple[float, float, float, float]] = []
     for index, stage in enumerate(stages):
-        spots = np.array([plane.at(path.points[index]) for path in paths])
-        # Above the highest path, where its own line is least in the way.
-        x, y = float(spots[:, 0].mean()), float(spots[:, 1].min()) - 7
-        wide = text_width(stage, _STAGE_SIZE)
-        while any(abs(x - other) < wide / 2 + 10 and abs(y - level) < 12 for other, level in taken) and y > _TOP + 12:
-            y -= 4
-        taken.append((x, y))
-        inside = (min(max(round(x), wide // 2 + 6), canvas.width - wide), max(round(y), _TOP + 12))
-        draw_text(canvas, inside, stage, size=_STAGE_SIZE, color=QUIET_INK, anchor="ms")
+        wide, high = float(text_width(stage, _STAGE_SIZE)), line_height(_STAGE_SIZE) - 3.0
+        # From the outermost dot inwards, above it first.
+        for path in np.argsort(dots[:, index, 1], kind="stable"):
+            x, y = (float(part) for part in dots[path, index])
+            sides = (
+                (x - wide / 2, y - 8 - high),
+                (x - wide / 2, y + 8),
+                (x - 9 - wide, y - high / 2),
+                (x + 9, y - high / 2),
+            )
+            area = next((area for area in _areas(sides, wide, high) if _is_free(area, box, dots, taken)), None)
+            if area is not None:
+                taken.append(area)
+                draw_text(canvas, (round(area[0]), round(area[1])), stage, size=_STAGE_SIZE, color=QUIET_INK)
+                break
+
+
+def _areas(corners: Sequence[tuple[float, float]], wide: float, high: float) -> list[tuple[float, float, float, float]]:
+    return [(left, top, left + wide, top + high) for left, top in corners]
+
+
+def _is_free(
+    area: tuple[float, float, float, float],
+    box: tuple[int, int, int, int],
+    dots: Float[np.ndarray, "path stage 2"],
+    taken: Sequence[tuple[float, float, float, float]],
+) -> bool:
+    left, top, right, bottom = area
+    if left < box[0] + 2 or right > box[0] + box[2] - 2 or top < box[1] + 2 or bottom > box[1] + box[3] - 2:
+        return False
+    x, y = dots[..., 0], dots[..., 1]
+    if ((x > left - 4) & (x < right + 4) & (y > top - 4) & (y < bottom + 4)).any():
+        return False
+    return not any(left < a[2] + 4 and right > a[0] - 4 and top < a[3] + 2 and bottom > a[1] - 2 for a in taken)
 
 
 def _draw_labels(
