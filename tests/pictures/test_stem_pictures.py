@@ -14,7 +14,11 @@ from octoscope.cnn.translation import ShiftResponse
 from octoscope.interventions.action_units import action_units
 from octoscope.interventions.channel_effects import ChannelEffects
 from octoscope.interventions.contrast_effects import ContrastResponse
-from octoscope.pictures.channel_effects_sheet import channel_effects_table, write_channel_effects
+from octoscope.pictures.channel_effects_sheet import (
+    channel_effects_table,
+    render_channel_effects,
+    write_channel_effects,
+)
 from octoscope.pictures.contrast_picture import render_contrast_response
 from octoscope.render.palette import MARK
 
@@ -50,6 +54,21 @@ def test_effects_have_a_line_for_each_channel_and_fill(tmp_path):
     assert "x (m)" in rows[0]
     assert channel_effects_table([effects]).columns["channel"][0] == 1
     assert (tmp_path / "channel_effects.png").stat().st_size > 1000
+
+
+def test_the_note_explains_the_dashed_line_only_where_it_is_drawn(monkeypatch):
+    notes = []
+
+    def note(panels, *, footnote, **named):
+        notes.append(footnote)
+        return panels[0]
+
+    monkeypatch.setattr("octoscope.pictures.channel_effects_sheet.render_panel_page", note)
+    render_channel_effects([hand_made_effects()])
+    render_channel_effects([hand_made_effects()], top=0.2)
+    assert "Dashed: what other noise" in notes[0]
+    assert "Dashed" not in notes[1]
+    assert "lies above the scale" in notes[1]
 
 
 def test_contrast_is_drawn_beside_its_controls():

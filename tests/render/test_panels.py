@@ -10,6 +10,7 @@ from octoscope.render.heat_panel import cell_number, render_heat_panel
 from octoscope.render.line_panel import Curve, render_line_panel
 from octoscope.render.palette import HATCH_DARK, HATCH_LIGHT, MARK
 from octoscope.render.panel_page import render_panel_page
+from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
 from octoscope.render.ticks import round_ticks
 
 RED = (220, 0, 0)
@@ -194,3 +195,14 @@ def test_small_cells_without_numbers_and_bar_have_their_colours():
     for row, column in np.ndindex(3, 4):
         found = (panel == scale.colors(values)[row, column]).all(axis=-1)
         assert found.sum() == 13 * 9
+
+
+def test_a_sheet_of_pictures_wraps_its_title_and_shows_its_legend():
+    rows = [PictureRow("", [PictureTile("one", np.zeros((32, 32, 3), np.uint8))])]
+    short = render_picture_sheet(rows, title="one line")
+    long = render_picture_sheet(
+        rows, title="a title that says only at its very end what is taken away, so it must be read"
+    )
+    assert long.shape[0] > short.shape[0] + 15
+    legend = np.full((20, 50, 3), RED, np.uint8)
+    assert (render_picture_sheet(rows, title="one line", legend=legend) == RED).all(axis=-1).sum() == 20 * 50

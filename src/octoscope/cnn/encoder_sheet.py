@@ -40,12 +40,11 @@ def render_encoder_comparison(
         scores,
         title="Read off one token (R2, held-out episodes)",
         row_labels=[f"{name} ({readings.entries[name]})" for name in readings.encodings],
-        column_labels=[str(number + 1) for number in range(len(readings.targets))],
+        column_labels=list(readings.targets),
         scale=ColorScale(vmax=1.0, cmap="viridis"),
         row_name="",
         column_name="",
-        note="; ".join(f"{number + 1} {name}" for number, name in enumerate(readings.targets))
-        + ". In brackets: entries of a token.",
+        note="In brackets: entries of a token.",
     )
     panels = [heat]
     label_width = 172

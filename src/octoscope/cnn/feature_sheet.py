@@ -15,16 +15,18 @@ from octoscope.errors import SelectionError
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.lettering import short_number
 from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.scale_strip import render_scale_strip
 
 _MAPS_NOTE = (
-    "Each tile is one filter's map, first row at the top, in the layer's own units: magma from the bottom to the top of the scale named "
-    "above. What is 0 behind a ReLU is black. Beside or below each: its largest value, or what is said there."
+    "Each tile is one filter's map, first row at the top, in the layer's own units: magma from the bottom to the top of the scale "
+    "named. What is 0 behind a ReLU is black. Beside or below each: its largest value, or what is said there."
 )
 _KERNEL_NOTE = (
     "Each tile is one kernel. Colour kernels of the first layer: middle grey is 0, the tile's largest magnitude is full colour. Kernels "
     "over feature maps: one row per filter, its input channels by size of their kernel; grey is 0, white positive, black negative, one "
     "scale a row."
 )
+_STRIP_LINE = 14
 
 
 def strongest_filters(activation: Float[np.ndarray, "row column channel"], count: int | None = None) -> list[int]:
@@ -90,8 +92,15 @@ def render_feature_maps(
     ]
     lines += [f"{network.name}: {network.note}."] if network.note else []
     title = f"Feature maps: {network.name}, {layer_title(found)}"
+    # Its label takes one of the lines that a strip keeps free.
+    strip = render_scale_strip(whole, label="activation, one scale for all maps", width=240)[: 4 * _STRIP_LINE]
     return render_picture_sheet(
-        [PictureRow("", tiles)], title=title, subtitle=lines, tile_size=112, footnote=_MAPS_NOTE
+        [PictureRow("", tiles)],
+        title=title,
+        subtitle=lines,
+        tile_size=112,
+        footnote=_MAPS_NOTE,
+        legend=strip if shared_scale else None,
     )
 
 

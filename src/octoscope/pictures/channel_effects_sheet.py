@@ -17,8 +17,12 @@ _NOTE = (
     "Each panel is a layer; its channels stand from the strongest to the weakest, so that one place on the axis is different channels "
     "in the two curves. Size: root mean square change of the normalised action chunk under the same noise, mean over steps; 1 is one "
     "standard deviation of the dataset's actions. Grey: what a random other channel does (mean over the layer, filled with its mean). "
-    "Dashed: what other noise of the action head does, nothing removed. Channels go one at a time: two that stand in for each other "
-    "both look idle. Steps were not acted out; this is no statement about success."
+    "{floor} Channels go one at a time: two that stand in for each other both look idle. Steps were not acted out; this is no statement "
+    "about success."
+)
+_DASHED = "Dashed: what other noise of the action head does, nothing removed."
+_ABOVE = (
+    "What other noise of the action head does, nothing removed, lies above the scale: its figure is under the title."
 )
 
 
@@ -43,7 +47,8 @@ def render_channel_effects(
     ]
     lines += [f"{first.policy}: {first.note}"] if first.note else []
     title = f"Effect on the action of removing a channel: {first.policy} {first.camera}"
-    return render_panel_page(panels, title=title, subtitle=lines, footnote=_NOTE, columns=2)
+    note = _NOTE.format(floor=_ABOVE if floor > top else _DASHED)
+    return render_panel_page(panels, title=title, subtitle=lines, footnote=note, columns=2)
 
 
 def channel_effects_table(effects: Sequence[ChannelEffects]) -> ColumnTable:

@@ -39,9 +39,15 @@ class PictureRow:
 
 
 def render_picture_sheet(
-    rows: Sequence[PictureRow], *, title: str, subtitle: Sequence[str] = (), tile_size: int = 224, footnote: str = ""
+    rows: Sequence[PictureRow],
+    *,
+    title: str,
+    subtitle: Sequence[str] = (),
+    tile_size: int = 224,
+    footnote: str = "",
+    legend: UInt8[np.ndarray, "legend_height legend_width 3"] | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Lays pictures out in rows under a title; each keeps its own colours, so tiles cannot be compared by brightness.
+    """Lays pictures out in rows under a title; each keeps its own colours, so tiles cannot be compared by brightness without a legend.
 
     Args:
       rows: From top to bottom; each may hold any number of tiles.
@@ -50,6 +56,7 @@ def render_picture_sheet(
       tile_size: Pixels of a tile's longer side. Pictures of less than half of that grow by whole pixels, so that kernels keep
         their cells; others are resized by Lanczos.
       footnote: A caption, wrapped under the tiles; "" for none.
+      legend: A picture under the tiles as it is, such as `render_scale_strip` of the scale that they share.
 
     Raises:
       ValueError: If there is no tile at all.
@@ -74,8 +81,11 @@ def render_picture_sheet(
     above = len(titles) * line_height(_TITLE_SIZE)
     top = _MARGIN + above + len(under) * line_height(_SUBTITLE_SIZE) + _GUTTER
     foot_height = len(foot) * line_height(_FOOTNOTE_SIZE)
-    height = top + grid.height + (_GUTTER + foot_height if foot else 0) + _MARGIN
+    legend_height = 0 if legend is None else _GUTTER + legend.shape[0]
+    height = top + grid.height + legend_height + (_GUTTER + foot_height if foot else 0) + _MARGIN
     canvas = Image.new("RGB", (width, height), PAPER)
+    if legend is not None:
+        canvas.paste(Image.fromarray(legend), (left, top + grid.height + _GUTTER))
     for index, line in enumerate(titles):
         draw_text(canvas, (_MARGIN, _MARGIN - 6 + index * line_height(_TITLE_SIZE)), line, size=_TITLE_SIZE)
     _draw_lines(canvas, under, top=_MARGIN - 2 + above, size=_SUBTITLE_SIZE)
