@@ -114,7 +114,7 @@ def _draw_paths(canvas: Image.Image, plane: _Plane, paths: Sequence[PlanePath]) 
     fine = canvas.resize((canvas.width * _FINE, canvas.height * _FINE), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(fine)
     for path in paths:
-        places = [tuple(_FINE * part for part in plane.at(point)) for point in path.points]
+        places = [(_FINE * x, _FINE * y) for x, y in (plane.at(point) for point in path.points)]
         pale = (path.color[0] // 2 + 127, path.color[1] // 2 + 127, path.color[2] // 2 + 127)
         if path.square:
             for stroke in _strokes(places):
