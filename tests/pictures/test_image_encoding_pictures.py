@@ -80,7 +80,7 @@ def test_everything_is_drawn_and_what_is_missing_is_said(encoding_run, tmp_path)
         "No probes: they need 5 episodes or more, got 2.",
         "Drawn of primary. Of another camera: --camera wrist.",
     ]
-    assert report.figures["part of patches that stand out by their length"].startswith("input 0")
+    assert report.figures["part of patches that stand out by their length"].startswith("input: 0")
     assert "even attention" in report.figures["rows of patches, mean over heads: distance (patches)"]
 
 

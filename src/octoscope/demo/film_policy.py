@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
@@ -36,7 +37,8 @@ def write_film_policy(directory: Path, *, seed: int = 0) -> None:
     config, batch = _config(), _batch()
     module = build_module(apply_shims(config)["model"], _no_text_encoder)
     observation = batch["observation"]
-    made = module.init(jax.random.PRNGKey(seed), observation, batch["task"], observation["timestep_pad_mask"])
+    real = jnp.asarray(observation["timestep_pad_mask"])
+    made = module.init(jax.random.PRNGKey(seed), observation, batch["task"], real)
     rng = np.random.default_rng(seed)
     flat: dict[str, Any] = traverse_util.flatten_dict(jax.device_get(made["params"]), sep="/")
     drawn = {

@@ -48,8 +48,8 @@ def render_word_stages(
         ("length", raw.norm, None),
         ("cosine to its start", raw.cosine_to_start, _COSINE),
         ("movement / length before", raw.movement, None),
-        ("mean cosine to the other words", raw.mean_cosine_to_others, _COSINE),
-        ("the same, mean word taken away", centred.mean_cosine_to_others, _COSINE),
+        ("mean cosine to others", raw.mean_cosine_to_others, _COSINE),
+        ("others, mean taken away", centred.mean_cosine_to_others, _COSINE),
     ]
     spaces = [space for space in words.spaces if space in spaces]
     panels = [
@@ -59,7 +59,7 @@ def render_word_stages(
         panels,
         title=f"What happens to each word: {words.copy}",
         subtitle=[*describe_run(run), _common_line(raw)],
-        footnote=f"{_legend(raw)} Encodings say what a word has become, not what the action depends on.",
+        footnote=f"{_legend(raw, spaces)} Encodings say what a word has become, not what the action depends on.",
         columns=2 * len(spaces) if sum(space in spaces for space in raw.spaces) <= _TWO_IN_A_ROW else len(spaces),
     )
 
@@ -124,7 +124,7 @@ def render_word_paths(
         + (f"; squares and dashes: from the {_COLORS + 1}th word on. " if len(words.words) > _COLORS else ". ")
         + "Both axes of a panel to one scale. "
         "What is near in the plane can be far apart outside it: the part of the variance that it holds stands below. "
-        f"{_legend(measure_words(words))}",
+        f"{_legend(measure_words(words), spaces)}",
         columns=2,
     )
 
@@ -200,8 +200,9 @@ def short_stage(name: str) -> str:
     return _SHORT.get(name, name.removeprefix("layer "))
 
 
-def _legend(measures: WordMeasures) -> str:
-    used = dict.fromkeys(measures.stages)
+def _legend(measures: WordMeasures, spaces: Sequence[str]) -> str:
+    pairs = zip(measures.stages, measures.spaces, strict=True)
+    used = dict.fromkeys(stage for stage, space in pairs if space in spaces)
     names = {
         "emb": "embedding",
         "fin": "after T5's last norm",
