@@ -9,6 +9,7 @@ from flax import serialization, traverse_util
 
 import octoscope as osc
 from octoscope.capture.checkup import examine_checkpoint
+from octoscope.demo.film_policy import write_film_policy
 from octoscope.embedded.files import policy_directory
 from official_files import OFFICIAL, SHARED
 
@@ -204,3 +205,10 @@ def test_the_tokenizer_of_another_model_is_told(checkpoint):
     file.write_text(json.dumps(tokenizer))
     problems = examine_checkpoint(checkpoint).problems
     assert any("tokenizer of another model" in problem for problem in problems)
+
+
+def test_a_table_of_encodings_is_told(tmp_path):
+    write_film_policy(tmp_path)
+    found = examine_checkpoint(tmp_path)
+    assert found.facts["text processor"] == "none: encodings of 8 instructions lie beside the checkpoint"
+    assert not found.problems

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
@@ -37,16 +36,11 @@ def write_film_policy(directory: Path, *, seed: int = 0) -> None:
     config, batch = _config(), _batch()
     module = build_module(apply_shims(config)["model"], _no_text_encoder)
     observation = batch["observation"]
-    real = jnp.asarray(observation["timestep_pad_mask"])
-    made = module.init(jax.random.PRNGKey(seed), observation, batch["task"], real)
+    # Shapes alone: the initialisers would take longer to compile than all else.
+    made = jax.eval_shape(module.init, jax.random.key(0), observation, batch["task"], observation["timestep_pad_mask"])
     rng = np.random.default_rng(seed)
-    flat: dict[str, Any] = traverse_util.flatten_dict(jax.device_get(made["params"]), sep="/")
-    drawn = {
-        path: rng.normal(0.0, _SPREAD, leaf.shape).astype(np.float32)
-        if "FilmConditioning" in path and path.endswith("kernel")
-        else leaf
-        for path, leaf in sorted(flat.items())
-    }
+    flat: dict[str, Any] = traverse_util.flatten_dict(made["params"], sep="/")
+    drawn = {path: _drawn(path, leaf.shape, rng) for path, leaf in sorted(flat.items())}
     write_checkpoint(
         directory,
         step=0,
@@ -57,6 +51,15 @@ def write_film_policy(directory: Path, *, seed: int = 0) -> None:
     )
     texts = [f"pick up the {color} {shape}" for color, shape in itertools.product(COLORS, SHAPES)]
     np.savez(directory / EMBEDDINGS_FILE, texts=texts, embeddings=_encodings(texts, rng))
+
+
+def _drawn(path: str, shape: tuple[int, ...], rng: np.random.Generator) -> Float[np.ndarray, "..."]:
+    """Returns random kernels and embeddings, with norms and biases as before training."""
+    name = path.rpartition("/")[2]
+    if name in ("scale", "bias"):
+        return np.full(shape, float(name == "scale"), np.float32)
+    spread = _SPREAD if "FilmConditioning" in path else 1 / np.sqrt(np.prod(shape[:-1]))
+    return rng.normal(0.0, spread, shape).astype(np.float32)
 
 
 def _config() -> dict[str, Any]:
