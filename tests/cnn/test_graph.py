@@ -46,15 +46,27 @@ def test_relu_rules_are_those_of_the_formula(rule: Any):
     np.testing.assert_allclose(np.asarray(got), np.asarray(expected), rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("shape", [(1, 6, 8, 3), (2, 4, 4, 1)])
-def test_the_own_gradient_of_a_pool_is_the_librarys(shape: tuple[int, ...]):
+@pytest.mark.parametrize(
+    ("shape", "pool", "padding"),
+    [
+        ((1, 6, 8, 3), MaxPool(), ((0, 0), (0, 0))),
+        ((2, 4, 4, 1), MaxPool(), ((0, 0), (0, 0))),
+        ((2, 7, 6, 3), MaxPool(3, 2), ((0, 0), (0, 0))),
+        ((1, 7, 6, 3), MaxPool(3, 2, ceil=True), ((0, 0), (0, 1))),
+        ((1, 7, 6, 3), MaxPool(3, 2, same=True), "SAME"),
+        ((1, 5, 9, 2), MaxPool(2, 3), ((0, 0), (0, 0))),
+    ],
+)
+def test_the_own_gradient_of_a_pool_is_the_librarys(shape, pool, padding):
     # Distinct values: among equals the two may choose differently.
     maps = jnp.asarray(np.random.default_rng(0).permutation(np.prod(shape)).reshape(shape), jnp.float32)
 
     def reference(maps: jax.Array) -> jax.Array:
-        return jax.lax.reduce_window(maps, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        size, steps = (1, pool.window, pool.window, 1), (1, pool.stride, pool.stride, 1)
+        edges = padding if padding == "SAME" else ((0, 0), *padding, (0, 0))
+        return jax.lax.reduce_window(maps, -jnp.inf, jax.lax.max, size, steps, edges)
 
-    pooled, pull = jax.vjp(lambda maps: MaxPool()({}, [maps], "plain"), maps)
+    pooled, pull = jax.vjp(lambda maps: pool({}, [maps], "plain"), maps)
     expected, pull_expected = jax.vjp(reference, maps)
     cotangent = jnp.asarray(np.random.default_rng(1).normal(size=pooled.shape), jnp.float32)
     np.testing.assert_array_equal(np.asarray(pooled), np.asarray(expected))
@@ -62,9 +74,9 @@ def test_the_own_gradient_of_a_pool_is_the_librarys(shape: tuple[int, ...]):
 
 
 def test_of_equals_in_a_pool_the_first_gets_the_gradient():
-    maps = jnp.ones((1, 2, 2, 1))
-    _, pull = jax.vjp(lambda maps: MaxPool()({}, [maps], "plain"), maps)
-    assert np.asarray(pull(jnp.ones((1, 1, 1, 1)))[0]).ravel().tolist() == [1, 0, 0, 0]
+    for pool, size in ((MaxPool(), 2), (MaxPool(3, 2), 3)):
+        _, pull = jax.vjp(lambda maps, pool=pool: pool({}, [maps], "plain"), jnp.ones((1, size, size, 1)))
+        assert np.asarray(pull(jnp.ones((1, 1, 1, 1)))[0]).ravel().tolist() == [1] + [0] * (size * size - 1)
 
 
 def test_a_pool_that_rounds_up_counts_the_last_partial_window():

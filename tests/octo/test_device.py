@@ -1,20 +1,36 @@
 """Devices that are there and that are not, and programs that outlive the process that compiled them."""
 
+import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import pytest
 
 from octoscope.errors import DeviceError
-from octoscope.octo.device import use_device
+from octoscope.octo.device import keep_freed_memory, use_device
 
 COMPILE = """
 import jax
 from octoscope.octo.device import keep_compiled_programs
 print(keep_compiled_programs())
 jax.jit(lambda a: a * 2 + 1)(3.0)
+"""
+FAULTS = """
+import resource
+import numpy as np
+from octoscope.octo.device import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        np.ones(48 << 20, np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+before = faults()
+print(keep_freed_memory(), before, faults())
 """
 
 
@@ -24,6 +40,21 @@ def test_a_gpu_that_is_not_there():
     with pytest.raises(DeviceError, match=r"finds no gpu here.*octoscope\[cuda\].*--device cpu"):
         use_device("gpu")
     use_device("auto")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="page faults are counted by Linux")
+def test_freed_memory_is_kept_for_the_next_array():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    told, before, after = done.stdout.split()
+    if told == "False":
+        pytest.skip("this C library cannot be told")
+    assert int(before) > 1000
+    assert int(after) < int(before) / 4
+
+
+def test_a_c_library_that_cannot_be_told(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    assert not keep_freed_memory()
 
 
 def test_compiled_programs_lie_in_the_users_cache(tmp_path):

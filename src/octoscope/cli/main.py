@@ -24,6 +24,7 @@ from octoscope.cli.runs_command import Runs
 from octoscope.cli.shares_command import Shares
 from octoscope.cli.words_command import Words
 from octoscope.errors import Interrupted, OctoscopeError
+from octoscope.octo.device import keep_freed_memory
 
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         args=arguments,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
     )
+    keep_freed_memory()
     try:
         command()
     except OctoscopeError as error:
