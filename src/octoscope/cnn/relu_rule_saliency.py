@@ -41,7 +41,8 @@ def relu_rule_saliency(
         maps = np.asarray(weight_maps(part, (shape[0], shape[1], shape[2])))
         # Full chunks only, so that a last short one is not compiled for itself.
         short = 0 if len(objectives) <= chunk else chunk - len(part)
-        pulled = forward.pull_back(np.pad(maps, ((0, short), (0, 0), (0, 0), (0, 0))), chunk=chunk)
+        filled = np.pad(maps, ((0, short), (0, 0), (0, 0), (0, 0))) if short else maps
+        pulled = forward.pull_back(filled, chunk=chunk)
         for objective, weights, values in zip(part, maps, pulled, strict=False):
             score = score_of(weights, forward.activation)
             found.append(

@@ -55,10 +55,11 @@ class WatchedForward:
         chunk = min(chunk, count)
         found = []
         for start in range(0, count, chunk):
-            part = jnp.asarray(cotangents[start : start + chunk])
+            part = cotangents[start : start + chunk]
             # One shape means one compilation: the last chunk is filled up with zeros.
-            padded = jnp.pad(part, ((0, chunk - len(part)), (0, 0), (0, 0), (0, 0)))
-            found.append(np.asarray(self._back(padded))[: len(part)])
+            short = chunk - len(part)
+            filled = np.pad(part, ((0, short), (0, 0), (0, 0), (0, 0))) if short else part
+            found.append(np.asarray(self._back(jnp.asarray(filled)))[: len(part)])
         return np.concatenate(found)
 
 

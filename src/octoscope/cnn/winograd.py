@@ -39,13 +39,17 @@ def winograd_kernel(kernel: Float[Array, "3 3 in out"]) -> Transformed:
 
 
 def has_channels(inputs: int, outputs: int) -> bool:
-    """Returns whether there are so many channels that transforming the maps costs less than it saves: measured on VGG16 and ResNet18."""
-    return min(inputs, outputs) >= 64 and max(inputs, outputs) >= 128
+    """Returns whether there are so many channels that transforming maps can cost less than it saves: measured on VGG16 and ResNet18."""
+    return min(inputs, outputs) >= 64
 
 
-def has_tiles(rows: int, columns: int) -> bool:
-    """Returns whether a map has so many tiles that reading the larger kernel costs less than it saves."""
-    return -(-rows // _TILE) * -(-columns // _TILE) >= 16
+def has_tiles(rows: int, columns: int, channels: int) -> bool:
+    """Returns whether it pays for maps of this size, with so many channels in or out, whichever are more.
+
+    With few tiles, reading the larger kernel costs more than it saves; on large maps of 64 channels, transforming the maps does.
+    """
+    tiles = -(-rows // _TILE) * -(-columns // _TILE)
+    return tiles >= 16 and (channels >= 128 or tiles <= 256)
 
 
 @jax.custom_vjp
