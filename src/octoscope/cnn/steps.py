@@ -68,7 +68,7 @@ class Conv:
         return {**weights, TRANSFORMED: winograd_kernel(kernel)}
 
     def _convolved(self, maps: Maps, weights: Weights) -> Array:
-        if TRANSFORMED in weights and has_tiles(*maps.shape[1:3], max(weights["kernel"].shape[2:])):
+        if TRANSFORMED in weights and has_tiles(maps.shape[1], maps.shape[2], max(weights["kernel"].shape[2:])):
             return winograd_convolution(maps, weights[TRANSFORMED])
         if weights["kernel"].shape[:2] == (1, 1) and self.padding in ("SAME", "VALID", ((0, 0), (0, 0))):
             # A product of matrices, which XLA does not see by itself: of one unit it takes 8 ms where the product takes none.

@@ -113,7 +113,7 @@ class TorchNetwork:
           cotangents: One over the layer's activation for each image of a batch.
           images: Any batch of that shape.
         """
-        module = dict(self.module.named_modules()).get(layer)
+        module: Any = dict(self.module.named_modules()).get(layer)
         if not isinstance(module, torch.nn.Conv2d):
             return lambda seen: self.pull_back(seen, layer, cotangents)
         entering = self._run_into(module, self._taken(images))
