@@ -4,10 +4,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-# Equality with the official program is tested on programs as users run them. Everything else compiles without
-# the optimiser's slow passes, which is most of what those tests would wait for.
-OFFICIAL = tests/octo/test_official.py tests/capture/test_lean_official.py tests/capture/test_official_episodes.py
-
 .PHONY: demo check install install-dev
 
 demo: install
@@ -18,8 +14,7 @@ check: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses auto --dist worksteal $(OFFICIAL)
-	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/pytest --numprocesses auto --dist worksteal $(OFFICIAL:%=--ignore=%)
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 install: $(VENV)/installed
 install-dev: $(VENV)/installed-dev
