@@ -52,6 +52,7 @@ class Demo:
             job.run(episode, self.output)
         else:
             self._compare(job, episode, self.instruction)
+        print(f"Whether it matters, on one page: octoscope report demo demo -o {self.output}")
         print(f"What this policy can do, and how far its maps can be trusted: {files.policy_directory() / 'README.md'}")
 
     def _compare(self, job: EpisodeJob, episode: Episode, instruction: str) -> None:
