@@ -13,9 +13,9 @@ from octoscope.cli.selection import parse_selection
 from octoscope.cnn.feature_sheet import render_feature_maps, render_kernels
 from octoscope.cnn.field_picture import render_unit_field
 from octoscope.cnn.network import find_layer
-from octoscope.cnn.picture_file import read_picture
 from octoscope.cnn.sources import open_network
 from octoscope.cnn.top_patches import render_top_patches, top_patches
+from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.octo.image_resize import resize_image
@@ -89,7 +89,7 @@ class CnnFeatures:
         files = sorted(file for file in folder.glob("*") if file.suffix.lower() in _PICTURES) if folder.is_dir() else []
         if files:
             for file in files:
-                yield file.name, read_picture(file, size)[0].round().astype(np.uint8)
+                yield file.name, read_picture(file, size)[0]
             return
         if source != "demo" and not folder.is_dir():
             raise EpisodeError(f"There is no folder of pictures or dataset {source}. Check the path.")

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from tqdm import tqdm
 from tyro.conf import Positional, arg
 
+from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.selection import parse_selection
 from octoscope.cnn.filter_results import RESULTS, SHEET, LayerFilters, write_filter_results
 from octoscope.cnn.graph import GraphNetwork
@@ -15,7 +17,6 @@ from octoscope.cnn.maximization import maximize_filters
 from octoscope.cnn.maximization_settings import PRESETS, MaximizationSettings
 from octoscope.cnn.network import Layer, find_layer
 from octoscope.cnn.objectives import MIDDLE, Objective, mean_of, neuron_of, sum_of
-from octoscope.cnn.picture_file import read_picture
 from octoscope.cnn.sources import open_network
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.runs.staged_output import staged_output
@@ -111,9 +112,7 @@ class CnnFilters:
         network = open_network(self.network, camera=self.camera)
         asked = [(layer, self._objectives(layer, numbers)) for layer, numbers in self._chosen(network)]
         size = network.input_size if self.size is None else (self.size, self.size)
-        start, changed = (None, "") if self.image is None else read_picture(self.image, size)
-        if changed:
-            print(f"{self.image}: {changed}.")
+        start = None if self.image is None else open_picture(str(self.image), size).astype(np.float32)
         total = sum(len(objectives) for _, objectives in asked)
         with (
             staged_output(self.output, RESULTS, overwrite=self.overwrite) as folder,

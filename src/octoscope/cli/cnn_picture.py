@@ -3,7 +3,7 @@
 import numpy as np
 
 from octoscope.array_typing import UInt8
-from octoscope.cnn.picture_file import read_picture
+from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import open_episodes
 from octoscope.octo.image_resize import resize_image
 
@@ -20,4 +20,4 @@ def open_picture(name: str, size: tuple[int, int]) -> UInt8[np.ndarray, "height 
     picture, changed = read_picture(name, size)
     if changed:
         print(f"{name}: {changed}.")
-    return picture.round().astype(np.uint8)
+    return picture

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from octoscope.cli.selection import parse_pairs
+from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import EpisodeSource, open_episodes
 from octoscope.errors import EpisodeError
 from octoscope.interventions.step_scene import SceneOptions
@@ -102,7 +102,7 @@ def open_policy_and_episodes(
 
 
 def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] | None:
-    """Returns the goal images by camera; a file without a name is the primary camera's.
+    """Returns the goal images by camera, and prints what was changed; a file without a name is the primary camera's.
 
     Raises:
       EpisodeError: If a file is missing or is no picture.
@@ -112,9 +112,9 @@ def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] |
         named = re.fullmatch(r"(\w+)=(.+)", entry)
         camera, file = (named[1], named[2]) if named and not Path(entry).exists() else ("primary", entry)
         try:
-            with Image.open(file) as image:
-                goals[camera] = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        # Pillow raises SyntaxError and ValueError for some broken files.
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise EpisodeError(f"The goal image {file} cannot be read ({error}). Give a PNG or JPEG file.") from None
+            goals[camera], changed = read_picture(file)
+        except EpisodeError as error:
+            raise EpisodeError(f"The goal image {file} cannot be read: {error}") from None
+        if changed:
+            print(f"{file}: {changed}.")
     return goals or None
