@@ -69,7 +69,8 @@ def render_picture_sheet(
         raise ValueError("`rows` must hold at least one tile, got none.")
     pictures = [[_fitted(tile.image, tile_size) for tile in row.tiles] for row in rows]
     sizes = [[picture.shape[:2] for picture in line] for line in pictures]
-    grid = lay_out_grid([GridRow(line, lead=0) for line in sizes], tile_size=tile_size)
+    grid_rows = [GridRow(line, 0, [tile.label for tile in row.tiles]) for line, row in zip(sizes, rows, strict=True)]
+    grid = lay_out_grid(grid_rows, tile_size=tile_size)
     labels = [wrapped(row.label, width=_WIDEST_ROW_LABEL, size=grid.label_size, most_lines=4) for row in rows]
     label_width = max((text_width(line, grid.label_size) for lines in labels for line in lines), default=0)
     left = _MARGIN + label_width + (_GUTTER if label_width else 0)
@@ -120,12 +121,16 @@ def _draw_tile(
     across, down = at
     height, width = picture.shape[:2]
     canvas.paste(Image.fromarray(picture), at)
-    label = shortened(tile.label, width=width, size=grid.label_size)
+    room = max(width, grid.column_width)
+    label = shortened(tile.label, width=room, size=grid.label_size)
     draw_text(canvas, (across, down - 5), label, size=grid.label_size, anchor="ls")
     if grid.notes_below:
-        note_at, anchor, room = (across, down + height + 2), "la", width
+        note_at, anchor = (across, down + height + 2), "la"
     else:
-        note_at, anchor, room = (across + width, down - 5), "rs", width - text_width(tile.label, grid.label_size) - 8
+        behind = text_width(tile.label, grid.label_size) + 8
+        # Over a narrow tile the note follows its label: at the column's end it would read as the next tile's.
+        note_at, anchor = ((across + width, down - 5), "rs") if width == room else ((across + behind, down - 5), "ls")
+        room -= behind
     if tile.note:
         note = shortened(tile.note, width=room, size=grid.note_size)
         draw_text(canvas, note_at, note, size=grid.note_size, color=QUIET_INK, anchor=anchor)

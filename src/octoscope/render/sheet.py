@@ -146,7 +146,11 @@ class _Page:
 def _grid(rows: Sequence[SheetRow], tile_size: int) -> SheetGrid:
     sizes = [[fitted_size(tile.image.shape[0], tile.image.shape[1], tile_size) for tile in row.tiles] for row in rows]
     return lay_out_grid(
-        [GridRow(row_sizes, row.lead) for row_sizes, row in zip(sizes, rows, strict=True)], tile_size=tile_size
+        [
+            GridRow(row_sizes, row.lead, [tile.label for tile in row.tiles])
+            for row_sizes, row in zip(sizes, rows, strict=True)
+        ],
+        tile_size=tile_size,
     )
 
 
@@ -199,12 +203,15 @@ def _draw_tile(
     x, y = at
     height, width = picture.shape[:2]
     canvas.paste(Image.fromarray(picture), at)
+    label_width = max(width, grid.column_width)
     if grid.notes_below:
-        note_at, anchor, room = (x, y + height + 2), "la", width
+        note_at, anchor, room = (x, y + height + 2), "la", label_width
     else:
-        note_at, anchor, room = (x + width, y - 5), "rs", width - text_width(tile.label, grid.label_size) - 8
-    draw_text(
-        canvas, (x, y - 5), shortened(tile.label, width=width, size=grid.label_size), size=grid.label_size, anchor="ls"
-    )
+        behind = text_width(tile.label, grid.label_size) + 8
+        room = label_width - behind
+        # Over a narrow tile the note follows its label: at the column's end it would read as the next tile's.
+        note_at, anchor = ((x + width, y - 5), "rs") if width == label_width else ((x + behind, y - 5), "ls")
+    label = shortened(tile.label, width=label_width, size=grid.label_size)
+    draw_text(canvas, (x, y - 5), label, size=grid.label_size, anchor="ls")
     note = shortened(tile.note, width=room, size=grid.note_size)
     draw_text(canvas, note_at, note, size=grid.note_size, color=QUIET_INK, anchor=anchor)
