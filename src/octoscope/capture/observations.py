@@ -8,6 +8,7 @@ import numpy as np
 from octoscope.array_typing import UInt8
 from octoscope.capture.observation_plan import plan_observations
 from octoscope.episodes.episode import Episode
+from octoscope.episodes.rlds_instruction import NO_INSTRUCTION
 from octoscope.episodes.windows import observation_window
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, nearest
 from octoscope.octo.image_resize import resize_image
@@ -136,7 +137,10 @@ def episode_task(
         if model.text_processor is None:
             raise ObservationError(_why_no_task(model, episode))
         if not instruction:
-            raise EpisodeError(f"{episode.name} has no instruction. Give one with --task, or a goal with --goal-image.")
+            where = "".join(f" {remark}" for remark in episode.remarks if remark.startswith(NO_INSTRUCTION))
+            raise EpisodeError(
+                f"{episode.name} has no instruction.{where} Give one with --task, or a goal with --goal-image."
+            )
     if instruction is not None and not instruction.strip():
         raise EpisodeError("The task's words are empty. Give some with --task, or a goal with --goal-image alone.")
     texts = None if instruction is None else [instruction]

@@ -79,8 +79,16 @@ def open_episodes(
     for open_reader in _READERS:
         source = open_reader(location, split=split, cameras=cameras)
         if source is not None:
+            _check_not_empty(source)
             return source
     raise EpisodeError(f"{location}: expected {_EXPECTED}, found {_describe(location)}.")
+
+
+def _check_not_empty(source: EpisodeSource) -> None:
+    if not len(source):
+        others = [split for split in source.splits if split != source.split]
+        choice = f"Choose another split with --split: {', '.join(others)}." if others else "Choose another dataset."
+        raise EpisodeError(f"{source.name} has no episodes in its split '{source.split}'. {choice}")
 
 
 def _embedded_directory(name: str) -> Path:

@@ -9,7 +9,7 @@
     frames/CAMERA        (time, height, width, channel)   RGB as recorded
     actions              (step, horizon, dim)             normalised, as the head gives them
     actions_robot        (step, horizon, robot_dim)       in the dataset's units; absent without statistics
-    recorded_actions     (time, recorded_dim)             absent when the episode has none
+    recorded_actions     (time, recorded_dim)             as stored, which may not be what the policy was trained on; may be absent
     masks/CAMERA         (time, height, width)            which object each pixel shows; absent when the episode has no masks
     encodings/POINT      (step, ...)                      encodings at a named point; (...) where the instruction alone makes them
     target_id            (time,)                          which of these objects the instruction names; with masks only
@@ -275,7 +275,11 @@ class Run:
 
     @property
     def recorded_actions(self) -> Float[np.ndarray, "time dim"] | None:
-        """Recorded actions, or None when the episode has none."""
+        """Recorded actions as the dataset stores them, or None when the episode has none.
+
+        Training changed those of most datasets (gripper, axes, steps), so that they and `actions` may differ in meaning: see
+        docs/runs.md before laying one curve over the other.
+        """
         return np.asarray(self._array("recorded_actions")[:]) if "recorded_actions" in self.group else None
 
     def transform(self, camera: str) -> ImageTransform:
