@@ -214,7 +214,8 @@ class EpisodeJob:
             lines += [f"  {film}: one frame per step" for film in sorted(output.glob(f"{FILM}*"))]
         more = " and encodings" if self.settings.encodings else ""
         lines.append(f"  {output / RUN}: the weights behind them{more}, {readable_bytes(plan.bytes_per_step)} a step")
-        return lines if plan.no_map is None else [*lines, f"No picture was drawn. {plan.no_map}"]
+        lines += [] if plan.no_map is None else [f"No picture was drawn. {plan.no_map}"]
+        return [*lines, *episode.remarks]
 
 
 def run_all(job: EpisodeJob, source: EpisodeSource, chosen: Sequence[int], output: Path) -> None:

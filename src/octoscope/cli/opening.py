@@ -114,7 +114,8 @@ def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] |
         try:
             goals[camera], changed = read_picture(file)
         except EpisodeError as error:
-            raise EpisodeError(f"The goal image {file} cannot be read: {error}") from None
+            reason = str(error).removeprefix(f"{file}: ")
+            raise EpisodeError(f"The goal image {file} cannot be read: {reason}") from None
         if changed:
             print(f"{file}: {changed}.")
     return goals or None
