@@ -85,7 +85,8 @@ def attend(
       progress: Show a progress bar.
 
     Raises:
-      EpisodeError: If policy and episode share no camera, numbers are missing or of another shape, or there is no task.
+      EpisodeError: If policy and episode share no camera, numbers are missing, of another shape or not finite, or there is no task.
+      CheckpointError: If the dataset's statistics cannot be right, or the policy's actions are not finite.
       SelectionError: If a step, layer, token group, observation key or point does not exist, `compute` does not cover them or does not
         go with `batch`, or an encoding is too large for `dtype`.
       OutputError: If `store` exists already, cannot be written, or is being written by another process.
@@ -95,6 +96,7 @@ def attend(
     observations = EpisodeObservations(model, episode, observation_keys=observation_keys, window=window)
     words, tasks = episode_task(model, episode, instruction=instruction, goal_images=goal_images)
     steps = _check_steps(episode, steps)
+    observations.check_finite(steps)
     if dtype not in ("float16", "float32"):
         raise ValueError(f"`dtype` must be 'float16' or 'float32', got {dtype!r}.")
     if not 0 <= seed < 2**32:
@@ -139,7 +141,7 @@ def episode_layout(
     model: OctoModel, observations: EpisodeObservations, tasks: Mapping[str, Any], *, instruction: str, step: int = 0
 ) -> TokenLayout:
     """Returns the token layout of an episode, with the pieces of the instruction on its language tokens."""
-    layout = model.token_layout(observations.at(step), tasks)
+    layout = model.token_layout(observations.unchecked_at(step), tasks)
     unrecorded = tuple(camera for camera in layout.cameras if camera not in observations.episode.images)
     layout = dataclasses.replace(layout, unrecorded=unrecorded)
     return layout if model.text_processor is None else layout.with_words(model.text_processor.pieces(instruction))

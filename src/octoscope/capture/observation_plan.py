@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from octoscope.capture.numbers import NONE, Numbers, find_numbers
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError, nearest
@@ -50,7 +52,8 @@ def plan_observations(
       observation_keys: Recorded field by observation key, {"proprio": "state"}; "none" leaves a key out.
 
     Raises:
-      EpisodeError: If policy and episode share no camera, or a tokenizer can do neither with nor without what is recorded.
+      EpisodeError: If policy and episode share no camera, images are not RGB of 0..255, or a tokenizer can do neither with nor
+        without what is recorded.
       SelectionError: If the policy reads no such observation.
     """
     chosen = dict(observation_keys or {})
@@ -60,6 +63,8 @@ def plan_observations(
     _check_chosen(chosen, reads, model)
     cameras = {camera_of(key): key for key in model.image_sizes if camera_of(key) in episode.images}
     _check_cameras(model, cameras, episode)
+    for camera in cameras:
+        _check_images(episode, camera)
     wanted = dict.fromkeys(key for keys in reads.values() for key in keys if key not in model.image_sizes)
     numbers: dict[str, Numbers] = {}
     for key in wanted:
@@ -113,6 +118,17 @@ def _check_cameras(model: OctoModel, cameras: Mapping[str, str], episode: Episod
             f"The policy looks through {', '.join(camera_of(key) for key in model.image_sizes)}, but the episode has "
             f"{', '.join(episode.images) or 'no images'}. Name the recorded image of a camera with --cameras primary=IMAGE_KEY."
         )
+
+
+def _check_images(episode: Episode, camera: str) -> None:
+    images = episode.images[camera]
+    if images.dtype == np.uint8 and images.ndim == 4 and images.shape[-1] == 3:
+        return
+    told = f"The images of '{camera}' of {episode.name} must be RGB, uint8 (time, height, width, 3), got {images.dtype} {images.shape}"
+    if images.dtype.kind == "f":
+        broken = [time for time, image in enumerate(images) if not np.isfinite(image).all()]
+        told += f"; at step {broken[0]} they are not finite" if broken else ""
+    raise EpisodeError(f"{told}. Bring them to 0..255 first.")
 
 
 def _cannot_do_without(name: str, missing: list[str], keys: list[str], episode: Episode) -> str:

@@ -14,6 +14,7 @@ from octoscope.errors import EpisodeError
 from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.device import Device, keep_compiled_programs, use_device
 from octoscope.octo.model import OctoModel
+from octoscope.tokens.blanked_words import blanked_words_remark
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def open_policy_and_episodes(
     compilation_cache: bool,
     checkpoint_step: int | None = None,
 ) -> tuple[OctoModel, EpisodeSource]:
-    """Returns the policy, on the device that was asked for, and the episodes.
+    """Returns the policy, on the device that was asked for, and the episodes; says once where the policy never saw a dataset's words.
 
     Args:
       checkpoint: A folder, 'hf://owner/name', or an embedded policy's name.
@@ -98,7 +99,11 @@ def open_policy_and_episodes(
     if compilation_cache:
         keep_compiled_programs()
     model = OctoModel.load_pretrained(checkpoint, step=checkpoint_step)
-    return model, open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
+    source = open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
+    remark = "" if model.text_processor is None else blanked_words_remark(source.name, model.dataset_statistics)
+    if remark:
+        print(remark)
+    return model, source
 
 
 def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] | None:

@@ -163,7 +163,7 @@ class _Bench:
             errors["random"] = np.mean([errors["random"], *drawn], axis=0)
         noise = float("nan")
         if noises:
-            keys = [noise_key(seed + 1 + draw, scene.step) for draw in range(noises)]
+            keys = [noise_key(seed, scene.step, draw=draw) for draw in range(noises)]
             still = self._actions(scene, key, [np.ones(len(cells), bool)])[0][..., moves]
             noise = float(action_change(still, self.maker.policy.act_under(scene.inputs, keys)[..., moves]).mean())
         return _StepDrops(episode, scene, kept, np.stack([errors[name] for name in self.scores]), noise)

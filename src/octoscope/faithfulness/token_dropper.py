@@ -11,11 +11,12 @@ from jaxtyping import Array
 
 from octoscope.array_typing import Bool, Float32, Int
 from octoscope.capture.provenance import acting_head
+from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.faithfulness.cells import Cells
-from octoscope.interventions.intervene import robot_statistics
 from octoscope.interventions.step_scene import StepScene
 from octoscope.octo.model import OctoModel
 from octoscope.octo.module import OctoModule
+from octoscope.octo.statistics import action_dimensions
 
 
 class TokenDropper:
@@ -24,7 +25,9 @@ class TokenDropper:
     def __init__(self, model: OctoModel, scene: StepScene) -> None:
         """Compiles nothing yet; the scene says which dataset's robot acts."""
         statistics = robot_statistics(model, scene.episode.dataset)
-        sampling: dict[str, Any] = {} if statistics is None else {"embodiment_action_dim": len(statistics["mean"])}
+        sampling: dict[str, Any] = (
+            {} if statistics is None else {"embodiment_action_dim": action_dimensions(statistics)}
+        )
 
         def act(params: Any, observation: Any, tasks: Any, kept: Array, key: Array) -> Array:
             actions = model.module.apply(

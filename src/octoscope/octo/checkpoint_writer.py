@@ -19,12 +19,11 @@ from octoscope.errors import CheckpointError, OutputError
 from octoscope.octo.checkpoint import (
     CONFIG,
     EXAMPLE_BATCH,
-    STATISTICS,
     find_steps,
     read_msgpack,
-    read_statistics,
 )
 from octoscope.octo.config import apply_shims, read_json, shim_example_batch
+from octoscope.octo.statistics import STATISTICS, read_statistics
 
 # Flax splits arrays above this size.
 _LARGEST = 2**30

@@ -24,13 +24,18 @@ def read_json(path: Path) -> Any:
     """Returns the content of a JSON file.
 
     Raises:
-      CheckpointError: If the file is missing or is no JSON.
+      CheckpointError: If the file is missing, cannot be read, or is no JSON.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"A checkpoint needs the file {path}, which is missing.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from None
+    except RecursionError:
+        raise CheckpointError(f"{path} is nested too deep to be read. Copy it again from its source.") from None
+    # Besides broken syntax: bytes that are no UTF-8, and numbers of more digits than Python reads.
+    except ValueError as error:
         raise CheckpointError(f"{path} is no readable JSON ({error}). Copy it again from its source.") from None
 
 
@@ -45,7 +50,7 @@ def apply_shims(config: Any) -> dict[str, Any]:
     model = {**_OLD_DEFAULTS, **config["model"]}
     for name in _REQUIRED:
         if name not in model:
-            raise ConfigError(f"The config's `model` lacks '{name}'; it holds {sorted(model)}.")
+            raise ConfigError(f"The config's `model` lacks '{name}'; it holds {sorted(map(str, model))}.")
     for name in model:
         if name not in (*_REQUIRED, *_OLD_DEFAULTS):
             raise ConfigError(
@@ -78,13 +83,17 @@ def shim_example_batch(batch: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(batch.get("observation"), Mapping) or not isinstance(
         batch.get("task", batch.get("tasks")), Mapping
     ):
-        raise CheckpointError(f"example_batch.msgpack must hold `observation` and `task`, it holds {sorted(batch)}.")
+        raise CheckpointError(
+            f"example_batch.msgpack must hold `observation` and `task`, it holds {sorted(map(str, batch))}."
+        )
     if "tasks" in batch:
         batch["task"] = batch.pop("tasks")
     observation = dict(batch["observation"])
     if "timestep_pad_mask" not in observation and "pad_mask" in observation:
         observation["timestep_pad_mask"] = observation["pad_mask"]
     if "timestep_pad_mask" not in observation:
-        raise CheckpointError(f"The example observation has no `timestep_pad_mask`; it has {sorted(observation)}.")
+        raise CheckpointError(
+            f"The example observation has no `timestep_pad_mask`; it has {sorted(map(str, observation))}."
+        )
     batch["observation"] = observation
     return batch

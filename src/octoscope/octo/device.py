@@ -24,21 +24,54 @@ def use_device(device: Device) -> None:
       device: "gpu" where there is one and "cpu" otherwise with "auto", which is what jax does by itself.
 
     Raises:
-      DeviceError: If jax has no such device.
+      DeviceError: If jax has no such device, or computes in double precision.
     """
     if device == "auto":
+        require_jax()
         return
     if device == "cpu":
         # Keeps jax from taking three quarters of a GPU's memory for nothing; without effect when it has started.
         jax.config.update("jax_platforms", "cpu")
+    require_single_precision()
     try:
         found = jax.devices(device)
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
         raise DeviceError(
             f"jax {jax.__version__} finds no {device} here ({_first_line(error)}). For an NVIDIA GPU install 'octoscope[cuda]' "
             "and check that `nvidia-smi` lists it; or give --device cpu."
         ) from None
     jax.config.update("jax_default_device", found[0])
+
+
+def require_jax() -> None:
+    """Refuses to go on where jax cannot compute as Octo does, before something else is blamed for it.
+
+    Raises:
+      DeviceError: If jax finds no device, or computes in double precision, saying which setting does it.
+    """
+    require_single_precision()
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # an assertion where the platform's plugin is not installed
+        told = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]  # made when jax is imported
+        asked = f", which JAX_PLATFORMS sets to '{told}'," if told else ""
+        raise DeviceError(
+            f"jax {jax.__version__} cannot start on its platform{asked} here ({_first_line(error)}). Unset JAX_PLATFORMS, set it to "
+            "'cpu', or install what it asks for: 'octoscope[cuda]' for an NVIDIA GPU."
+        ) from None
+
+
+def require_single_precision() -> None:
+    """Refuses a jax that computes in double precision, which Octo was not trained in and its layers do not mix with.
+
+    Raises:
+      DeviceError: Naming the setting.
+    """
+    if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]  # made when jax is imported
+        raise DeviceError(
+            "jax is set to double precision (JAX_ENABLE_X64, or jax_enable_x64), but Octo computes in float32. Unset it, or run "
+            "octoscope in a process of its own: JAX_ENABLE_X64=0."
+        )
 
 
 def keep_compiled_programs(folder: Path | None = None) -> Path | None:

@@ -6,6 +6,8 @@ from typing import Any
 from flax import linen as nn
 
 from octoscope.octo.module import OctoModule
+from octoscope.octo.normalization_type import NormalizationType
+from octoscope.octo.statistics import action_dimensions, complete_statistics, statistics_faults
 from octoscope.octo.stored_params import StoredParams
 from octoscope.octo.tokenizers import ImageTokenizer
 from octoscope.tokens.layout import camera_of
@@ -65,15 +67,14 @@ def weight_facts(stored: StoredParams) -> Facts:
     }
 
 
-def statistics_facts(statistics: Mapping[str, Any]) -> Facts:
-    """Returns the datasets with action statistics and how many dimensions each has."""
-    return {
-        "datasets": {
-            name or "(one, without a name)": len(entry["action"]["mean"])
-            for name, entry in statistics.items()
-            if "mean" in entry.get("action", {}) and entry["action"]["mean"].ndim == 1
-        }
+def statistics_facts(statistics: Mapping[str, Any], kind: NormalizationType) -> Facts:
+    """Returns the datasets whose action statistics can be used and how many dimensions each has."""
+    usable = {
+        name or "(one, without a name)": complete_statistics(entry["action"], kind)
+        for name, entry in statistics.items()
+        if "action" in entry and not statistics_faults(entry["action"], kind)
     }
+    return {"datasets": {name: action_dimensions(entry) for name, entry in usable.items()}}
 
 
 def text_fact(spec: Mapping[str, Any] | None) -> str:

@@ -21,6 +21,7 @@ from octoscope.errors import CheckpointError, ConfigError, nearest
 from octoscope.octo.instruction_embeddings import read_instruction_embeddings
 from octoscope.octo.spec import spec_arguments, spec_path
 from octoscope.octo.t5 import T5Config
+from octoscope.octo.tokenizer_file import encode_texts, open_tokenizer
 
 _MODULE = "octo.data.utils.text_processing"
 _HF_TOKENIZER = f"{_MODULE}.HFTokenizer"
@@ -60,7 +61,7 @@ class WordPieces:
 
     def encode(self, texts: Sequence[str]) -> dict[str, Int[np.ndarray, "batch token"]]:
         """Returns `input_ids` and `attention_mask` (0 on padding), and `position_ids` where asked for."""
-        encodings = self.tokenizer.encode_batch(list(texts))
+        encodings = encode_texts(self.tokenizer, texts)
         ids = np.array([encoding.ids for encoding in encodings], np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], np.int64)
         positions = {"position_ids": np.tile(np.arange(ids.shape[1]), (len(ids), 1))} if self.position_ids else {}
@@ -68,7 +69,7 @@ class WordPieces:
 
     def pieces(self, text: str) -> tuple[str, ...]:
         """Returns the pieces as text, padding included: ("▁pick", "▁up", ..., "</s>", "<pad>", ...)."""
-        return tuple(self.tokenizer.encode(text).tokens)
+        return tuple(encode_texts(self.tokenizer, [text])[0].tokens)
 
 
 def load_text_processor(
@@ -134,10 +135,11 @@ def check_vocabulary(text_processor: TextProcessor | None, encoders: Iterable[T5
     for encoder in encoders:
         if not isinstance(text_processor, WordPieces):
             continue
-        pieces = text_processor.tokenizer.get_vocab_size()
+        # Counted by the highest number, since there may be gaps.
+        pieces = max(text_processor.tokenizer.get_vocab().values(), default=-1) + 1
         if pieces > encoder.vocab_size:
             raise CheckpointError(
-                f"The tokenizer.json knows {pieces:,} word pieces, but the policy's text encoder has embeddings for "
+                f"The tokenizer.json numbers {pieces:,} word pieces, but the policy's text encoder has embeddings for "
                 f"{encoder.vocab_size:,}: it is the tokenizer of another model. Put the one named in config.json beside the checkpoint."
             )
 
@@ -151,14 +153,9 @@ def read_tokenizer(path: Path, *, max_length: int, pad: str = _T5_PAD) -> Tokeni
       pad: The piece that fills up.
 
     Raises:
-      CheckpointError: If the file is no tokenizer, or has no such padding piece.
+      CheckpointError: If the file is no tokenizer, breaks at unknown words, or has no such padding piece.
     """
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare Exception
-        raise CheckpointError(
-            f"{path} is no readable tokenizer.json ({error}). Copy it again from the tokenizer's source."
-        ) from None
+    tokenizer = open_tokenizer(path)
     pad_id = tokenizer.token_to_id(pad)
     if pad_id is None:
         model = "T5" if pad == _T5_PAD else "CLIP"
