@@ -49,6 +49,7 @@ def attend(
     encodings: str | Sequence[str] = (),
     resume: bool = False,
     overwrite: bool = False,
+    take_over: bool = False,
     progress: bool = False,
 ) -> Run:
     """Runs the policy over an episode and returns what it attended to and did.
@@ -82,6 +83,8 @@ def attend(
         They are computed by the exact forward, run a second time, so that they change no bit of an action. None by default.
       resume: Go on with the unfinished run at the path; return a finished one as it is.
       overwrite: Replace the run at the path, once the new one is whole; begin an unfinished one anew.
+      take_over: Take the run from a writer on another machine that holds its lock, for who knows that it is dead: it cannot be asked.
+        With `resume` or `overwrite`; a writer that is seen to be alive keeps its lock, and one that was taken for dead stops.
       progress: Show a progress bar.
 
     Raises:
@@ -130,7 +133,9 @@ def attend(
     whole = _whole_arrays(episode, layout, selection, steps)
     if stream is not None:
         whole |= stream.constants(observations.at(steps[0]))
-    with RunWriter(target, manifest=manifest, whole=whole, resume=resume, overwrite=overwrite) as writer:
+    with RunWriter(
+        target, manifest=manifest, whole=whole, resume=resume, overwrite=overwrite, take_over=take_over
+    ) as writer:
         stopped = _write_steps(writer, capture, steps, progress=progress)
     if stopped:
         raise Interrupted(f"stopped after the last step: the run {store or ''} is whole. Go on with --resume.")

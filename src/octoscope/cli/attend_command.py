@@ -88,6 +88,8 @@ class Attend:
     resume: bool = False
     # Replace the results that an earlier call left in the output folder.
     overwrite: bool = False
+    # With --resume or --overwrite: take runs from a writer on another machine, whose lock is there but which is known to be dead.
+    take_over: bool = False
     # Folder for the results.
     output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
 
@@ -96,6 +98,10 @@ class Attend:
         check_film(fps=self.fps, codec=self.codec)
         if self.resume and self.overwrite:
             raise SelectionError("--resume goes on with what is there, --overwrite begins anew: give one of them.")
+        if self.take_over and not (self.resume or self.overwrite):
+            raise SelectionError(
+                "--take-over takes a run from a dead writer: give --resume to go on with it, or --overwrite."
+            )
         model, source = open_policy_and_episodes(
             self.checkpoint,
             self.episodes,
@@ -153,6 +159,7 @@ class Attend:
             batch=self.batch,
             resume=self.resume,
             overwrite=self.overwrite,
+            take_over=self.take_over,
         )
 
 

@@ -67,6 +67,7 @@ class AttendSettings:
     batch: int | None
     resume: bool
     overwrite: bool
+    take_over: bool
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ class EpisodeJob:
             encodings=asked.encodings,
             resume=asked.resume,
             overwrite=asked.overwrite,
+            take_over=asked.take_over,
             progress=True,
         )
         if asked.overwrite:
@@ -249,7 +251,7 @@ def _pictures_are_there(run: Run, output: Path, asked: AttendSettings) -> bool:
 def _what_is_left(output: Path) -> str:
     if (output / RUN).exists():
         return f"the run {output / RUN} is whole, its pictures are not drawn: draw them with --resume."
-    progress = Unfinished(output / RUN).progress()
-    if progress is None:
+    unfinished = Unfinished(output / RUN)
+    if not unfinished.exists():
         return "nothing was left behind."
-    return f"{progress[0]} of {progress[1]} steps are kept: go on with --resume."
+    return f"{unfinished.told_progress()} are kept: go on with --resume."

@@ -1,7 +1,10 @@
 """The command line's front door: picks the command, and turns what a user can mend into one sentence and exit code 2."""
 
+import contextlib
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import tyro
@@ -58,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     keep_freed_memory()
     try:
-        command()
+        with _stopped_like_ctrl_c():
+            command()
     except OctoscopeError as error:
         print(f"octoscope: {error}", file=sys.stderr)
         sys.exit(2)
@@ -68,3 +72,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("octoscope: interrupted; nothing was left behind.", file=sys.stderr)
         sys.exit(130)
+
+
+@contextlib.contextmanager
+def _stopped_like_ctrl_c() -> Iterator[None]:
+    """Lets SIGTERM, by which schedulers and `kill` end a job, clean up and keep what Ctrl-C does; one that is ignored stays ignored."""
+    listens = (
+        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if listens:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if listens:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)

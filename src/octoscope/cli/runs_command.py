@@ -109,12 +109,15 @@ def _paths(given: Path) -> list[Path]:
 def _verify(path: Path) -> bool:
     try:
         run = Run.open(path)
+        problems = [f"{path}: {problem}" for problem in verify_run(run)]
     except RunError as error:
-        print(error)
-        return False
-    problems = verify_run(run)
+        problems = [str(error)]
+    # One that cannot even be checked must not keep the others from it.
+    except Exception as error:
+        problems = [f"{path}: cannot be checked ({type(error).__name__}: {error})"]
+    else:
+        if not problems:
+            print(f"{path}: sound, {len(run.steps)} steps")
     for problem in problems:
-        print(f"{path}: {problem}")
-    if not problems:
-        print(f"{path}: sound, {len(run.steps)} steps")
+        print(problem)
     return not problems

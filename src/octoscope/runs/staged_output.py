@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from octoscope.errors import OutputError
+from octoscope.runs.run_lock import RunLock, read_lock
+
+_STAGING = ".unfinished-"
 
 
 @contextlib.contextmanager
@@ -23,12 +26,14 @@ def staged_output(output: Path, patterns: Sequence[str], *, overwrite: bool = Fa
     """
     if not overwrite:
         check_no_results(output, patterns)
+    remove_abandoned(output)
     held = _held(output, patterns)
     made = [folder for folder in (output, *output.parents) if not folder.exists()]
     staging: Path | None = None
+    lock: RunLock | None = None
     try:
         output.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output))
+        staging, lock = _make_staging(output)
         (staging / "new").mkdir()
         yield staging / "new"
         _swap(staging, output, held)
@@ -36,11 +41,37 @@ def staged_output(output: Path, patterns: Sequence[str], *, overwrite: bool = Fa
         reason = error.strerror or error
         raise OutputError(f"The output folder {output} cannot be written ({reason}). Give another with -o.") from error
     finally:
-        if staging is not None:
+        if staging is not None and lock is not None:
+            lock.release()
             shutil.rmtree(staging, ignore_errors=True)
         for folder in made:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def remove_abandoned(output: Path) -> None:
+    """Removes what killed commands left half made in a folder; never what a living process works on, here or on another machine."""
+    for folder in output.glob(f"{_STAGING}*"):
+        # In this order: whoever has begun to write has a lock by then.
+        empty = not any(folder.glob("*"))
+        if read_lock(folder) is not None:
+            continue
+        if empty:
+            # Somebody may just be making it: once its lock is in it, it can no longer be removed.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_staging(output: Path) -> tuple[Path, RunLock]:
+    while True:
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=output))
+        try:
+            return staging, RunLock(staging)
+        except FileNotFoundError:
+            # Another command took the folder, still empty, for an abandoned one.
+            continue
 
 
 def check_no_results(output: Path, patterns: Sequence[str]) -> None:
