@@ -91,5 +91,7 @@ def test_settings_refuse_what_is_not_known():
         FaithfulnessSettings(methods=["rolout"])
     with pytest.raises(SelectionError, match="Did you mean 'keys'"):
         FaithfulnessSettings(deletion="key")
+    with pytest.raises(SelectionError, match="`path_tolerance` must be above 0, got 0"):
+        FaithfulnessSettings(path_tolerance=0.0)
     assert spread_steps(2, 3) == [0, 1]
     assert spread_steps(0, 3) == []

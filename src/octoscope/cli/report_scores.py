@@ -73,9 +73,9 @@ def _best(table: FaithfulnessTable) -> str:
     judged = [line for line in table.methods if line.method not in CONTROLS]
     best = max(judged, key=lambda line: np.nan_to_num(line.scores["insertion AUC"].mean, nan=-np.inf))
     area, chance = best.scores["insertion AUC"], table.of("random").scores["insertion AUC"]
-    beyond = "" if area.low > chance.high else "; the two intervals meet"
+    meeting = "; the two intervals meet" if area.low <= chance.high else ""
     return (
-        f"Best insertion area of {len(judged)} methods: {best.label}, {area.text(2)}; random maps get {chance.text(2)}{beyond}. The last "
+        f"Best insertion area of {len(judged)} methods: {best.label}, {area.text(2)}; random maps get {chance.text(2)}{meeting}. The last "
         f"layer's attention gets {table.of('last layer').scores['insertion AUC'].text(2)}."
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octoscope.array_typing import Bool, Float
+from octoscope.array_typing import Float
 from octoscope.intervals import FEWEST, mean_interval
 
 
@@ -44,11 +44,6 @@ class StepTimes:
         # Where every round has the same ratio, as a point has to itself, there is nothing to be unsure of.
         exact = np.ptp(logs, axis=0) < 1e-9
         return np.exp(np.stack([np.where(exact, middle, ends[0]), middle, np.where(exact, middle, ends[1])]))
-
-    def told(self) -> Bool[np.ndarray, " point"]:
-        """Returns which points are told from all tokens: the interval of their ratio lies below 1 or above it."""
-        low, _, high = self.ratios()
-        return (self.rounds >= FEWEST) & ((low > 1.0) | (high < 1.0))
 
     @property
     def noise(self) -> str:
