@@ -1,5 +1,6 @@
-"""The house: public names, documented commands, no addresses of machines or registries."""
+"""The house: public names, documented commands, no addresses of machines or registries, no test that cannot fail."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -50,3 +51,14 @@ def test_files_are_small_and_name_no_machine():
         assert path.stat().st_size < 5_000_000, name
         if path.suffix in {".py", ".md", ".toml", ".txt", ".ipynb", ".json"}:
             assert not re.search(r"/(work|tmp|root|home)/\w", path.read_text(errors="ignore")), name
+
+
+def test_no_assertion_has_its_comparison_for_a_message():
+    """`assert a, b == c` asserts that `a` is true: the comma makes the comparison its message. Ruff finds the other kinds."""
+    wrong = [
+        f"{path.name}:{node.lineno}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assert) and isinstance(node.msg, ast.Compare | ast.BoolOp)
+    ]
+    assert wrong == []

@@ -13,7 +13,6 @@ from octoscope.cnn.field_picture import render_unit_field
 from octoscope.cnn.graph import IMAGE, GraphNetwork, Node
 from octoscope.cnn.layer_fields import field_by_gradient, layer_field
 from octoscope.cnn.method_comparison import compare_methods, render_comparison
-from octoscope.cnn.rank_correlation import rank_correlation
 from octoscope.cnn.saliency import filter_saliency
 from octoscope.cnn.saliency_sheet import render_saliency_sheet
 from octoscope.cnn.saliency_sweep import layers_with_filter, sweep_frames
@@ -21,6 +20,7 @@ from octoscope.cnn.sanity_check import RandomizedStage, sanity_check
 from octoscope.cnn.steps import Concat, Conv, MaxPool, Relu
 from octoscope.cnn.top_patches import render_top_patches, top_patches
 from octoscope.cnn.weight_randomization import layers_with_kernels, randomized
+from octoscope.correlation import spearman
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.render.image_file import write_png
 
@@ -149,7 +149,7 @@ def test_the_sanity_check_goes_down_stage_by_stage():
     assert RandomizedStage("conv1", 1, 2, learnt, float("nan")).score == "learnt map empty"
     assert RandomizedStage("conv1", 1, 2, np.zeros_like(learnt), float("nan")).score == "no signal"
     # A map that is empty has no order to compare.
-    assert np.isnan(rank_correlation(learnt, np.zeros_like(learnt)))
+    assert np.isnan(spearman(learnt, np.zeros_like(learnt)))
 
 
 def test_the_comparison_says_what_each_method_costs():

@@ -187,6 +187,22 @@ def test_noise_changes_the_action_and_a_seed_gives_the_same_effect(two_cameras, 
     np.testing.assert_allclose(again.effects[0].change, blanked.change, atol=1e-6)
 
 
+def test_the_noise_floor_is_one_definition_for_all_and_for_each_dimension(two_cameras, masked_episode, scene, found):
+    """The mean over draws of each draw's root mean square; by hand from the actions under other noise."""
+    from octoscope.interventions.batched_policy import batched_policy
+    from octoscope.interventions.intervene import noise_key, robot_statistics
+    from octoscope.octo.action_normalization import unnormalize_actions
+
+    statistics = robot_statistics(two_cameras, masked_episode.dataset)
+    policy = batched_policy(two_cameras, action_dim=len(statistics["mean"]), batch=8)
+    others = policy.act_under(scene.inputs, [noise_key(1 + draw, STEP) for draw in range(3)])
+    change = (others - found.action)[..., found.moves].astype(np.float64)
+    assert found.noise_floor == pytest.approx(np.sqrt((change**2).mean(axis=(1, 2))).mean(), rel=1e-4)
+    robot = np.asarray(unnormalize_actions(others, statistics)) * np.array(found.units.scale)
+    each = np.sqrt(((robot - found.robot_action).astype(np.float64) ** 2).mean(axis=1)).mean(axis=0)
+    np.testing.assert_allclose(found.noise_per_dimension, each, rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("intervention", "message"),
     [

@@ -41,7 +41,7 @@ class DropTokens:
     how: Literal["remove", "mask"] = "remove"
     # Steps of each episode, spread evenly.
     steps: int = 3
-    # Runs of which the fastest is reported; 0 for no times.
+    # Rounds in which a step with each part of the tokens is timed once; 0 for no times.
     timings: int = 10
     # Of the noise.
     seed: int = 0

@@ -60,6 +60,8 @@ class Faithfulness:
     dimension: int | None = None
     # Step of the horizon that gradients are of; all by default.
     horizon_step: int | None = None
+    # Integrated gradients take more points of the path until their sum misses at most this part of f(x) - f(b), which it should be.
+    path_tolerance: float = 0.05
     # Also draw weights anew, from the head down, and report how alike the maps stay.
     sanity: bool = False
     # With --sanity: how often weights are drawn anew. Each costs all maps once more for each layer.
@@ -123,6 +125,7 @@ class Faithfulness:
             occlusion=self.occlusion,
             reference=self.reference,
             target=ActionTarget(self.dimension, self.horizon_step),
+            path_tolerance=self.path_tolerance,
             seed=self.seed,
             batch=self.batch,
         )

@@ -54,7 +54,7 @@ class ReportCommand:
     # An RLDS dataset, or 'demo'.
     episodes: Positional[str]
     # Which episodes, from 0: the first is drawn and ablated, all count for means and intervals: '0,3,5', '0:10', 'all'.
-    episode: str = "0:4"
+    episode: str = "0:10"
     # The step that is drawn and ablated; the middle of the first episode by default.
     step: int | None = None
     # Steps of each episode for means, spread evenly.

@@ -13,8 +13,8 @@ import numpy as np
 
 from octoscope.array_typing import Float
 from octoscope.cnn.network import Network
-from octoscope.cnn.rank_correlation import rank_correlation
 from octoscope.cnn.weight_randomization import layers_with_kernels, randomized
+from octoscope.correlation import spearman
 from octoscope.errors import SelectionError
 
 # There is nothing to compare: the random network's map is empty, or the learnt one's is.
@@ -94,7 +94,7 @@ def _with_signal(
     values, similarity = explain(seed), float("nan")
     for draw in range(seed, seed + _DRAWS):
         values = values if draw == seed else explain(draw)
-        similarity = rank_correlation(magnitude(learnt), magnitude(values))
+        similarity = spearman(magnitude(learnt), magnitude(values))
         if not np.isnan(similarity) or not magnitude(learnt).any():
             break
     return values, similarity

@@ -13,7 +13,6 @@ from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, ObservationError, check_at_least
 from octoscope.faithfulness.language_table import EpisodeLanguage, LanguageTable
 from octoscope.faithfulness.map_makers import counted_dimensions, spread_steps
-from octoscope.faithfulness.measures import bootstrap_interval
 from octoscope.faithfulness.score_table import Score
 from octoscope.interventions.apply import apply_intervention
 from octoscope.interventions.batched_policy import batched_policy
@@ -84,7 +83,11 @@ def language_use(
         wanted = spread_steps(len(episode), len(episode) if steps is None else steps)
         found.append(_episode(model, episode, wanted, chosen, options=options, seed=seed, noises=noises, batch=batch))
     numbers = {
-        name: Score(*bootstrap_interval([float(np.mean(getattr(one, name))) for one in found]))
+        name: Score.over(
+            range(len(found)),
+            [float(np.mean(getattr(one, name))) for one in found],
+            bounds=(0.0, 1.0 if "share" in name else np.inf),
+        )
         for name in ("swapped", "silent", "shuffled", "noise", "share", "even_share")
     }
     return LanguageTable(model.name, model.note, episodes[0].dataset, tuple(found), numbers, seed)

@@ -58,4 +58,5 @@ def map_maker(model: OctoModel, scene: StepScene, settings: FaithfulnessSettings
         settings.path_points,
         methods,
         left_out,
+        settings.path_tolerance,
     )

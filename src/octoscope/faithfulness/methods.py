@@ -61,12 +61,13 @@ class StepCost:
 def step_cost(method: str, *, cells: int, points: int) -> StepCost:
     """Returns what one step of a method costs.
 
-    A gradient needs the action first, since the target lies along it: two forwards, of which the second is for the backward.
+    A gradient needs the action first, since the target lies along it: two forwards, of which the second is for the backward. Integrated
+    gradients need the target at both ends of the path.
 
     Args:
       method: Of METHODS.
       cells: Patches of all cameras.
-      points: Of integrated gradients.
+      points: Of integrated gradients, that the step took.
 
     >>> step_cost("occlusion", cells=128, points=8).forwards
     129
@@ -75,7 +76,7 @@ def step_cost(method: str, *, cells: int, points: int) -> StepCost:
         case "relevance" | "gradient":
             return StepCost(2, 1)
         case "integrated gradients":
-            return StepCost(1 + points, points)
+            return StepCost(2 + points, points)
         case "readout gradients":
             return StepCost(1, readout_passes=1, readout_backwards=1)
         case "readout knock-outs":

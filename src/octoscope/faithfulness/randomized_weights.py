@@ -17,8 +17,8 @@ from flax import traverse_util
 from tqdm import tqdm
 
 from octoscope.array_typing import Float
+from octoscope.correlation import spearman
 from octoscope.faithfulness.cells import Cells
-from octoscope.faithfulness.measures import spearman
 from octoscope.faithfulness.methods import METHODS, method_label
 from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.interventions.intervene import noise_key

@@ -189,9 +189,7 @@ def _effects(
     noisy = others if robot is None else in_units(others)
     still = actions[0] if robot is None else robot[0]
     assert noisy is not None, "actions have units or not, whatever the noise"
-    spread = (
-        np.sqrt(((noisy - still).astype(np.float64) ** 2).mean(axis=(0, 1))) if len(noisy) else np.full(used, np.nan)
-    )
+    spread = np.sqrt(((noisy - still).astype(np.float64) ** 2).mean(axis=1))
     return StepEffects(
         policy=model.name,
         note=model.note,
@@ -205,7 +203,7 @@ def _effects(
         moves=moves,
         effects=tuple(effects),
         noise=action_change(counted[0], others[..., moves]),
-        noise_per_dimension=spread,
+        noise_per_dimension=spread.mean(axis=0) if len(spread) else np.full(used, np.nan),
         pictures=_current_pictures(scene, scene.inputs),
         direct_note=direct_note,
         remarks=tuple(filter(None, _word_remarks(scene))),
