@@ -20,7 +20,7 @@ from octoscope.interventions.random_controls import random_controls
 from octoscope.interventions.step_scene import PolicyInputs, SceneOptions, StepScene
 from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
 from octoscope.octo.model import OctoModel
-from octoscope.tokens.words import cut_remark
+from octoscope.tokens.layout import instruction_remarks
 
 
 def intervene(
@@ -198,7 +198,7 @@ def _effects(
         noise_per_dimension=spread,
         pictures=_current_pictures(scene, scene.inputs),
         direct_note=direct_note,
-        remarks=tuple(part for part in [cut_remark(scene.instruction, scene.layout.word_pieces or ())] if part),
+        remarks=tuple(instruction_remarks(scene.layout)),
     )
 
 
