@@ -47,7 +47,9 @@ def render_comparison_sheet(
         words = run.manifest["instruction"]
         rows += [SheetRow(words, map_tiles(found, range(run.num_heads), with_frame=True)) for found in present]
         lines.append(f'"{words}": first action {_numbers(run.actions[run.index_of(step)][0])}')
-        lines += [line.replace("outlined in", "outlined in its row,") for line in named_object_lines(present)]
+        lines += [
+            line.replace("named object in", "named object of its row, in") for line in named_object_lines(present)
+        ]
         tops.append(largest_weight(run, row, layers=[layer], camera=camera, timesteps=[run.layout.window - 1]))
     query_row = find_query(first.layout, query)
     return render_sheet(
