@@ -18,6 +18,7 @@ from octoscope.cnn.objectives import MIDDLE, Objective, mean_of, neuron_of, sum_
 from octoscope.cnn.picture_file import read_picture
 from octoscope.cnn.sources import open_network
 from octoscope.errors import Interrupted, SelectionError
+from octoscope.escaping.terminal import say
 from octoscope.runs.staged_output import staged_output
 
 _VIEWS = ("pad", "jitter", "rotate", "scale")
@@ -113,7 +114,7 @@ class CnnFilters:
         size = network.input_size if self.size is None else (self.size, self.size)
         start, changed = (None, "") if self.image is None else read_picture(self.image, size)
         if changed:
-            print(f"{self.image}: {changed}.")
+            say(f"{self.image}: {changed}.")
         total = sum(len(objectives) for _, objectives in asked)
         with (
             staged_output(self.output, RESULTS, overwrite=self.overwrite) as folder,
@@ -161,8 +162,8 @@ class CnnFilters:
         for one in found:
             dead = [str(picture.objective.channels[0]) for picture in one.pictures if picture.dead]
             if dead:
-                print(f"{one.layer.name}: dead, no picture found that switches them on: {', '.join(dead)}.")
-        print(f"What the filters look for: {self.output / SHEET}")
+                say(f"{one.layer.name}: dead, no picture found that switches them on: {', '.join(dead)}.")
+        say(f"What the filters look for: {self.output / SHEET}")
 
 
 def _parsed(network: GraphNetwork, layer: str, filters: str) -> tuple[Layer, list[int]]:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from octoscope.array_typing import Bool, UInt8
+from octoscope.escaping.markdown import markdown_text
 from octoscope.faithfulness.score_table import Score
 from octoscope.runs.column_table import ColumnTable
 
@@ -79,13 +80,13 @@ class DropTable:
     def to_markdown(self) -> str:
         """Returns the table."""
         lines = [
-            f"# Image tokens {WAYS[self.how].done}: {self.policy} on {self.dataset}",
+            f"# {markdown_text(f'Image tokens {WAYS[self.how].done}: {self.policy} on {self.dataset}')}",
             "",
             f"{self.steps} steps of {self.episodes} episodes. Change of the action chunk under the same noise (root mean square, in "
             f"standard deviations of the dataset's actions) when only this part of the image tokens {WAYS[self.how].kept}; 95 % "
             f"bootstrap intervals over episodes. {self.noise_sentence()} {WAYS[self.how].time} The image encoder still sees the whole "
             "picture.",
-            *(["", self.note] if self.note else []),
+            *(["", markdown_text(self.note)] if self.note else []),
             "",
             f"| kept | tokens | time | {' | '.join(self.scores)} |",
             f"|---|---|---|{'---|' * len(self.scores)}",

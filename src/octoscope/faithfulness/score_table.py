@@ -8,6 +8,7 @@ import numpy as np
 
 from octoscope.array_typing import Float, UInt8
 from octoscope.errors import SelectionError, nearest
+from octoscope.escaping.markdown import markdown_text
 from octoscope.faithfulness.methods import DIRECT, StepCost, method_label
 from octoscope.runs.column_table import ColumnTable
 
@@ -105,11 +106,11 @@ class FaithfulnessTable:
         known = [name for name in SCORES if any(not np.isnan(line.scores[name].mean) for line in self.methods)]
         heads = [f"{name} ({SCORES[name][0]})" for name in known]
         lines = [
-            f"# Faithfulness of maps: {self.policy} on {self.dataset}",
+            f"# {markdown_text(f'Faithfulness of maps: {self.policy} on {self.dataset}')}",
             "",
             f"{self.steps} steps of {self.episodes} episodes; means with 95 % bootstrap intervals over episodes. "
             + " ".join(self.settings),
-            *(["", self.note] if self.note else []),
+            *(["", markdown_text(self.note)] if self.note else []),
             "",
             f"| method | {' | '.join(heads)} | forwards | backwards | readout passes |",
             f"|---|{'---|' * len(heads)}---|---|---|",
