@@ -67,7 +67,10 @@ class Layout:
         layout, pad, subject = self._look(model)
         with staged_output(self.output, [_PICTURE], overwrite=self.overwrite) as folder:
             title = f"Token matrix of {model.name}: {layout.size} tokens, window {layout.window}"
-            write_png(folder / _PICTURE, render_layout(layout, pad=pad, title=title, subtitle=[subject]))
+            write_png(
+                folder / _PICTURE,
+                render_layout(layout, pad=pad, title=title, subtitle=[subject, *instruction_remarks(layout)]),
+            )
         if not self.brief:
             say(*token_table(layout, pad))
             say("")
