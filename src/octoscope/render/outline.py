@@ -31,12 +31,12 @@ class OutlineMark:
     width: int = 1
 
 
-# Every outline of every picture is one of these.
+# Every outline of every picture is one of these; no colour of theirs lies on the usual heat scale.
 OBJECT = OutlineMark("the object that the instruction names", (255, 255, 255))
 SINK = OutlineMark("a sink of this query", (90, 220, 255), dash=(7, 4), width=2)
-OUTLIER = OutlineMark("a patch that stands out", (150, 255, 90), dash=(2, 3), width=2)
-ASKED = OutlineMark("the patch asked for", (255, 47, 208), width=2)
-NEIGHBOR = OutlineMark("the patch most like it", (255, 190, 60), dash=(12, 3), width=2)
+OUTLIER = OutlineMark("a patch that stands out", (225, 255, 60), dash=(2, 3), width=2)
+ASKED = OutlineMark("the patch asked for", (40, 255, 130), width=2)
+NEIGHBOR = OutlineMark("the patch most like it", (130, 170, 255), dash=(12, 3), width=2)
 
 
 def draw_outline(
