@@ -282,7 +282,8 @@ def test_random_words_are_of_those_that_the_policy_reads(two_cameras, masked_epi
     drawn = random_controls(scene, MaskKeys(words=("ball",)), np.random.default_rng(0), count=9)
     assert {words for each in drawn.interventions for words in each.words} == read - {"ball"}
     found = intervene(two_cameras, long, STEP, [MaskKeys(words=("ball",))], noises=0, controls=9)
-    assert found.remarks[0].startswith("The instruction is cut after")
+    cut = 'The policy reads only 5 word pieces of the instruction: "push the ball push". Cut off, and not read: "the ball and then push".'
+    assert found.remarks[0] == cut
 
 
 @pytest.mark.parametrize(

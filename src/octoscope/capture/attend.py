@@ -19,6 +19,7 @@ from octoscope.capture.step_batch import batches
 from octoscope.capture.step_capture import StepCapture
 from octoscope.episodes.episode import Episode
 from octoscope.errors import Interrupted, SelectionError
+from octoscope.escaping.visible import visible
 from octoscope.octo.model import OctoModel
 from octoscope.runs.attention_selection import AttentionSelection, default_query_groups
 from octoscope.runs.contents import readable_bytes
@@ -149,7 +150,7 @@ def episode_layout(
     layout = model.token_layout(observations.unchecked_at(step), tasks)
     unrecorded = tuple(camera for camera in layout.cameras if camera not in observations.episode.images)
     layout = dataclasses.replace(layout, unrecorded=unrecorded)
-    return layout if model.text_processor is None else layout.with_words(model.text_processor.pieces(instruction))
+    return model.with_words(layout, instruction)
 
 
 def _write_steps(writer: RunWriter, capture: StepCapture, steps: Sequence[int], *, progress: bool) -> bool:
@@ -159,7 +160,7 @@ def _write_steps(writer: RunWriter, capture: StepCapture, steps: Sequence[int], 
         tqdm(
             total=len(steps),
             initial=writer.written,
-            desc=f"attend {capture.observations.episode.name}",
+            desc=visible(f"attend {capture.observations.episode.name}"),
             unit="step",
             postfix=f"{readable_bytes(capture.bytes_per_step)} a step",
             disable=not progress,

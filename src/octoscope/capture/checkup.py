@@ -31,6 +31,7 @@ from octoscope.octo.device import require_jax
 from octoscope.octo.finite import describe_not_finite
 from octoscope.octo.instruction_embeddings import InstructionEmbeddings
 from octoscope.octo.model import OctoModel
+from octoscope.octo.module import OctoModule
 from octoscope.octo.normalization_type import NORMALIZATION_ENTRY, NormalizationType, find_entries, normalization_type
 from octoscope.octo.param_check import check_params
 from octoscope.octo.sources import checkpoint_directory, checkpoint_name
@@ -151,12 +152,25 @@ def _look_at_policy(look: _Look, checkpoint: Checkpoint, stored: StoredParams | 
     look.at(lambda: check_vocabulary(text, module.text_encoders()))
     look.at(lambda: look.facts.update(policy_facts.module_facts(module)))
     look.at(lambda: _action_dimensions(look, module.heads))
+    if batch:
+        look.at(lambda: _cameras(look, module, batch))
     expected = look.at(lambda: expected_params(module, batch, directory)) if batch else None
     if expected is None:
         return
     if stored is not None:
         look.at(lambda: check_params(stored.specs, traverse_util.flatten_dict(dict(expected), sep="/")))
     look.at(lambda: _captured(look, OctoModel(name, module, expected, text, checkpoint)))
+
+
+def _cameras(look: _Look, module: OctoModule, batch: Mapping[str, Any]) -> None:
+    facts = policy_facts.camera_facts(module, batch)
+    look.facts.update(facts)
+    unread = facts.get("not looked through", [])
+    if unread:
+        look.notes.append(
+            f"the example batch has {', '.join(f'image_{camera}' for camera in unread)}, which no tokenizer reads: the policy looks "
+            f"through {', '.join(facts['cameras']) or 'no camera'}"
+        )
 
 
 def _config(look: _Look, directory: Path) -> dict[str, Any]:

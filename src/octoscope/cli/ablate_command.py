@@ -1,6 +1,5 @@
 """`octoscope ablate`: something is taken away from a step, and the policy acts again."""
 
-import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,8 @@ from tyro.conf import Positional, arg
 from octoscope.cli.intervention_specs import parse_fills, parse_intervention
 from octoscope.cli.opening import Given
 from octoscope.cli.selection import parse_selection
+from octoscope.escaping.csv_text import csv_line
+from octoscope.escaping.terminal import say
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.usual import usual_interventions
@@ -86,7 +87,7 @@ class Ablate:
                 batch=self.batch,
                 **vars(options),
             )
-            print("\n".join(effect_lines(effects)))
+            say(*effect_lines(effects))
             found.append(effects)
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
             folder = staging / _FOLDER
@@ -94,9 +95,9 @@ class Ablate:
             write_effects_csv(folder / "effects.csv", found)
             for effects in found:
                 write_png(folder / f"step_{effects.step}.png", render_ablation_sheet(effects))
-        print(f"Table and sheets: {self.output / _FOLDER}")
+        say(f"Table and sheets: {self.output / _FOLDER}")
         if model.note:
-            print(model.note)
+            say(model.note)
 
 
 def effect_lines(found: StepEffects) -> list[str]:
@@ -130,10 +131,9 @@ def effect_lines(found: StepEffects) -> list[str]:
 def write_effects_csv(path: Path, found: list[StepEffects]) -> None:
     """Writes one line for each step and intervention, and one for the noise of each step."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file, lineterminator="\n")
         columns = ["step", "intervention", "change", "change (direct path only)"]
         columns += ["random places", "random places mean", "random places max", "noise floor"]
-        lines.writerow([*columns, *found[0].units.labels()])
+        file.write(csv_line([*columns, *found[0].units.labels()]))
         for effects in found:
             floor = "" if np.isnan(effects.noise_floor) else f"{effects.noise_floor:.6g}"
             for effect in effects.effects:
@@ -142,7 +142,8 @@ def write_effects_csv(path: Path, found: list[StepEffects]) -> None:
                 controls += [""] * (3 - len(controls))
                 numbers = [f"{value:.6g}" for value in effect.per_dimension()]
                 direct = "" if np.isnan(effect.direct) else f"{effect.direct:.6g}"
-                lines.writerow([effects.step, effect.label, f"{effect.size:.6g}", direct, *controls, floor, *numbers])
+                line = [effects.step, effect.label, f"{effect.size:.6g}", direct, *controls, floor, *numbers]
+                file.write(csv_line(line))
             if floor:
                 noise = [f"{value:.6g}" for value in effects.noise_per_dimension]
-                lines.writerow([effects.step, "(other noise)", floor, "", "", "", "", floor, *noise])
+                file.write(csv_line([effects.step, "(other noise)", floor, "", "", "", "", floor, *noise]))

@@ -10,6 +10,7 @@ from octoscope.cli.attend_episodes import AttendSettings, EpisodeJob, run_all
 from octoscope.cli.opening import open_policy_and_episodes, read_goal_images
 from octoscope.cli.selection import parse_pairs, parse_selection
 from octoscope.errors import SelectionError, nearest
+from octoscope.escaping.terminal import say
 from octoscope.octo.device import Device
 from octoscope.octo.model import OctoModel
 from octoscope.render.film import CODECS
@@ -118,7 +119,7 @@ class Attend:
         else:
             run_all(one, source, chosen, self.output)
         if model.note:
-            print(model.note)
+            say(model.note)
 
     def chosen(self, count: int) -> list[int]:
         """Returns which of `count` episodes were asked for.

@@ -16,6 +16,7 @@ from octoscope.cli.selection import parse_selection
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import EpisodeSource
 from octoscope.errors import EpisodeError, Interrupted, ObservationError, SelectionError
+from octoscope.escaping.terminal import say
 from octoscope.octo.model import OctoModel
 from octoscope.pictures.attention_results import (
     FILM,
@@ -29,7 +30,7 @@ from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, remove_results, staged_output
 from octoscope.runs.unfinished import Unfinished
-from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.layout import TokenLayout, instruction_remarks
 
 RUN = "run.zarr"
 _PICTURES = (SHEETS, f"{FILM}*.mp4", f"{FILM}*.gif")
@@ -82,6 +83,8 @@ class EpisodePlan:
     bytes_per_step: int
     # Why there is no map to draw; None where there is.
     no_map: str | None
+    # What must be known of the instruction and the cameras: that words were cut, or a camera is not looked through.
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +111,7 @@ class EpisodeJob:
             raise
         except KeyboardInterrupt:
             raise Interrupted(_what_is_left(output)) from None
-        print("\n".join(self._summary(episode, plan, output, drawn=drawn)))
+        say(*self._summary(episode, plan, output, drawn=drawn))
 
     def plan(self, episode: Episode) -> EpisodePlan:
         """Checks all that was asked for against the episode, before any work is done.
@@ -140,7 +143,8 @@ class EpisodeJob:
             )
             size += stream.bytes_per_step
         no_map = self._why_no_map(layout, selection, query) if asked.pictures else "--no-pictures was given."
-        return EpisodePlan(words, sorted(steps), groups, query, size, no_map)
+        remarks = (*instruction_remarks(layout), *observations.plan.remarks())
+        return EpisodePlan(words, sorted(steps), groups, query, size, no_map, remarks)
 
     def _why_no_map(self, layout: TokenLayout, selection: AttentionSelection, query: QueryRow) -> str | None:
         try:
@@ -216,6 +220,7 @@ class EpisodeJob:
             lines += [f"  {film}: one frame per step" for film in sorted(output.glob(f"{FILM}*"))]
         more = " and encodings" if self.settings.encodings else ""
         lines.append(f"  {output / RUN}: the weights behind them{more}, {readable_bytes(plan.bytes_per_step)} a step")
+        lines += plan.remarks
         lines += [] if plan.no_map is None else [f"No picture was drawn. {plan.no_map}"]
         return [*lines, *episode.remarks]
 

@@ -20,6 +20,7 @@ from octoscope.cnn.sanity_check import sanity_check
 from octoscope.cnn.soft_interrupt import soft_interrupt
 from octoscope.cnn.sources import open_network
 from octoscope.errors import Interrupted, SelectionError
+from octoscope.escaping.terminal import say
 from octoscope.render.film import write_gif
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
@@ -99,7 +100,7 @@ class CnnActivations:
         with staged_output(self.output, [SHEET, FILM], overwrite=self.overwrite) as folder:
             sheet = render_saliency_sheet(picture, found, sanity=stages, percentile=self.percentile, note=network.note)
             write_png(folder / SHEET, sheet)
-        print(f"What the filters see: {self.output / SHEET}")
+        say(f"What the filters see: {self.output / SHEET}")
 
     def _filters(self, network: GraphNetwork) -> list[int]:
         chosen = ",".join(self.filter) or ("all" if self.sweep == "filters" else "0")
@@ -131,6 +132,6 @@ class CnnActivations:
                 if interrupt.requested:
                     break
             write_gif(folder / FILM, frames, fps=self.fps)
-        print(f"What the filters see, frame by frame: {self.output / FILM}")
+        say(f"What the filters see, frame by frame: {self.output / FILM}")
         if len(frames) < total:
             raise Interrupted(f"interrupted; {len(frames)} of {total} frames are in {self.output / FILM}.")

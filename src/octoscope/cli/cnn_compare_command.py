@@ -13,6 +13,8 @@ from octoscope.cnn.method_comparison import MethodRow, compare_methods, render_c
 from octoscope.cnn.saliency import METHODS
 from octoscope.cnn.sources import open_network
 from octoscope.errors import SelectionError, nearest
+from octoscope.escaping.terminal import say
+from octoscope.escaping.visible import visible
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
 
@@ -64,7 +66,7 @@ class CnnCompare:
             raise SelectionError(f"`--percentile` must be in 50..100, got {self.percentile:g}.")
         network = open_network(self.network, camera=self.camera, classifier=True)
         picture = open_picture(self.image, network.input_size)
-        print(f"{'method':<22} {'cost':<34} rank correlation with random weights, from the top down")
+        say(f"{'method':<22} {'cost':<34} rank correlation with random weights, from the top down")
         with (
             staged_output(self.output, [SHEET], overwrite=self.overwrite) as folder,
             tqdm(total=len(methods), desc="methods") as bar,
@@ -80,9 +82,9 @@ class CnnCompare:
                 done=lambda row: _say(bar, row),
             )
             write_png(folder / SHEET, render_comparison(network, picture, compared, percentile=self.percentile))
-        print(f"The sheet: {self.output / SHEET}")
+        say(f"The sheet: {self.output / SHEET}")
 
 
 def _say(bar: tqdm, row: MethodRow) -> None:
-    bar.write(f"{row.method:<22} {row.cost:<34} {'  '.join(stage.score for stage in row.stages)}")
+    bar.write(visible(f"{row.method:<22} {row.cost:<34} {'  '.join(stage.score for stage in row.stages)}"))
     bar.update()

@@ -18,6 +18,7 @@ from octoscope.cnn.top_patches import render_top_patches, top_patches
 from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import EpisodeError, SelectionError
+from octoscope.escaping.terminal import say
 from octoscope.octo.image_resize import resize_image
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
@@ -82,7 +83,7 @@ class CnnFeatures:
                 pictures = list(self._pictures(self.patches, network.input_size))
                 found = top_patches(network, pictures, layer.name, filters or list(range(min(8, layer.channels))))
                 write_png(folder / PATCHES, render_top_patches(network, layer.name, found, pictures=len(pictures)))
-        print(f"What the layer makes of it: {self.output}")
+        say(f"What the layer makes of it: {self.output}")
 
     def _pictures(self, source: str, size: tuple[int, int]) -> Iterator[tuple[str, np.ndarray]]:
         folder = Path(source).expanduser()

@@ -19,6 +19,7 @@ from octoscope.cnn.network import Layer, find_layer
 from octoscope.cnn.objectives import MIDDLE, Objective, mean_of, neuron_of, sum_of
 from octoscope.cnn.sources import open_network
 from octoscope.errors import Interrupted, SelectionError
+from octoscope.escaping.terminal import say
 from octoscope.runs.staged_output import staged_output
 
 _VIEWS = ("pad", "jitter", "rotate", "scale")
@@ -160,8 +161,8 @@ class CnnFilters:
         for one in found:
             dead = [str(picture.objective.channels[0]) for picture in one.pictures if picture.dead]
             if dead:
-                print(f"{one.layer.name}: dead, no picture found that switches them on: {', '.join(dead)}.")
-        print(f"What the filters look for: {self.output / SHEET}")
+                say(f"{one.layer.name}: dead, no picture found that switches them on: {', '.join(dead)}.")
+        say(f"What the filters look for: {self.output / SHEET}")
 
 
 def _parsed(network: GraphNetwork, layer: str, filters: str) -> tuple[Layer, list[int]]:

@@ -21,6 +21,7 @@ from octoscope.cnn.policy_network import policy_network
 from octoscope.cnn.sources import open_network
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
+from octoscope.escaping.terminal import say
 from octoscope.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
@@ -84,7 +85,7 @@ class CnnGradcam:
         sheet = render_cam_sheet(network, camera_picture(scores[0]), rows, smooth=self.smooth, notes=notes)
         with staged_output(self.output, [SHEET], overwrite=self.overwrite) as folder:
             write_png(folder / SHEET, sheet)
-        print(f"Where the layer speaks for the score: {self.output / SHEET}")
+        say(f"Where the layer speaks for the score: {self.output / SHEET}")
 
     def _of_class(self) -> tuple[GraphNetwork, list[ExplainedScore], list[str]]:
         network = open_network(self.network, camera=self.camera, classifier=True)

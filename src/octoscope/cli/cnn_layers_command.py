@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tyro.conf import Positional
 
 from octoscope.cnn.sources import open_network
+from octoscope.escaping.terminal import say
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,8 @@ class CnnLayers:
         """Prints one line per layer."""
         network = open_network(self.network, camera=self.camera)
         size = " x ".join(map(str, network.input_size))
-        print(f"{network.name}: pictures of {size}{f'; {network.note}' if network.note else ''}")
-        print(f"{'name':<26} {'index':<6} {'kind':<10} {'filters':>7}  size")
+        say(f"{network.name}: pictures of {size}{f'; {network.note}' if network.note else ''}")
+        say(f"{'name':<26} {'index':<6} {'kind':<10} {'filters':>7}  size")
         for layer in network.layers:
             index = layer.aliases[0] if layer.aliases else "-"
-            print(
-                f"{layer.name:<26} {index:<6} {layer.kind:<10} {layer.channels:>7}  {layer.size[0]} x {layer.size[1]}"
-            )
+            say(f"{layer.name:<26} {index:<6} {layer.kind:<10} {layer.channels:>7}  {layer.size[0]} x {layer.size[1]}")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from octoscope.escaping.terminal import say
 from octoscope.octo.convert import convert_checkpoint
 
 
@@ -28,7 +29,7 @@ class Convert:
     def __call__(self) -> None:
         """Converts, and says what was written."""
         done = convert_checkpoint(self.checkpoint, self.output, step=self.checkpoint_step)
-        print(
+        say(
             f"{done.file}: {done.parameters:,} parameters of step {done.step}, {', '.join(done.dtypes)}, {done.nbytes:,} bytes"
         )
-        print(f"Give {self.output} wherever a CHECKPOINT is asked for.")
+        say(f"Give {self.output} wherever a CHECKPOINT is asked for.")

@@ -13,6 +13,7 @@ from octoscope.demo.other_words import with_words
 from octoscope.embedded import files
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import open_episodes
+from octoscope.escaping.terminal import say
 from octoscope.octo.device import keep_compiled_programs
 from octoscope.octo.model import OctoModel
 from octoscope.pictures.comparison_sheet import render_comparison_sheet
@@ -52,8 +53,8 @@ class Demo:
             job.run(episode, self.output)
         else:
             self._compare(job, episode, self.instruction)
-        print(f"Whether it matters, on one page: octoscope report demo demo -o {self.output}")
-        print(f"What this policy can do, and how far its maps can be trusted: {files.policy_directory() / 'README.md'}")
+        say(f"Whether it matters, on one page: octoscope report demo demo -o {self.output}")
+        say(f"What this policy can do, and how far its maps can be trusted: {files.policy_directory() / 'README.md'}")
 
     def _compare(self, job: EpisodeJob, episode: Episode, instruction: str) -> None:
         """Runs the frames with both instructions, and draws each step and layer of both on one sheet."""
@@ -68,6 +69,6 @@ class Demo:
                 for layer in runs[0].layers:
                     sheet = render_comparison_sheet(runs, step=step, layer=layer)
                     write_png(staged / _COMPARISON / f"step_{step}_layer_{layer}.png", sheet)
-        print(f"Both instructions on the same frames:\n  {self.output / _COMPARISON}: one sheet per step and layer")
+        say("Both instructions on the same frames:", f"  {self.output / _COMPARISON}: one sheet per step and layer")
         if remark:
-            print(remark)
+            say(remark)

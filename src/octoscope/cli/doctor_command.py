@@ -10,6 +10,7 @@ from typing import Any
 from tyro.conf import Positional
 
 from octoscope.capture.checkup import Checkup, examine_checkpoint
+from octoscope.escaping.terminal import say
 
 _NAME_WIDTH = 36
 _LINE_WIDTH = 140
@@ -34,7 +35,7 @@ class Doctor:
     def __call__(self) -> None:
         """Prints what was found."""
         checkup = examine_checkpoint(self.checkpoint, step=self.checkpoint_step)
-        print(json.dumps(checkup.to_json(), indent=2) if self.json else "\n".join(checkup_lines(checkup)))
+        say(*(json.dumps(checkup.to_json(), indent=2).split("\n") if self.json else checkup_lines(checkup)))
         if not checkup.ok:
             sys.exit(1)
 

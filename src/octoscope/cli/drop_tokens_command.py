@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.opening import Given
+from octoscope.cli.opening import Given, reading_remarks
 from octoscope.cli.selection import parse_selection
+from octoscope.escaping.terminal import say
 from octoscope.faithfulness.drop_tokens import DEFAULT_SCORES, drop_tokens
 from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
 from octoscope.render.image_file import write_png
@@ -60,10 +61,11 @@ class DropTokens:
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])
         model, source = self.given.open(self.checkpoint, self.episodes)
-        chosen = parse_selection(self.episode, count=len(source), what="episode")
+        places = parse_selection(self.episode, count=len(source), what="episode")
+        chosen = [source[place] for place in places]
         table = drop_tokens(
             model,
-            [source[index] for index in chosen],
+            chosen,
             scores=self.scores,
             fractions=self.keep,
             how=self.how,
@@ -81,7 +83,8 @@ class DropTokens:
             table.columns().write(folder, "errors")
             write_png(folder / "curves.png", render_drop_curves(table))
             write_png(folder / "kept.png", render_kept_tokens(table))
-        print(table.to_markdown())
-        print(f"\nTable and pictures: {self.output / _FOLDER}")
+        say(*table.to_markdown().split("\n"))
+        say(*reading_remarks(model, chosen, options))
+        say("", f"Table and pictures: {self.output / _FOLDER}")
         if not can_write_parquet():
-            print(CSV_ONLY)
+            say(CSV_ONLY)

@@ -14,6 +14,7 @@ from octoscope.cli.opening import Given, open_policy_and_episodes
 from octoscope.cli.selection import parse_selection
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
+from octoscope.escaping.terminal import say
 from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.device import Device
 from octoscope.octo.model import OctoModel
@@ -116,11 +117,11 @@ class Encodings:
                 )
             write_findings(folder, material.runs[0], made.findings)
         for part in made.findings:
-            print("\n".join([f"{part.title}:", *(f"  {sentence}" for sentence in part.sentences)]))
-        print(f"\nFindings and pictures: {self.output / _FOLDER / 'findings.md'}")
+            say(f"{part.title}:", *(f"  {sentence}" for sentence in part.sentences))
+        say("", f"Findings and pictures: {self.output / _FOLDER / 'findings.md'}")
         note = material.runs[0].manifest["policy_note"]
         if note:
-            print(note)
+            say(note)
         if made.faults:
             raise made.faults[0]
 

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.opening import Given
+from octoscope.cli.opening import Given, reading_remarks
 from octoscope.cli.selection import parse_selection
 from octoscope.errors import check_at_least
+from octoscope.escaping.terminal import say
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.methods import METHODS
 from octoscope.faithfulness.randomize_policy import randomize_policy
@@ -85,13 +86,12 @@ class Faithfulness:
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])
         model, source = self.given.open(self.checkpoint, self.episodes)
-        chosen = parse_selection(self.episode, count=len(source), what="episode")
-        table = score_faithfulness(model, [source[index] for index in chosen], settings, options=options, progress=True)
+        places = parse_selection(self.episode, count=len(source), what="episode")
+        chosen = [source[place] for place in places]
+        table = score_faithfulness(model, chosen, settings, options=options, progress=True)
         sanity = None
         if self.sanity:
-            sanity = randomize_policy(
-                model, source[chosen[0]], settings, options=options, draws=self.draws, progress=True
-            )
+            sanity = randomize_policy(model, chosen[0], settings, options=options, draws=self.draws, progress=True)
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
             folder = staging / _FOLDER
             folder.mkdir()
@@ -103,12 +103,13 @@ class Faithfulness:
             write_png(folder / "maps.png", render_faithfulness_maps(table))
             if sanity is not None:
                 (folder / "sanity.md").write_text(sanity.to_markdown() + "\n", encoding="utf-8")
-        print(table.to_markdown())
+        say(*table.to_markdown().split("\n"))
         if sanity is not None:
-            print(f"\n{sanity.to_markdown()}")
-        print(f"\nTables and pictures: {self.output / _FOLDER}")
+            say("", *sanity.to_markdown().split("\n"))
+        say(*reading_remarks(model, chosen, options))
+        say("", f"Tables and pictures: {self.output / _FOLDER}")
         if not can_write_parquet():
-            print(CSV_ONLY)
+            say(CSV_ONLY)
 
     def settings(self) -> FaithfulnessSettings:
         """Returns how methods are scored.

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.opening import Given
+from octoscope.cli.opening import Given, reading_remarks
 from octoscope.cli.selection import parse_selection
+from octoscope.escaping.terminal import say
 from octoscope.faithfulness.language_use import language_use
 from octoscope.pictures.language_effect import render_language_effect
 from octoscope.render.image_file import write_png
@@ -56,10 +57,11 @@ class Language:
         if not self.overwrite:
             check_no_results(self.output, [_FOLDER])
         model, source = self.given.open(self.checkpoint, self.episodes)
-        chosen = parse_selection(self.episode, count=len(source), what="episode")
+        places = parse_selection(self.episode, count=len(source), what="episode")
+        chosen = [source[place] for place in places]
         table = language_use(
             model,
-            [source[index] for index in chosen],
+            chosen,
             steps=self.steps,
             swaps=self.swap,
             seed=self.seed,
@@ -73,9 +75,10 @@ class Language:
             folder.mkdir()
             table.columns().write(folder, "steps")
             write_png(folder / "language.png", render_language_effect(table))
-        print(table.sentence())
-        print(f"Figure and table: {self.output / _FOLDER}")
+        say(table.sentence())
+        say(*reading_remarks(model, chosen, options, others=self.swap))
+        say(f"Figure and table: {self.output / _FOLDER}")
         if not can_write_parquet():
-            print(CSV_ONLY)
+            say(CSV_ONLY)
         if model.note:
-            print(model.note)
+            say(model.note)

@@ -13,12 +13,13 @@ from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.cli.attend_command import read_goal_images
 from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.sources import open_episodes
+from octoscope.escaping.terminal import say
 from octoscope.octo.model import OctoModel
 from octoscope.octo.states import token_pad
 from octoscope.pictures.layout_picture import render_layout
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
-from octoscope.tokens.layout import Token, TokenLayout, TokenSpan
+from octoscope.tokens.layout import Token, TokenLayout, TokenSpan, instruction_remarks
 
 _PICTURE = "token_matrix.png"
 
@@ -66,19 +67,24 @@ class Layout:
         layout, pad, subject = self._look(model)
         with staged_output(self.output, [_PICTURE], overwrite=self.overwrite) as folder:
             title = f"Token matrix of {model.name}: {layout.size} tokens, window {layout.window}"
-            write_png(folder / _PICTURE, render_layout(layout, pad=pad, title=title, subtitle=[subject]))
+            write_png(
+                folder / _PICTURE,
+                render_layout(layout, pad=pad, title=title, subtitle=[subject, *instruction_remarks(layout)]),
+            )
         if not self.brief:
-            print("\n".join(token_table(layout, pad)))
-            print()
-        print("\n".join(span_table(layout, pad)))
-        print(f"\n{subject}. Who may look at whom: {self.output / _PICTURE}")
+            say(*token_table(layout, pad))
+            say("")
+        say(*span_table(layout, pad))
+        if instruction_remarks(layout):
+            say("", *instruction_remarks(layout))
+        say("", f"{subject}. Who may look at whom: {self.output / _PICTURE}")
 
     def _look(self, model: OctoModel) -> tuple[TokenLayout, np.ndarray, str]:
         if self.episodes is None:
             observation, task = model.example_batch["observation"], model.example_batch["task"]
             layout = model.token_layout(observation, task)
-            if self.task is not None and model.text_processor is not None:
-                layout = layout.with_words(model.text_processor.pieces(self.task))
+            if self.task is not None:
+                layout = model.with_words(layout, self.task)
             return layout, _pad(model, observation, task), "The policy's example batch"
         source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
         episode = source[self.episode]

@@ -27,6 +27,7 @@ from octoscope.cli.runs_command import Runs
 from octoscope.cli.shares_command import Shares
 from octoscope.cli.words_command import Words
 from octoscope.errors import Interrupted, OctoscopeError
+from octoscope.escaping.terminal import say
 from octoscope.octo.device import keep_freed_memory
 
 Command = (
@@ -64,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with _stopped_like_ctrl_c():
             command()
     except OctoscopeError as error:
-        print(f"octoscope: {error}", file=sys.stderr)
+        say(*f"octoscope: {error}".split("\n"), file=sys.stderr)
         sys.exit(2)
     except Interrupted as error:
-        print(f"octoscope: {error}", file=sys.stderr)
+        say(*f"octoscope: {error}".split("\n"), file=sys.stderr)
         sys.exit(130)
     except KeyboardInterrupt:
-        print("octoscope: interrupted; nothing was left behind.", file=sys.stderr)
+        say("octoscope: interrupted; nothing was left behind.", file=sys.stderr)
         sys.exit(130)
 
 

@@ -7,8 +7,10 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from octoscope.attention.sinks import sink_rule, sink_table
-from octoscope.cli.opening import Given
+from octoscope.cli.opening import Given, reading_remarks
 from octoscope.cli.selection import parse_selection
+from octoscope.escaping.markdown import markdown_text
+from octoscope.escaping.terminal import say
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.make_method_maps import DEFAULT_MAPS, method_maps
 from octoscope.pictures.method_sheet import render_method_maps
@@ -80,10 +82,11 @@ class Maps:
             for one in found:
                 write_png(folder / f"step_{one.step}.png", render_method_maps(one))
                 one.columns().write(folder, f"step_{one.step}")
-            sinks = f"{sink_rule(found[0].run)} Of {found[0].query.label}.\n\n{sink_table(found[0].sinks)}\n"
+            sinks = f"{markdown_text(sink_rule(found[0].run) + ' Of ' + found[0].query.label)}.\n\n{sink_table(found[0].sinks)}\n"
             (folder / "sinks.md").write_text(sinks, encoding="utf-8")
-        print(f"Maps of {found[0].query.label}, {len(found)} steps: {self.output / _FOLDER}")
+        say(*reading_remarks(model, [episode], options))
+        say(f"Maps of {found[0].query.label}, {len(found)} steps: {self.output / _FOLDER}")
         if not can_write_parquet():
-            print(CSV_ONLY)
+            say(CSV_ONLY)
         if model.note:
-            print(model.note)
+            say(model.note)

@@ -1,20 +1,24 @@
 """What commands that run a policy over episodes begin with: the device, compiled programs, the policy, the dataset, what it is given."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from octoscope.cli.selection import parse_pairs
+from octoscope.episodes.episode import Episode
 from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import EpisodeSource, open_episodes
 from octoscope.errors import EpisodeError
+from octoscope.escaping.terminal import say
 from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.device import Device, keep_compiled_programs, use_device
 from octoscope.octo.model import OctoModel
 from octoscope.tokens.blanked_words import blanked_words_remark
+
+_MOST_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,31 @@ def open_policy_and_episodes(
     source = open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
     remark = "" if model.text_processor is None else blanked_words_remark(source.name, model.dataset_statistics)
     if remark:
-        print(remark)
+        say(remark)
     return model, source
+
+
+def reading_remarks(
+    model: OctoModel, episodes: Iterable[Episode], options: SceneOptions, *, others: Sequence[str] = ()
+) -> list[str]:
+    """Returns what must be said of how the policy reads its instructions: each that is cut, or has words that it does not know.
+
+    Args:
+      model: The policy.
+      episodes: Whose instructions it is given, unless the options have another task.
+      options: With the task, where one was given.
+      others: Further instructions that it is given. One that comes again counts once, and at most five are named.
+    """
+    if model.text_processor is None:
+        return []
+    own = options.instruction is None and options.goal_images is None
+    told = [episode.instruction for episode in episodes] if own else [options.instruction or ""]
+    readings = {text: model.text_processor.reading(text) for text in dict.fromkeys([*told, *others]) if text.strip()}
+    remarks = {text: reading.remarks() for text, reading in readings.items() if reading is not None}
+    worth = [(text, lines) for text, lines in remarks.items() if lines]
+    named = [f'Of "{text}": {line}' for text, lines in worth[:_MOST_TOLD] for line in lines]
+    more = f"{len(worth) - _MOST_TOLD} more instructions are cut or have unknown words."
+    return [*named, more] if len(worth) > _MOST_TOLD else named
 
 
 def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] | None:
@@ -122,5 +149,5 @@ def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] |
             reason = str(error).removeprefix(f"{file}: ")
             raise EpisodeError(f"The goal image {file} cannot be read: {reason}") from None
         if changed:
-            print(f"{file}: {changed}.")
+            say(f"{file}: {changed}.")
     return goals or None

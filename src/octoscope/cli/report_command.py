@@ -14,6 +14,7 @@ from octoscope.cli.report_scores import faithfulness_part, sanity_part
 from octoscope.cli.report_tests import ablation_part, drop_part, language_part
 from octoscope.cli.selection import parse_selection
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, check_at_least, nearest
+from octoscope.escaping.terminal import say
 from octoscope.pictures.report_content import Report, ReportPart
 from octoscope.pictures.report_html import report_html
 from octoscope.pictures.report_markdown import report_markdown
@@ -86,10 +87,10 @@ class ReportCommand:
             (folder / "report.md").write_text(report_markdown(report), encoding="utf-8")
             (folder / "report.html").write_text(report_html(report), encoding="utf-8")
         for part in report.parts:
-            print(f"{part.title} {part.headline or part.missing}")
-        print(f"\nThe page: {self.output / _FOLDER / 'report.html'}")
+            say(f"{part.title} {part.headline or part.missing}")
+        say("", f"The page: {self.output / _FOLDER / 'report.html'}")
         if report.note:
-            print(report.note)
+            say(report.note)
 
     def _check(self) -> None:
         """Refuses what cannot be, before any work is done."""
@@ -123,7 +124,7 @@ def make_report(material: ReportMaterial, parts: Sequence[str] = PARTS) -> Repor
     provenance = material.provenance()
     for place, name in enumerate([name for name in PARTS if name in parts], start=1):
         title, make = _MAKERS[name]
-        print(f"[{place}/{len(set(parts))}] {title}", flush=True)
+        say(f"[{place}/{len(set(parts))}] {title}", flush=True)
         try:
             made += make(material)
         except (EpisodeError, ObservationError, SelectionError) as error:

@@ -8,6 +8,7 @@ import tyro
 from tyro.conf import Positional
 
 from octoscope.errors import RunError
+from octoscope.escaping.terminal import say
 from octoscope.runs.compact import compact_run
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.find_runs import find_runs
@@ -33,9 +34,9 @@ class ListRuns:
         for summary in find_runs(self.folder):
             found += 1
             origin = f"{summary.policy} over {summary.episode}: " if summary.policy else ""
-            print(f"{summary.path}  {readable_bytes(summary.size)}  {origin}{summary.state}")
+            say(f"{summary.path}  {readable_bytes(summary.size)}  {origin}{summary.state}")
         if not found:
-            print(f"There is no run in {self.folder}.")
+            say(f"There is no run in {self.folder}.")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class CompactRun:
         """Compacts each run and says what it saved."""
         for path in [path for given in self.runs for path in _paths(given)]:
             before, after = compact_run(path)
-            print(f"{path}: {readable_bytes(before)}, now {readable_bytes(after)}")
+            say(f"{path}: {readable_bytes(before)}, now {readable_bytes(after)}")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _verify(path: Path) -> bool:
         problems = [f"{path}: cannot be checked ({type(error).__name__}: {error})"]
     else:
         if not problems:
-            print(f"{path}: sound, {len(run.steps)} steps")
+            say(f"{path}: sound, {len(run.steps)} steps")
     for problem in problems:
-        print(problem)
+        say(*problem.split("\n"))
     return not problems

@@ -1,6 +1,5 @@
 """`octoscope shares`: where a query row's attention goes, kind by kind, as pictures and a table."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,8 @@ from tyro.conf import Positional, arg
 
 from octoscope.attention.share_table import ShareTable, share_table
 from octoscope.errors import SelectionError
+from octoscope.escaping.csv_text import csv_line
+from octoscope.escaping.terminal import say
 from octoscope.pictures.language_use import render_language_use
 from octoscope.pictures.share_pictures import render_share_bars, render_share_curves, render_share_grids
 from octoscope.render.image_file import write_png
@@ -52,17 +53,16 @@ class Shares:
             try:
                 write_png(folder / "language_use.png", render_language_use(run, table=table))
             except SelectionError as error:
-                print(f"No language_use.png: {error}")
-        print(f"Shares of {table.query.label}, {len(table.steps)} steps: {self.output / _FOLDER}")
+                say(f"No language_use.png: {error}")
+        say(f"Shares of {table.query.label}, {len(table.steps)} steps: {self.output / _FOLDER}")
 
 
 def write_share_csv(path: Path, table: ShareTable) -> None:
     """Writes one line for each step, layer and head: its shares, then what even attention would give."""
-    with path.open("w", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(["step", "layer", "head", *table.names, *(f"even: {name}" for name in table.names)])
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.write(csv_line(["step", "layer", "head", *table.names, *(f"even: {name}" for name in table.names)]))
         for at, step in enumerate(table.steps):
             even = [f"{share:.6g}" for share in table.uniform[at]]
             for place, layer in enumerate(table.layers):
                 for head, shares in enumerate(table.shares[at, place]):
-                    lines.writerow([step, layer, head, *(f"{share:.6g}" for share in shares), *even])
+                    file.write(csv_line([step, layer, head, *(f"{share:.6g}" for share in shares), *even]))

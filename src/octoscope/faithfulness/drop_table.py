@@ -7,6 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from octoscope.array_typing import Bool, UInt8
+from octoscope.escaping.markdown import markdown_text
 from octoscope.faithfulness.score_table import Score
 from octoscope.faithfulness.step_times import StepTimes, time_cells
 from octoscope.intervals import few_episodes
@@ -87,7 +88,7 @@ class DropTable:
         """Returns the table."""
         timed = time_cells(self.times)
         lines = [
-            f"# Image tokens {WAYS[self.how].done}: {self.policy} on {self.dataset}",
+            f"# {markdown_text(f'Image tokens {WAYS[self.how].done}: {self.policy} on {self.dataset}')}",
             "",
             f"{self.steps} steps of {self.episodes} episodes. Change of the action chunk under the same noise (root mean square, in "
             f"standard deviations of the dataset's actions) when only this part of the image tokens {WAYS[self.how].kept}; means "
@@ -95,7 +96,7 @@ class DropTable:
             f"{WAYS[self.how].time} The image encoder still sees the whole picture.",
             *(["", self.few] if self.few else []),
             *(["", self.times.noise] if self.times.noise else []),
-            *(["", self.note] if self.note else []),
+            *(["", markdown_text(self.note)] if self.note else []),
             "",
             f"| kept | tokens | time, {self.times.rounds} rounds | of all, paired | {' | '.join(self.scores)} |",
             f"|---|---|---|---|{'---|' * len(self.scores)}",

@@ -8,6 +8,7 @@ import numpy as np
 
 from octoscope.array_typing import Float, UInt8
 from octoscope.errors import SelectionError, nearest
+from octoscope.escaping.markdown import markdown_text
 from octoscope.faithfulness.methods import DIRECT, StepCost, method_label
 from octoscope.intervals import UNBOUNDED, few_episodes, mean_interval
 from octoscope.runs.column_table import ColumnTable
@@ -193,12 +194,12 @@ class FaithfulnessTable:
         heads = [f"{name} ({SCORES[name][0]})" for name in known]
         gap = any(line.gap is not None for line in self.methods)
         lines = [
-            f"# Faithfulness of maps: {self.policy} on {self.dataset}",
+            f"# {markdown_text(f'Faithfulness of maps: {self.policy} on {self.dataset}')}",
             "",
             f"{self.steps} steps of {self.episodes} episodes; means over the n episodes that have the score, with 95 % intervals (the "
             f"outer of Student's t and the studentised bootstrap). {' '.join(self.settings)}",
             *(["", self.few] if self.few else []),
-            *(["", self.note] if self.note else []),
+            *(["", markdown_text(self.note)] if self.note else []),
             "",
             f"| method | {' | '.join(heads)} |{' completeness gap |' * gap} forwards | backwards | readout passes |",
             f"|---|{'---|' * (len(heads) + gap)}---|---|---|",

@@ -23,7 +23,7 @@ from octoscope.octo.model import OctoModel
 from octoscope.octo.normalization_type import NormalizationType, normalization_type
 from octoscope.octo.statistics import action_dimensions
 from octoscope.tokens.blanked_words import blanked_words_remark
-from octoscope.tokens.words import cut_remark
+from octoscope.tokens.layout import instruction_remarks
 
 # Folded into the key of a step, it leads to the keys of its other draws of noise ("draw" as a number).
 _DRAWS = 0x64726177
@@ -206,14 +206,14 @@ def _effects(
         noise_per_dimension=spread.mean(axis=0) if len(spread) else np.full(used, np.nan),
         pictures=_current_pictures(scene, scene.inputs),
         direct_note=direct_note,
-        remarks=tuple(filter(None, _word_remarks(scene))),
+        remarks=tuple(_word_remarks(scene)),
     )
 
 
 def _word_remarks(scene: StepScene) -> list[str]:
-    pieces = scene.layout.word_pieces or ()
-    blanked = blanked_words_remark(scene.episode.dataset, scene.model.dataset_statistics) if pieces else ""
-    return [cut_remark(scene.instruction, pieces), blanked]
+    words = scene.layout.word_pieces
+    blanked = blanked_words_remark(scene.episode.dataset, scene.model.dataset_statistics) if words else ""
+    return [*instruction_remarks(scene.layout), *([blanked] if blanked else [])]
 
 
 def _words(scene: StepScene, intervention: Intervention) -> str | None:

@@ -47,6 +47,9 @@ class InstructionEmbeddings:
         """Returns no pieces: an encoding has none."""
         return ()
 
+    def reading(self, text: str) -> None:
+        """Returns nothing: what the model that made the encoding read of the text is not known here."""
+
     def _missing(self, text: str) -> str:
         held = f"holds no '{text}'.{nearest(text, self.rows)}" if self.rows else "is missing."
         empty = " (a task of goal images needs the encoding of the empty text)" if not text else ""

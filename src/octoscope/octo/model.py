@@ -206,6 +206,14 @@ class OctoModel:
         task = self.example_batch["task"]
         return {key: value for key, value in task.items() if key not in ("pad_mask_dict", "language_instruction")}
 
+    def with_words(self, layout: TokenLayout, instruction: str) -> TokenLayout:
+        """Returns the layout with the pieces of an instruction on its language tokens, and what of it they hold."""
+        if self.text_processor is None:
+            return layout
+        # Without words the tokens are masked, and nothing of an instruction is read or cut.
+        reading = self.text_processor.reading(instruction) if instruction else None
+        return layout.with_words(self.text_processor.pieces(instruction), reading)
+
     def run_transformer(
         self,
         observations: Inputs,

@@ -7,6 +7,7 @@ from flax import linen as nn
 
 from octoscope.octo.module import OctoModule
 from octoscope.octo.normalization_type import NormalizationType
+from octoscope.octo.observation_keys import unread_images
 from octoscope.octo.statistics import action_dimensions, complete_statistics, statistics_faults
 from octoscope.octo.stored_params import StoredParams
 from octoscope.octo.tokenizers import ImageTokenizer
@@ -45,6 +46,14 @@ def input_facts(example_batch: Mapping[str, Any]) -> Facts:
         "other observations": {key: _by(observation[key].shape[2:]) or "1" for key in others if "pad_mask" not in key},
         "tasks": [key for key in example_batch["task"] if key != "pad_mask_dict"],
     }
+
+
+def camera_facts(module: OctoModule, example_batch: Mapping[str, Any]) -> Facts:
+    """Returns the cameras that some tokenizer reads, and where there are such, those of the example batch that none reads."""
+    images = {key: value for key, value in example_batch["observation"].items() if key.startswith("image_")}
+    unread = unread_images(module.octo_transformer.observation_tokenizers, list(images))
+    looked = {camera_of(key): _by(image.shape[2:4]) for key, image in images.items() if key not in unread}
+    return {"cameras": looked} | ({"not looked through": [camera_of(key) for key in unread]} if unread else {})
 
 
 def module_facts(module: OctoModule) -> Facts:

@@ -22,6 +22,7 @@ from octoscope.octo.instruction_embeddings import read_instruction_embeddings
 from octoscope.octo.spec import spec_arguments, spec_path
 from octoscope.octo.t5 import T5Config
 from octoscope.octo.tokenizer_file import encode_texts, open_tokenizer
+from octoscope.tokens.words import UNKNOWN_PIECE, WORD_START, InstructionReading
 
 _MODULE = "octo.data.utils.text_processing"
 _HF_TOKENIZER = f"{_MODULE}.HFTokenizer"
@@ -50,6 +51,10 @@ class TextProcessor(Protocol):
         """Returns the pieces as text, one per language token; () when the policy reads encodings instead."""
         ...
 
+    def reading(self, text: str) -> InstructionReading | None:
+        """Returns what of the text the pieces are made of; None when the policy reads encodings instead."""
+        ...
+
 
 @dataclass(frozen=True)
 class WordPieces:
@@ -70,6 +75,23 @@ class WordPieces:
     def pieces(self, text: str) -> tuple[str, ...]:
         """Returns the pieces as text, padding included: ("▁pick", "▁up", ..., "</s>", "<pad>", ...)."""
         return tuple(encode_texts(self.tokenizer, [text])[0].tokens)
+
+    def reading(self, text: str) -> InstructionReading:
+        """Returns what of the text the pieces are made of, by the places that the tokenizer says it took them from."""
+        (encoding,) = encode_texts(self.tokenizer, [text])
+        # Unigram vocabularies, as T5's, do not name their piece for what they lack.
+        unknown = self.tokenizer.token_to_id(getattr(self.tokenizer.model, "unk_token", None) or UNKNOWN_PIECE)
+        words = [place for place, special in enumerate(encoding.special_tokens_mask) if not special]
+        end = max((encoding.offsets[place][1] for place in words), default=0) if encoding.overflowing else len(text)
+        lost = [place for place in words if encoding.ids[place] == unknown]
+        known = [place for place in words if place not in lost and encoding.tokens[place].strip(WORD_START)]
+        return InstructionReading(
+            read=text[:end],
+            cut=text[end:],
+            pieces=sum(encoding.attention_mask),
+            unknown=tuple(filter(None, (text[slice(*encoding.offsets[place])].strip() for place in lost))),
+            any_known=bool(known) or not words,
+        )
 
 
 def load_text_processor(

@@ -16,6 +16,7 @@ from octoscope.encodings.instruction_pair import compare_words, group_difference
 from octoscope.encodings.word_stages import WORD_POINTS, WordStages, word_stages
 from octoscope.encodings.word_table import pair_sentences, word_sentences, word_table
 from octoscope.errors import SelectionError
+from octoscope.escaping.markdown import markdown_link, markdown_text, markdown_words
 from octoscope.pictures.film_pictures import render_film, render_film_pair
 from octoscope.pictures.instruction_pair_pictures import action_line, render_instruction_pair
 from octoscope.pictures.word_encoding_pictures import render_word_likeness, render_word_paths, render_word_stages
@@ -41,9 +42,13 @@ class Findings:
 
     def to_markdown(self) -> str:
         """Returns the part as text with its pictures."""
-        lines = [f"## {self.title}", "", *(f"- {sentence}" for sentence in self.sentences)]
-        lines += [f"- Click a patch: [{name}]({name})" for name in self.pages]
-        return "\n".join([*lines, *(f"\n![{name}]({name})" for name in self.pictures)])
+        lines = [
+            f"## {markdown_text(self.title)}",
+            "",
+            *(f"- {markdown_text(sentence)}" for sentence in self.sentences),
+        ]
+        lines += [f"- Click a patch: [{markdown_words(name)}]({markdown_link(name)})" for name in self.pages]
+        return "\n".join([*lines, *(f"\n![{markdown_words(name)}]({markdown_link(name)})" for name in self.pictures)])
 
 
 def write_word_results(run: Run, folder: Path, *, step: int | None = None, threshold: float = 0.9) -> Findings:
@@ -149,11 +154,13 @@ def write_findings(folder: Path, run: Run, parts: Sequence[Findings]) -> Path:
     head = [
         "# Inside the policy",
         "",
-        f"Policy {manifest['policy']} (step {manifest['policy_step']}, sha256 {manifest['policy_sha256'][:12]}), "
-        f"episode {manifest['episode']}, "
-        f'task "{manifest["instruction"]}", {len(run.steps)} steps, seed {manifest["seed"]}, encodings in {manifest["dtype"]}.',
+        markdown_text(
+            f"Policy {manifest['policy']} (step {manifest['policy_step']}, sha256 {manifest['policy_sha256'][:12]}), "
+            f'episode {manifest["episode"]}, task "{manifest["instruction"]}", {len(run.steps)} steps, seed {manifest["seed"]}, '
+            f"encodings in {manifest['dtype']}."
+        ),
         "",
-        *([manifest["policy_note"], ""] if manifest["policy_note"] else []),
+        *([markdown_text(manifest["policy_note"]), ""] if manifest["policy_note"] else []),
         "Encodings say what the policy has made of its inputs, not what its action depends on; `octoscope ablate` and `octoscope language` "
         "test that.",
         "",
