@@ -62,13 +62,12 @@ def test_the_words_command_prints_it(cut_run, monkeypatch, tmp_path, capsys):
 
 
 def test_a_title_and_the_lines_below_it_say_which_frames_they_sum():
-    """One patch of four is the object: of 16 visible keys of even weight, one a frame lies on it, two in the two frames drawn."""
-    masks = np.zeros((4, 32, 32), np.uint8)
-    masks[:, :16, :16] = 7
-    run = hand_made_run(even_weights, masks=masks)
+    """One patch of four is the object, and attention is even: each of the two frames drawn gives it one key's weight."""
+    named = np.zeros((32, 32), bool)
+    named[:16, :16] = True
+    run = hand_made_run(even_weights)
     maps = attention_maps(run, find_query(run.layout), step=2, layer=0)
-    for found in maps:
-        object.__setattr__(found, "named", masks[0] == 7)
+    maps = [dataclasses.replace(found, named=named) for found in maps]
     one = float(maps[-1].weights[0, 0, 0])
     assert named_object_title(maps) == f", {2 * one:.1%} on the named object in all 2 frames drawn"
     assert named_object_title(maps[-1:]) == f", {one:.1%} on the named object in the frame drawn"

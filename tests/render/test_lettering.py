@@ -24,7 +24,7 @@ INSTRUCTION = "put the small orange carrot from the counter into the sink next t
         ("step 3 \u2192 4", "step 3 -> 4"),
         ("caf\u00e9 e\u0301", "caf\u00e9 \u00e9"),
         ("\u4e2d\u6587 \u043c\u044f\u0447 \ube68", "\u4e2d\u6587 \u043c\u044f\u0447 \ube68"),
-        ("\ufb01ve \uff11", "five \uff11"),
+        ("\U0001d41b\ufb01", "b\ufb01"),
         ("two\nlines\tand\x00", "two lines and[U+0000]"),
         ("\u05e9\u05dc go \U0001f642", "[U+05E9 U+05DC] go [U+1F642]"),
         ("q\u0303 \u0928\u092e\u0938\u094d", "q[U+0303] [U+0928 U+092E U+0938 U+094D]"),

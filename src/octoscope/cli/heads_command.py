@@ -8,7 +8,6 @@ from tyro.conf import Positional, arg
 
 from octoscope.attention.head_statistics import head_table
 from octoscope.attention.sinks import find_sinks, sink_rule, sink_table, too_few_steps
-from octoscope.escaping.markdown import markdown_text
 from octoscope.escaping.terminal import say
 from octoscope.pictures.head_pictures import render_deviation_grids, render_head_grids
 from octoscope.render.image_file import write_png
@@ -58,9 +57,7 @@ class Heads:
             folder.mkdir()
             (folder / "heads.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
             (folder / "heads.csv").write_text(table.to_csv(), encoding="utf-8")
-            (folder / "sinks.md").write_text(
-                f"{markdown_text(f'{rule} {_NO_NORMS}')}\n\n{sink_table(sinks)}\n", encoding="utf-8"
-            )
+            (folder / "sinks.md").write_text(f"{rule} {_NO_NORMS}\n\n{sink_table(sinks)}\n", encoding="utf-8")
             write_png(folder / "heads.png", render_head_grids(run, table, sinks=None if few else sinks))
             write_png(folder / "deviation.png", render_deviation_grids(run, table))
         say(*table.to_markdown().split("\n"))

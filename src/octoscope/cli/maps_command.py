@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from octoscope.attention.sinks import sink_rule, sink_table
 from octoscope.cli.opening import Given, reading_remarks
 from octoscope.cli.selection import parse_selection
-from octoscope.escaping.markdown import markdown_text
+from octoscope.escaping.markdown import markdown_words
 from octoscope.escaping.terminal import say
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.make_method_maps import DEFAULT_MAPS, method_maps
@@ -82,7 +82,7 @@ class Maps:
             for one in found:
                 write_png(folder / f"step_{one.step}.png", render_method_maps(one))
                 one.columns().write(folder, f"step_{one.step}")
-            sinks = f"{markdown_text(sink_rule(found[0].run) + ' Of ' + found[0].query.label)}.\n\n{sink_table(found[0].sinks)}\n"
+            sinks = f"{sink_rule(found[0].run)} Of {markdown_words(found[0].query.label)}.\n\n{sink_table(found[0].sinks)}\n"
             (folder / "sinks.md").write_text(sinks, encoding="utf-8")
         say(*reading_remarks(model, [episode], options))
         say(f"Maps of {found[0].query.label}, {len(found)} steps: {self.output / _FOLDER}")
