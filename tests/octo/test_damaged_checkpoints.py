@@ -141,6 +141,18 @@ def test_fuzz_orbax(folder, orbax, data):
         read_or_refused(lambda: dict(open_orbax_directory(damaged).arrays()))
 
 
+def test_a_small_orbax_folder_that_claims_to_be_huge_is_refused_unread(tmp_path):
+    array = tmp_path / "heads_action.kernel"
+    array.mkdir()
+    described = {"zarr_format": 2, "shape": [2**20, 2**20], "chunks": [2**10, 2**10], "dtype": "<f4"}
+    described |= {"compressor": None, "fill_value": 0, "order": "C", "filters": None}
+    (array / ".zarray").write_text(json.dumps(described))
+    with pytest.raises(
+        CheckpointError, match=r"'heads_action/kernel' is \(1048576, 1048576\) of float32, which no parameter"
+    ):
+        open_orbax_directory(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory):
     return write_policy(tmp_path_factory.mktemp("small"), small_config(), small_batch())
