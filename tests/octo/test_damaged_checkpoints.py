@@ -257,7 +257,7 @@ def test_pieces_numbered_beyond_the_encoder_are_found(tmp_path):
         json.dumps({**UNIGRAM, "post_processor": None, "model": WORD_LEVEL | {"vocab": vocabulary}})
     )
     words = WordPieces(read_tokenizer(tmp_path / "tokenizer.json", max_length=6))
-    with pytest.raises(CheckpointError, match="numbers 10,000 word pieces"):
+    with pytest.raises(CheckpointError, match="knows 10,000 word pieces"):
         check_vocabulary(words, [TEXT_ENCODER])
 
 
