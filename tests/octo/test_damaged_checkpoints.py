@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from damaged_files import damaged_bytes, damaged_tree, fuzzed, headers_damaged
 from octoscope.capture.checkup import examine_checkpoint
 from octoscope.embedded.files import policy_directory
-from octoscope.errors import OctoscopeError
+from octoscope.errors import CheckpointError, OctoscopeError
 from octoscope.octo.assembly import assemble_module, assemble_text_processor, expected_params
 from octoscope.octo.checkpoint import read_msgpack
 from octoscope.octo.config import apply_shims, read_json, shim_example_batch
@@ -23,8 +23,8 @@ from octoscope.octo.msgpack_index import open_msgpack
 from octoscope.octo.orbax_directory import is_orbax_directory, open_orbax_directory
 from octoscope.octo.safetensors_file import open_safetensors, write_safetensors
 from octoscope.octo.statistics import find_statistics, read_statistics
-from octoscope.octo.text import read_tokenizer
-from small_policies import small_batch, small_config, write_policy
+from octoscope.octo.text import WordPieces, check_vocabulary, read_tokenizer
+from small_policies import TEXT_ENCODER, small_batch, small_config, write_policy
 
 TREE = {
     "heads_action": {"half": np.full((2, 2), 0.1, np.float16), "none": np.zeros((0, 4), np.float32)},
@@ -40,7 +40,7 @@ UNIGRAM = {
         {"id": 0, "content": "<pad>", "special": True}
         | dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     ],
-    "normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAAAA=="},
+    "normalizer": {"type": "NFKC"},
     "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True},
     "post_processor": {
         "type": "TemplateProcessing",
@@ -141,6 +141,18 @@ def test_fuzz_orbax(folder, orbax, data):
         read_or_refused(lambda: dict(open_orbax_directory(damaged).arrays()))
 
 
+def test_a_small_orbax_folder_that_claims_to_be_huge_is_refused_unread(tmp_path):
+    array = tmp_path / "heads_action.kernel"
+    array.mkdir()
+    described = {"zarr_format": 2, "shape": [2**20, 2**20], "chunks": [2**10, 2**10], "dtype": "<f4"}
+    described |= {"compressor": None, "fill_value": 0, "order": "C", "filters": None}
+    (array / ".zarray").write_text(json.dumps(described))
+    with pytest.raises(
+        CheckpointError, match=r"'heads_action/kernel' is \(1048576, 1048576\) of float32, which no parameter"
+    ):
+        open_orbax_directory(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory):
     return write_policy(tmp_path_factory.mktemp("small"), small_config(), small_batch())
@@ -196,6 +208,75 @@ def test_fuzz_tokenizer(folder, tree, data):
             assert len(tokenizer.encode(text).ids) == 6
 
 
+BYTE_PAIRS = {"type": "BPE", "vocab": {"<pad>": 0, "a": 1}, "merges": []}
+WORD_LEVEL = {"type": "WordLevel", "vocab": {"<pad>": 0, "push": 1}, "unk_token": "<unk>"}
+# By name: what stands in the file instead, and what is said.
+BAD_TOKENIZERS = {
+    "a panic at loading": (
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+        "no readable tokenizer.json",
+    ),
+    "a panic at encoding": (
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAAAA=="}},
+        "tokenizer.json",
+    ),
+    "no unknown piece": (
+        {"model": UNIGRAM["model"] | {"unk_id": None}},
+        "breaks at a word that it does not know",
+    ),
+    "unknown piece lacking": ({"model": WORD_LEVEL}, "breaks at a word that it does not know"),
+    "unknown words dropped": ({"model": BYTE_PAIRS}, "no piece for a word that it does not know: it would drop"),
+    "unknown piece outside": ({"model": UNIGRAM["model"] | {"unk_id": 99}}, "no readable tokenizer.json"),
+    "no padding piece": (
+        {"model": WORD_LEVEL | {"vocab": {"<unk>": 0}}, "added_tokens": []},
+        "no padding piece '<pad>'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), BAD_TOKENIZERS.values(), ids=BAD_TOKENIZERS.keys())
+def test_a_bad_tokenizer_is_found_before_the_first_unknown_word(tmp_path, capfd, change, said):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({**UNIGRAM, "post_processor": None, **change}))
+    with pytest.raises(CheckpointError, match=said):
+        read_tokenizer(path, max_length=6)
+    # A panic prints a page of addresses.
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_good_tokenizer_is_read(tmp_path):
+    (tmp_path / "tokenizer.json").write_text(json.dumps(UNIGRAM))
+    tokenizer = read_tokenizer(tmp_path / "tokenizer.json", max_length=6)
+    # "push", the word's beginning, the unknown piece, the end mark, padding.
+    assert tokenizer.encode("push \u2603").ids == [3, 4, 2, 1, 0, 0]
+
+
+def test_pieces_numbered_beyond_the_encoder_are_found(tmp_path):
+    vocabulary = {"<pad>": 0, "<unk>": 1, "push": 9999}
+    (tmp_path / "tokenizer.json").write_text(
+        json.dumps({**UNIGRAM, "post_processor": None, "model": WORD_LEVEL | {"vocab": vocabulary}})
+    )
+    words = WordPieces(read_tokenizer(tmp_path / "tokenizer.json", max_length=6))
+    with pytest.raises(CheckpointError, match="knows 10,000 word pieces"):
+        check_vocabulary(words, [TEXT_ENCODER])
+
+
+@pytest.mark.parametrize(
+    ("offsets", "said"),
+    [([0, 8, 4, 12], "begins at byte"), ([0, 8, 12, 20], "begins at byte"), ([0, 8, 8, 16], "goes on for 4 bytes")],
+    ids=["shared bytes", "a gap", "a rest"],
+)
+def test_safetensors_without_gaps_alone(tmp_path, offsets, said):
+    header = {
+        name: {"dtype": "F32", "shape": [2], "data_offsets": offsets[place : place + 2]}
+        for name, place in (("a", 0), ("b", 2))
+    }
+    text = json.dumps(header).encode()
+    (tmp_path / "params.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(20))
+    with pytest.raises(CheckpointError, match=said):
+        open_safetensors(tmp_path / "params.safetensors")
+
+
 @fuzzed(100)
 @given(damaged_bytes(serialization.msgpack_serialize(small_batch())))
 def test_fuzz_example_batch(folder, content):
@@ -225,4 +306,5 @@ def test_fuzz_doctor(tmp_path_factory, data):
     else:
         file.write_bytes(data.draw(damaged_bytes(file.read_bytes())))
     problems = examine_checkpoint(damaged).problems
-    assert not [problem for problem in problems if "Not foreseen" in problem]
+    unforeseen = [problem for problem in problems if "Not foreseen" in problem]
+    assert not unforeseen, unforeseen

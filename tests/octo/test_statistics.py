@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
@@ -113,8 +114,9 @@ def test_what_cannot_be_right_is_refused_in_python(action, kind, said):
 
 
 @pytest.mark.parametrize("field", ["action", "proprio"])
-def test_the_checkup_finds_it(tmp_path, field):
-    # Without what takes time: the parameters, and the example that the module is laid out by.
+def test_the_checkup_finds_it(tmp_path, monkeypatch, field):
+    # Without what takes time: the parameters, and building the policy.
+    monkeypatch.setattr("octoscope.capture.checkup._look_at_policy", lambda *_: None)
     folder = tmp_path / "policy"
     shutil.copytree(policy_directory("drawn"), folder, ignore=shutil.ignore_patterns("0", "demo-words", "*.msgpack"))
     for action, kind, said in WRONG.values():
@@ -125,14 +127,8 @@ def test_the_checkup_finds_it(tmp_path, field):
         checkup = examine_checkpoint(folder)
         # This policy takes no proprioception: what is wrong with it does no harm.
         told = checkup.problems if field == "action" else checkup.notes
-        assert any(np.char.find([line], field)[0] >= 0 and _matches(said, line) for line in told), (said, told)
+        assert any(field in line and re.search(said, line) for line in told), (said, told)
         assert not any("Not foreseen" in problem for problem in checkup.problems)
-
-
-def _matches(said, line):
-    import re
-
-    return re.search(said, line) is not None
 
 
 def test_a_leading_axis_of_one_is_left_out_and_said(checkpoint, demo_model):
@@ -216,7 +212,8 @@ def test_every_spelling_of_bounds(written):
 @pytest.mark.parametrize(
     "written", ["bounds_q99", "outbounds", "normalised", "", 1, ["bounds"], {"name": "bounds"}, False]
 )
-def test_an_unknown_normalisation_is_not_taken_for_normal(checkpoint, written):
+def test_an_unknown_normalisation_is_not_taken_for_normal(checkpoint, monkeypatch, written):
+    monkeypatch.setattr("octoscope.capture.checkup._look_at_policy", lambda *_: None)
     with pytest.raises(ConfigError, match=r"Known: 'normal', 'bounds'"):
         normalization_type(config_of(written))
     config = json.loads((checkpoint / "config.json").read_text())

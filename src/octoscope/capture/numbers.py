@@ -58,7 +58,7 @@ class Numbers:
         Raises:
           EpisodeError: Naming the field, the step, and what to do.
         """
-        for time in times:
+        for time in times.tolist():
             bad = ~np.isfinite(self.values[time])
             if bad.any():
                 raise EpisodeError(

@@ -73,7 +73,8 @@ def read_instruction_embeddings(path: Path, *, encoder: str) -> InstructionEmbed
     if not path.is_file():
         return InstructionEmbeddings(path, encoder, {}, np.zeros((0, 1), np.float32))
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since NumPy leaves a file open that it finds broken.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             texts, embeddings = file["texts"], file["embeddings"]
     except Exception as error:  # a broken zip, a missing entry and a pickled array each raise their own
         raise CheckpointError(

@@ -161,7 +161,7 @@ def check_vocabulary(text_processor: TextProcessor | None, encoders: Iterable[T5
         pieces = max(text_processor.tokenizer.get_vocab().values(), default=-1) + 1
         if pieces > encoder.vocab_size:
             raise CheckpointError(
-                f"The tokenizer.json numbers {pieces:,} word pieces, but the policy's text encoder has embeddings for "
+                f"The tokenizer.json knows {pieces:,} word pieces, but the policy's text encoder has embeddings for "
                 f"{encoder.vocab_size:,}: it is the tokenizer of another model. Put the one named in config.json beside the checkpoint."
             )
 

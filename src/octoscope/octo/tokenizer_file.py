@@ -63,13 +63,13 @@ def _check_unknown_words(path: Path, tokenizer: Tokenizer) -> None:
             pieces = [tokenizer.encode(text, add_special_tokens=False).ids for text in _STRANGE]
     except ValueError as error:
         raise CheckpointError(
-            f"{path} has no piece for a word that it does not know ({error}): it would break at the first one. Copy the tokenizer "
-            "again from its source."
+            f"{path} breaks at a word that it does not know ({error}): it is damaged, or has no piece for such words. Copy it again "
+            "from the tokenizer's source."
         ) from None
     if not any(pieces):
         raise CheckpointError(
-            f"{path} has no piece for a word that it does not know: it would drop such words without a trace. Copy the tokenizer "
-            "again from its source."
+            f"{path} has no piece for a word that it does not know: it would drop such words without a trace. Copy it again "
+            "from the tokenizer's source."
         )
 
 
