@@ -21,7 +21,7 @@ from octoscope.runs.unfinished import Unfinished
 @pytest.mark.parametrize("part", damage.PARTS)
 def test_no_damage_is_silent_or_a_traceback(part, tmp_path):
     tally = damage.Tally()
-    part(tally, tmp_path, 40 if part is damage.damage_manifests else 1, random.Random(0))
+    part(tally, tmp_path, 25 if part is damage.damage_manifests else 1, random.Random(0))
     assert sum(tally.inputs.values()) > 40
     assert not tally.failures, str(tally)
 
