@@ -94,7 +94,8 @@ def damages(content: bytes, flips: int, draw: random.Random) -> Iterator[tuple[s
     if content:
         yield "emptied", b""
         yield "cut", content[: len(content) // 2]
-        yield "cut by one", content[:-1]
+        if flips > 1:
+            yield "cut by one", content[:-1]
         for _ in range(flips):
             at = draw.randrange(8 * len(content))
             changed = bytearray(content)

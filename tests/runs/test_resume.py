@@ -263,6 +263,14 @@ def test_take_over_goes_on_with_the_run(demo_model, demo_episode, tmp_path, monk
     assert osc.attend(demo_model, demo_episode, path, steps=[2, 3], resume=True, take_over=True).steps == (2, 3)
 
 
+def test_take_over_alone_is_refused_before_any_work(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["attend", "drawn", "drawn", "--take-over", "-o", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    assert "give --resume to go on with it, or --overwrite" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("said", ["", "[1]", '"x"', '{"pid": "7"}', '{"host": 3, "pid": 7}', "\x00"])
 def test_a_lock_that_says_nothing_stops_nobody(tmp_path, said):
     (tmp_path / "lock").write_text(said)
