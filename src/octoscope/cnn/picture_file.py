@@ -7,6 +7,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from octoscope.array_typing import Float32
 from octoscope.errors import EpisodeError
+from octoscope.user_path import user_path
 
 
 def read_picture(
@@ -24,7 +25,7 @@ def read_picture(
       EpisodeError: If the file is missing or no picture.
     """
     try:
-        with Image.open(Path(path).expanduser()) as opened:
+        with Image.open(user_path(path)) as opened:
             picture = ImageOps.exif_transpose(opened)
     except FileNotFoundError:
         raise EpisodeError(f"There is no picture {path}. Check the path.") from None

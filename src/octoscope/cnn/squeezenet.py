@@ -12,6 +12,7 @@ import numpy as np
 from octoscope.cnn.graph import IMAGE, GraphNetwork, Node
 from octoscope.cnn.steps import Concat, Conv, MaxPool, MeanPool, Relu, Step
 from octoscope.errors import CheckpointError
+from octoscope.user_path import user_path
 
 # Caffe's mean of ImageNet, here in RGB order; no division.
 _MEAN = (123.0, 117.0, 104.0)
@@ -25,7 +26,7 @@ def load_squeezenet(path: str | Path) -> GraphNetwork:
     Raises:
       CheckpointError: If the file is missing, or its weights are those of another network.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     nodes = _nodes()
     expected = {node.name for node in nodes if isinstance(node.step, Conv)}
     try:
