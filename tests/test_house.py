@@ -1,6 +1,7 @@
 """The house: public names, documented commands, no addresses of machines or registries, no test that cannot fail."""
 
 import ast
+import inspect
 import re
 import subprocess
 from pathlib import Path
@@ -22,6 +23,16 @@ def test_public_names_all_load():
 def test_every_public_name_is_documented():
     text = (ROOT / "docs" / "python.md").read_text()
     assert [name for name in osc.__all__ if f"`{name}`" not in text] == []
+
+
+def test_every_path_may_be_text():
+    for name in osc.__all__:
+        public = getattr(osc, name)
+        functions = [public, *(each for key, each in inspect.getmembers(public, callable) if key[0] != "_")]
+        for function in functions if inspect.isclass(public) else [public]:
+            hints = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__annotations__", {})
+            alone = [argument for argument, hint in hints.items() if hint is Path and argument != "return"]
+            assert alone == [], (name, function)
 
 
 def test_the_first_example_of_the_docs_runs():

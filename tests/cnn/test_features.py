@@ -179,6 +179,10 @@ def test_the_commands_leave_nothing_behind_on_error(tmp_path: Path):
         CnnActivations("embedded", "demo", layer="conv1", filter=("99",), output=tmp_path / "a")()
     with pytest.raises(EpisodeError, match="There is no picture"):
         CnnActivations("embedded", "nowhere.png", layer="conv1", output=tmp_path / "a")()
+    with pytest.raises(SelectionError, match="--camera would change nothing: 'embedded' is no policy"):
+        CnnFeatures("embedded", "demo", layer="conv1", camera="zzz", output=tmp_path / "a")()
+    with pytest.raises(SelectionError, match="names the camera 'wrist', and `camera` is 'primary'"):
+        CnnFeatures("policy:demo:wrist", "demo", layer="relu_0", camera="primary", output=tmp_path / "a")()
     with pytest.raises(EpisodeError, match="no folder of pictures"):
         CnnFeatures("embedded", "demo", layer="conv1", patches=str(tmp_path / "none"), output=tmp_path / "a")()
     assert not (tmp_path / "a").exists()
@@ -193,6 +197,8 @@ def test_the_commands_write_their_sheets(tmp_path: Path):
     for name in ("first.png", "second.png"):
         write_png(folder / name, np.random.default_rng(len(name)).integers(0, 256, (128, 128, 3), np.uint8))
     picture, output = str(folder / "first.png"), tmp_path / "out"
+    with pytest.raises(SelectionError, match="has neither episodes nor cameras"):
+        CnnFeatures("embedded", picture, layer="conv1", patches=str(folder), camera="zzz", output=output)()
     CnnActivations("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output)()
     CnnActivations("embedded", picture, layer="relu1", filter=("2", "3"), sweep="filters", output=output / "film")()
     CnnFeatures("embedded", picture, layer="conv1", patches=str(folder), filter=("0:3",), output=output)()

@@ -277,7 +277,12 @@ def test_an_interrupt_keeps_what_is_there():
     [
         ({"steps": 0}, "`steps` must be at least 1"),
         ({"learning_rate": 0.0}, "above 0"),
+        ({"learning_rate": float("nan")}, "above 0"),
         ({"space": "fourier", "octaves": 3}, "pixel"),
+        ({"views": Views(pad=-3)}, "must be at least 0"),
+        ({"views": Views(jitter=-1)}, "must be at least 0"),
+        ({"views": Views(rotate=float("nan"))}, "must be at least 0"),
+        ({"views": Views(scale=1.0)}, "`scale` in 0..1 without 1"),
     ],
 )
 def test_settings_out_of_range_are_refused(change: dict[str, Any], says: str):

@@ -253,12 +253,12 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     assert "wrist blanked grey" in capsys.readouterr().out
     for wrong, sentence in (
         (["ablate", "--do", "blnk:wrist"], "Did you mean 'blank'"),
-        (["ablate", "--controls", "-1", "--overwrite"], "`controls` must be at least 0"),
+        (["ablate", "--controls", "-1", "--overwrite"], "--controls must be at least 0"),
         (["ablate", "--units", "m", "--overwrite"], "one unit for each of the 3"),
-        (["faithfulness", "--methods", "--overwrite"], "Give at least one method"),
-        (["faithfulness", "--sanity", "--draws", "0", "--overwrite"], "`draws` must be at least 1"),
-        (["drop-tokens", "--steps", "0", "--overwrite"], "`steps` must be at least 1"),
-        (["language", "--noises", "-1", "--overwrite"], "`noises` must be at least 0"),
+        (["faithfulness", "--methods", "--overwrite"], "--methods needs at least one of last layer, "),
+        (["faithfulness", "--sanity", "--draws", "0", "--overwrite"], "--draws must be at least 1"),
+        (["drop-tokens", "--steps", "0", "--overwrite"], "--steps must be at least 1"),
+        (["language", "--noises", "-1", "--overwrite"], "--noises must be at least 0"),
     ):
         with pytest.raises(SystemExit) as stopped:
             main([wrong[0], *common, *wrong[1:]])

@@ -112,6 +112,8 @@ def attend(
     stream = (
         EncodingStream.plan_for(model, observations.at(steps[0]), tasks, encodings, dtype=dtype) if encodings else None
     )
+    # A forward is filled up to its batch: one of thousands over ten steps would be made of copies.
+    batch = batch if batch is None else min(batch, len(steps))
     capture = StepCapture(model, observations, tasks, layout, selection, seed, dtype, compute, stream, batch)
     manifest = run_manifest(
         model,

@@ -1,14 +1,12 @@
 """`octoscope ablate`: something is taken away from a step, and the policy acts again."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from tyro.conf import Positional, arg
 
 from octoscope.cli.intervention_specs import parse_fills, parse_intervention
-from octoscope.cli.opening import Given
+from octoscope.cli.opening import open_given, scene_options
+from octoscope.cli.options.ablate import AblateOptions
 from octoscope.cli.selection import parse_selection
 from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
@@ -22,53 +20,15 @@ from octoscope.runs.staged_output import check_no_results, staged_output
 _FOLDER = "ablation"
 
 
-@dataclass(frozen=True)
-class Ablate:
-    """Show what changes the action: cover, mask, blank or reword, and let the policy act again under the same noise.
-
-    Writes ablation/effects.csv and step_S.png: each intervention's picture beside its effect, with the noise floor and random regions
-    of the same area. Masked keys are also hidden from the readout alone, which is exact for the direct path only. Without --do: the named
-    object (where the episode has masks), every camera, every word, the history. Example:
-
-    octoscope ablate hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --step 4 --do blank:primary mask:word:carrot
-    """
-
-    # A folder, 'hf://owner/name', or 'demo'.
-    checkpoint: Positional[str]
-    # An RLDS dataset, or 'demo'.
-    episodes: Positional[str]
-    # Which episode, from 0.
-    episode: int = 0
-    # Steps: '4', '0,2,5', '0:10', 'all'.
-    step: str = "0"
-    # blank:CAMERA, cover:CAMERA:2,3+2,4, mask:CAMERA, mask:CAMERA:2,3, mask:word:WORD, mask:group:GROUP, tell:WORDS, replace:WORD=OTHER,
-    # silence, shuffle, remove:-2, nothing.
-    do: tuple[str, ...] = ()
-    # What is put over what is covered: grey, black, blur, surroundings. Nothing surrounds a whole frame: it is blurred instead.
-    fill: tuple[str, ...] = ("grey", "surroundings")
-    # Random regions for each intervention that has a place, clear of it.
-    controls: int = 8
-    # Draws of other noise, for the noise floor.
-    noises: int = 8
-    # Units of the action's dimensions, where the dataset's are not known here.
-    units: tuple[str, ...] = ()
-    # Of the noise and the random regions.
-    seed: int = 0
-    # Inputs run at once.
-    batch: int = 16
-    # What the policy is opened with.
-    given: Given = field(default_factory=Given)
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class Ablate(AblateOptions):
+    """`octoscope ablate` at work."""
 
     def __call__(self) -> None:
         """Runs, writes the table and the sheets, and prints the table."""
         fills = parse_fills(self.fill)
         asked = [found for text in self.do for found in parse_intervention(text, fills=fills)]
-        options = self.given.options()
-        model, source = self.given.open(self.checkpoint, self.episodes)
+        options = scene_options(self.given)
+        model, source = open_given(self.given, self.checkpoint, self.episodes)
         episode = source[parse_selection(str(self.episode), count=len(source), what="episode")[0]]
         steps = parse_selection(self.step, count=len(episode), what="step")
         if not self.overwrite:

@@ -1,26 +1,12 @@
 """`octoscope cnn layers`: the names of a network's layers."""
 
-from dataclasses import dataclass
-
-from tyro.conf import Positional
-
+from octoscope.cli.options.cnn_layers import CnnLayersOptions
 from octoscope.cnn.sources import open_network
 from octoscope.escaping.terminal import say
 
 
-@dataclass(frozen=True)
-class CnnLayers:
-    """List a network's layers: name, index, kind, filters, rows and columns.
-
-    Example:
-
-    octoscope cnn layers demo --camera wrist
-    """
-
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
-    network: Positional[str]
-    # Which image encoder of a policy; the first by default.
-    camera: str | None = None
+class CnnLayers(CnnLayersOptions):
+    """`octoscope cnn layers` at work."""
 
     def __call__(self) -> None:
         """Prints one line per layer."""

@@ -1,14 +1,10 @@
 """`octoscope demo`: the embedded policy on an embedded episode, with its own words or with others."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
-
 from tqdm import tqdm
-from tyro.conf import arg
 
 from octoscope.cli.attend_command import Attend
 from octoscope.cli.attend_episodes import RUN, EpisodeJob
+from octoscope.cli.options.demo import DemoOptions
 from octoscope.demo.other_words import with_words
 from octoscope.embedded import files
 from octoscope.episodes.episode import Episode
@@ -24,22 +20,8 @@ from octoscope.runs.staged_output import staged_output
 _COMPARISON = "comparison"
 
 
-@dataclass(frozen=True)
-class Demo:
-    """Show the whole way, from an episode to pictures and a film, with the policy and episodes inside the package.
-
-    The object that the instruction names is outlined, from exact masks, and each title says how much attention it gets. With
-    --instruction the same frames are run with both instructions, and sheets show both maps one above the other. Example:
-
-    octoscope demo --instruction "pick up the blue ball"
-    """
-
-    # Which of the embedded episodes, from 0.
-    episode: int = 0
-    # Other words for the same frames.
-    instruction: str | None = None
-    # Folder for the results; those of an earlier demo there are replaced.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output/demo")
+class Demo(DemoOptions):
+    """`octoscope demo` at work."""
 
     def __call__(self) -> None:
         """Attends with the episode's words, and with other words if there are any."""

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from octoscope.cli.options.given import Given
 from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.picture_file import read_picture
@@ -21,58 +21,36 @@ from octoscope.tokens.blanked_words import blanked_words_remark
 _MOST_TOLD = 5
 
 
-@dataclass(frozen=True)
-class Given:
-    """What every command that opens a policy and episodes can be told of them."""
+def open_given(given: Given, checkpoint: str, episodes: str) -> tuple[OctoModel, EpisodeSource]:
+    """Returns the policy, on the device that was asked for, and the episodes.
 
-    # Split of the dataset; 'train' where it exists.
-    split: str | None = None
-    # Recorded image of each camera, where it cannot be told: primary=image_0.
-    cameras: tuple[str, ...] = ()
-    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
-    observation: tuple[str, ...] = ()
-    # Timesteps of history; as many as in training by default.
-    window: int | None = None
-    # Words to use instead of the episode's instruction.
-    task: str | None = None
-    # A picture of the goal, for the primary camera, or NAME=FILE per camera.
-    goal_image: tuple[str, ...] = ()
-    # Training step of the parameters; the latest by default.
-    checkpoint_step: int | None = None
-    # What the policy runs on; a GPU where there is one, by default.
-    device: Device = "auto"
-    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
-    no_compilation_cache: bool = False
+    Raises:
+      OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
+    """
+    return open_policy_and_episodes(
+        checkpoint,
+        episodes,
+        split=given.split,
+        cameras=given.cameras,
+        device=given.device,
+        compilation_cache=not given.no_compilation_cache,
+        checkpoint_step=given.checkpoint_step,
+    )
 
-    def open(self, checkpoint: str, episodes: str) -> tuple[OctoModel, EpisodeSource]:
-        """Returns the policy, on the device that was asked for, and the episodes.
 
-        Raises:
-          OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
-        """
-        return open_policy_and_episodes(
-            checkpoint,
-            episodes,
-            split=self.split,
-            cameras=self.cameras,
-            device=self.device,
-            compilation_cache=not self.no_compilation_cache,
-            checkpoint_step=self.checkpoint_step,
-        )
+def scene_options(given: Given) -> SceneOptions:
+    """Returns what the policy is given besides what an episode records under the names it knows.
 
-    def options(self) -> SceneOptions:
-        """Returns what the policy is given besides what an episode records under the names it knows.
-
-        Raises:
-          SelectionError: If an observation is not named as NAME=FIELD.
-          EpisodeError: If a goal image cannot be read.
-        """
-        return SceneOptions(
-            instruction=self.task,
-            goal_images=read_goal_images(self.goal_image),
-            observation_keys=parse_pairs(self.observation, what="--observation", example="proprio=state"),
-            window=self.window,
-        )
+    Raises:
+      SelectionError: If an observation is not named as NAME=FIELD.
+      EpisodeError: If a goal image cannot be read.
+    """
+    return SceneOptions(
+        instruction=given.task,
+        goal_images=read_goal_images(given.goal_image),
+        observation_keys=parse_pairs(given.observation, what="--observation", example="proprio=state"),
+        window=given.window,
+    )
 
 
 def open_policy_and_episodes(

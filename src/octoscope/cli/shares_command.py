@@ -1,12 +1,9 @@
 """`octoscope shares`: where a query row's attention goes, kind by kind, as pictures and a table."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-from tyro.conf import Positional, arg
 
 from octoscope.attention.share_table import ShareTable, share_table
+from octoscope.cli.options.shares import SharesOptions
 from octoscope.errors import SelectionError
 from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
@@ -19,24 +16,8 @@ from octoscope.runs.staged_output import staged_output
 _FOLDER = "shares"
 
 
-@dataclass(frozen=True)
-class Shares:
-    """Show how much attention goes to each camera and timestep, to words, to padding words, to the rest.
-
-    Writes shares/bars.png (each layer), grids.png (each layer and head), curves_layer_L.png (over the steps), language_use.png and
-    shares.csv. All shares of a query sum to 1; what even attention would give stands beside them. Example:
-
-    octoscope shares output/run.zarr --query readout_action
-    """
-
-    # A run that `octoscope attend` made.
-    run: Positional[Path]
-    # Whose attention: a token group, 'GROUP:TOKEN', or 'word:WORD'; the first readout by default.
-    query: str | None = None
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class Shares(SharesOptions):
+    """`octoscope shares` at work."""
 
     def __call__(self) -> None:
         """Writes the pictures and the table."""

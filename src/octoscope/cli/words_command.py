@@ -1,16 +1,14 @@
 """`octoscope words`: where each word of the instruction looks, and what each patch gives to each word."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from tqdm import tqdm
-from tyro.conf import Positional, arg
 
 from octoscope.attention.instruction_words import word_queries
 from octoscope.attention.maps import captured_spans
 from octoscope.attention.patch_words import patch_rows, patch_words
+from octoscope.cli.options.words import WordsOptions
 from octoscope.cli.selection import parse_selection
 from octoscope.errors import SelectionError
 from octoscope.escaping.csv_text import csv_line
@@ -31,32 +29,8 @@ _FOLDER = "words"
 _PLACES = ("step", "layer", "head", "camera", "copy", "row", "column")
 
 
-@dataclass(frozen=True)
-class Words:
-    """Show where each word of the instruction looks, and what each patch gives to each word.
-
-    Writes words/step_S_layer_L.png: words as columns, the window's frames as rows. Where the run holds rows of patches (`octoscope attend
-    --queries readout obs_task_language obs_primary`), also words/patches_step_S_layer_L.png and words/patches.csv. Example:
-
-    octoscope words output/run.zarr --layers 0,6,11 --head 3
-    """
-
-    # A run that `octoscope attend` made.
-    run: Positional[Path]
-    # Steps of the episode: 'all' that the run holds, '4', '0,2,5', '0:10'.
-    steps: str = "all"
-    # Layers, like steps; the last that the run holds by default.
-    layers: str | None = None
-    # One head; the mean over all by default.
-    head: int | None = None
-    # Only this camera ('primary').
-    camera: str | None = None
-    # Also the end mark and the padding pieces, to which Octo attends as to words.
-    padding: bool = False
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class Words(WordsOptions):
+    """`octoscope words` at work."""
 
     def __call__(self) -> None:
         """Writes the sheets that the run has the rows for, and says what is missing for the others."""

@@ -19,7 +19,7 @@ from octoscope.faithfulness.cells import KEYS, Cells
 from octoscope.faithfulness.drop_table import WAYS, DropExample, DropTable
 from octoscope.faithfulness.map_makers import map_maker, spread_steps
 from octoscope.faithfulness.measures import ranking
-from octoscope.faithfulness.methods import FROM_OTHERS, METHODS
+from octoscope.faithfulness.methods import DEFAULT_SCORES, FROM_OTHERS, METHODS
 from octoscope.faithfulness.picture_scores import PICTURE_SCORES, picture_maps
 from octoscope.faithfulness.score_table import Score
 from octoscope.faithfulness.settings import FaithfulnessSettings
@@ -31,7 +31,6 @@ from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import SceneOptions, StepScene
 from octoscope.octo.model import OctoModel
 
-DEFAULT_SCORES = ("mean of heads", "rollout", "relevance", "occlusion", "detail", "edges", "random")
 # What is shown on the frame, where so much is kept at some fraction.
 _SHOWN = (0.5, 0.25, 0.1)
 

@@ -23,7 +23,7 @@ from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.key_maps import key_values
 from octoscope.faithfulness.map_makers import counted_dimensions
 from octoscope.faithfulness.method_maps import MethodMaps
-from octoscope.faithfulness.methods import KEY_METHODS
+from octoscope.faithfulness.methods import DEFAULT_MAPS, KEY_METHODS
 from octoscope.faithfulness.readout_maps import possible_methods
 from octoscope.faithfulness.step_gradients import GradientPrograms
 from octoscope.faithfulness.step_maps import readout_row
@@ -31,8 +31,6 @@ from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import SceneOptions, StepScene
 from octoscope.octo.model import OctoModel
 from octoscope.octo.statistics import action_dimensions
-
-DEFAULT_MAPS = ("last layer", "mean of heads", "value-weighted", "rollout", "relevance")
 
 
 def method_maps(

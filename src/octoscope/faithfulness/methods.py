@@ -28,6 +28,9 @@ CAUSAL = ("relevance", "gradient", "integrated gradients", "occlusion")
 DIRECT = ("readout gradients", "readout knock-outs")
 # Of the whole policy.
 BACKWARD = ("relevance", "gradient", "integrated gradients")
+# What `method_maps` and `drop_tokens` take by default.
+DEFAULT_MAPS = ("last layer", "mean of heads", "value-weighted", "rollout", "relevance")
+DEFAULT_SCORES = ("mean of heads", "rollout", "relevance", "occlusion", "detail", "edges", "random")
 # What chance and a constant map get.
 CONTROLS = ("random", "fixed template")
 

@@ -1,20 +1,13 @@
-"""Which device the policy runs on, and what a command keeps: compiled programs from one start to the next, and freed memory."""
+"""Which device the policy runs on, and the compiled programs that a command keeps from one start to the next."""
 
 import contextlib
-import ctypes
 import os
 from pathlib import Path
-from typing import Literal
 
 import jax
 
 from octoscope.errors import DeviceError
-
-# Of glibc's malloc.h: from which size memory is mapped by itself, and how much freed memory is kept.
-_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
-_KEPT_BYTES = 2**28
-
-Device = Literal["auto", "cpu", "gpu"]
+from octoscope.octo.device_names import Device
 
 
 def use_device(device: Device) -> None:
@@ -97,19 +90,6 @@ def keep_compiled_programs(folder: Path | None = None) -> Path | None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return folder
-
-
-def keep_freed_memory() -> bool:
-    """Lets the C library keep what large arrays leave behind, up to 256 MB, for the next ones; returns whether it can be told so.
-
-    glibc gives anything above 32 MB back to the system at once, and every step gets its working memory anew, page by page: 40 % of the
-    time of Grad-CAM on a ResNet18. For the whole process, so a command calls it and a library does not.
-    """
-    try:
-        tell = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False
-    return all(tell(parameter, _KEPT_BYTES) == 1 for parameter in (_MMAP_THRESHOLD, _TRIM_THRESHOLD))
 
 
 def cache_folder() -> Path:

@@ -9,8 +9,10 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from octoscope.embedded import files
 from octoscope.errors import CheckpointError, ConfigError
 from octoscope.octo.config import read_json
+from octoscope.octo.hub import fetch
 from octoscope.octo.instruction_embeddings import EMBEDDINGS_FILE
 from octoscope.octo.t5 import T5_CONFIGS, T5Config
+from octoscope.user_path import user_path
 
 _HUB = "hf://"
 _CHECKPOINT_FILES = [
@@ -36,14 +38,14 @@ def checkpoint_directory(checkpoint: str | Path) -> Path:
     if str(checkpoint) in files.EMBEDDED:
         return files.policy_directory(str(checkpoint))
     if not str(checkpoint).startswith(_HUB):
-        return Path(checkpoint).expanduser().resolve()
+        return user_path(checkpoint).resolve()
     name, _, revision = str(checkpoint).removeprefix(_HUB).partition("@")
     if name.count("/") != 1:
         raise CheckpointError(
             f"A hub checkpoint is named 'hf://owner/name' or 'hf://owner/name@revision', got '{checkpoint}'."
         )
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=_CHECKPOINT_FILES))
+        return fetch(snapshot_download, name, revision=revision or None, allow_patterns=_CHECKPOINT_FILES)
     except Exception as error:  # the hub's client raises its own, httpx's and OSError alike
         raise CheckpointError(
             f"'{checkpoint}' could not be fetched ({_first_line(error)}). Check the name and the connection, or copy the "
@@ -61,7 +63,7 @@ def checkpoint_name(checkpoint: str | Path) -> str:
         return str(checkpoint).rpartition("/")[2]
     if str(checkpoint) in files.EMBEDDED:
         return str(checkpoint)
-    return "/".join(Path(checkpoint).expanduser().resolve().parts[-2:])
+    return "/".join(user_path(checkpoint).resolve().parts[-2:])
 
 
 def find_tokenizer(name: str, checkpoint: Path) -> Path:
@@ -130,7 +132,7 @@ def _find_text_file(name: str, filename: str, checkpoint: Path) -> Path:
     if local is not None:
         return local
     try:
-        return Path(hf_hub_download(name, filename))
+        return fetch(hf_hub_download, name, filename)
     except Exception as error:  # as above; a name that is no repository raises ValueError
         hint = ""
         if filename == "tokenizer.json" and _beside(name, "spiece.model", checkpoint) is not None:

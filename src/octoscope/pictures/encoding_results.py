@@ -51,7 +51,7 @@ class Findings:
         return "\n".join([*lines, *(f"\n![{markdown_words(name)}]({markdown_link(name)})" for name in self.pictures)])
 
 
-def write_word_results(run: Run, folder: Path, *, step: int | None = None, threshold: float = 0.9) -> Findings:
+def write_word_results(run: Run, folder: str | Path, *, step: int | None = None, threshold: float = 0.9) -> Findings:
     """Writes the word pictures of every copy of the instruction and `words.csv`, and returns what they say.
 
     Args:
@@ -78,13 +78,13 @@ def write_word_results(run: Run, folder: Path, *, step: int | None = None, thres
             ("paths", render_word_paths),
         ):
             pictures.append(f"words_{short}_{name}.png")
-            write_png(folder / pictures[-1], render(run, words, spaces=_POLICY if repeated else _ALL))
+            write_png(Path(folder) / pictures[-1], render(run, words, spaces=_POLICY if repeated else _ALL))
     word_table([words for _, words in copies]).write(folder, "words")
     return Findings("Words on their way", tuple(sentences), tuple(pictures))
 
 
 def write_pair_results(
-    first: Run, second: Run, folder: Path, *, step: int | None = None, other_noise: Run | None = None
+    first: Run, second: Run, folder: str | Path, *, step: int | None = None, other_noise: Run | None = None
 ) -> Findings:
     """Writes the picture of two instructions side by side, and returns what it says.
 
@@ -107,14 +107,15 @@ def write_pair_results(
     pairs = [compare_words(words, others[short]) for short, words in _copies(first, step) if short in others]
     groups = group_differences(first, second)
     write_png(
-        folder / "instructions.png", render_instruction_pair(first, second, pairs, groups, other_noise=other_noise)
+        Path(folder) / "instructions.png",
+        render_instruction_pair(first, second, pairs, groups, other_noise=other_noise),
     )
     beside = f'"{first.manifest["instruction"]}" beside "{second.manifest["instruction"]}"'
     told = f"{beside}: {action_line(first, second, other_noise=other_noise)}."
     return Findings("Two instructions side by side", (told, *pair_sentences(pairs, groups)), ("instructions.png",))
 
 
-def write_film_results(run: Run, folder: Path, *, second: Run | None = None, step: int | None = None) -> Findings:
+def write_film_results(run: Run, folder: str | Path, *, second: Run | None = None, step: int | None = None) -> Findings:
     """Writes what every FiLM layer does, and returns it in sentences; where the checkpoint has none, the sentence that says so.
 
     Args:
@@ -138,17 +139,17 @@ def write_film_results(run: Run, folder: Path, *, second: Run | None = None, ste
             f"it moves channels {named} most."
         )
         pictures.append(f"film_{layer}.png")
-        write_png(folder / pictures[-1], render_film(run, effect))
+        write_png(Path(folder) / pictures[-1], render_film(run, effect))
         if second is not None:
             pair = compare_film(effect, film_effect(second, step=step, layer=layer))
             named = ", ".join(f"{at} (by {pair.moved[at]:.2f})" for at in pair.strongest[:3])
             sentences.append(f"{layer}: between the two instructions, channels {named} differ most.")
             pictures.append(f"film_{layer}_instructions.png")
-            write_png(folder / pictures[-1], render_film_pair(run, second, pair))
+            write_png(Path(folder) / pictures[-1], render_film_pair(run, second, pair))
     return Findings("FiLM", tuple(sentences), tuple(pictures))
 
 
-def write_findings(folder: Path, run: Run, parts: Sequence[Findings]) -> Path:
+def write_findings(folder: str | Path, run: Run, parts: Sequence[Findings]) -> Path:
     """Writes `findings.md`: every part's sentences and pictures, and what they cannot tell; returns its path."""
     manifest = run.manifest
     head = [
@@ -165,7 +166,7 @@ def write_findings(folder: Path, run: Run, parts: Sequence[Findings]) -> Path:
         "test that.",
         "",
     ]
-    path = folder / "findings.md"
+    path = Path(folder) / "findings.md"
     path.write_text("\n".join(head) + "\n" + "\n\n".join(part.to_markdown() for part in parts) + "\n", encoding="utf-8")
     return path
 

@@ -35,7 +35,7 @@ class ColumnTable:
         numbers = ([f"{value:.6g}" if isinstance(value, float) else value for value in row] for row in rows)
         return csv_text([list(self.columns), *numbers])
 
-    def write_parquet(self, path: Path) -> None:
+    def write_parquet(self, path: str | Path) -> None:
         """Writes the same rows with all digits; a number that is not known is null.
 
         Raises:
@@ -56,13 +56,14 @@ class ColumnTable:
         }
         pyarrow.parquet.write_table(pyarrow.table(arrays), path)
 
-    def write(self, folder: Path, name: str) -> None:
+    def write(self, folder: str | Path, name: str) -> None:
         """Writes NAME.csv, and NAME.parquet where pyarrow is installed.
 
         Args:
           folder: An existing one.
           name: Of the files, without an ending.
         """
+        folder = Path(folder)
         (folder / f"{name}.csv").write_text(self.to_csv(), encoding="utf-8")
         if can_write_parquet():
             self.write_parquet(folder / f"{name}.parquet")
