@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from octoscope.runs.attention_selection import AttentionSelection
-from octoscope.runs.chunk_files import ChunkFiles, missing_files
+from octoscope.runs.chunk_files import ChunkFiles, missing_files, never_zero
 from octoscope.runs.encoding_point import EncodingPoint
 from octoscope.tokens.layout import TokenLayout
 
@@ -52,8 +52,7 @@ def array_problems(
             yield f"{expected.name}: the numbers are stored as {metadata[expected.name]['data_type']}"
     if folder is not None:
         for name, entries in sorted(metadata.items()):
-            # Format 1 left out chunks of zeros; rows of attention are never all zero.
-            if manifest["format"] > 1 or name.startswith("attention/"):
+            if manifest["format"] > 1 or never_zero(name):
                 problem = missing_files(folder, name, ChunkFiles.from_metadata(entries), manifest["steps"])
                 if problem is not None:
                     yield problem

@@ -87,9 +87,7 @@ def _guarded(store: str | Path | Store, manifest: Manifest) -> Store:
         # Cannot be damaged, and a step of the control loop holds frames of its window alone.
         return store
     inner = LocalStore(Path(store), read_only=True) if isinstance(store, str | Path) else store
-    sparse = () if manifest["format"] > 1 else ("token_pad", "timestep_pad_mask", "frame_index", "actions")
-    frames = () if manifest["format"] > 1 else tuple(manifest["transforms"])
-    return WholeChunksStore(inner, steps=manifest["steps"], sparse=(*sparse, *(f"frames/{name}" for name in frames)))
+    return WholeChunksStore(inner, steps=manifest["steps"], sparse=manifest["format"] < 2)
 
 
 def _arrays_on_disk(files: Mapping[str, bytes]) -> dict[str, Mapping[str, Any]]:
