@@ -58,6 +58,8 @@ def run_manifest(
         "episode_sha256": episode_digest(observations),
         "dataset": episode.dataset,
         "instruction": instruction,
+        # Masks tell the object of the recorded words, whatever others are given.
+        **({"recorded_instruction": episode.instruction} if episode.instruction not in ("", instruction) else {}),
         "goal_images": sorted(goal_images or ()),
         "goal_sha256": {camera: _digest(image) for camera, image in sorted((goal_images or {}).items())},
         "observations": observations.plan.to_json(),

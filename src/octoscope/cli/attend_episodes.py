@@ -12,6 +12,7 @@ from octoscope.attention.query import QueryRow, find_query
 from octoscope.capture.attend import attend, episode_layout
 from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.observations import EpisodeObservations, episode_task
+from octoscope.capture.robot_statistics import unit_remarks
 from octoscope.cli.selection import parse_selection
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import EpisodeSource
@@ -220,7 +221,7 @@ class EpisodeJob:
             lines += [f"  {film}: one frame per step" for film in sorted(output.glob(f"{FILM}*"))]
         more = " and encodings" if self.settings.encodings else ""
         lines.append(f"  {output / RUN}: the weights behind them{more}, {readable_bytes(plan.bytes_per_step)} a step")
-        lines += plan.remarks
+        lines += [*plan.remarks, *unit_remarks(self.model, episode.dataset)]
         lines += [] if plan.no_map is None else [f"No picture was drawn. {plan.no_map}"]
         return [*lines, *episode.remarks]
 

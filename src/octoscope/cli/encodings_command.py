@@ -15,6 +15,7 @@ from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
 from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.model import OctoModel
+from octoscope.other_seed import other_seed
 from octoscope.pictures.encoding_results import POINTS, write_findings
 from octoscope.runs.attention_selection import ALL
 from octoscope.runs.encoding_point import matching_points
@@ -122,7 +123,7 @@ class Encodings(EncodingsOptions):
                 folder / "run_other_noise.zarr",
                 steps=self._steps(episodes[0]),
                 instruction=self.task,
-                seed=(self.seed + 1) % 2**32,
+                seed=other_seed(self.seed),
             )
         return EncodingMaterial(
             runs,

@@ -82,7 +82,8 @@ def describe_run(run: Run) -> list[str]:
     loop = manifest.get("loop", "open loop")
     lines = [f"policy {manifest['policy']} (step {manifest['policy_step']}), episode {manifest['episode']}, {loop}"]
     if manifest["instruction"]:
-        lines.append(f'task: "{manifest["instruction"]}"')
+        recorded = manifest.get("recorded_instruction")
+        lines.append(f'task: "{manifest["instruction"]}"' + (f'; recorded was: "{recorded}"' if recorded else ""))
         lines += instruction_remarks(run.layout)
     if manifest["goal_images"]:
         lines.append(f"goal image: {', '.join(manifest['goal_images'])}")

@@ -22,7 +22,7 @@ _SWATCH, _GAP, _SIZE = 26, 18, 12
 class OutlineMark:
     """How regions of one meaning are outlined."""
 
-    # For the legend: "the object that the instruction names".
+    # For the legend: "a sink of this query".
     meaning: str
     color: Color
     # Pixels of the line that are drawn, and that are left dark; (1, 0) is a line without gaps.
@@ -32,7 +32,7 @@ class OutlineMark:
 
 
 # Every outline of every picture is one of these; no colour of theirs lies on the usual heat scale.
-OBJECT = OutlineMark("the object that the instruction names", (255, 255, 255))
+OBJECT = OutlineMark("the object that the episode's instruction names", (255, 255, 255))
 SINK = OutlineMark("a sink of this query", (90, 220, 255), dash=(7, 4), width=2)
 OUTLIER = OutlineMark("a patch that stands out", (225, 255, 60), dash=(2, 3), width=2)
 ASKED = OutlineMark("the patch asked for", (40, 255, 130), width=2)

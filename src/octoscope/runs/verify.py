@@ -1,6 +1,6 @@
 """Whether what lies in a run is sound: every chunk readable, rows that sum to 1, masked keys that are 0, finite encodings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def verify_run(run: Run) -> list[str]:
     hide must be exactly 0, but in rows that may look at nothing: those spread over all tokens alike, as in Octo itself.
     """
     # What cannot be read cannot be checked further.
-    return list(_unreadable(run)) or [*_weights(run), *_encodings(run)]
+    return list(_unreadable(run)) or [*_weights(run), *_actions(run), *_encodings(run)]
 
 
 def _unreadable(run: Run) -> Iterator[str]:
@@ -52,10 +52,21 @@ def _weights(run: Run) -> Iterator[str]:
             for problem in _row_problems(weights, visible, keys, tolerance):
                 found.setdefault(f"attention/{group}: {problem}", []).append(step)
     for problem, steps in found.items():
-        shown = ", ".join(map(str, steps[:_SHOWN])) + (
-            f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
-        )
-        yield f"{problem} at step {shown}"
+        yield f"{problem} at step {_listed(steps)}"
+
+
+def _actions(run: Run) -> Iterator[str]:
+    """Yields the steps at which the policy predicted what is no number; recorded actions may be NaN, as recorded."""
+    for name in (name for name in ("actions", "actions_robot") if run.holds(name)):
+        finite = np.isfinite(run.read(name)).reshape(len(run.steps), -1).all(axis=1)
+        broken = [step for step, sound in zip(run.steps, finite, strict=True) if not sound]
+        if broken:
+            yield f"{name}: values that are not finite at step {_listed(broken)}"
+
+
+def _listed(steps: Sequence[int]) -> str:
+    more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
+    return ", ".join(map(str, steps[:_SHOWN])) + more
 
 
 def _encodings(run: Run) -> Iterator[str]:
