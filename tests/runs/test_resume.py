@@ -17,7 +17,7 @@ import octoscope as osc
 from octoscope.capture import attend as attend_module
 from octoscope.cli.main import main
 from octoscope.errors import Interrupted, OutputError, RunError
-from octoscope.runs.run_lock import RunLock, read_lock
+from octoscope.run_lock import RunLock, read_lock
 from octoscope.runs.run_writer import RunWriter
 from octoscope.runs.step_journal import StepJournal
 from octoscope.runs.unfinished import Unfinished

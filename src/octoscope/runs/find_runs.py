@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from octoscope.errors import RunError
+from octoscope.run_lock import read_lock
 from octoscope.runs.contents import folder_bytes
 from octoscope.runs.run import Run
-from octoscope.runs.run_lock import read_lock
 from octoscope.runs.unfinished import SUFFIX, Unfinished
 
 _ENDING = ".zarr"

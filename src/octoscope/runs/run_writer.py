@@ -12,6 +12,7 @@ import zarr
 from zarr.abc.store import Store
 
 from octoscope.errors import OutputError, RunError
+from octoscope.run_lock import RunLock, read_lock
 from octoscope.runs.array_writer import (
     WholeArrays,
     create_step_arrays,
@@ -23,7 +24,6 @@ from octoscope.runs.chunk_sizes import steps_per_shard
 from octoscope.runs.manifest import differences
 from octoscope.runs.mending import mend_whole, open_damaged, sound_steps
 from octoscope.runs.run import Run
-from octoscope.runs.run_lock import RunLock, read_lock
 from octoscope.runs.sound_run import FORMAT
 from octoscope.runs.step_journal import StepArrays, StepJournal
 from octoscope.runs.stored_metadata import metadata_files, seals

@@ -2,14 +2,12 @@
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from octoscope.errors import OutputError
-from octoscope.runs.run_lock import RunLock, read_lock
-
-_STAGING = ".unfinished-"
+from octoscope.run_lock import RunLock
+from octoscope.staging import make_staging, remove_abandoned
 
 
 @contextlib.contextmanager
@@ -33,7 +31,7 @@ def staged_output(output: Path, patterns: Sequence[str], *, overwrite: bool = Fa
     lock: RunLock | None = None
     try:
         output.mkdir(parents=True, exist_ok=True)
-        staging, lock = _make_staging(output)
+        staging, lock = make_staging(output)
         (staging / "new").mkdir()
         yield staging / "new"
         _swap(staging, output, held)
@@ -47,31 +45,6 @@ def staged_output(output: Path, patterns: Sequence[str], *, overwrite: bool = Fa
         for folder in made:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-
-
-def remove_abandoned(output: Path) -> None:
-    """Removes what killed commands left half made in a folder; never what a living process works on, here or on another machine."""
-    for folder in output.glob(f"{_STAGING}*"):
-        # In this order: whoever has begun to write has a lock by then.
-        empty = not any(folder.glob("*"))
-        if read_lock(folder) is not None:
-            continue
-        if empty:
-            # Somebody may just be making it: once its lock is in it, it can no longer be removed.
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make_staging(output: Path) -> tuple[Path, RunLock]:
-    while True:
-        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=output))
-        try:
-            return staging, RunLock(staging)
-        except FileNotFoundError:
-            # Another command took the folder, still empty, for an abandoned one.
-            continue
 
 
 def check_no_results(output: Path, patterns: Sequence[str]) -> None:
