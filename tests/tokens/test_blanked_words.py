@@ -37,10 +37,10 @@ def test_a_command_says_it_once_when_it_opens(monkeypatch, capsys, demo_model):
     source = osc.open_episodes("drawn")
     monkeypatch.setattr(opening, "open_episodes", lambda *_, **__: source)
     given = opening.Given(no_compilation_cache=True)
-    given.open("drawn", "drawn")
+    opening.open_given(given, "drawn", "drawn")
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(type(source), "name", property(lambda self: "viola"), raising=False)
-    given.open("drawn", "drawn")
+    opening.open_given(given, "drawn", "drawn")
     assert capsys.readouterr().out.count("trained on 'viola' with every instruction blanked") == 1
 
 
