@@ -7,6 +7,7 @@ and `wrist` (a view from the gripper). For the Open X-Embodiment datasets the ch
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from octoscope.episodes.camera_names import well_known_cameras
 from octoscope.errors import EpisodeError, nearest
 
 CAMERAS = ("primary", "secondary", "wrist")
@@ -18,7 +19,7 @@ def choose_cameras(
     """Returns the recorded image key of each camera that the policy will see.
 
     Without `cameras`, the choice is the known one of the dataset; else the keys named like a camera
-    ("image_wrist" before "wrist"); else the only key there is, as `primary`.
+    ("image_wrist" before "wrist") or by well-known names ("agentview_rgb"); else the only key that is left, as `primary`.
 
     Args:
       dataset: Name of the dataset ("bridge_dataset").
@@ -38,11 +39,9 @@ def choose_cameras(
         raise EpisodeError(f"{dataset} records no images, so there is nothing to look at. Choose another dataset.")
     if cameras is not None:
         return _checked(dataset, image_keys, cameras)
-    chosen = _known(dataset, image_keys) or _named(image_keys)
+    chosen = _known(dataset, image_keys) or _by_name(image_keys)
     if chosen:
         return chosen
-    if len(image_keys) == 1:
-        return {"primary": image_keys[0]}
     raise EpisodeError(
         f"{dataset} records several images and none is known to be the main camera: {', '.join(image_keys)}.\n"
         f"{_how_to_choose(image_keys[0])}"
@@ -71,6 +70,16 @@ def _known(dataset: str, image_keys: Sequence[str]) -> dict[str, str]:
 
 def _named(image_keys: Sequence[str]) -> dict[str, str]:
     return {camera: key for camera in CAMERAS for key in (camera, f"image_{camera}") if key in image_keys}
+
+
+def _by_name(image_keys: Sequence[str]) -> dict[str, str]:
+    names = well_known_cameras(image_keys) | _named(image_keys)
+    others = [key for key in image_keys if key not in names.values()]
+    if "primary" not in names and len(others) == 1:
+        names["primary"] = others[0]
+    # Without a main camera among several, which is which has to be said.
+    unclear = "primary" not in names and others
+    return {} if unclear else {camera: names[camera] for camera in CAMERAS if camera in names}
 
 
 def _how_to_choose(key: str) -> str:

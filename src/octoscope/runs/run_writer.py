@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import zarr
@@ -22,8 +22,28 @@ from octoscope.runs.run_lock import RunLock, read_lock
 from octoscope.runs.step_journal import StepArrays, StepJournal
 from octoscope.runs.unfinished import Unfinished
 
+
+@runtime_checkable
+class SlicedArray(Protocol):
+    """An array of NumPy or zarr, or the frames of an episode, which are decoded as they are sliced."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Returns its sizes."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Returns the type of its numbers."""
+        ...
+
+    def __getitem__(self, index: slice, /) -> Any:
+        """Returns a part of it."""
+        ...
+
+
 # Arrays that are there from the beginning, read slice by slice: by name, the array and the names of its axes.
-WholeArrays = Mapping[str, tuple[np.ndarray | zarr.Array, tuple[str, ...]]]
+WholeArrays = Mapping[str, tuple[SlicedArray, tuple[str, ...]]]
 _ATTENTION, _ENCODINGS = "attention/", "encodings/"
 
 
