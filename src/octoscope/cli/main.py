@@ -14,6 +14,7 @@ from octoscope.cli.demo_command import Demo
 from octoscope.cli.doctor_command import Doctor
 from octoscope.cli.drop_tokens_command import DropTokens
 from octoscope.cli.encodings_command import Encodings
+from octoscope.cli.episodes_command import Episodes
 from octoscope.cli.faithfulness_command import Faithfulness
 from octoscope.cli.heads_command import Heads
 from octoscope.cli.language_command import Language
@@ -28,6 +29,7 @@ from octoscope.octo.device import keep_freed_memory
 
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Episodes, tyro.conf.subcommand("episodes")]
     | Annotated[Attend, tyro.conf.subcommand("attend")]
     | Annotated[Layout, tyro.conf.subcommand("layout")]
     | Annotated[Shares, tyro.conf.subcommand("shares")]

@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from octoscope.episodes.episode import Episode
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.frames.changes import changed_frames
 from octoscope.episodes.frames.frames import Frames
 from octoscope.episodes.options import ReadOptions
@@ -13,24 +13,11 @@ from octoscope.episodes.options import ReadOptions
 _TURNED = {"flip": "frames are turned top to bottom", "180": "frames are turned by 180 degrees"}
 
 
-class _Source(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def split(self) -> str: ...
-    @property
-    def splits(self) -> tuple[str, ...]: ...
-    @property
-    def cameras(self) -> Mapping[str, str]: ...
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Episode: ...
-
-
 @dataclass(frozen=True)
 class ChangedEpisodes:
     """The episodes of a source, each changed as the options say."""
 
-    source: _Source
+    source: EpisodeSource
     options: ReadOptions
 
     @property

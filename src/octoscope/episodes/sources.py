@@ -1,13 +1,12 @@
 """Episodes from whatever lies at a path: the one way in, for the command line and for Python."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from octoscope.embedded.files import EMBEDDED, episodes_directory
 from octoscope.episodes.changed_episodes import ChangedEpisodes
-from octoscope.episodes.episode import Episode
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.folders.calvin import open_calvin
 from octoscope.episodes.folders.pictures import open_pictures
 from octoscope.episodes.folders.replay_buffer import open_replay_buffer
@@ -19,43 +18,6 @@ from octoscope.episodes.options import ReadOptions, Turn
 from octoscope.episodes.rlds import open_rlds
 from octoscope.episodes.unknown_format import expected_formats, explain_unknown
 from octoscope.errors import EpisodeError
-
-
-@runtime_checkable
-class EpisodeSource(Protocol):
-    """The episodes of one split of a dataset, read when asked for."""
-
-    @property
-    def name(self) -> str:
-        """Returns the dataset's name."""
-        ...
-
-    @property
-    def split(self) -> str:
-        """Returns the split that is read."""
-        ...
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """Returns all splits that the dataset has."""
-        ...
-
-    @property
-    def cameras(self) -> Mapping[str, str]:
-        """Returns the recorded image key by camera name, {"primary": "image_0"}."""
-        ...
-
-    def __len__(self) -> int:
-        """Returns the number of episodes."""
-        ...
-
-    def __getitem__(self, index: int) -> Episode:
-        """Returns one episode; an index outside 0..len - 1 raises EpisodeError."""
-        ...
-
-    def __iter__(self) -> Iterator[Episode]:
-        """Yields the episodes in order, one in memory at a time."""
-        ...
 
 
 def open_episodes(
