@@ -107,7 +107,11 @@ def write_lerobot(
         return root
     files = files or {0: list(rows)}
     for number, episodes in files.items():
-        joined = {name: [value for episode in episodes for value in rows[episode][name]] for name in rows[episodes[0]]}
+        joined = {
+            name: [value for episode in episodes for value in rows[episode][name]]
+            for name in rows[episodes[0]]
+            if name in FEATURES
+        }
         write_table(root / f"data/chunk-000/file-{number:03d}.parquet", joined)
     entries = [
         {

@@ -1,5 +1,7 @@
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,8 +193,15 @@ def test_links_inside_a_file_are_followed_and_circles_are_not(demos: Callable[..
 
 def test_files_that_are_open_or_damaged_or_of_another_form(demos: Callable[..., Path], tmp_path: Path) -> None:
     path = demos()
-    with h5py.File(path, "a"), pytest.raises(EpisodeError, match=r"demo.hdf5: "):
-        open_episodes(path)
+    program = "import h5py, sys; file = h5py.File(sys.argv[1], 'a'); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "open\n"
+        with pytest.raises(EpisodeError, match=r"demo.hdf5: another program has it open for writing"):
+            open_episodes(path)
+        writer.communicate()
     (tmp_path / "text.hdf5").write_text("no file")
     with pytest.raises(EpisodeError, match="cannot be opened as HDF5"):
         open_episodes(tmp_path / "text.hdf5")

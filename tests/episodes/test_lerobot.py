@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from films import COUNT, HEIGHT, WIDTH, write_video
-from lerobot_files import DATA, FEATURES, WORDS, columns, picture, write_info, write_lerobot, write_table
+from lerobot_files import DATA, FEATURES, WORDS, columns, picture, write_info, write_lerobot
 
 from octoscope.episodes.lerobot.columns import is_camera
 from octoscope.episodes.lerobot.directory import fill_template
@@ -131,9 +131,6 @@ def test_two_episodes_in_one_video(tmp_path: Path) -> None:
             **place,
         }
     root = write_lerobot(tmp_path, 3, rows, files={0: [0], 1: [1]}, features=features)
-    for number in (0, 1):
-        table = {name: values for name, values in rows[number].items() if not name.startswith("videos/")}
-        write_table(root / f"data/chunk-000/file-{number:03d}.parquet", table)
     film = root / f"{key}/chunk-000/file-002.mp4"
     film.parent.mkdir(parents=True)
     write_video(film)

@@ -45,20 +45,15 @@ WELL_KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def well_known_cameras(image_keys: Sequence[str]) -> dict[str, str]:
-    """Returns the recorded image of each camera by the names that are well known; nothing where no main camera is among them.
+    """Returns the recorded image of each camera that goes by a well-known name.
 
-    A lone image that is known to be from the gripper is that camera.
-
-    >>> well_known_cameras(["eye_in_hand_rgb", "agentview_rgb"])
+    >>> well_known_cameras(["eye_in_hand_rgb", "agentview_rgb", "left"])
     {'primary': 'agentview_rgb', 'wrist': 'eye_in_hand_rgb'}
-    >>> well_known_cameras(["left", "right", "wrist"])
-    {}
     """
     chosen = {
         camera: next((name for name in names if name in image_keys), None) for camera, names in WELL_KNOWN.items()
     }
-    known = {camera: name for camera, name in chosen.items() if name is not None}
-    return known if "primary" in known or (len(image_keys) == 1 and "wrist" in known) else {}
+    return {camera: name for camera, name in chosen.items() if name is not None}
 
 
 def is_depth(name: str) -> bool:

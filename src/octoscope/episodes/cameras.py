@@ -74,12 +74,15 @@ def _named(image_keys: Sequence[str]) -> dict[str, str]:
 
 def _by_name(image_keys: Sequence[str]) -> dict[str, str]:
     names = well_known_cameras(image_keys) | _named(image_keys)
-    others = [key for key in image_keys if key not in names.values()]
-    if "primary" not in names and len(others) == 1:
-        names["primary"] = others[0]
-    # Without a main camera among several, which is which has to be said.
-    unclear = "primary" not in names and others
-    return {} if unclear else {camera: names[camera] for camera in CAMERAS if camera in names}
+    if "primary" not in names:
+        # A second view is one only beside a first.
+        names.pop("secondary", None)
+        others = [key for key in image_keys if key not in names.values()]
+        if len(others) > 1:
+            return {}
+        if others:
+            names["primary"] = others[0]
+    return {camera: names[camera] for camera in CAMERAS if camera in names}
 
 
 def _how_to_choose(key: str) -> str:

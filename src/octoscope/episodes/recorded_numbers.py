@@ -12,12 +12,14 @@ _MOST_NUMBERS = 4095
 
 
 def is_step_number(shape: Sequence[int], dtype: np.dtype, *, steps: int) -> bool:
-    """Returns whether an array is numbers of each step: time comes first, and a step has fewer than a small picture's.
+    """Returns whether an array is numbers of each step: time comes first, and a step is no picture and smaller than one.
 
     >>> is_step_number((300, 4, 4), np.dtype("float64"), steps=300), is_step_number((300, 96, 96), np.dtype("float32"), steps=300)
     (True, False)
     """
-    return bool(shape) and shape[0] == steps and dtype.kind in "fiub" and math.prod(shape[1:]) <= _MOST_NUMBERS
+    picture = len(shape) > 3 or (len(shape) == 3 and dtype == np.uint8)
+    fits = bool(shape) and shape[0] == steps and math.prod(shape[1:]) <= _MOST_NUMBERS
+    return fits and not picture and dtype.kind in "fiub"
 
 
 def as_actions(recorded: np.ndarray) -> np.ndarray:

@@ -63,7 +63,7 @@ def open_episodes(
 
 def _open(location: Path, options: ReadOptions) -> EpisodeSource:
     # Those that look for one file come before those that walk through folders.
-    for open_reader in (open_lerobot, open_calvin, open_replay_buffer):
+    for open_reader in (open_calvin, open_replay_buffer, open_lerobot):
         source = open_reader(location, options)
         if source is not None:
             return source

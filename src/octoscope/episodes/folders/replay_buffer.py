@@ -107,7 +107,7 @@ def _as_pixels(path: Path, name: str, stored: np.ndarray) -> UInt8[np.ndarray, "
     with np.errstate(invalid="ignore"):
         pixels = stored.astype(np.uint8)
     if not np.array_equal(pixels, stored):
-        low, high = float(np.nanmin(stored)), float(np.nanmax(stored))
+        low, high = float(stored.min()), float(stored.max())
         raise EpisodeError(
             f"{path}: '{name}' of {stored.dtype} must hold whole numbers in 0..255 to be an image, got values in "
             f"{low:g}..{high:g}. Write it as uint8."
@@ -127,6 +127,8 @@ def _read(path: Path, name: str, array: zarr.Array, part: slice) -> np.ndarray:
 
 def _unknown_codec(path: Path, error: Exception) -> str:
     told = str(error)
+    if "pickle" in told:
+        return f"{path}: an array is stored as pickles, which are never opened ({told}). Write it as numbers."
     if "imagecodecs" in told:
         return (
             f"{path}: its images are compressed with a codec of the package imagecodecs, which octoscope does not bring ({told}). "
