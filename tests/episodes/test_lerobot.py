@@ -174,6 +174,11 @@ def test_damaged_and_older_datasets(tmp_path: Path) -> None:
     (tmp_path / "old/meta_data/info.json").write_text("{}")
     with pytest.raises(EpisodeError, match=r"LeRobot dataset of version 1.*convert_dataset"):
         open_episodes(tmp_path / "old")
+    for lines in ('{"episode_index": 0}', '{"episode_index": 0, "length": 2}\n{"episode_ind', ""):
+        root = write_lerobot(tmp_path / "index", 2, ROWS)
+        (root / "meta/episodes.jsonl").write_text(lines)
+        with pytest.raises(EpisodeError, match=r"episodes.jsonl is not what LeRobot writes"):
+            open_episodes(root)
     root = write_lerobot(tmp_path / "cut", 2, ROWS)
     (root / "data/chunk-000/episode_000001.parquet").write_bytes(b"PAR1")
     with pytest.raises(EpisodeError, match=r"cut/train/1: .*episode_000001.parquet: cannot be read as a parquet table"):
