@@ -274,7 +274,7 @@ def test_a_run_is_no_recording(tmp_path: Path) -> None:
 
 def test_options_that_cannot_be() -> None:
     with pytest.raises(SelectionError, match="`turn` must be one of none, flip, 180, got '90'"):
-        open_episodes("drawn", turn="90")  # pyright: ignore[reportArgumentType]
+        open_episodes("drawn", turn="90")
     with pytest.raises(SelectionError, match="`task` must have words"):
         open_episodes("drawn", task=" ")
     with pytest.raises(EpisodeError, match=r"no episode drawn.*: the episodes are"):

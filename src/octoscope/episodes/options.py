@@ -20,8 +20,8 @@ class ReadOptions:
     cameras: Mapping[str, str] | None = None
     # Words for all episodes, instead of the recorded ones.
     task: str | None = None
-    # For frames that are stored upside down.
-    turn: Turn = "none"
+    # For frames that are stored upside down, one of `Turn`.
+    turn: str = "none"
     # For frames that were compressed with red and blue exchanged.
     swap_red_blue: bool = False
 
@@ -34,7 +34,7 @@ class ReadOptions:
         if self.turn not in get_args(Turn):
             known = ", ".join(get_args(Turn))
             raise SelectionError(
-                f"`turn` must be one of {known}, got '{self.turn}'.{nearest(str(self.turn), get_args(Turn))}"
+                f"`turn` must be one of {known}, got '{self.turn}'.{nearest(self.turn, get_args(Turn))}"
             )
         if self.task is not None and not self.task.strip():
             raise SelectionError("`task` must have words, got none. Leave it out to take the recorded ones.")

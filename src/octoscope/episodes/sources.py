@@ -14,7 +14,7 @@ from octoscope.episodes.folders.videos import open_videos
 from octoscope.episodes.hdf5.droid import open_droid
 from octoscope.episodes.hdf5.reader import open_hdf5_recordings
 from octoscope.episodes.lerobot.reader import open_lerobot
-from octoscope.episodes.options import ReadOptions, Turn
+from octoscope.episodes.options import ReadOptions
 from octoscope.episodes.rlds import open_rlds
 from octoscope.episodes.unknown_format import expected_formats, explain_unknown
 from octoscope.errors import EpisodeError
@@ -26,7 +26,7 @@ def open_episodes(
     split: str | None = None,
     cameras: Mapping[str, str] | None = None,
     task: str | None = None,
-    turn: Turn = "none",
+    turn: str = "none",
     swap_red_blue: bool = False,
 ) -> EpisodeSource:
     """Returns the episodes at `path`, whatever of the known formats lies there; nothing but its index is read yet.

@@ -36,12 +36,12 @@ def encoded_frames(encoded: Sequence[bytes], *, name: str) -> Frames:
         raise EpisodeError(
             f"image '{name}' must keep its (height, width) through the episode, got {sorted(sizes)}. Choose another camera."
         )
-    return Frames(_Decoder(tuple(encoded), name), shape=(len(encoded), *sizes.pop(), 3))
+    return Frames(_Decoder(encoded, name), shape=(len(encoded), *sizes.pop(), 3))
 
 
 @dataclass(frozen=True)
 class _Decoder:
-    encoded: tuple[bytes, ...]
+    encoded: Sequence[bytes]
     name: str
 
     def __call__(self, start: int, stop: int) -> UInt8[np.ndarray, "frame height width 3"]:
