@@ -130,6 +130,24 @@ def test_frames_travel_to_other_processes() -> None:
     np.testing.assert_array_equal(np.asarray(pickle.loads(pickle.dumps(lazy))), PICTURES)
 
 
+def test_many_encoded_pictures_leave_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("octoscope.episodes.frames.encoded._MOST_IN_MEMORY", 100)
+    lazy = encoded_frames([encode_png(picture) for picture in PICTURES], name="wrist")
+    for index in (5, 0, slice(None, None, -1)):
+        np.testing.assert_array_equal(lazy[index], PICTURES[index])
+    np.testing.assert_array_equal(np.asarray(pickle.loads(pickle.dumps(lazy))), PICTURES)
+
+
+def test_a_full_temporary_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("octoscope.episodes.frames.encoded._MOST_IN_MEMORY", 100)
+    monkeypatch.setattr("tempfile.TemporaryFile", no_room)
+    with pytest.raises(EpisodeError, match=r"image 'wrist': .*No space left on device.*TMPDIR"):
+        encoded_frames([encode_png(picture) for picture in PICTURES], name="wrist")
+
+
 def test_a_damaged_picture_is_named_when_it_is_asked_for() -> None:
     good = encode_png(PICTURES[0])
     lazy = encoded_frames([good, good[:60]], name="wrist")
