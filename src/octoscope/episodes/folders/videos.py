@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from octoscope.array_typing import Float
 from octoscope.episodes.camera_names import is_depth
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
@@ -80,7 +83,7 @@ class _VideoEpisode:
             dataset="",
         )
 
-    def _frames(self, key: str, times) -> Frames:
+    def _frames(self, key: str, times: Float[np.ndarray, " time"]) -> Frames:
         path = self.files[key]
         decoder = self.decoders.setdefault(key, VideoDecoder())
         return video_frames(decoder, path, times, size=video_size(path, upright=True), tolerance=1e-3, upright=True)
