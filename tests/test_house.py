@@ -46,8 +46,8 @@ def test_the_first_example_of_the_docs_runs():
 
 def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
-    commands = "demo attend layout doctor convert runs shares words heads ablate faithfulness maps encodings drop-tokens language cnn"
-    for command in (*commands.split(), "report"):
+    commands = "demo episodes attend layout doctor convert runs shares words heads ablate faithfulness maps encodings drop-tokens cnn"
+    for command in (*commands.split(), "language", "report"):
         assert f"octoscope {command}" in readme
 
 

@@ -116,12 +116,20 @@ def test_image_paths_are_colour_images_of_steps() -> None:
         ([BLACK], "image 'image' has 1 frames for 2 steps"),
         ([BLACK, WIDE], r"image 'image' must keep its \(height, width\) .* \[\(4, 6\), \(4, 8\)\]"),
         ([BLACK, b"text"], "image 'image', step 1: an encoded image must be JPEG or PNG, got 4 bytes"),
-        ([BLACK, BLACK[:45]], "image 'image', step 1: a PNG image of 45 bytes cannot be decoded"),
+        ([BLACK, BLACK[:20]], "image 'image', step 1: a PNG image of 20 bytes cannot be decoded"),
     ],
 )
 def test_images_that_are_no_film(frames: list[bytes], message: str) -> None:
     with pytest.raises(EpisodeError, match=message):
         read({**example(), IMAGE: frames})
+
+
+def test_a_damaged_picture_is_refused_when_it_is_asked_for() -> None:
+    images = read({**example(), IMAGE: [BLACK, BLACK[:45]]}).images["primary"]
+    assert images.shape == (2, 4, 6, 3)
+    assert not images[0].any()
+    with pytest.raises(EpisodeError, match="image 'image', step 1: a PNG image of 45 bytes cannot be decoded"):
+        np.asarray(images)
 
 
 def test_missing_image() -> None:

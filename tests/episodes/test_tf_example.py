@@ -1,10 +1,11 @@
 import contextlib
+import pickle
 
 import numpy as np
 import pytest
 
 from octoscope.episodes.protobuf_wire import encode_delimited
-from octoscope.episodes.tf_example import encode_example, parse_example
+from octoscope.episodes.tf_example import CutWhenAsked, encode_example, parse_example
 from octoscope.errors import EpisodeError
 
 
@@ -83,3 +84,19 @@ def test_damage_anywhere_never_escapes_as_another_error() -> None:
             damaged[place] = noise.integers(0, 256)
         with contextlib.suppress(EpisodeError):
             parse_example(bytes(damaged))
+
+
+def test_large_byte_strings_are_cut_out_when_asked_for() -> None:
+    pictures = [bytes([number]) * 40_000 for number in range(3)]
+    stored = parse_example(encode_example({"image": pictures, "text": [b"lift"]}))
+    images = stored["image"]
+    assert isinstance(images, CutWhenAsked)
+    assert type(stored["text"]) is list
+    assert (images[1], images[1:], list(images), b"".join(images)) == (
+        pictures[1],
+        pictures[1:],
+        pictures,
+        b"".join(pictures),
+    )
+    travelled = pickle.loads(pickle.dumps(images))
+    assert (type(travelled), travelled) == (list, pictures)

@@ -201,7 +201,7 @@ def _whole_arrays(
     whole |= {f"attention/{name}": (np.array(values, np.int32), (name,)) for name, values in attention.items()}
     for camera in layout.cameras:
         axes = ("time", f"height_{camera}", f"width_{camera}", "channel")
-        whole[f"frames/{camera}"] = (np.asarray(episode.images[camera]), axes)
+        whole[f"frames/{camera}"] = (episode.images[camera], axes)
         if f"mask_{camera}" in episode.extras and "target_id" in episode.extras:
             whole[f"masks/{camera}"] = (np.asarray(episode.extras[f"mask_{camera}"]), axes[:3])
             whole["target_id"] = (np.asarray(episode.extras["target_id"]), ("time",))

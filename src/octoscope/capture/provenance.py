@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from octoscope.capture.observations import EpisodeObservations
+from octoscope.episodes.frames.frames import Frames
 from octoscope.octo.model import OctoModel
 from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.runs.encoding_point import EncodingPoint
@@ -56,6 +57,8 @@ def run_manifest(
         "episode": episode.name,
         "episode_length": len(episode),
         "episode_sha256": episode_digest(observations),
+        # Only where there are some, so that a run without is what it was before there were remarks.
+        **({"episode_remarks": list(episode.remarks)} if episode.remarks else {}),
         "dataset": episode.dataset,
         "instruction": instruction,
         # Masks tell the object of the recorded words, whatever others are given.
@@ -138,8 +141,9 @@ def device_name(model: OctoModel) -> str:
     return device.platform if device.device_kind == device.platform else f"{device.platform} {device.device_kind}"
 
 
-def _digest(array: np.ndarray) -> str:
-    array = np.ascontiguousarray(array)
-    found = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
-    found.update(array.data)
-    return found.hexdigest()
+def _digest(array: np.ndarray | Frames) -> str:
+    """Returns the SHA-256 of an array's type, shape and bytes; frames are decoded one after another for it."""
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    for part in array if isinstance(array, Frames) else [array]:
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()

@@ -20,6 +20,7 @@ from octoscope.cli.options.demo import DemoOptions
 from octoscope.cli.options.doctor import DoctorOptions
 from octoscope.cli.options.drop_tokens import DropTokensOptions
 from octoscope.cli.options.encodings import EncodingsOptions
+from octoscope.cli.options.episodes import EpisodesOptions
 from octoscope.cli.options.faithfulness import FaithfulnessOptions
 from octoscope.cli.options.heads import HeadsOptions
 from octoscope.cli.options.language import LanguageOptions
@@ -34,6 +35,7 @@ from octoscope.errors import SelectionError, nearest
 # In the order of the help.
 COMMANDS: dict[str, type] = {
     "demo": DemoOptions,
+    "episodes": EpisodesOptions,
     "attend": AttendOptions,
     "layout": LayoutOptions,
     "shares": SharesOptions,
@@ -67,6 +69,7 @@ _WORK: dict[type, tuple[str, str]] = {
     DoctorOptions: ("doctor_command", "Doctor"),
     DropTokensOptions: ("drop_tokens_command", "DropTokens"),
     EncodingsOptions: ("encodings_command", "Encodings"),
+    EpisodesOptions: ("episodes_command", "Episodes"),
     FaithfulnessOptions: ("faithfulness_command", "Faithfulness"),
     HeadsOptions: ("heads_command", "Heads"),
     LanguageOptions: ("language_command", "Language"),

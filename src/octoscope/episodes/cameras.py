@@ -7,6 +7,7 @@ and `wrist` (a view from the gripper). For the Open X-Embodiment datasets the ch
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from octoscope.episodes.camera_names import well_known_cameras
 from octoscope.errors import EpisodeError, nearest
 
 CAMERAS = ("primary", "secondary", "wrist")
@@ -18,8 +19,8 @@ def choose_cameras(
     """Returns the recorded image key of each camera that the policy will see.
 
     Without `cameras`, the choice is the known one of the dataset; else the keys named like a camera
-    ("image_wrist" before "wrist"); else names that robots' cameras usually have ("agentview_rgb"), where one of them is a
-    main camera's; else the only key there is, as `primary`.
+    ("image_wrist" before "wrist") or by well-known names, alone or as the last part ("agentview_rgb", "images/front"); else the
+    only key that is left, as `primary`.
 
     Args:
       dataset: Name of the dataset ("bridge_dataset").
@@ -39,11 +40,9 @@ def choose_cameras(
         raise EpisodeError(f"{dataset} records no images, so there is nothing to look at. Choose another dataset.")
     if cameras is not None:
         return _checked(dataset, image_keys, cameras)
-    chosen = _known(dataset, image_keys) or _named(image_keys) or _usual(image_keys)
+    chosen = _known(dataset, image_keys) or _by_name(image_keys)
     if chosen:
         return chosen
-    if len(image_keys) == 1:
-        return {"primary": image_keys[0]}
     raise EpisodeError(
         f"{dataset} records several images and none is known to be the main camera: {', '.join(image_keys)}.\n"
         f"{_how_to_choose(image_keys[0])}"
@@ -74,11 +73,19 @@ def _named(image_keys: Sequence[str]) -> dict[str, str]:
     return {camera: key for camera in CAMERAS for key in (camera, f"image_{camera}") if key in image_keys}
 
 
-def _usual(image_keys: Sequence[str]) -> dict[str, str]:
-    """Returns the keys whose last part ("images/front") is a usual name; none without a main camera among several."""
+def _by_name(image_keys: Sequence[str]) -> dict[str, str]:
     by_part = {key.rpartition("/")[2]: key for key in reversed(image_keys)}
-    chosen = {camera: by_part[name] for camera, names in _USUAL.items() for name in reversed(names) if name in by_part}
-    return chosen if "primary" in chosen and len(set(chosen.values())) == len(chosen) else {}
+    names = {camera: by_part[name] for camera, name in well_known_cameras(list(by_part)).items()}
+    names = (names if len(set(names.values())) == len(names) else {}) | _named(image_keys)
+    if "primary" not in names:
+        # A second view is one only beside a first.
+        names.pop("secondary", None)
+        others = [key for key in image_keys if key not in names.values()]
+        if len(others) > 1:
+            return {}
+        if others:
+            names["primary"] = others[0]
+    return {camera: names[camera] for camera in CAMERAS if camera in names}
 
 
 def _how_to_choose(key: str) -> str:
@@ -89,35 +96,6 @@ def _cameras(primary: str | None = None, secondary: str | None = None, wrist: st
     keys = zip(CAMERAS, (primary, secondary, wrist), strict=True)
     return MappingProxyType({camera: key for camera, key in keys if key is not None})
 
-
-# Names found in the wild, the likeliest first.
-_USUAL = MappingProxyType(
-    {
-        "primary": (
-            "agentview_image",
-            "agentview_rgb",
-            "cam_high",
-            "exterior_image_1_left",
-            "exterior_1_left",
-            "rgb_static",
-            "image",
-            "image_0",
-            "front",
-            "top",
-        ),
-        "secondary": ("cam_low", "exterior_image_2_left", "image_additional_view", "image_1"),
-        "wrist": (
-            "robot0_eye_in_hand_image",
-            "eye_in_hand_rgb",
-            "cam_right_wrist",
-            "wrist_image",
-            "wrist_image_left",
-            "hand_image",
-            "rgb_gripper",
-            "wrist",
-        ),
-    }
-)
 
 _ONE_VIEW = _cameras("image")
 _WRIST_ONLY = _cameras(wrist="image")

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from octoscope.array_typing import Float, UInt8
+from octoscope.episodes.frames.frames import Frames
+
+# Frames of one camera: an array, or `Frames`, which has its shape and indices and decodes what is asked for.
+CameraFrames = UInt8[np.ndarray, "time height width 3"] | UInt8[Frames, "time height width 3"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,8 @@ class Episode:
     """One episode: what the cameras saw, what was asked, what the robot did."""
 
     # RGB, 0..255, as recorded (no resize, no crop), by camera name ("primary", "wrist"); may be empty.
-    images: Mapping[str, UInt8[np.ndarray, "time height width 3"]]
+    # What a reader gives is decoded when it is indexed; `np.asarray` decodes all frames of a camera at once.
+    images: Mapping[str, CameraFrames]
     # The words of the task; "" when the recording has none.
     instruction: str
     # As recorded, in the dataset's own units; None when the recording has none.

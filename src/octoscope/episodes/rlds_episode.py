@@ -1,12 +1,13 @@
-"""One stored Example as an Episode: arrays by their recorded names, asked cameras decoded, the instruction found."""
+"""One stored Example as an Episode: arrays by their recorded names, asked cameras as frames, the instruction found."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Float
 from octoscope.episodes.episode import Episode
-from octoscope.episodes.image_codec import decode_image
+from octoscope.episodes.frames.encoded import encoded_frames
+from octoscope.episodes.frames.frames import Frames
 from octoscope.episodes.rlds_cameras import array_frames, recorded_cameras, recorded_name
 from octoscope.episodes.rlds_features import Feature
 from octoscope.episodes.rlds_instruction import find_instruction, why_no_instruction
@@ -34,7 +35,7 @@ def episode_from_example(
     dataset: str,
     asked: bool = True,
 ) -> Episode:
-    """Returns the episode that the Example stores, decoding the images of `cameras` only.
+    """Returns the episode that the Example stores, with the images of `cameras`, each decoded when it is asked for.
 
     An action recorded in parts stays in `extras` ("action/world_vector"), and `actions` is None. A ragged value
     becomes an array of objects, one array per step.
@@ -48,7 +49,7 @@ def episode_from_example(
       asked: Whether a user chose the cameras; else one that recorded nothing is left out, with a remark.
 
     Raises:
-      EpisodeError: If the values do not fit their shapes, or an image is missing or cannot be decoded.
+      EpisodeError: If the values do not fit their shapes, or an image is missing, no picture, or of another size than the others.
     """
     steps = count_steps(example)
     cameras, remarks = recorded_cameras(example, cameras, asked=asked)
@@ -65,7 +66,7 @@ def episode_from_example(
     remarks += ["" if instruction else why_no_instruction(example), action_remark(dataset) if has_actions else ""]
     return Episode(
         images={
-            camera: tensors[camera] if camera in tensors else _decode_frames(example, path, steps)
+            camera: tensors[camera] if camera in tensors else _encoded_frames(example, path, steps)
             for camera, path in cameras.items()
         },
         instruction=instruction,
@@ -77,27 +78,14 @@ def episode_from_example(
     )
 
 
-def _decode_frames(example: Example, path: str, steps: int) -> UInt8[np.ndarray, "time height width 3"]:
+def _encoded_frames(example: Example, path: str, steps: int) -> Frames:
     encoded = example.get(path, [])
     name = recorded_name(path)
     if not isinstance(encoded, list) or len(encoded) != steps:
         raise EpisodeError(
             f"image '{name}' has {len(encoded)} frames for {steps} steps. Choose a camera that this episode has."
         )
-    frames = [_decode_frame(data, name, step) for step, data in enumerate(encoded)]
-    sizes = sorted({frame.shape[:2] for frame in frames})
-    if len(sizes) > 1:
-        raise EpisodeError(
-            f"image '{name}' must keep its (height, width) through the episode, got {sizes}. Choose another camera."
-        )
-    return np.stack(frames)
-
-
-def _decode_frame(data: bytes, name: str, step: int) -> UInt8[np.ndarray, "height width 3"]:
-    try:
-        return decode_image(data)
-    except EpisodeError as error:
-        raise EpisodeError(f"image '{name}', step {step}: {error}") from error
+    return encoded_frames(encoded, name=name)
 
 
 def _actions(recorded: np.ndarray) -> Float[np.ndarray, "time dim"]:

@@ -6,7 +6,8 @@ FloatList (2) and Int64List (3), each `{1: repeated value}`, its numbers packed 
 Reference: https://www.tensorflow.org/tutorials/load_data/tfrecord#tftrainexample
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,30 @@ from octoscope.errors import EpisodeError
 # Text and encoded images are bytes, numbers are flat arrays: float32 or int64, whatever was stored in them.
 ExampleValue = list[bytes] | Float32[np.ndarray, " _"] | Int[np.ndarray, " _"]
 
+# Bytes from which on a list is not copied out of its record; below that copies cost nothing.
+_LARGE = 2**16
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
+
+
+class CutWhenAsked(list[bytes]):
+    """The byte strings of a record, each cut out when it is asked for: an episode's pictures would else be in memory twice."""
+
+    def __init__(self, views: Sequence[memoryview]) -> None:
+        """Takes where they lie in the record."""
+        super().__init__(views)  # pyright: ignore[reportArgumentType]
+
+    def __getitem__(self, index: Any) -> Any:
+        """Returns one of them, or a list of several."""
+        views = super().__getitem__(index)
+        return [bytes(view) for view in views] if isinstance(index, slice) else bytes(views)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yields one after another."""
+        return (bytes(view) for view in super().__iter__())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travels to other processes as a plain list."""
+        return list, (list(self),)
 
 
 def parse_example(data: bytes) -> dict[str, ExampleValue]:
@@ -78,7 +102,8 @@ def _parse_feature(feature: memoryview) -> ExampleValue:
     for number, message in iterate_fields(feature):
         values = _payloads(message, 1)
         if number == _BYTES_LIST:
-            return [bytes(value) for value in values]
+            large = sum(map(len, values)) > _LARGE
+            return CutWhenAsked(values) if large else [bytes(value) for value in values]
         if number == _FLOAT_LIST:
             return _parse_floats(b"".join(values))
         if number == _INT64_LIST:

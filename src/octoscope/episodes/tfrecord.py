@@ -86,15 +86,16 @@ def read_record(path: Path, span: RecordSpan) -> bytes:
                     f"{MOST_COMPRESSED:,} are read. Decompress the file: gzip -d."
                 )
             file.seek(span.offset)
-            stored = file.read(span.length + _CHECKSUM.size)
+            # One read each: cutting the payload off a longer read would hold it twice.
+            payload, checksum = file.read(span.length), file.read(_CHECKSUM.size)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise EpisodeError(_unreadable(path, error)) from error
-    if len(stored) < span.length + _CHECKSUM.size:
+    read = len(payload) + len(checksum)
+    if read < span.length + _CHECKSUM.size:
         raise EpisodeError(
-            f"{path}: expected {span.length + _CHECKSUM.size} bytes at byte {span.offset}, got {len(stored)}. {_MEND}"
+            f"{path}: expected {span.length + _CHECKSUM.size} bytes at byte {span.offset}, got {read}. {_MEND}"
         )
-    payload = stored[: span.length]
-    if masked_checksum(payload) != _CHECKSUM.unpack_from(stored, span.length)[0]:
+    if masked_checksum(payload) != _CHECKSUM.unpack(checksum)[0]:
         raise EpisodeError(
             f"{path}: the {span.length} bytes of payload at byte {span.offset} do not match their checksum. {_MEND}"
         )

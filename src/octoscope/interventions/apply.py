@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from octoscope.array_typing import Bool, UInt8
+from octoscope.array_typing import Bool
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, nearest
 from octoscope.interventions.descriptions import (
     BlankCamera,
@@ -141,7 +141,7 @@ def _filled(
 
 def _cover_pixels(scene: StepScene, cover: CoverPixels, inputs: PolicyInputs) -> PolicyInputs:
     key = scene.image_key(cover.camera)
-    recorded: UInt8[np.ndarray, "time height width 3"] = scene.episode.images[cover.camera]
+    recorded = scene.episode.images[cover.camera]
     expected = recorded.shape[:3] if cover.mask.ndim == 3 else recorded.shape[1:3]
     if cover.mask.shape != expected:
         raise EpisodeError(

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import zarr
@@ -12,8 +13,28 @@ from zarr.codecs import ZstdCodec
 from octoscope.runs.chunk_sizes import step_chunks, whole_chunks
 from octoscope.runs.step_journal import StepArrays
 
+
+@runtime_checkable
+class SlicedArray(Protocol):
+    """An array of NumPy or zarr, or the frames of an episode, which are decoded as they are sliced."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Returns its sizes."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Returns the type of its numbers."""
+        ...
+
+    def __getitem__(self, index: slice, /) -> Any:
+        """Returns a part of it."""
+        ...
+
+
 # Arrays that are there from the beginning, read slice by slice: by name, the array and the names of its axes.
-WholeArrays = Mapping[str, tuple[np.ndarray | zarr.Array, tuple[str, ...]]]
+WholeArrays = Mapping[str, tuple[SlicedArray, tuple[str, ...]]]
 _ATTENTION, _ENCODINGS = "attention/", "encodings/"
 
 

@@ -1,0 +1,1 @@
+"""Recordings that are plain files: pictures, videos, arrays of a step each."""

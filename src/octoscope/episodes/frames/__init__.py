@@ -1,0 +1,1 @@
+"""The frames of a camera, decoded when they are asked for."""

@@ -1,0 +1,1 @@
+"""HDF5 recordings: robomimic, MimicGen, LIBERO, ALOHA, DROID."""
