@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 from flax import traverse_util
 
+from octoscope.checkpoints.json_file import read_json
+from octoscope.checkpoints.stored_params import StoredParams
 from octoscope.errors import OctoscopeError
 from octoscope.octo import policy_facts
 from octoscope.octo.assembly import assemble_module, assemble_text_processor, expected_params
@@ -26,13 +28,12 @@ from octoscope.octo.checkpoint import (
     require_checkpoint,
     unfinished_saves,
 )
-from octoscope.octo.config import apply_shims, read_json, shim_example_batch
+from octoscope.octo.config import apply_shims, shim_example_batch
 from octoscope.octo.config_changes import describe_changes, unread_entries
 from octoscope.octo.instruction_embeddings import InstructionEmbeddings
 from octoscope.octo.model import OctoModel
 from octoscope.octo.param_check import check_params
 from octoscope.octo.sources import checkpoint_directory, checkpoint_name
-from octoscope.octo.stored_params import StoredParams
 from octoscope.octo.text import check_vocabulary
 from octoscope.runs.attention_selection import default_query_groups
 

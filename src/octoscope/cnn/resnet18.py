@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from octoscope.checkpoints.safetensors_file import open_safetensors
 from octoscope.cnn.graph import IMAGE, GraphNetwork, Node
 from octoscope.cnn.network import ReluRule
 from octoscope.cnn.steps import Add, Conv, MaxPool, MeanPool, Relu, Step, Weights
 from octoscope.cnn.vgg16 import MEAN, STD
 from octoscope.errors import CheckpointError
-from octoscope.octo.safetensors_file import open_safetensors
 
 # torch's default of nn.BatchNorm2d.
 _EPSILON = 1e-5

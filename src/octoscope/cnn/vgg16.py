@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from huggingface_hub import hf_hub_download
 
+from octoscope.checkpoints.safetensors_file import open_safetensors
 from octoscope.cnn.graph import GraphNetwork, in_sequence
 from octoscope.cnn.steps import Conv, MaxPool, MeanPool, Relu, Step, Weights
 from octoscope.errors import CheckpointError
-from octoscope.octo.safetensors_file import open_safetensors
 
 HUB_NAME, HUB_FILE = "timm/vgg16.tv_in1k", "model.safetensors"
 # Convolutions and channels of each block; a pool ends a block.

@@ -15,6 +15,7 @@ import msgpack
 import numpy as np
 from flax import serialization, traverse_util
 
+from octoscope.checkpoints.json_file import read_json
 from octoscope.errors import CheckpointError, OutputError
 from octoscope.octo.checkpoint import (
     CONFIG,
@@ -24,7 +25,7 @@ from octoscope.octo.checkpoint import (
     read_msgpack,
     read_statistics,
 )
-from octoscope.octo.config import apply_shims, read_json, shim_example_batch
+from octoscope.octo.config import apply_shims, shim_example_batch
 
 # Flax splits arrays above this size.
 _LARGEST = 2**30

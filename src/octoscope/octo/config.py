@@ -1,8 +1,6 @@
 """A checkpoint's config.json, brought to today's names."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from octoscope.errors import CheckpointError, ConfigError, nearest
@@ -18,20 +16,6 @@ _REQUIRED = (
 )
 # What the checkpoints of December 2023 were trained with, when they do not say.
 _OLD_DEFAULTS = {"repeat_task_tokens": False, "use_correct_attention": False}
-
-
-def read_json(path: Path) -> Any:
-    """Returns the content of a JSON file.
-
-    Raises:
-      CheckpointError: If the file is missing or is no JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise CheckpointError(f"A checkpoint needs the file {path}, which is missing.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is no readable JSON ({error}). Copy it again from its source.") from None
 
 
 def apply_shims(config: Any) -> dict[str, Any]:

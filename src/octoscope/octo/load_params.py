@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from flax import traverse_util
 
+from octoscope.checkpoints.stored_params import StoredParams
 from octoscope.octo.param_check import check_params
-from octoscope.octo.stored_params import StoredParams
 
 
 def load_params(stored: StoredParams, expected: Mapping[str, Any]) -> dict[str, Any]:

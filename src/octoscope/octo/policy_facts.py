@@ -5,8 +5,8 @@ from typing import Any
 
 from flax import linen as nn
 
+from octoscope.checkpoints.stored_params import StoredParams
 from octoscope.octo.module import OctoModule
-from octoscope.octo.stored_params import StoredParams
 from octoscope.octo.tokenizers import ImageTokenizer
 from octoscope.tokens.layout import camera_of
 

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub import hf_hub_download
 
+from octoscope.checkpoints.checkpoint_folder import checkpoint_folder, first_line, folder_name
+from octoscope.checkpoints.json_file import read_json
 from octoscope.embedded import files
 from octoscope.errors import CheckpointError, ConfigError
-from octoscope.octo.config import read_json
 from octoscope.octo.instruction_embeddings import EMBEDDINGS_FILE
 from octoscope.octo.t5 import T5_CONFIGS, T5Config
 
-_HUB = "hf://"
 _CHECKPOINT_FILES = [
     "config.json",
     "example_batch.msgpack",
@@ -35,20 +35,7 @@ def checkpoint_directory(checkpoint: str | Path) -> Path:
     """
     if str(checkpoint) in files.EMBEDDED:
         return files.policy_directory(str(checkpoint))
-    if not str(checkpoint).startswith(_HUB):
-        return Path(checkpoint).expanduser().resolve()
-    name, _, revision = str(checkpoint).removeprefix(_HUB).partition("@")
-    if name.count("/") != 1:
-        raise CheckpointError(
-            f"A hub checkpoint is named 'hf://owner/name' or 'hf://owner/name@revision', got '{checkpoint}'."
-        )
-    try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=_CHECKPOINT_FILES))
-    except Exception as error:  # the hub's client raises its own, httpx's and OSError alike
-        raise CheckpointError(
-            f"'{checkpoint}' could not be fetched ({_first_line(error)}). Check the name and the connection, or copy the "
-            "checkpoint's folder to this machine and give its path."
-        ) from None
+    return checkpoint_folder(checkpoint, files=_CHECKPOINT_FILES)
 
 
 def checkpoint_name(checkpoint: str | Path) -> str:
@@ -57,11 +44,7 @@ def checkpoint_name(checkpoint: str | Path) -> str:
     >>> checkpoint_name("hf://rail-berkeley/octo-small-1.5"), checkpoint_name("runs/mine/ckpt")
     ('octo-small-1.5', 'mine/ckpt')
     """
-    if str(checkpoint).startswith(_HUB):
-        return str(checkpoint).rpartition("/")[2]
-    if str(checkpoint) in files.EMBEDDED:
-        return str(checkpoint)
-    return "/".join(Path(checkpoint).expanduser().resolve().parts[-2:])
+    return str(checkpoint) if str(checkpoint) in files.EMBEDDED else folder_name(checkpoint)
 
 
 def find_tokenizer(name: str, checkpoint: Path) -> Path:
@@ -137,7 +120,7 @@ def _find_text_file(name: str, filename: str, checkpoint: Path) -> Path:
             hint = " The spiece.model there is not enough: octoscope reads the same vocabulary from tokenizer.json."
         raise CheckpointError(
             f"The policy reads words with '{name}', whose {filename} is not part of a checkpoint and could not be fetched "
-            f"({_first_line(error)}). Put it at {checkpoint / name / filename}.{hint} With a connection, "
+            f"({first_line(error)}). Put it at {checkpoint / name / filename}.{hint} With a connection, "
             f"`hf download {name} {filename} --local-dir {checkpoint / name}` fetches it; another tokenizer's would give other "
             "word pieces, so none is taken in its place."
         ) from None
@@ -149,8 +132,3 @@ def _beside(name: str, filename: str, checkpoint: Path) -> Path | None:
         if (folder / filename).is_file() and not (folder == checkpoint and filename == "config.json"):
             return folder / filename
     return None
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"
