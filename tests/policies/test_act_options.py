@@ -112,7 +112,9 @@ def test_backbone(backbone, dilated):
         slow_act.resnet(np.moveaxis(image, -1, 0).astype(float), double(weights), backbone, dilated), 0, -1
     )
     params = nested(weights)
-    found = jax.jit(lambda p, x: backbone_maps(p, x, backbone=backbone, dilated=dilated)["layer4"])(params, image)
+    found = jax.jit(lambda p, x: backbone_maps(p, x, backbone=backbone, dilated=dilated)["layer4"])(
+        params, image[None]
+    )[0]
     assert found.shape == ((5, 3, wanted.shape[2]) if dilated else (3, 2, wanted.shape[2]))
     assert wanted.std() > 0.01 * abs(wanted).max()
     np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())

@@ -177,7 +177,7 @@ def test_every_statistic_is_in_float32_whatever_the_file_holds(files):
 
 
 def test_one_statistic_for_all_entries():
-    whole = FeatureNormalization("MEAN_STD", (np.float32(1), np.float32(2)))
+    whole = FeatureNormalization("MEAN_STD", (np.array(1, np.float32), np.array(2, np.float32)))
     assert whole.normalize(np.float32([1, 3, 5])).tolist() == [0, 1, 2]
 
 

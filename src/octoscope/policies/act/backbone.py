@@ -121,31 +121,31 @@ def backbone_field(backbone: str, *, dilated: bool = False) -> ReceptiveField:
 
 
 def backbone_maps(
-    params: Mapping[str, Any], image: Float[Array, "height width 3"], *, backbone: str, dilated: bool = False
-) -> dict[str, Float[Array, "row column channel"]]:
-    """Returns the maps behind the stem and each stage, by torchvision's names; "layer4" is what ACT goes on with.
+    params: Mapping[str, Any], images: Float[Array, "batch height width 3"], *, backbone: str, dilated: bool = False
+) -> dict[str, Array]:
+    """Returns the maps (batch, row, column, channel) behind the stem and each stage, by torchvision's names; ACT takes "layer4".
 
     Args:
       params: The backbone's parameters, nested by torchvision's names; kernels as (height, width, in, out).
-      image: One normalised picture.
+      images: Normalised pictures of one size.
       backbone: One of `BACKBONES`.
       dilated: Whether the last stage keeps its size.
     """
-    maps = jax.nn.relu(_conv(params, stem_conv(), image[None]))
+    maps = jax.nn.relu(_conv(params, stem_conv(), images))
     maps = jax.lax.reduce_window(
         maps, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), (1, 1), (1, 1), (0, 0))
     )
-    result = {"maxpool": maps[0]}
+    result = {"maxpool": maps}
     for number, blocks in enumerate(stages(backbone, dilated=dilated), start=1):
         for block in blocks:
             maps = _block(params, block, maps)
-        result[f"layer{number}"] = maps[0]
+        result[f"layer{number}"] = maps
     return result
 
 
 def _block(
     params: Mapping[str, Any], block: Block, maps: Float[Array, "batch row column channel"]
-) -> Float[Array, "batch row column channel"]:
+) -> Float[Array, "batch _ _ filter"]:
     shortcut = maps if block.shortcut is None else _conv(params, block.shortcut, maps)
     *inner, last = block.convs
     for conv in inner:
@@ -155,7 +155,7 @@ def _block(
 
 def _conv(
     params: Mapping[str, Any], conv: Conv, maps: Float[Array, "batch row column channel"]
-) -> Float[Array, "batch row column channel"]:
+) -> Float[Array, "batch _ _ filter"]:
     kernel, norm = _at(params, conv.name)["weight"], _at(params, conv.norm)
     side = (conv.padding, conv.padding)
     maps = jax.lax.conv_general_dilated(

@@ -48,17 +48,28 @@ def encoder_tokens(params: Mapping[str, Any], config: ActConfig, inputs: ActInpu
     if config.environment is not None:
         plain.append(dense(params["encoder_env_state_input_proj"], _given(inputs.environment)))
     embeddings, positions = [jnp.stack(plain)], [params["encoder_1d_feature_pos_embed"]["weight"]]
+    maps = _camera_maps(params, config, inputs.images)
     for camera in config.cameras:
-        maps = backbone_maps(
-            params["backbone"], jnp.asarray(inputs.images[camera]), backbone=config.backbone, dilated=config.dilated
-        )["layer4"]
+        rows, columns, channels = maps[camera].shape
         projection = params["encoder_img_feat_input_proj"]
         # A 1x1 convolution, whose kernel is (1, 1, in, out).
         kernel = {"weight": projection["weight"][0, 0].T, "bias": projection["bias"]}
-        embeddings.append(dense(kernel, maps.reshape(-1, maps.shape[-1])))
-        rows, columns, _ = maps.shape
+        embeddings.append(dense(kernel, maps[camera].reshape(rows * columns, channels)))
         positions.append(jnp.asarray(grid_positions(rows, columns, config.dim_model)))
     return EncoderTokens(jnp.concatenate(embeddings), jnp.concatenate(positions))
+
+
+def _camera_maps(params: Mapping[str, Any], config: ActConfig, images: Mapping[str, AnyArray]) -> dict[str, Array]:
+    """Returns the backbone's last map of each camera; pictures of one size go through it together, compiled once."""
+    by_size: dict[tuple[int, ...], list[str]] = {}
+    for camera in config.cameras:
+        by_size.setdefault(images[camera].shape, []).append(camera)
+    result: dict[str, Array] = {}
+    for cameras in by_size.values():
+        stacked = jnp.stack([jnp.asarray(images[camera]) for camera in cameras])
+        maps = backbone_maps(params["backbone"], stacked, backbone=config.backbone, dilated=config.dilated)["layer4"]
+        result |= dict(zip(cameras, maps, strict=True))
+    return result
 
 
 def run_encoder(

@@ -10,14 +10,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from octoscope.errors import CheckpointError
 from octoscope.policies.act.backbone import backbone_shapes, backbone_width
 from octoscope.policies.act.config import ActConfig
+from octoscope.policies.parts.params_tree import check_fit, nest
 
 # A nested dict whose leaves are arrays.
 Params = Mapping[str, Any]
 _PREFIX = "model."
-_TRAINING_ONLY = ("vae_encoder",)
+_TRAINING_ONLY = "vae_encoder"
 _COUNTER = "num_batches_tracked"
 
 
@@ -33,17 +33,13 @@ def load_act_params(weights: Mapping[str, np.ndarray], config: ActConfig, *, sou
       CheckpointError: If a parameter is missing, has another shape, or belongs to no part of this network.
     """
     shapes = act_shapes(config)
-    _check_fit(
-        {name: weights[name].shape for name in weights}, {_PREFIX + name: shapes[name] for name in shapes}, source
-    )
-    params: dict[str, Any] = {}
-    for name in shapes:
-        *parents, leaf = name.split(".")
-        branch = params
-        for parent in parents:
-            branch = branch.setdefault(parent, {})
-        branch[leaf] = _place(weights[_PREFIX + name])
-    return params
+    wanted = {_PREFIX + name: shape for name, shape in shapes.items()}
+    check_fit(weights, wanted, idle=_is_idle, policy="ACT", source=source)
+    return nest({name: _place(weights[_PREFIX + name]) for name in shapes})
+
+
+def _is_idle(name: str) -> bool:
+    return name.startswith(_PREFIX + _TRAINING_ONLY) or name.endswith(_COUNTER)
 
 
 def _place(array: np.ndarray) -> jax.Array:
@@ -101,21 +97,3 @@ def _linear(name: str, into: int, out: int) -> Iterator[tuple[str, tuple[int, ..
 
 def _norm(name: str, dim: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": (dim,), f"{name}.bias": (dim,)}
-
-
-def _check_fit(held: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], source: str) -> None:
-    faults = [f"'{name}' {shape} is missing" for name, shape in wanted.items() if name not in held]
-    faults += [
-        f"'{name}' is {held[name]}, not {shape}" for name, shape in wanted.items() if held.get(name, shape) != shape
-    ]
-    idle = tuple(_PREFIX + name for name in _TRAINING_ONLY)
-    faults += [
-        f"'{name}' belongs to no part of it"
-        for name in held
-        if name not in wanted and not name.startswith(idle) and not name.endswith(_COUNTER)
-    ]
-    if faults:
-        raise CheckpointError(
-            f"{source} does not fit the ACT that its config.json describes: {'; '.join(faults[:4])}"
-            f"{f'; and {len(faults) - 4} more' if len(faults) > 4 else ''}. Take both files from one saved policy."
-        )

@@ -30,11 +30,11 @@ class PolicyConfig:
         """The images, in the order in which every policy of LeRobot takes them."""
         return features_of_kind(self.inputs, "VISUAL")
 
-    def field(self, name: str, default: _Value) -> _Value:
+    def field(self, name: str, default: _Value, *, least: float = 1) -> _Value:
         """Returns a field, or the default that LeRobot gives it where the file lacks it.
 
         Raises:
-          ConfigError: If it is of another type than its default, or a number below 1 that counts something.
+          ConfigError: If it is of another type than its default, or a whole number below `least`.
         """
         value = self.fields.get(name, default)
         if isinstance(default, bool) and value in (0, 1):
@@ -43,8 +43,8 @@ class PolicyConfig:
             return type(default)(value)
         if type(value) is not type(default):
             raise ConfigError(f"`{name}` of config.json must be {_NAMES[type(default)]}, got {value!r}.")
-        if type(value) is int and value < 1:
-            raise ConfigError(f"`{name}` of config.json must be at least 1, got {value}.")
+        if type(value) is int and value < least:
+            raise ConfigError(f"`{name}` of config.json must be at least {least}, got {value}.")
         return value
 
 
