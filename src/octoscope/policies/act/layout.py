@@ -1,50 +1,14 @@
 """Which tokens an ACT has for pictures of given sizes, and which of them each of its attentions looks from and at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from octoscope.policies.act.backbone import backbone_field
 from octoscope.policies.act.config import ActConfig
 from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER
 from octoscope.policies.lerobot_folder.features import camera_name
-from octoscope.tokens.receptive_field import ReceptiveField
+from octoscope.policies.parts.token_groups import AttentionStack, TokenGroup
 
 ACTIONS = "action"
-
-
-@dataclass(frozen=True)
-class TokenGroup:
-    """Neighbouring tokens of one source."""
-
-    # "latent", "state", "environment_state", "image_CAMERA" or "action".
-    name: str
-    # Place of the first among the queries or keys of a stack.
-    start: int
-    size: int
-    # The camera's feature, for cells of a picture.
-    camera: str | None = None
-    # Rows and columns of its cells.
-    grid: tuple[int, int] | None = None
-    # What a cell sees: its own `stride` pixels are a small part of it.
-    field: ReceptiveField | None = None
-
-    @property
-    def stop(self) -> int:
-        """Place behind the last."""
-        return self.start + self.size
-
-
-@dataclass(frozen=True)
-class AttentionStack:
-    """Attention layers over one set of queries and keys."""
-
-    name: str
-    layers: int
-    heads: int
-    queries: tuple[TokenGroup, ...]
-    keys: tuple[TokenGroup, ...]
-    # Layers whose weights no input can change.
-    constant_layers: tuple[int, ...] = ()
 
 
 def encoder_groups(config: ActConfig, sizes: Mapping[str, tuple[int, int]]) -> tuple[TokenGroup, ...]:

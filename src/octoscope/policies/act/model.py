@@ -14,11 +14,12 @@ from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.act.config import ActConfig, read_act_config
 from octoscope.policies.act.encoder import ActInputs
 from octoscope.policies.act.forward import ActOutputs, act_forward
-from octoscope.policies.act.layout import AttentionStack, attention_stacks
+from octoscope.policies.act.layout import attention_stacks
 from octoscope.policies.act.params import load_act_params
 from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, AnyArray, HiddenKeys, StackWeights, no_nudges
 from octoscope.policies.lerobot_folder.features import STATE
 from octoscope.policies.lerobot_folder.policy_folder import LeRobotFolder, open_lerobot_folder
+from octoscope.policies.parts.token_groups import AttentionStack, hidden_mask
 from octoscope.tokens.image_transform import ImageTransform
 
 # Masks by the name of a stack: (key) hides keys from all queries, (query, key) from some.
@@ -135,7 +136,7 @@ class ActModel:
         for name in masks or {}:
             if name not in stacks:
                 raise SelectionError(f"No stack '{name}'; an ACT has {', '.join(stacks)}.{nearest(name, stacks)}")
-        return HiddenKeys(*(_mask(stacks[name], (masks or {}).get(name)) for name in (ENCODER, DECODER, CROSS)))
+        return HiddenKeys(*(hidden_mask(stacks[name], (masks or {}).get(name)) for name in (ENCODER, DECODER, CROSS)))
 
     def act(self, inputs: ActInputs, hidden: HiddenKeys | None = None) -> Float32[np.ndarray, "horizon dim"]:
         """Returns the chunk of actions as the network gives it, normalised; `robot_actions` takes it further.
@@ -188,18 +189,6 @@ def _given(values: Mapping[str, Any], name: str) -> Any:
             f"The policy takes '{name}', which was not given; given were {', '.join(values) or 'none'}."
         )
     return values[name]
-
-
-def _mask(stack: AttentionStack, mask: Bool[np.ndarray, "..."] | None) -> Bool[np.ndarray, "query key"]:
-    shape = (stack.queries[-1].stop, stack.keys[-1].stop)
-    if mask is None:
-        return np.zeros(shape, bool)
-    if mask.shape not in (shape, shape[1:]):
-        raise SelectionError(f"A mask of '{stack.name}' has the shape {shape[1:]} or {shape}, got {mask.shape}.")
-    whole = np.array(np.broadcast_to(mask, shape))
-    if whole.all(axis=1).any():
-        raise SelectionError(f"A mask of '{stack.name}' leaves a query no key to look at.")
-    return whole
 
 
 @partial(jax.jit, static_argnames="config")

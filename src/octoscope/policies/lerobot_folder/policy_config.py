@@ -30,7 +30,7 @@ class PolicyConfig:
         """The images, in the order in which every policy of LeRobot takes them."""
         return features_of_kind(self.inputs, "VISUAL")
 
-    def field(self, name: str, default: _Value, *, least: float = 1) -> _Value:
+    def field(self, name: str, default: _Value, *, least: int = 1) -> _Value:
         """Returns a field, or the default that LeRobot gives it where the file lacks it.
 
         Raises:
