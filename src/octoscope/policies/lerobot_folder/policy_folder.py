@@ -18,7 +18,14 @@ from octoscope.policies.lerobot_folder.old_statistics import is_old_statistic
 from octoscope.policies.lerobot_folder.policy_config import PolicyConfig, read_policy_config
 from octoscope.policies.lerobot_folder.processing import Processing, read_processing
 
-_FILES = ["config.json", "*.safetensors", "policy_*processor*.json", "adapter_config.json", "*/tokenizer.json"]
+_FILES = [
+    "config.json",
+    "*.safetensors",
+    "policy_*processor*.json",
+    "adapter_config.json",
+    "*/tokenizer.json",
+    "*/config.json",
+]
 _WEIGHTS = "model.safetensors"
 _Value = TypeVar("_Value")
 
