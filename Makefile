@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo check install install-dev
+.PHONY: demo check fuzz install install-dev
 
 demo: install
 	$(BIN)/octoscope demo
@@ -15,6 +15,10 @@ check: install-dev
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+# Damaged files of every kind, a hundred times as many as in `check`, and others in each run.
+fuzz: install-dev
+	$(BIN)/pytest --numprocesses auto --hypothesis-profile=long -k fuzz tests
 
 install: $(VENV)/installed
 install-dev: $(VENV)/installed-dev

@@ -22,7 +22,7 @@ from octoscope.cnn.maximization_settings import CLASSIC
 from octoscope.cnn.network import Network
 from octoscope.cnn.steps import Conv, MaxPool, Relu
 from octoscope.cnn.vgg16 import random_vgg16_weights, vgg16_network
-from octoscope.octo.device import keep_freed_memory
+from octoscope.octo.freed_memory import keep_freed_memory
 
 LAYERS = ("2", "10", "17", "24")
 _FILTERS = 2

@@ -21,7 +21,7 @@ from octoscope.cnn.grad_cam import grad_cam
 from octoscope.cnn.resnet18 import random_resnet18_arrays, resnet18_network
 from octoscope.cnn.saliency import filter_saliency
 from octoscope.cnn.vgg16 import random_vgg16_weights, vgg16_network
-from octoscope.octo.device import keep_freed_memory
+from octoscope.octo.freed_memory import keep_freed_memory
 
 SIZE = 224
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 
+import hypothesis
 import jax
 import pytest
 
@@ -24,6 +25,16 @@ def _share_compiled_programs() -> None:
 
 
 _share_compiled_programs()
+
+# The same inputs in every run, no file kept of them. `pytest --hypothesis-profile=long` tries others, a hundred times as many.
+_HEALTH = (hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture)
+hypothesis.settings.register_profile(
+    "suite", derandomize=True, database=None, deadline=None, max_examples=60, suppress_health_check=_HEALTH
+)
+hypothesis.settings.register_profile(
+    "long", database=None, deadline=None, max_examples=6_000, suppress_health_check=_HEALTH, print_blob=True
+)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
-"""The house: public names, documented commands, no addresses of machines or registries."""
+"""The house: public names, documented commands, no addresses of machines or registries, no test that cannot fail."""
 
+import ast
+import inspect
 import re
 import subprocess
 from pathlib import Path
@@ -21,6 +23,16 @@ def test_public_names_all_load():
 def test_every_public_name_is_documented():
     text = (ROOT / "docs" / "python.md").read_text()
     assert [name for name in osc.__all__ if f"`{name}`" not in text] == []
+
+
+def test_every_path_may_be_text():
+    for name in osc.__all__:
+        public = getattr(osc, name)
+        functions = [public, *(each for key, each in inspect.getmembers(public, callable) if key[0] != "_")]
+        for function in functions if inspect.isclass(public) else [public]:
+            hints = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__annotations__", {})
+            alone = [argument for argument, hint in hints.items() if hint is Path and argument != "return"]
+            assert alone == [], (name, function)
 
 
 def test_the_first_example_of_the_docs_runs():
@@ -50,3 +62,14 @@ def test_files_are_small_and_name_no_machine():
         assert path.stat().st_size < 5_000_000, name
         if path.suffix in {".py", ".md", ".toml", ".txt", ".ipynb", ".json"}:
             assert not re.search(r"/(work|tmp|root|home)/\w", path.read_text(errors="ignore")), name
+
+
+def test_no_assertion_has_its_comparison_for_a_message():
+    """`assert a, b == c` asserts that `a` is true: the comma makes the comparison its message. Ruff finds the other kinds."""
+    wrong = [
+        f"{path.name}:{node.lineno}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assert) and isinstance(node.msg, ast.Compare | ast.BoolOp)
+    ]
+    assert wrong == []

@@ -19,7 +19,7 @@ _PUBLIC = {
     "MaximizationSettings": "octoscope.cnn.maximization_settings",
     "MethodMaps": "octoscope.faithfulness.method_maps",
     "NoInstruction": "octoscope.interventions.descriptions",
-    "NormalizationType": "octoscope.octo.action_normalization",
+    "NormalizationType": "octoscope.octo.normalization_type",
     "OctoModel": "octoscope.octo.model",
     "OctoscopeError": "octoscope.errors",
     "PatchWords": "octoscope.attention.patch_words",

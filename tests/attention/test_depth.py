@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from hand_made_runs import even_weights, hand_made_run
 
+from hand_made_runs import even_weights, hand_made_run
 from octoscope.attention.depth_profile import depth_profile
 from octoscope.attention.rollout import attention_rollout
 from octoscope.attention.travel import patch_travel, rollout_column

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from hand_made_runs import even_weights, hand_made_run
 from slow_methods import rollout as slow_rollout
 
+from hand_made_runs import even_weights, hand_made_run
 from octoscope.attention.rollout import attention_rollout, rollout_row, run_rollout
 from octoscope.errors import SelectionError
 

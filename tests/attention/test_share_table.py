@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from hand_made_runs import even_weights, hand_made_layout, hand_made_run
 
+from hand_made_runs import even_weights, hand_made_layout, hand_made_run
 from octoscope.attention.query import find_query
 from octoscope.attention.share_table import share_table, uniform_shares
 from octoscope.attention.shares import NOT_CAPTURED, attention_shares

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from hand_made_runs import hand_made_layout, hand_made_run
 
+from hand_made_runs import hand_made_layout, hand_made_run
 from octoscope.attention.instruction_words import instruction_words, word_copies, word_queries
 from octoscope.attention.patch_words import patch_words
 from octoscope.errors import SelectionError

@@ -106,7 +106,7 @@ BROKEN = {
     "statistics a list": (write("dataset_statistics.json", b"[1]"), "must hold statistics by dataset"),
     "statistics without std": (
         write("dataset_statistics.json", b'{"bridge": {"action": {"mean": [1]}}}'),
-        "hold no action std",
+        "they lack `std`, which 'normal' needs, and hold mean",
     ),
     "statistics too long": (
         write("dataset_statistics.json", json.dumps({"b": {"action": {"mean": [0] * 9, "std": [1] * 9}}}).encode()),

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from octoscope.capture.numbers import normalization_type
 from octoscope.capture.observations import EpisodeObservations
 from octoscope.errors import EpisodeError, SelectionError
+from octoscope.octo.normalization_type import normalization_type
 from tiny_policies import DATASET, images, numbers, tiny_episode, tiny_policy
 
 PRIMARY = images("image_primary")

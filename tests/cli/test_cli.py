@@ -93,7 +93,7 @@ def test_words_and_goal_from_the_command_line(tmp_path, capsys):
         (("drawn", "drawn", "--task", " "), "The task's words are empty"),
         (("drawn", "drawn", "--query", "task_language"), "may not look at any image"),
         (("drawn", "drawn", "--query", "readout_action:²"), "has tokens 0..0"),
-        (("drawn", "drawn", "--seed", "99999999999999999999"), "`seed` must be in"),
+        (("drawn", "drawn", "--seed", "99999999999999999999"), "--seed must be in 0..4294967295"),
         (("drawn", "drawn", "--queries", "obs_primry"), "Did you mean 'obs_primary'"),
         (("drawn", "drawn", "--keys", "obs_wrst"), "Did you mean 'obs_wrist'"),
         (("drawn", "drawn", "--keys", "obs_primary", "--camera", "wrist"), "Capture it with --keys obs_wrist"),

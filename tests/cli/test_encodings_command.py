@@ -80,6 +80,10 @@ def test_what_a_run_lacks_is_said_part_by_part(tmp_path, capsys):
         capsys, "encodings", tmp_path / "run.zarr", "--patch", "9,9", "--parts", "image", "-o", tmp_path / "other"
     )
     assert "must lie on the grid" in err
+    # Neither is one line among the findings of parts that can be shown.
+    for asked, said in ((("--patch", "9,9"), "must lie on the grid"), (("--camera", "rist"), "Did you mean 'wrist'?")):
+        assert said in fails(capsys, "encodings", tmp_path / "run.zarr", *asked, "-o", tmp_path / "other")
+        assert not (tmp_path / "other").exists()
 
 
 def test_nothing_to_show_is_an_error_that_leaves_nothing(tmp_path, capsys):
@@ -164,6 +168,9 @@ def test_what_cannot_be_is_refused_before_any_work(tmp_path, capsys):
         (("--steps", "0:2", "--step", "5"), "of 0, 1; got 5"),
         (("--patch", "3"), "--patch is a row and a column"),
         (("--cover-patch", "--lean"), "--cover-patch runs the policy again"),
+        (("--camera", "wrst"), "Did you mean 'wrist'"),
+        (("--patch", "99,99"), "--patch must lie on the grid of 8 rows and 8 columns, from 0,0 on; got 99,99"),
+        (("--patch", "9" * 5000 + ",1"), "--patch is a row and a column"),
     ):
         assert said in fails(capsys, "encodings", "drawn", "drawn", *asked, "-o", tmp_path)
     assert not list(tmp_path.iterdir())

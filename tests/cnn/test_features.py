@@ -13,7 +13,6 @@ from octoscope.cnn.field_picture import render_unit_field
 from octoscope.cnn.graph import IMAGE, GraphNetwork, Node
 from octoscope.cnn.layer_fields import field_by_gradient, layer_field
 from octoscope.cnn.method_comparison import compare_methods, render_comparison
-from octoscope.cnn.rank_correlation import rank_correlation
 from octoscope.cnn.saliency import filter_saliency
 from octoscope.cnn.saliency_sheet import render_saliency_sheet
 from octoscope.cnn.saliency_sweep import layers_with_filter, sweep_frames
@@ -21,6 +20,7 @@ from octoscope.cnn.sanity_check import RandomizedStage, sanity_check
 from octoscope.cnn.steps import Concat, Conv, MaxPool, Relu
 from octoscope.cnn.top_patches import render_top_patches, top_patches
 from octoscope.cnn.weight_randomization import layers_with_kernels, randomized
+from octoscope.correlation import spearman
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.render.image_file import write_png
 
@@ -149,7 +149,7 @@ def test_the_sanity_check_goes_down_stage_by_stage():
     assert RandomizedStage("conv1", 1, 2, learnt, float("nan")).score == "learnt map empty"
     assert RandomizedStage("conv1", 1, 2, np.zeros_like(learnt), float("nan")).score == "no signal"
     # A map that is empty has no order to compare.
-    assert np.isnan(rank_correlation(learnt, np.zeros_like(learnt)))
+    assert np.isnan(spearman(learnt, np.zeros_like(learnt)))
 
 
 def test_the_comparison_says_what_each_method_costs():
@@ -179,6 +179,10 @@ def test_the_commands_leave_nothing_behind_on_error(tmp_path: Path):
         CnnActivations("embedded", "demo", layer="conv1", filter=("99",), output=tmp_path / "a")()
     with pytest.raises(EpisodeError, match="There is no picture"):
         CnnActivations("embedded", "nowhere.png", layer="conv1", output=tmp_path / "a")()
+    with pytest.raises(SelectionError, match="--camera would change nothing: 'embedded' is no policy"):
+        CnnFeatures("embedded", "demo", layer="conv1", camera="zzz", output=tmp_path / "a")()
+    with pytest.raises(SelectionError, match="names the camera 'wrist', and `camera` is 'primary'"):
+        CnnFeatures("policy:demo:wrist", "demo", layer="relu_0", camera="primary", output=tmp_path / "a")()
     with pytest.raises(EpisodeError, match="no folder of pictures"):
         CnnFeatures("embedded", "demo", layer="conv1", patches=str(tmp_path / "none"), output=tmp_path / "a")()
     assert not (tmp_path / "a").exists()
@@ -193,6 +197,8 @@ def test_the_commands_write_their_sheets(tmp_path: Path):
     for name in ("first.png", "second.png"):
         write_png(folder / name, np.random.default_rng(len(name)).integers(0, 256, (128, 128, 3), np.uint8))
     picture, output = str(folder / "first.png"), tmp_path / "out"
+    with pytest.raises(SelectionError, match="has neither episodes nor cameras"):
+        CnnFeatures("embedded", picture, layer="conv1", patches=str(folder), camera="zzz", output=output)()
     CnnActivations("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output)()
     CnnActivations("embedded", picture, layer="relu1", filter=("2", "3"), sweep="filters", output=output / "film")()
     CnnFeatures("embedded", picture, layer="conv1", patches=str(folder), filter=("0:3",), output=output)()

@@ -10,13 +10,13 @@ from octoscope.cnn.network import find_layer
 from octoscope.cnn.objectives import mean_of
 
 
-def sheet_with(score: float) -> np.ndarray:
+def sheet_with(shown_score: float) -> np.ndarray:
     network = small_network()
     levels = np.full((16, 16, 3), 99, np.float32)
-    picture = FilterPicture(mean_of(1), levels, 0.5, score, 1.0, dead=False, steps=1)
+    picture = FilterPicture(mean_of(1), levels, 0.5, 2.0, shown_score, 1.0, dead=False, steps=1)
     found = [LayerFilters(find_layer(network, "conv1"), [picture])]
     return render_filter_sheet(network, found, settings=CLEAR)
 
 
-def test_a_picture_that_ended_lower_is_named_in_a_line_of_its_own():
+def test_a_picture_that_is_shown_lower_than_it_began_is_named_in_a_line_of_its_own():
     assert sheet_with(0.25).shape[0] > sheet_with(0.75).shape[0]

@@ -192,8 +192,15 @@ def test_clipping_bounds_the_step_of_the_picture_and_normalising_sets_it():
 
 def test_keep_in_range_keeps_what_otherwise_leaves_it():
     wild = replace(PIXEL, learning_rate=2.0)
-    assert only(wild).cut_off > 0.1
+    picture = only(wild)
+    assert picture.cut_off > 0.1
     assert only(replace(wild, keep_in_range=True)).cut_off == 0
+    # Both scores are the network's own, of the two pictures.
+    network = small_network()
+    for levels, score in ((picture.levels, picture.score), (picture.shown, picture.shown_score)):
+        activation = np.asarray(network.activation(jnp.asarray(levels[None], jnp.float32), "relu2"))
+        assert activation[0, :, :, 0].mean() == pytest.approx(score, rel=1e-4)
+    assert abs(picture.score - picture.shown_score) > 0.05 * abs(picture.score)
 
 
 def test_views_move_pictures_as_they_say():
@@ -270,7 +277,12 @@ def test_an_interrupt_keeps_what_is_there():
     [
         ({"steps": 0}, "`steps` must be at least 1"),
         ({"learning_rate": 0.0}, "above 0"),
+        ({"learning_rate": float("nan")}, "above 0"),
         ({"space": "fourier", "octaves": 3}, "pixel"),
+        ({"views": Views(pad=-3)}, "must be at least 0"),
+        ({"views": Views(jitter=-1)}, "must be at least 0"),
+        ({"views": Views(rotate=float("nan"))}, "must be at least 0"),
+        ({"views": Views(scale=1.0)}, "`scale` in 0..1 without 1"),
     ],
 )
 def test_settings_out_of_range_are_refused(change: dict[str, Any], says: str):

@@ -11,12 +11,11 @@ from safetensors.numpy import save_file
 
 from octoscope.cnn.embedded_network import load_embedded_network
 from octoscope.cnn.graph import GraphNetwork
-from octoscope.cnn.picture_file import read_picture
 from octoscope.cnn.policy_network import encoder_nodes, policy_network
 from octoscope.cnn.sources import open_network
 from octoscope.cnn.squeezenet import load_squeezenet
 from octoscope.cnn.vgg16 import load_vgg16
-from octoscope.errors import CheckpointError, EpisodeError, SelectionError
+from octoscope.errors import CheckpointError, SelectionError
 from octoscope.octo.model import OctoModel
 from octoscope.octo.resnet import ResNet26FILM, ViTResnet
 from octoscope.octo.stems import SmallStem16
@@ -80,22 +79,6 @@ def test_weights_of_other_networks_are_refused_with_names_and_shapes(tmp_path: P
     (tmp_path / "other.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
     with pytest.raises(CheckpointError, match=r"features\.0\.weight is \(2, 2\), not \(64, 3, 3, 3\).*1 arrays"):
         load_vgg16(tmp_path / "other.safetensors")
-
-
-def test_pictures_are_converted_as_said(tmp_path: Path):
-    from PIL import Image
-
-    Image.new("L", (8, 6), 100).save(tmp_path / "grey.png")
-    levels, said = read_picture(tmp_path / "grey.png", (12, 16))
-    assert (levels.shape, said) == (
-        (12, 16, 3),
-        "grey shown as three equal colours; resized from 6 x 8 to 12 x 16 pixels",
-    )
-    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
-    levels, said = read_picture(tmp_path / "clear.png")
-    assert (levels.min(), said) == (255, "transparent parts laid over white")
-    with pytest.raises(EpisodeError, match="There is no picture"):
-        read_picture(tmp_path / "none.png")
 
 
 def test_the_hubs_vgg16_file_is_read_up_to_its_last_convolution(tmp_path: Path):

@@ -127,6 +127,22 @@ def test_integrated_gradients_add_up():
         assert (one.forwards, one.backwards) == (202, 200)
 
 
+def test_integrated_gradients_take_more_steps_until_they_add_up():
+    def explained(**settings):
+        return integrated_gradients(NETWORK, PICTURE, "relu2", [mean_of(LIVE[0])], **settings)[0]
+
+    coarse, fine = explained(steps=1, tolerance=1e9), explained(steps=1, tolerance=1e-12)
+    assert (coarse.backwards, fine.backwards) == (1, 27)
+    assert coarse.gap > 0.01 > fine.gap
+    assert f"gap {fine.gap:.1%}" in fine.note
+    np.testing.assert_allclose(fine.values, explained(steps=27, tolerance=1e9).values, rtol=1e-4, atol=1e-7)
+    between = explained(steps=1, tolerance=(coarse.gap + fine.gap) / 2)
+    assert between.backwards > 1
+    assert between.gap <= (coarse.gap + fine.gap) / 2
+    with pytest.raises(SelectionError, match="tolerance above 0"):
+        explained(tolerance=0.0)
+
+
 def test_smooth_grad_without_noise_is_the_gradient_and_with_noise_is_its_mean():
     plain = plain_gradient(NETWORK, PICTURE, "relu2", [mean_of(LIVE[0])])[0]
     still = smooth_grad(NETWORK, PICTURE, "relu2", [mean_of(LIVE[0])], samples=2, noise=0.0)[0]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_networks import small_network
 
-from octoscope.cnn.activation_maps import activation_map
+from octoscope.cnn.activation_maps import CAM_METHODS, activation_map
 from octoscope.cnn.maximization import maximize_filters
 from octoscope.cnn.maximization_settings import CLASSIC, CLEAR
 from octoscope.cnn.objectives import mean_of
@@ -184,3 +184,50 @@ def test_class_activation_maps_of_a_module():
         ablated, weights * np.asarray(score.activation[0]).mean(axis=(0, 1)), rtol=1e-3, atol=1e-5
     )
     assert activation_map(score, "scorecam").heat.shape == (6, 6)
+
+
+def classifier():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        *(torch.nn.Conv2d(3, 6, 3, padding=1), torch.nn.BatchNorm2d(6), torch.nn.ReLU(), torch.nn.Conv2d(6, 4, 3)),
+        *(torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 5)),
+    )
+
+
+def maps_of(module) -> list[np.ndarray]:
+    picture = np.random.default_rng(0).integers(0, 256, (24, 24, 3)).astype(np.uint8)
+    network = TorchNetwork(module, input_size=(24, 24))
+    score = torch_class_score(network, picture, 2, layer="3")
+    maps = [np.asarray(activation_map(score, method).heat) for method in CAM_METHODS]
+    return maps + [filter_saliency(network, picture, "3", [1], method=method)[0].values for method in METHODS]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_has_the_maps_of_its_weights_in_float32(dtype):
+    module = classifier().to(dtype)
+    maps = maps_of(module)
+    assert all(abs(each).max() > 0 for each in maps)
+    for ours, theirs in zip(maps, maps_of(classifier().to(dtype).float()), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert {each.dtype for each in module.state_dict().values()} == {dtype, torch.int64}
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    assert f"weights of {str(dtype)[6:]}, run in float32" in TorchNetwork(module, input_size=(24, 24)).note
+
+
+def test_double_precision_has_the_same_maps():
+    module = classifier().double()
+    for ours, theirs in zip(maps_of(module), maps_of(classifier()), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5 * abs(theirs).max())
+    assert TorchNetwork(module, input_size=(24, 24)).module is module
+
+
+def test_inference_mode_has_the_same_maps():
+    wanted = maps_of(classifier())
+    with torch.inference_mode():
+        made, halved = classifier(), maps_of(classifier().half())
+        called = maps_of(classifier().requires_grad_(True))
+    for maps in (maps_of(made), called):
+        for ours, theirs in zip(maps, wanted, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(halved, maps_of(classifier().half()), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -4,7 +4,7 @@ import pytest
 from octoscope.demo.model_card import write_model_card
 from octoscope.demo.other_words import objects_in, with_words
 from octoscope.demo.scores.occlusion import cover_pixels
-from octoscope.demo.scores.pointing import bootstrap_interval, hits, mass
+from octoscope.demo.scores.pointing import hits, mass
 from octoscope.demo.scores.scenes import draw_scenes
 from octoscope.demo.tabletop_episodes import record_episode
 
@@ -32,14 +32,6 @@ def test_a_map_hits_where_its_largest_patch_touches_the_object_and_mass_is_its_p
     maps = np.array([[[0.1, 0.4], [0.2, 0.1]], [[0.5, 0.4], [0.0, 0.1]]])
     assert hits(maps, coverage).tolist() == [True, False]
     assert mass(maps, coverage) == pytest.approx([0.4 * 0.5 / 0.8, 0.4 * 0.5 / 1.0])
-
-
-def test_the_interval_holds_the_mean_and_shrinks_with_more_scenes():
-    values = np.tile([0.0, 1.0], 50)
-    low, high = bootstrap_interval(values)
-    assert low < 0.5 < high
-    wide = bootstrap_interval(values[:10])
-    assert wide[1] - wide[0] > high - low
 
 
 def test_covering_changes_the_object_and_two_pixels_around_and_nothing_else(scenes):
@@ -75,7 +67,7 @@ def test_a_recorded_episode_ends_well_and_its_masks_show_what_it_names(renderer)
 
 def test_the_card_shows_every_score_it_was_given():
     pointing = [{"scenes": "all", "map": "2.1", "count": 9, "pointing": 0.75, "interval": (0.5, 0.9), "mass": 0.25}]
-    effect = {"fill": "grey", "target": 3.0, "target_interval": (2.0, 4.0), "distractor": 1.0}
+    effect = {"fill": "grey", "count": 8, "target": 3.0, "target_interval": (2.0, 4.0), "distractor": 1.0}
     effect |= {"distractor_interval": (0.5, 1.5), "ratio": 3.0}
     loop = {"setting": "as trained", "family": "push", "seed": 1, "episodes": 100, "named_goal": 0.12}
     loop |= {"original_goal": 0.12, "named_touched_first": 0.5, "other_touched_first": 0.25}
@@ -99,10 +91,10 @@ def test_the_card_shows_every_score_it_was_given():
     }
     card = write_model_card(facts, scores, compared=[("Without auxiliary losses", scores)])
     for shown in (
-        "0.750 [0.500, 0.900]",
+        "0.750 [0.500, 0.900, n = 9]",
         "80.0%",
         "5.0%",
-        "| grey | 3.00 [2.00, 4.00]",
+        "| grey | 3.00 [2.00, 4.00, n = 8] | 1.00 [0.50, 1.50, n = 8] |",
         "| as trained | push | 1 | 100 | 0.12",
         "  2. 4 examples with visits",
     ):

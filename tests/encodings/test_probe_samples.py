@@ -78,7 +78,7 @@ def test_first_steps_alone():
 
 def test_scores_leave_out_what_has_one_class():
     encodings = [encodings_of([0, 1], number) for number in range(4)]
-    scores = probe_samples([run_with_masks(2, named=0)] * 4, encodings).scores(shuffles=0, draws=20)
+    scores = probe_samples([run_with_masks(2, named=0)] * 4, encodings).scores(shuffles=0)
     assert set(scores) == {"thing", "color", "shape"}
     # What a patch shows is given by its number, in every depth and by its place.
     assert scores["color"]["block 0"].accuracy == scores["color"]["position"].accuracy == 1.0

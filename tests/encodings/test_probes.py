@@ -46,7 +46,7 @@ def test_one_class_alone_is_refused():
 def test_accuracy_is_that_of_folds_of_whole_episodes():
     values, labels = samples(3, count=240)
     episodes = np.repeat(np.arange(12), 20)
-    found = probe_encodings({"x": values}, labels, episodes=episodes, frames=episodes, folds=12, shuffles=0, draws=10)
+    found = probe_encodings({"x": values}, labels, episodes=episodes, frames=episodes, folds=12, shuffles=0)
     predicted = np.empty_like(labels)
     for episode in range(12):
         held_out = episodes == episode
@@ -63,9 +63,9 @@ def test_what_only_tells_the_episode_cannot_be_read():
     found = probe_encodings({"code": codes}, labels, episodes=episodes, frames=np.arange(600), shuffles=0)["code"]
     assert abs(found.accuracy - 0.5) < 0.25
     assert found.high - found.low > 0.2
-    mixed = probe_encodings(
-        {"code": codes}, labels, episodes=np.arange(600) % 20, frames=np.arange(600), shuffles=0, draws=50
-    )["code"]
+    mixed = probe_encodings({"code": codes}, labels, episodes=np.arange(600) % 20, frames=np.arange(600), shuffles=0)[
+        "code"
+    ]
     assert mixed.accuracy == 1.0
 
 
@@ -76,7 +76,7 @@ def test_shuffled_labels_fall_to_guessing_and_place_is_a_baseline():
     # Labels follow the place in half of the samples.
     labels = np.where(rng.random(480) < 0.5, cells % 2, rng.integers(0, 2, 480))
     place = position_features(cells // 4, cells % 4, grid=(4, 4))
-    found = probe_encodings({"place": place}, labels, episodes=episodes, frames=episodes, draws=200)["place"]
+    found = probe_encodings({"place": place}, labels, episodes=episodes, frames=episodes)["place"]
     assert found.accuracy == pytest.approx(0.75, abs=0.06)
     assert found.low < found.accuracy < found.high
     assert found.shuffled == pytest.approx(0.5, abs=0.06)

@@ -35,7 +35,7 @@ def other(demo_model, demo_episode):
 def test_stages_are_the_rows_of_the_words(run):
     words = word_stages(run, step=5, copy="repeated")
     layout = run.layout
-    pieces = [piece.removeprefix("\u2581") for piece in layout.word_pieces if piece != "<pad>"]
+    pieces = [piece.removeprefix("\u2581") for piece in layout.word_pieces if piece not in ("</s>", "<pad>")]
     assert list(words.words) == pieces
     # T5 comes first, then the policy's stream; the last norms rescale and stand alone.
     assert words.spaces == ("T5", "T5 output", "policy", "output")
@@ -56,8 +56,9 @@ def test_words_in_front_never_change_and_repeated_ones_do(run):
     assert np.abs(last[0] - last[1]).max() > 1e-3
 
 
-def test_padding_is_left_out_unless_asked_for(run):
-    assert "<pad>" not in word_stages(run).words
+def test_the_end_mark_and_padding_are_no_words_unless_asked_for(run):
+    assert word_stages(run).words == ("pick", "up", "the", "red", "cube")
+    assert word_stages(run, padding=True).words[5] == "</s>"
     assert len(word_stages(run, padding=True).words) == len(run.layout.word_pieces)
 
 

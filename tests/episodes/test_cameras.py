@@ -69,3 +69,27 @@ def test_no_choice_and_no_images() -> None:
         choose_cameras("toto", ["image"], cameras={})
     with pytest.raises(EpisodeError, match="records no images"):
         choose_cameras("toto", [])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "keys", "expected"),
+    [
+        (
+            "droid",
+            ["exterior_image_1_left", "exterior_image_2_left", "wrist_image_left"],
+            {"primary": "exterior_image_1_left", "secondary": "exterior_image_2_left", "wrist": "wrist_image_left"},
+        ),
+        ("libero_spatial_no_noops", ["image", "wrist_image"], {"primary": "image", "wrist": "wrist_image"}),
+        ("mine", ["images/front", "images/wrist"], {"primary": "images/front", "wrist": "images/wrist"}),
+        ("mine", ["front", "image", "top"], {"primary": "image"}),
+        ("aloha_static_dataset", ["cam_high", "cam_left_wrist", "cam_low", "cam_right_wrist"],
+         {"primary": "cam_high", "secondary": "cam_low", "wrist": "cam_right_wrist"}),
+    ],
+)  # fmt: skip
+def test_usual_names(dataset: str, keys: list[str], expected: dict[str, str]) -> None:
+    assert choose_cameras(dataset, keys) == expected
+
+
+def test_usual_names_without_a_main_camera_choose_nothing() -> None:
+    with pytest.raises(EpisodeError, match="none is known to be the main camera"):
+        choose_cameras("mine", ["left", "wrist_image"])

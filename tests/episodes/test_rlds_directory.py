@@ -99,3 +99,28 @@ def test_other_features(tmp_path: Path) -> None:
     (version / "features.json").write_text("{}")
     with pytest.raises(EpisodeError, match=r"1.0.0: features.json is not in the form"):
         read_rlds_directory(version)
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ({"name": "train", "shardLengths": ["-1"]}, r"\['-1'\]; each is 0 or more"),
+        ({"name": "train", "shardLengths": ["9" * 20]}, "at most 10,000,000 episodes"),
+        ({"name": "train", "shardLengths": ["9" * 5_000]}, "no whole numbers"),
+        ({"name": "train", "shardLengths": [1.5]}, "no whole numbers"),
+        ({"name": "train", "shardLengths": "12"}, "no whole numbers"),
+        ({"name": 3, "shardLengths": ["1"]}, "'name' is 3, which is no name"),
+        ({"name": "train", "shardLengths": ["1"], "filepathTemplate": "../{SPLIT}"}, "which is no file's name"),
+        ({"name": "a\0b", "shardLengths": ["1"]}, "which is no file's name"),
+    ],
+)
+def test_lengths_and_names_that_cannot_be(tmp_path: Path, split: dict[str, object], message: str) -> None:
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"name": "lab", "splits": [split]}))
+    with pytest.raises(EpisodeError, match=f"dataset_info.json is not what TFDS writes .*{message}"):
+        read_rlds_directory(tmp_path)
+
+
+def test_brackets_nested_too_deep(tmp_path: Path) -> None:
+    (tmp_path / "dataset_info.json").write_text("[" * 100_000)
+    with pytest.raises(EpisodeError, match=r"dataset_info\.json: cannot be read as JSON"):
+        read_rlds_directory(tmp_path)

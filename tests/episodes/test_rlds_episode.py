@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from octoscope.episodes.image_codec import encode_png
-from octoscope.episodes.rlds_episode import episode_from_example, image_paths
+from octoscope.episodes.rlds_cameras import array_image_paths, image_paths
+from octoscope.episodes.rlds_episode import episode_from_example
 from octoscope.episodes.rlds_features import Feature
 from octoscope.episodes.rlds_values import Example
 from octoscope.errors import EpisodeError
@@ -130,3 +131,73 @@ def test_missing_image() -> None:
 
 def test_only_the_chosen_images_are_decoded() -> None:
     assert list(read(example(steps__observation__broken=[b"\xff\xd8\xff", b""])).images) == ["primary"]
+
+
+def code_points(text: str, *, length: int = 12) -> np.ndarray:
+    """Returns two rows of letters as numbers, filled with zeros."""
+    row = np.array([*map(ord, text)] + [0] * (length - len(text)))
+    return np.concatenate([row, row])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"steps/observation/instruction": code_points("push größer")}, "push größer"),
+        ({"steps/observation/instruction": code_points("推 star")}, "推 star"),
+        ({"steps/observation/instruction": np.arange(24)}, ""),
+        ({"steps/observation/instruction": code_points("")}, ""),
+        ({"steps/observation/instruction": np.full(24, 0x110000)}, ""),
+        ({"steps/language_instruction": [b""] * 2, "steps/language_instruction_2": [b"lift"] * 2}, "lift"),
+        ({"steps/language_instruction_3": [b"drop"] * 2, "steps/language_instruction_2": [b""] * 2}, "drop"),
+        ({"steps/instruction": [b"lift"] * 2}, "lift"),
+        ({"steps/task": [b"lift"] * 2}, "lift"),
+        ({"language_instruction": [b"lift"]}, "lift"),
+        # An instruction wins over another wording wherever it lies.
+        ({"episode_metadata/language_instruction": [b"lift"], "steps/task": [b"drop"] * 2}, "lift"),
+    ],
+)
+def test_words_wherever_they_are(values: Example, expected: str) -> None:
+    assert read({**example(), **values}).instruction == expected
+
+
+def test_an_episode_without_words_names_its_text_fields() -> None:
+    episode = read(example(steps__caption=[b"lift the cup"] * 2, episode_metadata__file=[b"/robot/a" * 9]))
+    assert episode.remarks == (
+        "No instruction was found; text is recorded in episode_metadata/file ('/robot/a/robot/a/robot/a/robot/a/robo...'), "
+        "steps/caption ('lift the cup').",
+    )
+    assert read(example()).remarks == ("No instruction was found; no text is recorded.",)
+    assert read(example(steps__task=[b"lift"] * 2)).remarks == ()
+
+
+WRIST = "steps/observation/wrist"
+
+
+def test_a_camera_that_recorded_nothing_is_left_out_with_a_remark() -> None:
+    stored = {**example(steps__task=[b"lift"] * 2), WRIST: [b"", b""]}
+    cameras = {"primary": IMAGE, "wrist": WRIST}
+    episode = episode_from_example(stored, declared={}, cameras=cameras, name="x/0", dataset="x", asked=False)
+    assert list(episode.images) == ["primary"]
+    assert episode.remarks == ("Camera 'wrist' is left out: its image 'wrist' is empty at all 2 steps.",)
+    with pytest.raises(EpisodeError, match="image 'wrist' is empty at all 2 steps: nothing was recorded"):
+        episode_from_example(stored, declared={}, cameras=cameras, name="x/0", dataset="x")
+    with pytest.raises(EpisodeError, match="no camera recorded anything"):
+        episode_from_example(stored, declared={}, cameras={"wrist": WRIST}, name="x/0", dataset="x", asked=False)
+    for asked in (True, False):
+        half = {**stored, WRIST: [BLACK, b""]}
+        with pytest.raises(EpisodeError, match=r"'wrist' is empty at 1 of 2 steps \(the first is step 1\)"):
+            episode_from_example(half, declared={}, cameras=cameras, name="x/0", dataset="x", asked=asked)
+
+
+def test_images_stored_as_tensors() -> None:
+    declared = {
+        "steps/observation/front": Feature("tensor", (2, 3, 3), "uint8"),
+        "steps/observation/depth_front": Feature("tensor", (2, 3, 3), "uint8"),
+        "steps/observation/state": Feature("tensor", (2, 3, 3), "float32"),
+    }
+    path = "steps/observation/front"
+    assert array_image_paths(declared) == {"front": path}
+    pixels = np.arange(36)
+    episode = read({"steps/is_first": np.array([1, 0]), path: pixels}, declared=declared, camera=path)
+    np.testing.assert_array_equal(episode.images["primary"], pixels.reshape(2, 2, 3, 3))
+    assert "front" not in episode.extras

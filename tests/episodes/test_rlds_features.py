@@ -51,3 +51,24 @@ def test_other_leaves() -> None:
 def test_other_forms_are_refused(tree: object) -> None:
     with pytest.raises(EpisodeError, match="Move the file away"):
         parse_features(tree)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"tensor": {"shape": {"dimensions": ["-3"]}, "dtype": "int32"}}, r"'x' has the shape \(-3,\)"),
+        ({"tensor": {"shape": {"dimensions": ["9" * 30]}, "dtype": "int32"}}, "'x' has the shape"),
+        ({"tensor": {"shape": {"dimensions": "12"}, "dtype": "int32"}}, "'x' has the shape '12', which is no list"),
+        ({"tensor": {"shape": {"dimensions": [3.7]}, "dtype": "int32"}}, "which is no list of lengths"),
+        ({"tensor": {"shape": {}, "dtype": ["int32"]}}, "which is no name"),
+        ({"tensor": {"shape": {}, "dtype": "int32", "encoding": "zstd"}}, "'x' is encoded as 'zstd'; known are none"),
+    ],
+)
+def test_values_that_cannot_be_are_named(content: dict[str, object], message: str) -> None:
+    with pytest.raises(EpisodeError, match=message):
+        parse_features(leaf(**content))
+
+
+def test_a_node_that_is_no_node_is_named() -> None:
+    with pytest.raises(EpisodeError, match="'x' is 'tensor', which describes nothing"):
+        parse_features({"featuresDict": {"features": {"x": "tensor"}}})

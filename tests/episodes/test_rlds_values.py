@@ -132,3 +132,29 @@ def test_ragged_rows_for_another_number_of_steps() -> None:
 
 def test_nothing_stored() -> None:
     assert stored_value({}, "steps/x") is None
+
+
+def test_a_number_that_its_dtype_cannot_hold_is_refused() -> None:
+    for stored, dtype in [(np.array([300, 1]), "uint8"), (np.array([-1, 1]), "uint16"), (np.array([2, 1]), "bool")]:
+        with pytest.raises(EpisodeError, match=f"a stored {stored[0]} is no {dtype}"):
+            step_array({"steps/x": stored}, "steps/x", Feature("tensor", (), dtype), steps=2)
+    with pytest.raises(EpisodeError, match="a stored nan is no int32"):
+        step_array({"steps/x": np.array([np.nan, 1], np.float32)}, "steps/x", Feature("tensor", (), "int32"), steps=2)
+
+
+def test_unknown_dtypes_are_refused() -> None:
+    for dtype in ("complex64", "object", "V8", "f4,i4"):
+        with pytest.raises(EpisodeError, match="known are bool, float16"):
+            step_array({"steps/x": np.array([1, 2])}, "steps/x", Feature("tensor", (), dtype), steps=2)
+
+
+def test_a_few_compressed_bytes_that_unfold_to_gigabytes() -> None:
+    stream = zlib.compressobj(9)
+    bomb = b"".join(stream.compress(bytes(2**20)) for _ in range(100)) + stream.flush()
+    feature = Feature("tensor", (2**20, 100), "uint8", "zlib")
+    with pytest.raises(EpisodeError, match="more than 100,663,296 bytes"):
+        step_array({"steps/x": [bomb, bomb]}, "steps/x", feature, steps=2)
+    with pytest.raises(EpisodeError, match="cut off"):
+        step_array(
+            {"steps/x": [zlib.compress(b"ab")[:-2]]}, "steps/x", Feature("tensor", (2,), "uint8", "zlib"), steps=1
+        )

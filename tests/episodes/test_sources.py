@@ -66,3 +66,12 @@ def test_folder_named_demo(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(dataset.parents[2])
     (dataset.parents[2] / "data").rename("demo")
     assert open_episodes("./demo").name == "lab"
+
+
+def test_an_empty_split_is_said_when_it_is_opened(tmp_path: Path, make_episode: Callable[..., Episode]) -> None:
+    dataset = write_rlds(tmp_path, name="lab", episodes={"train": [make_episode()], "val": [make_episode()]})
+    file = dataset / "dataset_info.json"
+    file.write_text(file.read_text().replace('"1"', '"0"', 1))
+    with pytest.raises(EpisodeError, match=r"lab has no episodes in its split 'train'\. Choose another .*--split: val"):
+        open_episodes(dataset)
+    assert len(open_episodes(dataset, split="val")) == 1

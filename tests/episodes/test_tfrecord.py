@@ -1,4 +1,6 @@
+import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,41 @@ def test_missing_file(tmp_path: Path) -> None:
         scan_tfrecord(tmp_path / "none")
     with pytest.raises(EpisodeError, match="cannot be read"):
         read_record(tmp_path / "none", RecordSpan(12, 1))
+
+
+def test_a_file_compressed_with_gzip_is_read(file: Path) -> None:
+    plain = scan_tfrecord(file)
+    file.write_bytes(gzip.compress(file.read_bytes()))
+    spans = scan_tfrecord(file)
+    assert spans == plain
+    assert [read_record(file, span) for span in reversed(spans)] == PAYLOADS[::-1]
+
+
+def test_a_length_that_begins_like_gzip_is_a_length(tmp_path: Path) -> None:
+    path = tmp_path / "a.tfrecord"
+    # 0x088b1f in little-endian is gzip's magic.
+    write_tfrecord(path, [b"x" * 0x088B1F, b"last"])
+    assert path.read_bytes().startswith(b"\x1f\x8b\x08")
+    assert read_record(path, scan_tfrecord(path)[1]) == b"last"
+
+
+@pytest.mark.parametrize("cut", [20, 60])
+def test_damaged_gzip(file: Path, cut: int) -> None:
+    whole = gzip.compress(file.read_bytes())
+    file.write_bytes(whole[:cut])
+    with pytest.raises(EpisodeError, match="compressed bytes cannot be read"):
+        scan_tfrecord(file)
+
+
+def test_other_compression_is_named(file: Path) -> None:
+    file.write_bytes(zlib.compress(file.read_bytes()))
+    with pytest.raises(EpisodeError, match=r"compressed with zlib.*Uncompressed .* gzip are read"):
+        scan_tfrecord(file)
+
+
+def test_a_few_bytes_of_gzip_that_claim_gigabytes(file: Path) -> None:
+    file.write_bytes(gzip.compress(file.read_bytes()))
+    with pytest.raises(
+        EpisodeError, match=r"has 1,073,741,824 bytes; in a compressed file at most 268,435,456 are read"
+    ):
+        read_record(file, RecordSpan(12, 2**30))

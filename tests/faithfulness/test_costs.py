@@ -53,7 +53,8 @@ def counted(monkeypatch):
     count(BatchedPolicy, "act", lambda self, inputs, key: {"forwards": len(inputs)})
     count(GradientPrograms, "watch", lambda *_: {"forwards": 1})
     count(GradientPrograms, "at", lambda *_: {"forwards": 1, "backwards": 1})
-    count(GradientPrograms, "path_gradients", lambda *_, points: {"forwards": points, "backwards": points})
+    count(GradientPrograms, "slopes_along", lambda *args: {"forwards": len(args[-1]), "backwards": len(args[-1])})
+    count(GradientPrograms, "target", lambda *_: {"forwards": 1})
     count(ReadoutRow, "keep", lambda *_, **__: {"forwards": 1})
     count(ReadoutRow, "knock_out", lambda self, sets: {"readout_passes": len(sets)})
     count(ReadoutRow, "weighted_gradients", lambda *_: {"readout_passes": 1, "readout_backwards": 1})
@@ -65,8 +66,8 @@ def test_a_step_costs_what_the_table_says(model, episode, counted, method):
     scene = StepScene.at(model, episode, 1)
     maker = map_maker(model, scene, FaithfulnessSettings(methods=(method,), path_points=3, batch=8))
     counted.update(dict.fromkeys(counted, 0))
-    maker.at(scene, KEY, np.random.default_rng(0))
-    said = step_cost(method, cells=len(maker.cells), points=3)
+    made = maker.at(scene, KEY, np.random.default_rng(0))
+    said = step_cost(method, cells=len(maker.cells), points=made.points)
     assert StepCost(**counted) == dataclasses.replace(said, learnt="")
 
 

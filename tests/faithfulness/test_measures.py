@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import integrate, stats
 
+from octoscope import correlation
 from octoscope.errors import SelectionError
 from octoscope.faithfulness import measures
 from octoscope.faithfulness.action_target import ActionTarget
@@ -16,38 +18,22 @@ from octoscope.tokens.layout import TokenLayout, TokenSource
 
 @pytest.mark.parametrize("seed", range(20))
 def test_correlations_agree_with_scipy(seed):
-    stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(seed)
     # Few levels, so that many cells are equal.
     some, others = rng.integers(0, 6, 40).astype(float), rng.normal(size=40)
-    assert measures.pearson(some, others) == pytest.approx(stats.pearsonr(some, others).statistic, abs=1e-12)
-    assert measures.spearman(some, others) == pytest.approx(stats.spearmanr(some, others).statistic, abs=1e-12)
-    np.testing.assert_allclose(measures.mean_ranks(some), stats.rankdata(some))
+    assert correlation.pearson(some, others) == pytest.approx(stats.pearsonr(some, others).statistic, abs=1e-12)
+    assert correlation.spearman(some, others) == pytest.approx(stats.spearmanr(some, others).statistic, abs=1e-12)
 
 
 def test_area_agrees_with_scipy():
-    integrate = pytest.importorskip("scipy.integrate")
     fractions, curve = np.array([0, 0.1, 0.4, 1.0]), np.array([1.0, 0.2, 0.5, -0.1])
     assert measures.area_under(fractions, curve) == pytest.approx(integrate.trapezoid(curve, fractions))
 
 
-def test_the_bootstrap_interval_is_scipys():
-    stats = pytest.importorskip("scipy.stats")
-    values = np.random.default_rng(0).normal(2.0, 1.0, 30)
-    mean, low, high = measures.bootstrap_interval(list(values), draws=20000)
-    theirs = stats.bootstrap((values,), np.mean, n_resamples=20000, method="percentile", rng=1).confidence_interval
-    assert mean == pytest.approx(values.mean())
-    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
-
-
 def test_a_map_that_does_not_vary_has_no_correlation_and_no_mass_no_ratio():
-    assert np.isnan(measures.pearson(np.full(4, 0.1), np.arange(4.0)))
-    assert np.isnan(measures.spearman(np.zeros(4), np.arange(4.0)))
+    assert np.isnan(correlation.pearson(np.full(4, 0.1), np.arange(4.0)))
+    assert np.isnan(correlation.spearman(np.zeros(4), np.arange(4.0)))
     assert np.isnan(measures.mass_ratio(np.zeros(4), np.ones(4)))
-    assert np.isnan(measures.bootstrap_interval([float("nan")])).all()
-    mean, low, high = measures.bootstrap_interval([3.0])
-    assert mean == 3.0
-    assert np.isnan([low, high]).all()
 
 
 def test_the_pointing_game_and_overlap_by_hand():
@@ -105,5 +91,7 @@ def test_settings_refuse_what_is_not_known():
         FaithfulnessSettings(methods=["rolout"])
     with pytest.raises(SelectionError, match="Did you mean 'keys'"):
         FaithfulnessSettings(deletion="key")
+    with pytest.raises(SelectionError, match="`path_tolerance` must be above 0, got 0"):
+        FaithfulnessSettings(path_tolerance=0.0)
     assert spread_steps(2, 3) == [0, 1]
     assert spread_steps(0, 3) == []

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from planted_policy import GRID, plant, planted_policy
 
+from octoscope.correlation import spearman
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.cells import KEYS, Cells
-from octoscope.faithfulness.measures import spearman
+from octoscope.faithfulness.integrated_path import integrate_path
 from octoscope.faithfulness.methods import CAUSAL, DIRECT, METHODS
 from octoscope.faithfulness.randomized_weights import randomize_cascading, randomized_params
 from octoscope.faithfulness.step_gradients import GradientPrograms
@@ -40,7 +41,9 @@ def maker(model, scenes):
     methods = [name for name in METHODS if name not in ("best head", "fixed template")]
     cells = Cells(scenes[0].layout)
     policy = BatchedPolicy(model, batch=PATCHES)
-    return MapMaker(GradientPrograms(model), policy, cells, ActionTarget(), np.ones(3, bool), "grey", 4, methods)
+    programs, moves = GradientPrograms(model), np.ones(3, bool)
+    # Four points of the path find the patch: more would only take time.
+    return MapMaker(programs, policy, cells, ActionTarget(), moves, "grey", 4, methods, tolerance=np.inf)
 
 
 def with_params(maker, params):
@@ -140,10 +143,29 @@ def test_integrated_gradients_sum_to_the_change_of_the_target(model, scenes):
     programs = GradientPrograms(model)
     target = np.array([[0.3, -0.5, 0.8]], np.float32)
     black = {"image_primary": np.zeros((1, 2, 32, 32, 3), np.float32)}
-    found = programs.path_gradients(scene.inputs, black, KEY, target, points=300)
     start = dataclasses.replace(scene.inputs, observation={**scene.inputs.observation, **black})
-    change = programs.target(scene.inputs, KEY, target) - programs.target(start, KEY, target)
-    assert sum(part.sum() for part in found.values()) == pytest.approx(change, rel=0.02, abs=1e-3)
+    end = programs.target(scene.inputs, KEY, target)
+    change = end - programs.target(start, KEY, target)
+
+    def integrated(points, tolerance):
+        return integrate_path(programs, scene.inputs, black, KEY, target, end=end, points=points, tolerance=tolerance)
+
+    fine = integrated(4, 1e-9)
+    # Nothing reaches such a tolerance: the most points are taken, and the gap says what is missed.
+    assert fine.points == 4 * 27
+    assert fine.change == pytest.approx(change)
+    assert fine.total == pytest.approx(change, rel=0.02, abs=1e-3)
+    assert fine.gap == pytest.approx(abs(fine.total - change) / abs(change))
+    # Points of all rounds together are those of one round of as many.
+    at_once = integrated(4 * 27, 10.0)
+    assert at_once.points == 4 * 27
+    np.testing.assert_allclose(fine.pixels["image_primary"], at_once.pixels["image_primary"], rtol=1e-3, atol=1e-6)
+    coarse = integrated(4, 10.0)
+    assert coarse.points == 4
+    assert coarse.gap > fine.gap
+    between = integrated(4, (coarse.gap + fine.gap) / 2)
+    assert between.points > 4
+    assert between.gap <= (coarse.gap + fine.gap) / 2
 
 
 def test_moved_norms_are_the_lengths_of_what_heads_move(model, scenes):

@@ -70,10 +70,13 @@ def test_every_method_has_every_score(table):
         assert set(line.scores) == set(SCORES)
         for name, score in line.scores.items():
             assert not np.isnan(score.mean), (line.method, name)
-            assert score.low <= score.mean <= score.high
-        assert line.deletion[[0, -1]].tolist() == [1.0, 0.0]
-        assert line.insertion[[0, -1]].tolist() == [0.0, 1.0]
-    assert table.episodes, table.steps == (3, 6)
+            # Three episodes are too few for an interval.
+            assert np.isnan([score.low, score.high]).all()
+            assert score.episodes == 3
+        assert line.deletion.mean[[0, -1]].tolist() == [1.0, 0.0]
+        assert line.insertion.mean[[0, -1]].tolist() == [0.0, 1.0]
+        assert (line.gap is not None) == (line.method == "integrated gradients")
+    assert (table.episodes, table.steps) == (3, 6)
 
 
 def test_tables_say_what_was_done_and_what_it_costs(table):
@@ -83,7 +86,12 @@ def test_tables_say_what_was_done_and_what_it_costs(table):
     assert "| forwards | backwards | readout passes |" in text
     costs = {line.split(" | ")[0][2:]: line.split(" | ")[-3:] for line in text.splitlines() if line.startswith("| ")}
     assert costs["occlusion"] == ["9", "-", "- |"]
-    assert costs["integrated gradients"] == ["3", "2", "- |"]
+    gap = table.of("integrated gradients").gap
+    points = round(gap.mean_points)
+    assert costs["integrated gradients"] == [str(2 + points), str(points), "- |"]
+    assert f"| {gap} |" in text
+    assert "3 episodes are too few for intervals or a verdict (5 are needed)" in text
+    assert text.count("n = 3)") == len(METHODS) * len(SCORES)
     assert costs["readout knock-outs (direct path only)"] == ["1", "-", "8 |"]
     assert "best head also takes occlusion in the other episodes" in text
     assert len(table.score_columns().to_csv().splitlines()) == 1 + len(METHODS) * len(SCORES)
@@ -113,7 +121,7 @@ def test_several_random_maps_steady_what_chance_gets(model, episodes):
     found = score_faithfulness(model, episodes[:1], settings).of("random")
     # One draw over eight cells deviates by 0.38.
     assert abs(found.scores["Spearman"].mean) < 0.2
-    assert found.deletion[[0, -1]].tolist() == [1.0, 0.0]
+    assert found.deletion.mean[[0, -1]].tolist() == [1.0, 0.0]
 
 
 def test_dropped_tokens_give_the_action_of_masked_keys(model, episodes):
@@ -171,8 +179,9 @@ def test_masking_tokens_gives_the_error_of_removing_them(model, episodes):
         for one, other in zip(*rows, strict=True):
             assert one.mean == pytest.approx(other.mean, abs=2e-5)
     assert masked.errors[0][0].mean == 0
-    assert np.isnan(masked.seconds).all()
-    assert not np.isnan(removed.seconds).any()
+    assert masked.times.rounds == 0
+    assert removed.times.seconds.shape == (1, 3)
+    assert "1 rounds of timing are too few" in removed.to_markdown()
     assert "removed" in removed.to_markdown().splitlines()[0]
     assert "Masking saves no time" in masked.to_markdown()
     assert render_drop_curves(masked).std() > 1
@@ -202,7 +211,9 @@ def test_language_use_swaps_in_the_other_episodes_words(model, episodes):
     ]
     swapped = found.numbers["swapped"]
     assert swapped.mean == pytest.approx(np.mean([one.swapped.mean() for one in found.episodes]))
-    assert swapped.low <= swapped.mean <= swapped.high
+    assert np.isnan([swapped.low, swapped.high]).all()
+    assert "(n = 3)" in found.sentence()
+    assert "too few for intervals or a verdict" in found.sentence()
     assert all(((one.share > 0) & (one.share < 1)).all() for one in found.episodes)
     assert f"{swapped.mean:.3f}" in found.sentence()
     assert len(found.columns().to_csv().splitlines()) == 7
@@ -224,6 +235,10 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     main(["report", *common, "--steps", "1", "--parts", "ablation", "language", "faithfulness", "drop-tokens"])
     page = (folder / "out" / "report" / "report.md").read_text()
     assert "Not shown" not in page
+    # Three episodes: no best method, no best score of dropped tokens.
+    assert page.count("3 episodes are too few for intervals or a verdict") >= 3
+    for verdict in ("Best insertion area", "lies above that of random maps", "kept by the best of"):
+        assert verdict not in page
     assert page.count("**Shows:**") == 4
     (folder / "out" / "report").rename(folder / "report")
     written = {str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file()}
@@ -238,12 +253,12 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     assert "wrist blanked grey" in capsys.readouterr().out
     for wrong, sentence in (
         (["ablate", "--do", "blnk:wrist"], "Did you mean 'blank'"),
-        (["ablate", "--controls", "-1", "--overwrite"], "`controls` must be at least 0"),
+        (["ablate", "--controls", "-1", "--overwrite"], "--controls must be at least 0"),
         (["ablate", "--units", "m", "--overwrite"], "one unit for each of the 3"),
-        (["faithfulness", "--methods", "--overwrite"], "Give at least one method"),
-        (["faithfulness", "--sanity", "--draws", "0", "--overwrite"], "`draws` must be at least 1"),
-        (["drop-tokens", "--steps", "0", "--overwrite"], "`steps` must be at least 1"),
-        (["language", "--noises", "-1", "--overwrite"], "`noises` must be at least 0"),
+        (["faithfulness", "--methods", "--overwrite"], "--methods needs at least one of last layer, "),
+        (["faithfulness", "--sanity", "--draws", "0", "--overwrite"], "--draws must be at least 1"),
+        (["drop-tokens", "--steps", "0", "--overwrite"], "--steps must be at least 1"),
+        (["language", "--noises", "-1", "--overwrite"], "--noises must be at least 0"),
     ):
         with pytest.raises(SystemExit) as stopped:
             main([wrong[0], *common, *wrong[1:]])

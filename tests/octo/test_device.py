@@ -10,7 +10,8 @@ import jax
 import pytest
 
 from octoscope.errors import DeviceError
-from octoscope.octo.device import keep_freed_memory, use_device
+from octoscope.octo.device import use_device
+from octoscope.octo.freed_memory import keep_freed_memory
 
 COMPILE = """
 import jax
@@ -21,7 +22,7 @@ jax.jit(lambda a: a * 2 + 1)(3.0)
 FAULTS = """
 import resource
 import numpy as np
-from octoscope.octo.device import keep_freed_memory
+from octoscope.octo.freed_memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

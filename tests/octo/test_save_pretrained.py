@@ -1,6 +1,7 @@
 """Saving: the official program's files to the byte, nothing half-written, nothing overwritten."""
 
 import json
+import os
 import shutil
 
 import jax
@@ -175,6 +176,25 @@ def test_a_kill_leaves_nothing_that_looks_like_a_checkpoint(tmp_path, demo_model
     assert OctoModel.load_pretrained(tmp_path / "saved").checkpoint.step == 1
     demo_model.save_pretrained(tmp_path / "saved", step=2)
     demo_model.save_pretrained(tmp_path / "new")
+
+
+def test_what_a_killed_save_left_is_removed_by_the_next_and_what_a_living_one_makes_is_not(tmp_path):
+    def left(name: str, host: str | None) -> None:
+        (tmp_path / name / "new").mkdir(parents=True)
+        if host is not None:
+            (tmp_path / name / "lock").write_text(json.dumps({"pid": 4194304, "host": host}))
+
+    left(".saved.unfinished-dead", os.uname().nodename)
+    left(".saved.unfinished-older", None)
+    left(".saved.unfinished-elsewhere", "elsewhere")
+    left(".other.unfinished-dead", None)
+    with checkpoint_writer.staged_directory(tmp_path / "saved"), checkpoint_writer.staged_directory(tmp_path / "saved"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".other.unfinished-dead",
+        ".saved.unfinished-elsewhere",
+        "saved",
+    ]
 
 
 def test_a_place_that_cannot_be_written(tmp_path, demo_model):

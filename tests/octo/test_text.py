@@ -13,8 +13,9 @@ from octoscope.errors import CheckpointError, ConfigError, ObservationError
 from octoscope.octo.instruction_embeddings import EMBEDDINGS_FILE
 from octoscope.octo.model import OctoModel
 from octoscope.octo.sources import find_text_encoder, find_tokenizer
-from octoscope.octo.text import TextProcessor, check_vocabulary, load_text_processor
+from octoscope.octo.text import TextProcessor, WordPieces, check_vocabulary, load_text_processor, read_tokenizer
 from octoscope.octo.tokenizers import LanguageTokenizer
+from official_files import OFFICIAL
 from small_policies import TEXT_ENCODER, encoder, small_batch, small_config, spec, tokenizer, write_policy
 
 PROCESSING = "data.utils.text_processing"
@@ -60,6 +61,48 @@ def test_word_pieces_are_filled_up_and_cut_with_the_end_kept(checkpoint):
     assert set(encoded) == {"input_ids", "attention_mask"}
     assert {leaf.dtype for leaf in encoded.values()} == {np.dtype(np.int64)}
     assert words.pieces("put carrot") == ("put", "carrot", "</s>", "<pad>", "<pad>")
+
+
+def test_what_was_read_and_what_was_cut_is_told_as_it_was_typed(checkpoint):
+    words = load(checkpoint, "HFTokenizer", tokenizer_name="t5-mine", tokenizer_kwargs=T5_KWARGS)
+    whole = words.reading("put carrot")
+    assert (whole.read, whole.cut, whole.pieces, whole.unknown) == ("put carrot", "", 3, ())
+    assert whole.remarks() == []
+    long = words.reading("put  carrot put caf\u00e9, carrot put")
+    assert (long.read, long.cut, long.pieces) == ("put  carrot put caf\u00e9", ", carrot put", 5)
+    assert long.unknown == ("caf\u00e9",)
+    cut, unknown = long.remarks()
+    assert cut.endswith('"put  carrot put caf\u00e9". Cut off, and not read: ", carrot put".')
+    assert unknown == 'Not in the policy\'s vocabulary, and read as one and the same piece <unk>: "caf\u00e9".'
+    lost = words.reading("\u628a \u80e1")
+    assert lost.unknown == ("\u628a", "\u80e1")
+    assert not lost.any_known
+    assert lost.remarks()[0].startswith("The policy knows no word of the instruction")
+
+
+def test_exactly_as_many_pieces_as_there_is_room_for_are_not_cut(checkpoint):
+    words = load(checkpoint, "HFTokenizer", tokenizer_name="t5-mine", tokenizer_kwargs=T5_KWARGS)
+    assert words.reading("put put put put ").remarks() == []
+    assert words.reading("put put put put put").cut.strip() == "put"
+
+
+def test_a_cut_inside_a_word_and_unknown_letters_are_told_by_t5_itself():
+    tokenizer = read_tokenizer(OFFICIAL / "t5-tiny" / "tokenizer.json", max_length=4)
+    text = "pick up the red cube and the blue one"
+    reading = WordPieces(tokenizer).reading(text)
+    assert reading.read + reading.cut == text
+    assert reading.pieces == 4
+    assert text.startswith(reading.read)
+    pieces = WordPieces(tokenizer).pieces(text)[:-1]
+    assert "".join(pieces).replace("\u2581", " ").strip() == reading.read.strip()
+    chinese = WordPieces(tokenizer).reading("\u628a\u80e1")
+    assert not chinese.any_known
+    assert "".join(chinese.unknown) == "\u628a\u80e1"
+
+
+def test_clip_cuts_too_and_knows_its_own_marks(checkpoint):
+    reading = load(checkpoint, "CLIPTextProcessor", tokenizer_kwargs=T5_KWARGS).reading("put carrot put carrot")
+    assert (reading.read, reading.cut, reading.pieces, reading.unknown) == ("put carrot put", " carrot", 5, ())
 
 
 def test_64_pieces_when_the_config_does_not_say(checkpoint):

@@ -72,7 +72,7 @@ def test_film_has_one_frame_per_step_in_step_order(demo_run, tmp_path):
     frames = list(attention_film_frames(demo_run))
     assert len(frames) == len(demo_run.steps)
     assert len({frame.shape for frame in frames}) == 1
-    write_attention_results(demo_run, tmp_path, layers=[0, 2], camera="primary", gif=True)
+    write_attention_results(demo_run, str(tmp_path), layers=[0, 2], camera="primary", gif=True)
     names = sorted(p.name for p in (tmp_path / "attention_results").iterdir())
     assert names == sorted(f"step_{s}_layer_{layer}.png" for s in (0, 1, 5) for layer in (0, 2))
     with av.open(str(tmp_path / "attention_video.mp4")) as film:

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.hatching import hatch_image
+from octoscope.render.lettering import draw_text
 from octoscope.render.palette import INK
 from octoscope.render.sheet import SheetRow, render_sheet
 from octoscope.render.sheet_grid import GridRow, lay_out_grid
@@ -151,3 +153,30 @@ def test_frames_of_several_shapes_stand_in_one_grid():
     assert (second[2] - second[0], second[3] - second[1]) == (160, 80)
     assert first[1] == second[1]
     assert second[0] > first[2]
+
+
+@pytest.mark.parametrize("tile_size", [96, 224])
+def test_tall_and_narrow_pictures_keep_their_titles(tile_size: int):
+    """Of 720 x 64 pixels a tile is 9 or 20 wide: every letter of a title is drawn all the same, and none over the next title."""
+    tall = np.full((720, 64, 3), 200, np.uint8)
+    labels = ["recorded", "head 10", "head 11"]
+
+    def ink(picture: np.ndarray) -> int:
+        return int((picture == INK).all(axis=-1).sum())
+
+    def sheet_ink(titles: list[str]) -> int:
+        row = SheetRow("primary t", [Tile(title, tall) for title in titles])
+        return ink(render_sheet([row], subtitle=[], **(SETTINGS | {"tile_size": tile_size})))
+
+    grid = lay_out_grid([GridRow([(tile_size, tile_size * 64 // 720)] * 3, 0, labels)], tile_size=tile_size)
+    alone = 0
+    for label in labels:
+        canvas = Image.new("RGB", (200, 40), "white")
+        draw_text(canvas, (5, 30), label, size=grid.label_size, anchor="ls")
+        alone += ink(np.asarray(canvas))
+    assert sheet_ink(labels) - sheet_ink(["", "", ""]) == alone > 0
+
+
+def test_titles_of_square_tiles_change_no_column():
+    with_titles = lay_out_grid([GridRow([(96, 96)] * 5, 1, ["a title that is longer than its tile"] * 5)], tile_size=96)
+    assert with_titles == lay_out_grid([GridRow([(96, 96)] * 5, 1)], tile_size=96)

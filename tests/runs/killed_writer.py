@@ -4,6 +4,7 @@ python killed_writer.py FOLDER KILLS [SEED]: writes FOLDER/whole.zarr in one go,
 every single operation), resumes each, and prints how many have the bytes of the whole one.
 """
 
+import dataclasses
 import hashlib
 import os
 import random
@@ -14,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from octoscope.runs import run_writer
+from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.runs.run_writer import RunWriter, open_finished
+from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout, TokenSource
 
 STEPS = 7
@@ -23,28 +26,56 @@ _EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncat
 
 def write(path: Path) -> None:
     run_writer.steps_per_shard = lambda _: 3
-    groups = [("obs_primary", 4, TokenSource("image", ("image_primary",), grid=(2, 2)))]
-    layout = TokenLayout.assemble([], groups, window=1)
-    manifest = {
-        "steps": list(range(STEPS)),
-        "query_groups": ["obs_primary"],
-        "layout": layout.to_json(),
-        "num_layers": 2,
-        "policy": "test",
-    }
+    layout, manifest = small_manifest()
     frames = np.arange(STEPS * 8 * 8 * 3, dtype=np.uint8).reshape(STEPS, 8, 8, 3)
-    whole = {"frames/primary": (frames, ("time", "height", "width", "channel"))}
+    actions = np.linspace(0, 1, STEPS * 3, dtype=np.float32).reshape(STEPS, 3)
+    whole = {
+        "frames/primary": (frames, ("time", "height", "width", "channel")),
+        "recorded_actions": (actions, ("time", "recorded_dim")),
+    }
     if open_finished(path, manifest=manifest) is not None:
         return
     with RunWriter(path, manifest=manifest, whole=whole, resume=True) as writer:
         for step in range(writer.written, STEPS):
-            weights = np.random.default_rng(step).random((2, 3, 4, 4)).astype(np.float16)
+            weights = np.random.default_rng(step).random((2, 3, 4, 4)).astype(np.float32)
+            weights /= weights.sum(axis=-1, keepdims=True)
             writer.append_step(
                 {
-                    "attention/obs_primary": (weights, ("layer", "head", "query_obs_primary", "key")),
-                    "token_pad": (np.zeros(4, bool), ("token",)),
+                    "attention/obs_primary": (
+                        weights.astype(np.float16),
+                        ("layer", "head", "query_obs_primary", "key"),
+                    ),
+                    "token_pad": (np.zeros(layout.size, bool), ("token",)),
+                    "timestep_pad_mask": (np.ones(1, bool), ("window",)),
+                    "frame_index": (np.array([step]), ("window",)),
+                    "actions": (np.full((2, 3), step + 1, np.float32), ("horizon", "dim")),
                 }
             )
+
+
+def small_manifest() -> tuple[TokenLayout, dict]:
+    groups = [("obs_primary", 4, TokenSource("image", ("image_primary",), grid=(2, 2)))]
+    layout = TokenLayout.assemble([], groups, window=1)
+    manifest = {
+        "policy": "test",
+        "policy_note": "",
+        "policy_step": 3,
+        "episode": "small/train/0",
+        "episode_length": STEPS,
+        "dataset": "small",
+        "instruction": "push",
+        "goal_images": [],
+        "seed": 0,
+        "config": {"model": {"observation_tokenizers": {"primary": {"kwargs": {"task_film_keys": []}}}}},
+        "steps": list(range(STEPS)),
+        "num_layers": 2,
+        "num_heads": 3,
+        **AttentionSelection.choose(layout, num_layers=2, query_groups=["obs_primary"]).to_manifest(),
+        "dtype": "float16",
+        "layout": layout.to_json(),
+        "transforms": {"primary": dataclasses.asdict(ImageTransform.resize((8, 8), (8, 8)))},
+    }
+    return layout, manifest
 
 
 def in_child(path: Path, *, kill_at: int | None) -> tuple[bool, int]:

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import damage
 import octoscope as osc
 from octoscope.capture import attend as attend_module
+from octoscope.cli.main import main
 from octoscope.errors import Interrupted, OutputError, RunError
-from octoscope.runs.run_lock import RunLock, read_lock
+from octoscope.run_lock import RunLock, read_lock
 from octoscope.runs.run_writer import RunWriter
 from octoscope.runs.step_journal import StepJournal
 from octoscope.runs.unfinished import Unfinished
@@ -227,6 +229,87 @@ def test_the_lock_of_a_dead_process_stops_nobody_and_that_of_another_machine_doe
     (tmp_path / "lock").write_text('{"pid": 7, "host": "elsewhere"}')
     with pytest.raises(OutputError, match=r"process 7 on elsewhere.*remove .*lock"):
         RunLock(tmp_path)
+
+
+def test_the_lock_of_another_machine_is_taken_over_only_when_told_and_whoever_was_taken_for_dead_stops(tmp_path):
+    path = damage.make_unfinished(tmp_path)
+    lock = Unfinished(path).folder / "lock"
+    lock.write_text('{"pid": 7, "host": "elsewhere"}')
+    with pytest.raises(OutputError, match=r"process 7 on elsewhere.*--take-over"):
+        damage.write(path)
+    with pytest.raises(OutputError, match="--take-over"):
+        RunLock(lock.parent)
+    held = RunLock(lock.parent, take_over=True)
+    # One that lives is never taken over.
+    with pytest.raises(OutputError, match=f"is being written by process {os.getpid()}"):
+        RunLock(lock.parent, take_over=True)
+    held.check()
+    lock.write_text('{"pid": 8, "host": "elsewhere"}')
+    with pytest.raises(OutputError, match="was taken over by process 8 on elsewhere: this process stops"):
+        held.check()
+    held.release()
+    assert read_lock(lock.parent) == {"pid": 8, "host": "elsewhere"}
+
+
+def test_take_over_goes_on_with_the_run(demo_model, demo_episode, tmp_path, monkeypatch):
+    path = tmp_path / "run.zarr"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1, raise_error)
+        with pytest.raises(RuntimeError):
+            osc.attend(demo_model, demo_episode, path, steps=[2, 3])
+    (Unfinished(path).folder / "lock").write_text('{"pid": 7, "host": "elsewhere"}')
+    with pytest.raises(OutputError, match="--take-over"):
+        osc.attend(demo_model, demo_episode, path, steps=[2, 3], resume=True)
+    assert osc.attend(demo_model, demo_episode, path, steps=[2, 3], resume=True, take_over=True).steps == (2, 3)
+
+
+def test_take_over_alone_is_refused_before_any_work(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["attend", "drawn", "drawn", "--take-over", "-o", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    assert "give --resume to go on with it, or --overwrite" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("said", ["", "[1]", '"x"', '{"pid": "7"}', '{"host": 3, "pid": 7}', "\x00"])
+def test_a_lock_that_says_nothing_stops_nobody(tmp_path, said):
+    (tmp_path / "lock").write_text(said)
+    assert read_lock(tmp_path) == {}
+    RunLock(tmp_path).release()
+
+
+def test_other_threads_or_another_processor_are_refused(demo_model, demo_episode, tmp_path, monkeypatch):
+    path = tmp_path / "run.zarr"
+    with monkeypatch.context() as patch:
+        patch.setattr("octoscope.capture.provenance.cpu_threads", lambda: 3)
+        patch.setattr("octoscope.capture.provenance.processor_kind", lambda: "pdp11")
+        stop_after(patch, 1, raise_error)
+        with pytest.raises(RuntimeError):
+            osc.attend(demo_model, demo_episode, path, steps=[2, 3])
+    with pytest.raises(RunError, match=r"threads was 3, is \d+ \(set NPROC=3 .*; processor was pdp11"):
+        osc.attend(demo_model, demo_episode, path, steps=[2, 3], resume=True)
+
+
+def test_sigterm_ends_after_the_step_as_ctrl_c_does(demo_model, demo_episode, tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    path = tmp_path / "run.zarr"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Interrupted, match=r"stopped after step 3\. 2 of 3 steps are kept in .*--resume"):
+            osc.attend(demo_model, demo_episode, path, steps=[2, 3, 4])
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_of_a_command_is_what_ctrl_c_is(monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("octoscope.cli.runs_command.find_runs", lambda folder: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
+    with pytest.raises(SystemExit) as stop:
+        main(["runs", "list", "."])
+    monkeypatch.undo()
+    signal.signal(signal.SIGTERM, before)
+    assert stop.value.code == 130
+    assert "interrupted" in capsys.readouterr().err
 
 
 def test_a_torn_journal_file_is_made_again(tmp_path):

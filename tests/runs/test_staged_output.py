@@ -1,5 +1,8 @@
 """Results appear whole or not at all."""
 
+import json
+import os
+
 import pytest
 
 from octoscope.errors import OutputError
@@ -41,3 +44,23 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"), staged_output(tmp_path / "file" / "out", ["a"]):
         pass
+
+
+def test_what_a_killed_command_left_is_removed_by_the_next_and_what_a_living_one_makes_is_not(tmp_path):
+    def left(name: str, lock: dict | None) -> None:
+        (tmp_path / name / "new").mkdir(parents=True)
+        (tmp_path / name / "new" / "half.png").write_text("half")
+        if lock is not None:
+            (tmp_path / name / "lock").write_text(json.dumps(lock))
+
+    left(".unfinished-dead", {"pid": 4194304, "host": os.uname().nodename})
+    left(".unfinished-elsewhere", {"pid": 7, "host": "elsewhere"})
+    left(".unfinished-older", None)
+    (tmp_path / ".unfinished-empty").mkdir()
+    with staged_output(tmp_path, ["a"]) as folder, staged_output(tmp_path, ["b"]) as other:
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+            [".unfinished-elsewhere", folder.parent.name, other.parent.name]
+        )
+        (folder / "a").write_text("1")
+        (other / "b").write_text("2")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".unfinished-elsewhere", "a", "b"]

@@ -1,7 +1,5 @@
 """The table of head statistics: what each layer and head does over a whole run, a number each, with its unit and its meaning."""
 
-import csv
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +7,8 @@ import numpy as np
 from octoscope.array_typing import Float
 from octoscope.attention.query import QueryRow
 from octoscope.errors import SelectionError, nearest
+from octoscope.escaping.csv_text import csv_text
+from octoscope.escaping.markdown import markdown_table, markdown_text, markdown_words
 
 
 @dataclass(frozen=True)
@@ -74,24 +74,24 @@ class HeadTable:
 
     def to_csv(self) -> str:
         """Returns the table as comma-separated values."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(self.rows())
-        return text.getvalue()
+        return csv_text(self.rows())
 
     def to_markdown(self) -> str:
         """Returns the table in Markdown, under it what each column means."""
         head, *lines = self.rows()
-        table = [head, ["---"] * len(head), *lines]
-        meanings = [f"- **{statistic.title}**: {statistic.meaning}{_even(statistic)}" for statistic in self.statistics]
+        meanings = [
+            f"- **{markdown_words(statistic.title)}**: {markdown_words(statistic.meaning + _even(statistic))}"
+            for statistic in self.statistics
+        ]
         subject = f"Query row: {self.query.label}. Maps: the current frame of {self.camera}. Steps: {len(self.steps)}."
         return "\n".join(
             [
-                subject,
+                markdown_text(subject),
                 "",
-                *(f"| {' | '.join(cells)} |" for cells in table),
+                *markdown_table(head, lines),
                 "",
                 *meanings,
-                *(f"- {note}" for note in self.notes),
+                *(f"- {markdown_text(note)}" for note in self.notes),
             ]
         )
 

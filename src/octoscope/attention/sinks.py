@@ -15,6 +15,7 @@ from octoscope.attention.maps import visible_keys
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.attention.shares import timestep_name
 from octoscope.errors import SelectionError
+from octoscope.escaping.markdown import markdown_table
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import Token, TokenLayout
 from octoscope.tokens.words import WORD_START
@@ -130,6 +131,9 @@ def token_names(layout: TokenLayout) -> list[str]:
     return [_token_name(token, layout) for token in layout.tokens()]
 
 
+_COLUMNS = ("layer", "token", "place", "share", "times uniform", "variation over steps", "relative value norm")
+
+
 def sink_table(sinks: Sequence[Sink]) -> str:
     """Returns the sinks as a Markdown table.
 
@@ -138,16 +142,12 @@ def sink_table(sinks: Sequence[Sink]) -> str:
     |---|---|---|---|---|---|---|
     | 0 | primary t patch (0, 0) | 7 | 0.1000 | 20.0 | 0.02 | not given |
     """
-    lines = [
-        "| layer | token | place | share | times uniform | variation over steps | relative value norm |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    rows: list[list[str]] = []
     for sink in sinks:
         norm = "not given" if sink.relative_norm is None else f"{sink.relative_norm:.2f}"
-        lines.append(
-            f"| {sink.layer} | {sink.token} | {sink.key} | {sink.share:.4f} | {sink.times_uniform:.1f} | {sink.variation:.2f} | {norm} |"
-        )
-    return "\n".join(lines)
+        numbers = [f"{sink.share:.4f}", f"{sink.times_uniform:.1f}", f"{sink.variation:.2f}", norm]
+        rows.append([str(sink.layer), sink.token, str(sink.key), *numbers])
+    return "\n".join(markdown_table(_COLUMNS, rows))
 
 
 def _sink(layer: int, key: int, token: str, weights: np.ndarray, multiple: np.ndarray, norm: float | None) -> Sink:

@@ -19,6 +19,7 @@ from octoscope.capture.step_batch import batches
 from octoscope.capture.step_capture import StepCapture
 from octoscope.episodes.episode import Episode
 from octoscope.errors import Interrupted, SelectionError
+from octoscope.escaping.visible import visible
 from octoscope.octo.model import OctoModel
 from octoscope.runs.attention_selection import AttentionSelection, default_query_groups
 from octoscope.runs.contents import readable_bytes
@@ -49,6 +50,7 @@ def attend(
     encodings: str | Sequence[str] = (),
     resume: bool = False,
     overwrite: bool = False,
+    take_over: bool = False,
     progress: bool = False,
 ) -> Run:
     """Runs the policy over an episode and returns what it attended to and did.
@@ -82,10 +84,13 @@ def attend(
         They are computed by the exact forward, run a second time, so that they change no bit of an action. None by default.
       resume: Go on with the unfinished run at the path; return a finished one as it is.
       overwrite: Replace the run at the path, once the new one is whole; begin an unfinished one anew.
+      take_over: Take the run from a writer on another machine that holds its lock, for who knows that it is dead: it cannot be asked.
+        With `resume` or `overwrite`; a writer that is seen to be alive keeps its lock, and one that was taken for dead stops.
       progress: Show a progress bar.
 
     Raises:
-      EpisodeError: If policy and episode share no camera, numbers are missing or of another shape, or there is no task.
+      EpisodeError: If policy and episode share no camera, numbers are missing, of another shape or not finite, or there is no task.
+      CheckpointError: If the dataset's statistics cannot be right, or the policy's actions are not finite.
       SelectionError: If a step, layer, token group, observation key or point does not exist, `compute` does not cover them or does not
         go with `batch`, or an encoding is too large for `dtype`.
       OutputError: If `store` exists already, cannot be written, or is being written by another process.
@@ -95,6 +100,7 @@ def attend(
     observations = EpisodeObservations(model, episode, observation_keys=observation_keys, window=window)
     words, tasks = episode_task(model, episode, instruction=instruction, goal_images=goal_images)
     steps = _check_steps(episode, steps)
+    observations.check_finite(steps)
     if dtype not in ("float16", "float32"):
         raise ValueError(f"`dtype` must be 'float16' or 'float32', got {dtype!r}.")
     if not 0 <= seed < 2**32:
@@ -106,6 +112,8 @@ def attend(
     stream = (
         EncodingStream.plan_for(model, observations.at(steps[0]), tasks, encodings, dtype=dtype) if encodings else None
     )
+    # A forward is filled up to its batch: one of thousands over ten steps would be made of copies.
+    batch = batch if batch is None else min(batch, len(steps))
     capture = StepCapture(model, observations, tasks, layout, selection, seed, dtype, compute, stream, batch)
     manifest = run_manifest(
         model,
@@ -128,7 +136,9 @@ def attend(
     whole = _whole_arrays(episode, layout, selection, steps)
     if stream is not None:
         whole |= stream.constants(observations.at(steps[0]))
-    with RunWriter(target, manifest=manifest, whole=whole, resume=resume, overwrite=overwrite) as writer:
+    with RunWriter(
+        target, manifest=manifest, whole=whole, resume=resume, overwrite=overwrite, take_over=take_over
+    ) as writer:
         stopped = _write_steps(writer, capture, steps, progress=progress)
     if stopped:
         raise Interrupted(f"stopped after the last step: the run {store or ''} is whole. Go on with --resume.")
@@ -139,10 +149,10 @@ def episode_layout(
     model: OctoModel, observations: EpisodeObservations, tasks: Mapping[str, Any], *, instruction: str, step: int = 0
 ) -> TokenLayout:
     """Returns the token layout of an episode, with the pieces of the instruction on its language tokens."""
-    layout = model.token_layout(observations.at(step), tasks)
+    layout = model.token_layout(observations.unchecked_at(step), tasks)
     unrecorded = tuple(camera for camera in layout.cameras if camera not in observations.episode.images)
     layout = dataclasses.replace(layout, unrecorded=unrecorded)
-    return layout if model.text_processor is None else layout.with_words(model.text_processor.pieces(instruction))
+    return model.with_words(layout, instruction)
 
 
 def _write_steps(writer: RunWriter, capture: StepCapture, steps: Sequence[int], *, progress: bool) -> bool:
@@ -152,7 +162,7 @@ def _write_steps(writer: RunWriter, capture: StepCapture, steps: Sequence[int], 
         tqdm(
             total=len(steps),
             initial=writer.written,
-            desc=f"attend {capture.observations.episode.name}",
+            desc=visible(f"attend {capture.observations.episode.name}"),
             unit="step",
             postfix=f"{readable_bytes(capture.bytes_per_step)} a step",
             disable=not progress,

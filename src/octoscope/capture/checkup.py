@@ -3,12 +3,12 @@
 Every look is taken on its own, so that one broken file does not hide what can be said of the others.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from flax import traverse_util
 
 from octoscope.checkpoints.json_file import read_json
@@ -24,21 +24,32 @@ from octoscope.octo.checkpoint import (
     find_steps,
     open_params,
     read_msgpack,
-    read_statistics,
     require_checkpoint,
     unfinished_saves,
 )
 from octoscope.octo.config import apply_shims, shim_example_batch
 from octoscope.octo.config_changes import describe_changes, unread_entries
+from octoscope.octo.device import require_jax
+from octoscope.octo.finite import describe_not_finite
 from octoscope.octo.instruction_embeddings import InstructionEmbeddings
 from octoscope.octo.model import OctoModel
+from octoscope.octo.module import OctoModule
+from octoscope.octo.normalization_type import NORMALIZATION_ENTRY, NormalizationType, find_entries, normalization_type
 from octoscope.octo.param_check import check_params
 from octoscope.octo.sources import checkpoint_directory, checkpoint_name
+from octoscope.octo.statistics import (
+    STATISTICS,
+    fault_sentence,
+    mended_axes,
+    read_statistics,
+    statistics_faults,
+    unused_faults,
+)
 from octoscope.octo.text import check_vocabulary
 from octoscope.runs.attention_selection import default_query_groups
+from octoscope.tokens.blanked_words import blanked_words_remark
 
 _FLOAT16_BYTES = 2
-_SHOWN = 5
 _Part = TypeVar("_Part")
 
 
@@ -98,10 +109,10 @@ def examine_checkpoint(checkpoint: str | Path, *, step: int | None = None) -> Ch
 class _Look:
     """What has been found so far."""
 
-    facts: dict[str, Any] = field(default_factory=dict)
-    captured: dict[str, Any] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    captured: dict[str, Any] = dataclasses.field(default_factory=dict)
+    problems: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     def at(self, part: Callable[[], _Part]) -> _Part | None:
         """Returns what `part` gives, or None with its error among the problems."""
@@ -119,7 +130,9 @@ class _Look:
 def _look_over(look: _Look, directory: Path, name: str, step: int | None) -> None:
     config = look.at(lambda: _config(look, directory))
     batch = look.at(lambda: _example_batch(look, directory))
-    statistics = look.at(lambda: _statistics(look, directory))
+    kind = None if config is None else look.at(lambda: _normalization(look, config))
+    needed = ("action", *(batch or {}).get("observation", {}))
+    statistics = look.at(lambda: _statistics(look, directory, kind or NormalizationType.NORMAL, needed))
     chosen = look.at(lambda: _step(look, directory, step))
     stored = None if chosen is None else look.at(lambda: _weights(look, directory, chosen))
     if config is not None:
@@ -131,19 +144,34 @@ def _look_over(look: _Look, directory: Path, name: str, step: int | None) -> Non
 
 def _look_at_policy(look: _Look, checkpoint: Checkpoint, stored: StoredParams | None, name: str) -> None:
     config, batch, directory = checkpoint.config, checkpoint.example_batch, checkpoint.directory
+    if not look.at(lambda: (require_jax(), True)[1]):
+        return
     module = look.at(lambda: assemble_module(config, directory))
     text = look.at(lambda: _text(look, config, batch, directory))
     if module is None:
         return
     look.at(lambda: check_vocabulary(text, module.text_encoders()))
     look.at(lambda: look.facts.update(policy_facts.module_facts(module)))
-    look.at(lambda: _action_dimensions(look, module.heads, checkpoint.dataset_statistics))
+    look.at(lambda: _action_dimensions(look, module.heads))
+    if batch:
+        look.at(lambda: _cameras(look, module, batch))
     expected = look.at(lambda: expected_params(module, batch, directory)) if batch else None
     if expected is None:
         return
     if stored is not None:
         look.at(lambda: check_params(stored.specs, traverse_util.flatten_dict(dict(expected), sep="/")))
     look.at(lambda: _captured(look, OctoModel(name, module, expected, text, checkpoint)))
+
+
+def _cameras(look: _Look, module: OctoModule, batch: Mapping[str, Any]) -> None:
+    facts = policy_facts.camera_facts(module, batch)
+    look.facts.update(facts)
+    unread = facts.get("not looked through", [])
+    if unread:
+        look.notes.append(
+            f"the example batch has {', '.join(f'image_{camera}' for camera in unread)}, which no tokenizer reads: the policy looks "
+            f"through {', '.join(facts['cameras']) or 'no camera'}"
+        )
 
 
 def _config(look: _Look, directory: Path) -> dict[str, Any]:
@@ -157,6 +185,13 @@ def _config(look: _Look, directory: Path) -> dict[str, Any]:
     return config
 
 
+def _normalization(look: _Look, config: Mapping[str, Any]) -> NormalizationType:
+    kind = normalization_type(config)
+    told = list(find_entries(config.get("dataset_kwargs"), NORMALIZATION_ENTRY))
+    look.facts["actions normalised by"] = f"{kind}" if told else f"{kind}, since config.json does not say"
+    return kind
+
+
 def _example_batch(look: _Look, directory: Path) -> dict[str, Any]:
     written = read_msgpack(directory / EXAMPLE_BATCH)
     batch = shim_example_batch(written)
@@ -165,21 +200,41 @@ def _example_batch(look: _Look, directory: Path) -> dict[str, Any]:
     return batch
 
 
-def _statistics(look: _Look, directory: Path) -> dict[str, Any]:
+def _statistics(look: _Look, directory: Path, kind: NormalizationType, needed: Collection[str]) -> dict[str, Any]:
     statistics = read_statistics(directory)
-    look.facts.update(policy_facts.statistics_facts(statistics))
     for dataset, entry in statistics.items():
-        lacking = [key for key in ("mean", "std") if key not in entry.get("action", {})]
-        if lacking:
+        if "action" not in entry:
             look.problems.append(
-                f"The statistics of '{dataset}' hold no action {' and '.join(lacking)}: its actions cannot be brought to the "
-                "robot's units. Copy dataset_statistics.json again from its source."
+                f"The statistics of '{dataset}' hold no `action`, only {', '.join(entry) or 'nothing'}: its actions cannot be brought to "
+                f"the robot's units. Copy {STATISTICS} again from its source."
             )
+        for name in (name for name in ("action", "proprio") if name in entry):
+            _look_at_field(look, dataset, name, entry[name], kind, needed=name in needed)
+    look.facts.update(policy_facts.statistics_facts(statistics, kind))
+    blanked = [dataset for dataset in statistics if blanked_words_remark(dataset, statistics)]
+    if blanked:
+        look.notes.append(
+            f"trained with every instruction blanked, so that it never saw words there: {', '.join(blanked)}"
+        )
     if not statistics:
         look.notes.append("dataset_statistics.json names no dataset: actions stay normalised")
     if "" in statistics:
         look.notes.append("dataset_statistics.json has no dataset level: its statistics are used for any dataset")
     return statistics
+
+
+def _look_at_field(look: _Look, dataset: str, field: str, entry: Any, kind: NormalizationType, *, needed: bool) -> None:
+    faults = statistics_faults(entry, kind)
+    if faults and needed:
+        look.problems.append(
+            f"{fault_sentence(dataset, field, faults)} Copy the file again from its source, or mend it."
+        )
+    of = f"{field} statistics of '{dataset}'" if dataset else f"{field} statistics"
+    unused = unused_faults(entry, kind) if needed else faults
+    look.notes += [f"{of}, not needed by this policy: {fault}" for fault in unused]
+    mended = mended_axes(entry)
+    if mended and not faults:
+        look.notes.append(f"{of}: {', '.join(mended)} have a leading axis of 1, which is left out")
 
 
 def _step(look: _Look, directory: Path, step: int | None) -> int:
@@ -222,30 +277,26 @@ def _text(look: _Look, config: Mapping[str, Any], batch: Mapping[str, Any], dire
     return text
 
 
-def _action_dimensions(look: _Look, heads: Mapping[str, Any], statistics: Mapping[str, Any]) -> None:
+def _action_dimensions(look: _Look, heads: Mapping[str, Any]) -> None:
     if "action" not in heads:
         return
-    for dataset, count in policy_facts.statistics_facts(statistics)["datasets"].items():
-        if count > heads["action"].action_dim:
+    predicted = heads["action"].action_dim
+    for dataset, count in look.facts.get("datasets", {}).items():
+        if count > predicted:
             look.problems.append(
-                f"The statistics of '{dataset}' are for {count} action dimensions, the head gives {heads['action'].action_dim}. "
+                f"The statistics of '{dataset}' are for {count} action dimensions, the head gives {predicted}. "
                 "Use the dataset_statistics.json that was saved with these parameters."
+            )
+        elif count < predicted:
+            look.notes.append(
+                f"the robot of '{dataset}' has the first {count} of the head's {predicted} action dimensions"
             )
 
 
 def _finite(look: _Look, stored: StoredParams) -> None:
-    broken: list[str] = []
-    for path, array in stored.arrays():
-        with np.errstate(over="ignore"):
-            bad = int(array.size - np.isfinite(array.astype(np.float32, copy=False)).sum())
-        if bad:
-            broken.append(f"{path} ({bad:,} of {array.size:,})")
-    if broken:
-        more = f" and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
-        look.problems.append(
-            f"Parameters are not finite: {', '.join(broken[:_SHOWN])}{more}. The training diverged or the file is damaged: take an "
-            "earlier step, or copy the file again."
-        )
+    fault = describe_not_finite(stored.arrays())
+    if fault:
+        look.problems.append(fault)
 
 
 def _captured(look: _Look, model: OctoModel) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C that lets the step at hand be finished."""
+"""Ctrl-C, and SIGTERM by which schedulers end a job, that let the step at hand be finished."""
 
 import signal
 import threading
@@ -8,21 +8,21 @@ from typing import Any
 
 
 class StopAfterStep:
-    """While it is entered, the first Ctrl-C is only noted in `requested`; the second stops at once, as ever.
+    """While it is entered, the first Ctrl-C or SIGTERM is only noted in `requested`; the second stops at once, as ever.
 
     Outside the main thread, where Python lets nobody handle signals, it does nothing.
     """
 
     def __init__(self, on_request: Callable[[], None] | None = None) -> None:
-        """Takes what to do when Ctrl-C is pressed."""
+        """Takes what to do when that comes."""
         self.requested = False
         self._on_request = on_request
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopAfterStep":
-        """Listens for Ctrl-C."""
+        """Listens for both."""
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
+            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(
@@ -38,6 +38,7 @@ class StopAfterStep:
             self._on_request()
 
     def _restore(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        while self._before:
+            number, before = self._before.popitem()
+            # None where whoever listened was no Python.
+            signal.signal(number, signal.SIG_DFL if before is None else before)

@@ -11,15 +11,15 @@ How the recorded field of an observation key is found, first rule that fits:
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
-from octoscope.array_typing import Float32
+from octoscope.array_typing import Bool, Float32, Int
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, nearest
-from octoscope.octo.action_normalization import NormalizationType
 from octoscope.octo.model import OctoModel
+from octoscope.octo.normalization_type import PROPRIO_ENTRY, NormalizationType, find_entries, normalization_type
+from octoscope.octo.statistics import NEEDED, find_statistics
 
 # What the user types to leave an observation out.
 NONE = "none"
@@ -39,15 +39,47 @@ class Numbers:
     """One low-dimensional observation of a whole episode, as the policy takes it."""
 
     values: Float32[np.ndarray, "time number"]
+    # As recorded, in float32.
+    raw: Float32[np.ndarray, "time number"]
     # Name of the recorded field.
     recorded: str
     # Which rule found it, and what was done to it; for the manifest.
     found_by: str
     normalization: str
 
+    def check_finite(self, key: str, episode: Episode, times: Int[np.ndarray, " window"]) -> None:
+        """Refuses steps whose numbers are not finite: one NaN would make all that the policy computes NaN.
+
+        Args:
+          key: Name of the observation.
+          episode: Where they were recorded.
+          times: Steps that the policy is shown.
+
+        Raises:
+          EpisodeError: Naming the field, the step, and what to do.
+        """
+        for time in times.tolist():
+            bad = ~np.isfinite(self.values[time])
+            if bad.any():
+                raise EpisodeError(
+                    f"'{self.recorded}' of {episode.name} cannot be the policy's '{key}': at step {time} {_not_finite(self, time, bad)}. "
+                    f"Choose other steps, name another field with --observation {key}=FIELD, or leave it out with "
+                    f"--observation {key}={NONE}."
+                )
+
     def to_json(self) -> dict[str, str]:
         """Returns where the numbers came from and what was done, for a run's manifest."""
         return {"from": self.recorded, "found_by": self.found_by, "normalization": self.normalization}
+
+
+def _not_finite(numbers: Numbers, time: int, bad: Bool[np.ndarray, " number"]) -> str:
+    recorded = np.asarray(numbers.raw[time])[bad]
+    cause = (
+        f"{recorded[0]} is recorded"
+        if not np.isfinite(recorded).all()
+        else f"{recorded[0]} is too large to be normalised"
+    )
+    return f"{bad.sum()} of {bad.size} numbers are not finite ({cause})"
 
 
 def find_numbers(model: OctoModel, episode: Episode, key: str, *, chosen: str | None = None) -> Numbers | None:
@@ -68,7 +100,7 @@ def find_numbers(model: OctoModel, episode: Episode, key: str, *, chosen: str | 
     recorded, rule = found
     values = _as_numbers(model, episode, key, recorded)
     normalized, note = _normalize(model, episode.dataset, key, values)
-    return Numbers(normalized, recorded, rule, note)
+    return Numbers(normalized, values, recorded, rule, note)
 
 
 def _find(model: OctoModel, episode: Episode, key: str, chosen: str | None) -> tuple[str, str] | None:
@@ -80,7 +112,8 @@ def _find(model: OctoModel, episode: Episode, key: str, chosen: str | None) -> t
                 f"It records: {', '.join(extras) or 'no numbers'}."
             )
         return chosen, "chosen by the user"
-    trained = _find_in_config(model.config.get("dataset_kwargs"), "proprio_obs_key") if key == _NORMALIZED else None
+    named = find_entries(model.config.get("dataset_kwargs"), PROPRIO_ENTRY) if key == _NORMALIZED else ()
+    trained = next((str(name) for name in named), None)
     rules = [
         *((name, "same name") for name in (key, f"observation/{key}")),
         *((name, "the config's proprio_obs_key") for name in (trained, f"observation/{trained}") if trained),
@@ -101,7 +134,8 @@ def _as_numbers(model: OctoModel, episode: Episode, key: str, recorded: str) -> 
             f"{came}. Name another field with --observation {key}=FIELD, or leave it out with --observation {key}={NONE}. "
             f"Recorded: {', '.join(episode.extras)}."
         )
-    return values.astype(np.float32)
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
 
 
 def _normalize(
@@ -109,48 +143,25 @@ def _normalize(
 ) -> tuple[Float32[np.ndarray, "time number"], str]:
     if key != _NORMALIZED:
         return values, "as recorded: the official pipeline normalises 'proprio' alone"
-    known = model.dataset_statistics
-    of = dataset if dataset in known else ""
-    statistics = known.get(of, {}).get(_NORMALIZED)
+    statistics = find_statistics(model.dataset_statistics, dataset, _NORMALIZED, config=model.config)
     if statistics is None:
         return values, f"as recorded: the checkpoint has no proprio statistics of '{dataset}'"
     kind = normalization_type(model.config)
-    low, high = ("mean", "std") if kind == NormalizationType.NORMAL else ("p01", "p99")
-    if low not in statistics or high not in statistics:
-        return values, f"as recorded: the checkpoint's proprio statistics have no {low} and {high}"
-    first, second = np.asarray(statistics[low], np.float32), np.asarray(statistics[high], np.float32)
+    first, second = (statistics[name].astype(np.float32) for name in NEEDED[kind])
     if first.shape != values.shape[1:]:
         raise EpisodeError(
             f"The checkpoint's proprio statistics are of {first.size} numbers, but '{key}' has {values.shape[1]}. Name another "
             f"field with --observation {key}=FIELD, or leave it out with --observation {key}={NONE}."
         )
     epsilon = np.float32(1e-8)
-    if kind == NormalizationType.NORMAL:
-        scaled = (values - first) / (second + epsilon)
-        formula = "(value - mean) / (std + 1e-8)"
-    else:
-        scaled = np.clip(2 * (values - first) / (second - first + epsilon) - 1, -1, 1)
-        formula = "2 (value - p01) / (p99 - p01 + 1e-8) - 1, clipped to -1..1 as in training"
-    mask = np.asarray(statistics.get("mask", np.ones(first.shape, bool)), bool)
-    where = f"the checkpoint's proprio statistics of '{of}'" if of else "the checkpoint's proprio statistics"
-    return np.where(mask, scaled, values).astype(np.float32), f"{formula} with {where}"
-
-
-def normalization_type(config: Mapping[str, Any]) -> NormalizationType:
-    """Returns how the checkpoint's config says that actions and proprioception were normalised; normal unless it says bounds.
-
-    >>> normalization_type({"dataset_kwargs": {"oxe_kwargs": {"action_proprio_normalization_type": "bounds"}}}).value
-    'bounds'
-    """
-    told = _find_in_config(config.get("dataset_kwargs"), "action_proprio_normalization_type")
-    # Some configs hold the enum's name as text: "NormalizationType.BOUNDS".
-    return NormalizationType.BOUNDS if str(told).lower().endswith("bounds") else NormalizationType.NORMAL
-
-
-def _find_in_config(config: Any, name: str) -> Any:
-    """Returns the first value of that name at any depth; None when there is none."""
-    if not isinstance(config, Mapping):
-        return None
-    if config.get(name) is not None:
-        return config[name]
-    return next((found for value in config.values() if (found := _find_in_config(value, name)) is not None), None)
+    # What is not finite stays so, and is refused at the step that shows it to the policy.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if kind == NormalizationType.NORMAL:
+            scaled = (values - first) / (second + epsilon)
+            formula = "(value - mean) / (std + 1e-8)"
+        else:
+            scaled = np.clip(2 * (values - first) / (second - first + epsilon) - 1, -1, 1)
+            formula = "2 (value - p01) / (p99 - p01 + 1e-8) - 1, clipped to -1..1 as in training"
+    of = f" of '{dataset}'" if dataset in model.dataset_statistics else ""
+    note = f"{formula} with the checkpoint's proprio statistics{of}"
+    return np.where(statistics["mask"], scaled, values).astype(np.float32), note

@@ -1,15 +1,17 @@
 """What of a policy's observations an episode can give: cameras, numbers, and what stands in for what it lacks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from octoscope.capture.numbers import NONE, Numbers, find_numbers
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError, nearest
-from octoscope.octo.lowdim_tokenizer import LowdimObsTokenizer
 from octoscope.octo.model import OctoModel
-from octoscope.octo.tokenizers import ImageTokenizer, matching_keys
+from octoscope.octo.observation_keys import keys_read, unread_images
+from octoscope.octo.tokenizers import ImageTokenizer
 from octoscope.tokens.layout import camera_of
 
 # Which steps are real is told by the window, not by a recording.
@@ -27,13 +29,24 @@ class ObservationPlan:
     numbers: Mapping[str, Numbers]
     # Tokenizers that are given nothing; their tokens vanish from the sequence.
     left_out: tuple[str, ...]
+    # Cameras that the episode has and the policy was trained beside, but no tokenizer reads: they are not given.
+    unread: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns what each observation was made from, for a run's manifest."""
         images = {key: {"from": camera, "normalization": "0..255"} for camera, key in self.cameras.items()}
         black = {key: {"from": None, "normalization": "black, and marked as missing"} for key in self.black}
         numbers = {key: found.to_json() for key, found in self.numbers.items()}
-        return {"given": images | black | numbers, "left_out": list(self.left_out)}
+        # Only where there are such, so that other manifests are what they were.
+        unread = {"unread": list(self.unread)} if self.unread else {}
+        return {"given": images | black | numbers, "left_out": list(self.left_out), **unread}
+
+    def remarks(self) -> list[str]:
+        """Returns what must be said of cameras that the episode has and the policy does not look through."""
+        if not self.unread:
+            return []
+        looked = f"it looks through {', '.join(self.cameras)}" if self.cameras else "it looks through no camera"
+        return [f"Not given to the policy: {', '.join(self.unread)}, which no tokenizer of it reads ({looked})."]
 
 
 def plan_observations(
@@ -50,16 +63,22 @@ def plan_observations(
       observation_keys: Recorded field by observation key, {"proprio": "state"}; "none" leaves a key out.
 
     Raises:
-      EpisodeError: If policy and episode share no camera, or a tokenizer can do neither with nor without what is recorded.
+      EpisodeError: If policy and episode share no camera, images are not RGB of 0..255, or a tokenizer can do neither with nor
+        without what is recorded.
       SelectionError: If the policy reads no such observation.
     """
     chosen = dict(observation_keys or {})
     example = {key for key, value in model.example_batch["observation"].items() if hasattr(value, "shape")} - {*_MASKS}
     tokenizers = model.module.octo_transformer.observation_tokenizers
-    reads = {name: _reads(tokenizer, example) for name, tokenizer in tokenizers.items()}
+    reads = keys_read(tokenizers, sorted(example))
     _check_chosen(chosen, reads, model)
-    cameras = {camera_of(key): key for key in model.image_sizes if camera_of(key) in episode.images}
-    _check_cameras(model, cameras, episode)
+    unread = unread_images(tokenizers, list(model.image_sizes))
+    looked = {camera_of(key): key for key in model.image_sizes if key not in unread}
+    cameras = {camera: key for camera, key in looked.items() if camera in episode.images}
+    blind = tuple(camera_of(key) for key in unread if camera_of(key) in episode.images)
+    _check_cameras(list(looked), blind, cameras, episode)
+    for camera in cameras:
+        _check_images(episode, camera)
     wanted = dict.fromkeys(key for keys in reads.values() for key in keys if key not in model.image_sizes)
     numbers: dict[str, Numbers] = {}
     for key in wanted:
@@ -80,17 +99,7 @@ def plan_observations(
             black += missing
         else:
             raise EpisodeError(_cannot_do_without(name, missing, keys, episode))
-    return ObservationPlan(cameras, tuple(dict.fromkeys(black)), numbers, tuple(left_out))
-
-
-def _reads(tokenizer: Any, keys: set[str]) -> list[str]:
-    if isinstance(tokenizer, LowdimObsTokenizer):
-        return list(
-            dict.fromkeys(
-                key for pattern in tokenizer.obs_keys for key in matching_keys(dict.fromkeys(keys), [pattern])
-            )
-        )
-    return matching_keys(dict.fromkeys(keys), tokenizer.obs_stack_keys)
+    return ObservationPlan(cameras, tuple(dict.fromkeys(black)), numbers, tuple(left_out), blind)
 
 
 def _check_chosen(chosen: Mapping[str, str], reads: Mapping[str, list[str]], model: OctoModel) -> None:
@@ -107,12 +116,24 @@ def _check_chosen(chosen: Mapping[str, str], reads: Mapping[str, list[str]], mod
             )
 
 
-def _check_cameras(model: OctoModel, cameras: Mapping[str, str], episode: Episode) -> None:
-    if model.image_sizes and not cameras:
+def _check_cameras(looked: Sequence[str], unread: Sequence[str], cameras: Mapping[str, str], episode: Episode) -> None:
+    if looked and not cameras:
+        blind = f" ({', '.join(unread)}: read by no tokenizer of the policy)" if unread else ""
         raise EpisodeError(
-            f"The policy looks through {', '.join(camera_of(key) for key in model.image_sizes)}, but the episode has "
-            f"{', '.join(episode.images) or 'no images'}. Name the recorded image of a camera with --cameras primary=IMAGE_KEY."
+            f"The policy looks through {', '.join(looked)}, but the episode has "
+            f"{', '.join(episode.images) or 'no images'}{blind}. Name the recorded image of a camera with --cameras primary=IMAGE_KEY."
         )
+
+
+def _check_images(episode: Episode, camera: str) -> None:
+    images = episode.images[camera]
+    if images.dtype == np.uint8 and images.ndim == 4 and images.shape[-1] == 3:
+        return
+    told = f"The images of '{camera}' of {episode.name} must be RGB, uint8 (time, height, width, 3), got {images.dtype} {images.shape}"
+    if images.dtype.kind == "f":
+        broken = [time for time, image in enumerate(images) if not np.isfinite(image).all()]
+        told += f"; at step {broken[0]} they are not finite" if broken else ""
+    raise EpisodeError(f"{told}. Bring them to 0..255 first.")
 
 
 def _cannot_do_without(name: str, missing: list[str], keys: list[str], episode: Episode) -> str:

@@ -1,6 +1,6 @@
 """From an episode to what the policy takes: frames at its size, normalised numbers, windows of history, tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from octoscope.array_typing import UInt8
 from octoscope.capture.observation_plan import plan_observations
 from octoscope.episodes.episode import Episode
+from octoscope.episodes.rlds_instruction import NO_INSTRUCTION
 from octoscope.episodes.windows import observation_window
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, nearest
 from octoscope.octo.image_resize import resize_image
@@ -65,6 +66,27 @@ class EpisodeObservations:
 
         Raises:
           SelectionError: If the episode has no such step.
+          EpisodeError: If numbers that it shows are not finite.
+        """
+        self.check_finite([step])
+        return self.unchecked_at(step)
+
+    def check_finite(self, steps: Sequence[int]) -> None:
+        """Refuses steps that show the policy numbers that are not finite, before any of them is made.
+
+        Raises:
+          EpisodeError: Naming the field and the step.
+        """
+        for step in steps if self.plan.numbers else ():
+            times, _ = observation_window(step, self.window)
+            for key, numbers in self.plan.numbers.items():
+                numbers.check_finite(key, self.episode, times[times < len(self.episode)])
+
+    def unchecked_at(self, step: int) -> dict[str, Any]:
+        """Returns what `at` returns, whatever its numbers are: enough where only shapes count.
+
+        Raises:
+          SelectionError: If the episode has no such step.
         """
         if not 0 <= step < len(self.episode):
             raise SelectionError(f"`step` must be in 0..{len(self.episode) - 1} for {self.episode.name}, got {step}.")
@@ -90,6 +112,21 @@ class EpisodeObservations:
         if (camera, time) not in self._resized:
             self._resized[camera, time] = resize_image(self.episode.images[camera][time], self._cameras[camera][1])
         return self._resized[camera, time]
+
+
+def check_picture(name: str, picture: Any) -> None:
+    """Refuses a picture that is not RGB of 0..255.
+
+    Raises:
+      ObservationError: Saying what it is.
+    """
+    array = np.asarray(picture)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        finite = array.dtype.kind != "f" or bool(np.isfinite(array).all())
+        raise ObservationError(
+            f"{name} must be one RGB picture, uint8 (height, width, 3), got {array.dtype} {array.shape}"
+            f"{'' if finite else ' with numbers that are not finite'}."
+        )
 
 
 def _check_window(model: OctoModel, window: int | None) -> int:
@@ -136,7 +173,10 @@ def episode_task(
         if model.text_processor is None:
             raise ObservationError(_why_no_task(model, episode))
         if not instruction:
-            raise EpisodeError(f"{episode.name} has no instruction. Give one with --task, or a goal with --goal-image.")
+            where = "".join(f" {remark}" for remark in episode.remarks if remark.startswith(NO_INSTRUCTION))
+            raise EpisodeError(
+                f"{episode.name} has no instruction.{where} Give one with --task, or a goal with --goal-image."
+            )
     if instruction is not None and not instruction.strip():
         raise EpisodeError("The task's words are empty. Give some with --task, or a goal with --goal-image alone.")
     texts = None if instruction is None else [instruction]
@@ -149,6 +189,10 @@ def _recorded_encodings(model: OctoModel, episode: Episode) -> np.ndarray | None
     recorded = episode.extras.get("language_embedding")
     if recorded is None or not hasattr(example, "shape") or recorded.shape[1:] != example.shape[1:]:
         return None
+    if not np.isfinite(recorded[:1]).all():
+        raise EpisodeError(
+            f"The encoding of the instruction ('language_embedding') of {episode.name} is not finite. Record it anew."
+        )
     return recorded[:1].astype(np.float32)
 
 
@@ -199,6 +243,7 @@ def _goals(model: OctoModel, goal_images: Mapping[str, np.ndarray]) -> dict[str,
                 f"The policy takes no goal image of '{camera}'. It takes: {', '.join(keys) or 'none'}."
                 + nearest(camera, keys)
             )
+        check_picture(f"The goal image of '{camera}'", image)
         size = model.example_batch["task"][keys[camera]].shape[1:3]
         goals[keys[camera]] = resize_image(image, size)[None]
     return goals

@@ -1,10 +1,14 @@
 """What a run says of itself: policy, episode, task, program and machine, so that it can be checked and gone on with."""
 
 import dataclasses
+import functools
 import hashlib
+import os
+import platform
 import weakref
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -35,12 +39,13 @@ def run_manifest(
     batch: int = 1,
     encodings: Sequence[EncodingPoint] = (),
 ) -> dict[str, Any]:
-    """Returns the manifest of a run; nothing in it depends on when or where it is made, but for versions and the kind of device."""
+    """Returns the manifest of a run; nothing in it depends on when or where it is made, but for versions and `computed_on`."""
     episode = observations.episode
     return {
         "octoscope_version": version("octoscope"),
         "jax_version": jax.__version__,
-        "device": device_name(model),
+        **computed_on(model),
+        "batch": batch,
         "policy": model.name,
         "policy_note": model.note,
         "policy_step": model.checkpoint.step,
@@ -53,6 +58,8 @@ def run_manifest(
         "episode_sha256": episode_digest(observations),
         "dataset": episode.dataset,
         "instruction": instruction,
+        # Masks tell the object of the recorded words, whatever others are given.
+        **({"recorded_instruction": episode.instruction} if episode.instruction not in ("", instruction) else {}),
         "goal_images": sorted(goal_images or ()),
         "goal_sha256": {camera: _digest(image) for camera, image in sorted((goal_images or {}).items())},
         "observations": observations.plan.to_json(),
@@ -62,13 +69,44 @@ def run_manifest(
         **selection.to_manifest(),
         "dtype": dtype,
         "compute": compute,
-        # As with encodings below: a run of one step at a time is what it was before there were batches.
-        **({"batch": batch} if batch > 1 else {}),
         # Only where asked for, so that a run without is what it was before there were encodings.
         **({"encodings": [point.to_json() for point in encodings]} if encodings else {}),
         "layout": layout.to_json(),
         "transforms": {camera: dataclasses.asdict(t) for camera, t in observations.transforms.items()},
     }
+
+
+def computed_on(model: OctoModel) -> dict[str, Any]:
+    """Returns what the last bits of a run's numbers depend on besides versions and batch: the kind of device, and of a CPU more.
+
+    There sums are split among threads, and added up in the registers that the processor has.
+    """
+    name = device_name(model)
+    return {"device": name} | ({"threads": cpu_threads(), "processor": processor_kind()} if name == "cpu" else {})
+
+
+@functools.cache
+def cpu_threads() -> int:
+    """Returns how many threads jax computes with on the CPU, which it decides at its start as this does.
+
+    That is NPROC of the environment, and else how many cores this process may use. NPROC can be more than there are: numbers are then
+    those of a machine that has so many.
+    """
+    asked = os.environ.get("NPROC", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def processor_kind() -> str:
+    """Returns the architecture and the widest vectors of the processor: "x86_64 avx2"."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        flags = set[str]()
+    widest = next((name for name in ("avx512f", "avx2", "avx", "sse4_2") if name in flags), "")
+    return f"{platform.machine()} {widest}".strip()
 
 
 def acting_head(model: OctoModel) -> str:

@@ -12,13 +12,16 @@ from jaxtyping import Array
 
 from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.lean_episode import LeanEpisode
-from octoscope.capture.numbers import normalization_type
 from octoscope.capture.observations import EpisodeObservations
 from octoscope.capture.provenance import acting_head
+from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.capture.step_batch import StepBatch, choose_batch, select_kept
 from octoscope.errors import SelectionError, nearest
 from octoscope.octo.action_normalization import unnormalize_actions
+from octoscope.octo.finite import check_finite_actions
 from octoscope.octo.model import OctoModel
+from octoscope.octo.normalization_type import normalization_type
+from octoscope.octo.statistics import action_dimensions
 from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.tokens.layout import TokenLayout
 
@@ -95,6 +98,10 @@ class StepCapture:
     def _arrays(
         self, step: int, observation: Mapping[str, Any], actions: np.ndarray, weights: np.ndarray, pad: np.ndarray
     ) -> Arrays:
+        broken = [
+            layer for layer, kept in zip(self.selection.layers, weights, strict=True) if not np.isfinite(kept).all()
+        ]
+        check_finite_actions(actions, step=step, layer=broken[0] if broken else None)
         real = np.asarray(observation["timestep_pad_mask"][0])
         statistics = self._statistics
         arrays = self._attention_arrays(weights)
@@ -104,6 +111,7 @@ class StepCapture:
         arrays["actions"] = (actions, ("horizon", "dim"))
         if statistics is not None:
             robot = unnormalize_actions(arrays["actions"][0], statistics, normalization_type(self.model.config))
+            check_finite_actions(robot, step=step)
             arrays["actions_robot"] = (np.asarray(robot, np.float32), ("horizon", "robot_dim"))
         if self.encodings is not None:
             arrays |= self.encodings.arrays_at(observation)
@@ -135,7 +143,7 @@ class StepCapture:
 
     @property
     def _action_dim(self) -> int | None:
-        return None if self._statistics is None else len(self._statistics["mean"])
+        return None if self._statistics is None else action_dimensions(self._statistics)
 
     def _attention_arrays(self, weights: np.ndarray) -> Arrays:
         arrays: Arrays = {}
@@ -180,13 +188,7 @@ class StepCapture:
 
     @functools.cached_property
     def _statistics(self) -> Mapping[str, Any] | None:
-        try:
-            known = self.model.action_statistics(self.observations.episode.dataset)
-        except SelectionError:
-            return None
-        # Statistics of more dimensions than the head predicts are another robot's: the actions stay normalised.
-        predicted = self.model.module.heads[acting_head(self.model)].action_dim
-        return known if len(known["mean"]) <= predicted else None
+        return robot_statistics(self.model, self.observations.episode.dataset)
 
 
 def _frame_index(step: int, observation: Mapping[str, Any]) -> np.ndarray:

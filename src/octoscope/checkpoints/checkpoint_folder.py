@@ -5,7 +5,9 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
+from octoscope.checkpoints.hub import fetch
 from octoscope.errors import CheckpointError
+from octoscope.user_path import user_path
 
 HUB = "hf://"
 
@@ -21,14 +23,14 @@ def checkpoint_folder(checkpoint: str | Path, *, files: Sequence[str]) -> Path:
       CheckpointError: If the hub cannot be reached and its local cache does not hold the checkpoint.
     """
     if not str(checkpoint).startswith(HUB):
-        return Path(checkpoint).expanduser().resolve()
+        return user_path(checkpoint).resolve()
     name, _, revision = str(checkpoint).removeprefix(HUB).partition("@")
     if name.count("/") != 1:
         raise CheckpointError(
             f"A hub checkpoint is named 'hf://owner/name' or 'hf://owner/name@revision', got '{checkpoint}'."
         )
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(files)))
+        return fetch(snapshot_download, name, revision=revision or None, allow_patterns=list(files))
     except Exception as error:  # the hub's client raises its own, httpx's and OSError alike
         raise CheckpointError(
             f"'{checkpoint}' could not be fetched ({first_line(error)}). Check the name and the connection, or copy the "
@@ -44,7 +46,7 @@ def folder_name(checkpoint: str | Path) -> str:
     """
     if str(checkpoint).startswith(HUB):
         return str(checkpoint).rpartition("/")[2]
-    return "/".join(Path(checkpoint).expanduser().resolve().parts[-2:])
+    return "/".join(user_path(checkpoint).resolve().parts[-2:])
 
 
 def first_line(error: Exception) -> str:

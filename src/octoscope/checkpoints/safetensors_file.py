@@ -93,11 +93,12 @@ def _places(path: Path) -> dict[str, FilePlace]:
     require_file(path)
     try:
         places = _read_header(path)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is no readable safetensors file ({type(error).__name__}: {error}). Copy it again from its source."
         ) from None
     check_places(path, places)
+    _check_gapless(path, places)
     return places
 
 
@@ -107,15 +108,36 @@ def _read_header(path: Path) -> dict[str, FilePlace]:
         if length > min(_LONGEST_HEADER, path.stat().st_size):
             raise ValueError(f"a header of {length:,} bytes in a file of {path.stat().st_size:,}")
         header = json.loads(file.read(length))
+    if not isinstance(header, dict):
+        raise ValueError("its header is no object")
     places: dict[str, FilePlace] = {}
     for name, entry in header.items():
         if name != _METADATA:
             start, stop = entry["data_offsets"]
-            if start < 0:
-                raise ValueError(f"'{name}' begins before the entries")
+            if start < 0 or stop < start:
+                raise ValueError(f"'{name}' lies at {start}..{stop} of the entries")
             spec = ArraySpec(tuple(int(n) for n in entry["shape"]), _DTYPES[entry["dtype"]])
             places[name] = FilePlace(spec, ((8 + length + start, stop - start),))
     return dict(sorted(places.items(), key=lambda item: item[1].pieces))
+
+
+def _check_gapless(path: Path, places: Mapping[str, FilePlace]) -> None:
+    """Refuses arrays that share bytes or leave some between them: the format allows neither, and their numbers would be others'."""
+    ends = {name: place.pieces[0][0] + place.pieces[0][1] for name, place in places.items()}
+    starts = {name: place.pieces[0][0] for name, place in places.items()}
+    before = None
+    for name in places:
+        if before is not None and starts[name] != ends[before]:
+            raise CheckpointError(
+                f"{path} is damaged: '{name}' begins at byte {starts[name]:,}, but '{before}' ends at {ends[before]:,}. Copy it again "
+                "from its source."
+            )
+        before = name
+    size = path.stat().st_size
+    if before is not None and ends[before] != size:
+        raise CheckpointError(
+            f"{path} goes on for {size - ends[before]:,} bytes after the last parameter. Copy it again from its source."
+        )
 
 
 def write_safetensors(path: Path, stored: StoredParams, *, metadata: Mapping[str, str]) -> None:

@@ -16,6 +16,8 @@ from octoscope.errors import CheckpointError
 
 # What XLA wants before it takes an array on the host as it lies, without a copy.
 _ALIGNMENT = 64
+# Longer than any axis of a policy; a header that says more is broken.
+_LONGEST_AXIS = 2**31
 _LFS = b"version https://git-lfs"
 
 PathArrays = Iterator[tuple[str, np.ndarray]]
@@ -106,10 +108,15 @@ def check_places(path: Path, places: Mapping[str, FilePlace]) -> None:
     """Compares what an index says with the bytes that are there.
 
     Raises:
-      CheckpointError: If an array ends beyond the file, or its bytes do not make its shape.
+      CheckpointError: If an array ends beyond the file, its bytes do not make its shape, or they are no numbers.
     """
     size = path.stat().st_size
     for name, place in places.items():
+        shape, dtype = place.spec.shape, place.spec.dtype
+        if not all(0 <= length < _LONGEST_AXIS for length in shape) or not is_numeric(dtype):
+            raise CheckpointError(
+                f"{path} says that '{name}' is {shape} of {dtype}, which is no array of numbers. Copy it again from its source."
+            )
         held = sum(nbytes for _, nbytes in place.pieces)
         if held != place.spec.nbytes:
             raise CheckpointError(
@@ -121,6 +128,13 @@ def check_places(path: Path, places: Mapping[str, FilePlace]) -> None:
             raise CheckpointError(
                 f"{path} is truncated: '{name}' ends at byte {end:,}, the file at {size:,}. Copy it again from its source."
             )
+
+
+def is_numeric(dtype: np.dtype) -> bool:
+    """Returns whether entries are plain numbers or truths, those of `ml_dtypes` among them."""
+    return dtype.kind in "biuf" or (
+        dtype.names is None and dtype.subdtype is None and dtype.type.__module__ == "ml_dtypes"
+    )
 
 
 def require_file(path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download
 
 from octoscope.checkpoints.checkpoint_folder import first_line
+from octoscope.checkpoints.hub import fetch
 from octoscope.errors import CheckpointError
 
 
@@ -23,7 +24,7 @@ def find_text_file(name: str, filename: str, checkpoint: Path) -> Path:
     if local is not None:
         return local
     try:
-        return Path(hf_hub_download(name, filename))
+        return fetch(hf_hub_download, name, filename)
     except Exception as error:  # the hub's client raises its own, httpx's and OSError alike; a name that is no repository raises ValueError
         hint = ""
         if filename == "tokenizer.json" and beside(name, "spiece.model", checkpoint) is not None:

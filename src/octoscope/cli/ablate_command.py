@@ -1,16 +1,15 @@
 """`octoscope ablate`: something is taken away from a step, and the policy acts again."""
 
-import csv
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from tyro.conf import Positional, arg
 
 from octoscope.cli.intervention_specs import parse_fills, parse_intervention
-from octoscope.cli.opening import Given
+from octoscope.cli.opening import open_given, scene_options
+from octoscope.cli.options.ablate import AblateOptions
 from octoscope.cli.selection import parse_selection
+from octoscope.escaping.csv_text import csv_line
+from octoscope.escaping.terminal import say
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.usual import usual_interventions
@@ -21,53 +20,15 @@ from octoscope.runs.staged_output import check_no_results, staged_output
 _FOLDER = "ablation"
 
 
-@dataclass(frozen=True)
-class Ablate:
-    """Show what changes the action: cover, mask, blank or reword, and let the policy act again under the same noise.
-
-    Writes ablation/effects.csv and step_S.png: each intervention's picture beside its effect, with the noise floor and random regions
-    of the same area. Masked keys are also hidden from the readout alone, which is exact for the direct path only. Without --do: the named
-    object (where the episode has masks), every camera, every word, the history. Example:
-
-    octoscope ablate hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --step 4 --do blank:primary mask:word:carrot
-    """
-
-    # A folder, 'hf://owner/name', or 'demo'.
-    checkpoint: Positional[str]
-    # An RLDS dataset, or 'demo'.
-    episodes: Positional[str]
-    # Which episode, from 0.
-    episode: int = 0
-    # Steps: '4', '0,2,5', '0:10', 'all'.
-    step: str = "0"
-    # blank:CAMERA, cover:CAMERA:2,3+2,4, mask:CAMERA, mask:CAMERA:2,3, mask:word:WORD, mask:group:GROUP, tell:WORDS, replace:WORD=OTHER,
-    # silence, shuffle, remove:-2, nothing.
-    do: tuple[str, ...] = ()
-    # What is put over what is covered: grey, black, blur, surroundings. Nothing surrounds a whole frame: it is blurred instead.
-    fill: tuple[str, ...] = ("grey", "surroundings")
-    # Random regions for each intervention that has a place, clear of it.
-    controls: int = 8
-    # Draws of other noise, for the noise floor.
-    noises: int = 8
-    # Units of the action's dimensions, where the dataset's are not known here.
-    units: tuple[str, ...] = ()
-    # Of the noise and the random regions.
-    seed: int = 0
-    # Inputs run at once.
-    batch: int = 16
-    # What the policy is opened with.
-    given: Given = field(default_factory=Given)
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class Ablate(AblateOptions):
+    """`octoscope ablate` at work."""
 
     def __call__(self) -> None:
         """Runs, writes the table and the sheets, and prints the table."""
         fills = parse_fills(self.fill)
         asked = [found for text in self.do for found in parse_intervention(text, fills=fills)]
-        options = self.given.options()
-        model, source = self.given.open(self.checkpoint, self.episodes)
+        options = scene_options(self.given)
+        model, source = open_given(self.given, self.checkpoint, self.episodes)
         episode = source[parse_selection(str(self.episode), count=len(source), what="episode")[0]]
         steps = parse_selection(self.step, count=len(episode), what="step")
         if not self.overwrite:
@@ -86,7 +47,7 @@ class Ablate:
                 batch=self.batch,
                 **vars(options),
             )
-            print("\n".join(effect_lines(effects)))
+            say(*effect_lines(effects))
             found.append(effects)
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
             folder = staging / _FOLDER
@@ -94,9 +55,9 @@ class Ablate:
             write_effects_csv(folder / "effects.csv", found)
             for effects in found:
                 write_png(folder / f"step_{effects.step}.png", render_ablation_sheet(effects))
-        print(f"Table and sheets: {self.output / _FOLDER}")
+        say(f"Table and sheets: {self.output / _FOLDER}")
         if model.note:
-            print(model.note)
+            say(model.note)
 
 
 def effect_lines(found: StepEffects) -> list[str]:
@@ -130,10 +91,9 @@ def effect_lines(found: StepEffects) -> list[str]:
 def write_effects_csv(path: Path, found: list[StepEffects]) -> None:
     """Writes one line for each step and intervention, and one for the noise of each step."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file, lineterminator="\n")
         columns = ["step", "intervention", "change", "change (direct path only)"]
         columns += ["random places", "random places mean", "random places max", "noise floor"]
-        lines.writerow([*columns, *found[0].units.labels()])
+        file.write(csv_line([*columns, *found[0].units.labels()]))
         for effects in found:
             floor = "" if np.isnan(effects.noise_floor) else f"{effects.noise_floor:.6g}"
             for effect in effects.effects:
@@ -142,7 +102,8 @@ def write_effects_csv(path: Path, found: list[StepEffects]) -> None:
                 controls += [""] * (3 - len(controls))
                 numbers = [f"{value:.6g}" for value in effect.per_dimension()]
                 direct = "" if np.isnan(effect.direct) else f"{effect.direct:.6g}"
-                lines.writerow([effects.step, effect.label, f"{effect.size:.6g}", direct, *controls, floor, *numbers])
+                line = [effects.step, effect.label, f"{effect.size:.6g}", direct, *controls, floor, *numbers]
+                file.write(csv_line(line))
             if floor:
                 noise = [f"{value:.6g}" for value in effects.noise_per_dimension]
-                lines.writerow([effects.step, "(other noise)", floor, "", "", "", "", floor, *noise])
+                file.write(csv_line([effects.step, "(other noise)", floor, "", "", "", "", floor, *noise]))

@@ -12,10 +12,12 @@ from octoscope.attention.query import QueryRow, find_query
 from octoscope.capture.attend import attend, episode_layout
 from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.observations import EpisodeObservations, episode_task
+from octoscope.capture.robot_statistics import unit_remarks
 from octoscope.cli.selection import parse_selection
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import EpisodeSource
 from octoscope.errors import EpisodeError, Interrupted, ObservationError, SelectionError
+from octoscope.escaping.terminal import say
 from octoscope.octo.model import OctoModel
 from octoscope.pictures.attention_results import (
     FILM,
@@ -29,7 +31,7 @@ from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, remove_results, staged_output
 from octoscope.runs.unfinished import Unfinished
-from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.layout import TokenLayout, instruction_remarks
 
 RUN = "run.zarr"
 _PICTURES = (SHEETS, f"{FILM}*.mp4", f"{FILM}*.gif")
@@ -67,6 +69,7 @@ class AttendSettings:
     batch: int | None
     resume: bool
     overwrite: bool
+    take_over: bool
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class EpisodePlan:
     bytes_per_step: int
     # Why there is no map to draw; None where there is.
     no_map: str | None
+    # What must be known of the instruction and the cameras: that words were cut, or a camera is not looked through.
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +112,7 @@ class EpisodeJob:
             raise
         except KeyboardInterrupt:
             raise Interrupted(_what_is_left(output)) from None
-        print("\n".join(self._summary(episode, plan, output, drawn=drawn)))
+        say(*self._summary(episode, plan, output, drawn=drawn))
 
     def plan(self, episode: Episode) -> EpisodePlan:
         """Checks all that was asked for against the episode, before any work is done.
@@ -139,7 +144,8 @@ class EpisodeJob:
             )
             size += stream.bytes_per_step
         no_map = self._why_no_map(layout, selection, query) if asked.pictures else "--no-pictures was given."
-        return EpisodePlan(words, sorted(steps), groups, query, size, no_map)
+        remarks = (*instruction_remarks(layout), *observations.plan.remarks())
+        return EpisodePlan(words, sorted(steps), groups, query, size, no_map, remarks)
 
     def _why_no_map(self, layout: TokenLayout, selection: AttentionSelection, query: QueryRow) -> str | None:
         try:
@@ -173,6 +179,7 @@ class EpisodeJob:
             encodings=asked.encodings,
             resume=asked.resume,
             overwrite=asked.overwrite,
+            take_over=asked.take_over,
             progress=True,
         )
         if asked.overwrite:
@@ -214,7 +221,9 @@ class EpisodeJob:
             lines += [f"  {film}: one frame per step" for film in sorted(output.glob(f"{FILM}*"))]
         more = " and encodings" if self.settings.encodings else ""
         lines.append(f"  {output / RUN}: the weights behind them{more}, {readable_bytes(plan.bytes_per_step)} a step")
-        return lines if plan.no_map is None else [*lines, f"No picture was drawn. {plan.no_map}"]
+        lines += [*plan.remarks, *unit_remarks(self.model, episode.dataset)]
+        lines += [] if plan.no_map is None else [f"No picture was drawn. {plan.no_map}"]
+        return [*lines, *episode.remarks]
 
 
 def run_all(job: EpisodeJob, source: EpisodeSource, chosen: Sequence[int], output: Path) -> None:
@@ -248,7 +257,7 @@ def _pictures_are_there(run: Run, output: Path, asked: AttendSettings) -> bool:
 def _what_is_left(output: Path) -> str:
     if (output / RUN).exists():
         return f"the run {output / RUN} is whole, its pictures are not drawn: draw them with --resume."
-    progress = Unfinished(output / RUN).progress()
-    if progress is None:
+    unfinished = Unfinished(output / RUN)
+    if not unfinished.exists():
         return "nothing was left behind."
-    return f"{progress[0]} of {progress[1]} steps are kept: go on with --resume."
+    return f"{unfinished.told_progress()} are kept: go on with --resume."

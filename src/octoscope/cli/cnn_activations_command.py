@@ -1,15 +1,11 @@
 """`octoscope cnn activations`: what filters of a layer see in a picture."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal
-
 import numpy as np
 from tqdm import tqdm
-from tyro.conf import Positional, arg
 
 from octoscope.array_typing import UInt8
 from octoscope.cli.cnn_picture import open_picture
+from octoscope.cli.options.cnn_activations import CnnActivationsOptions
 from octoscope.cli.selection import parse_selection
 from octoscope.cnn.graph import GraphNetwork
 from octoscope.cnn.network import Network, find_layer
@@ -20,6 +16,7 @@ from octoscope.cnn.sanity_check import sanity_check
 from octoscope.cnn.soft_interrupt import soft_interrupt
 from octoscope.cnn.sources import open_network
 from octoscope.errors import Interrupted, SelectionError
+from octoscope.escaping.terminal import say
 from octoscope.render.film import write_gif
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
@@ -27,46 +24,8 @@ from octoscope.runs.staged_output import staged_output
 SHEET, FILM = "activations.png", "activations.gif"
 
 
-@dataclass(frozen=True)
-class CnnActivations:
-    """Show what filters of a layer see in a picture: guided backprop and its rivals, with the check that they follow the weights.
-
-    Writes activations.png, or activations.gif with --sweep. Examples:
-
-    octoscope cnn activations vgg16 snake.png --layer 29 --filter 3 -o out
-    octoscope cnn activations vgg16 snake.png --layer 29 --sweep filters -o out
-    """
-
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
-    network: Positional[str]
-    # A picture file, or 'demo' for a frame of the embedded episode.
-    image: Positional[str]
-    # A layer, by name or index; not needed with --sweep layers.
-    layer: str | None = None
-    # Filters: '3', '1 21 54', '0:16', 'all'. One with --sweep layers; all of the layer by default with --sweep filters.
-    filter: tuple[str, ...] = ()
-    # guided, gradient, deconvnet, smoothgrad or integrated.
-    method: str = "guided"
-    # What of a filter is explained: the mean of its map, its strongest unit on this picture, or the one at --unit.
-    objective: Literal["mean", "strongest", "unit"] = "mean"
-    # Row and column in the feature map.
-    unit: tuple[int, int] | None = None
-    # A film: one filter over all layers, or all chosen filters of one layer.
-    sweep: Literal["none", "layers", "filters"] = "none"
-    # Stages of the weight-randomisation check, drawn below; 0 for none.
-    sanity: int = 4
-    # Of the random weights.
-    seed: int = 0
-    # Where the scales end; below 100 the strongest values are cut off, and the sheet says so.
-    percentile: float = 100.0
-    # Frames of the film per second.
-    fps: float = 4.0
-    # Which image encoder of a policy; the first by default.
-    camera: str | None = None
-    # Replace the results of an earlier run.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class CnnActivations(CnnActivationsOptions):
+    """`octoscope cnn activations` at work."""
 
     def __call__(self) -> None:
         """Checks what was asked for, computes, draws, and says where it is."""
@@ -99,7 +58,7 @@ class CnnActivations:
         with staged_output(self.output, [SHEET, FILM], overwrite=self.overwrite) as folder:
             sheet = render_saliency_sheet(picture, found, sanity=stages, percentile=self.percentile, note=network.note)
             write_png(folder / SHEET, sheet)
-        print(f"What the filters see: {self.output / SHEET}")
+        say(f"What the filters see: {self.output / SHEET}")
 
     def _filters(self, network: GraphNetwork) -> list[int]:
         chosen = ",".join(self.filter) or ("all" if self.sweep == "filters" else "0")
@@ -131,6 +90,6 @@ class CnnActivations:
                 if interrupt.requested:
                     break
             write_gif(folder / FILM, frames, fps=self.fps)
-        print(f"What the filters see, frame by frame: {self.output / FILM}")
+        say(f"What the filters see, frame by frame: {self.output / FILM}")
         if len(frames) < total:
             raise Interrupted(f"interrupted; {len(frames)} of {total} frames are in {self.output / FILM}.")

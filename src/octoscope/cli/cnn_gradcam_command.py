@@ -2,15 +2,12 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
 from tqdm import tqdm
-from tyro.conf import Positional, arg
 
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.cli.cnn_picture import open_picture
+from octoscope.cli.options.cnn_gradcam import CnnGradcamOptions
 from octoscope.cnn.action_score import action_score, camera_picture
 from octoscope.cnn.activation_maps import CAM_METHODS, activation_map
 from octoscope.cnn.cam_sheet import render_cam_sheet
@@ -21,6 +18,7 @@ from octoscope.cnn.policy_network import policy_network
 from octoscope.cnn.sources import open_network
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
+from octoscope.escaping.terminal import say
 from octoscope.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
@@ -28,48 +26,8 @@ from octoscope.runs.staged_output import staged_output
 SHEET = "gradcam.png"
 
 
-@dataclass(frozen=True)
-class CnnGradcam:
-    """Lay over a picture where a layer speaks for a class, by Grad-CAM, Grad-CAM++, Layer-CAM, Score-CAM and Ablation-CAM.
-
-    With --episodes the network is a policy, and the maps are of one dimension of its action. Writes gradcam.png. Examples:
-
-    octoscope cnn gradcam squeezenet:weights.npz cat_dog.png --target 242 282 -o out
-    octoscope cnn gradcam demo --episodes demo --step 5 --dim 0 -o out
-    """
-
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
-    network: Positional[str]
-    # A picture file, or 'demo' for a frame of the embedded episode; the episode's own frame with --episodes.
-    image: Positional[str] = "demo"
-    # Classes, by number: channels of the last layer; the one with the highest score by default.
-    target: tuple[int, ...] = ()
-    # Layers that maps are taken at; by default the last with a map that weights still follow.
-    layer: tuple[str, ...] = ()
-    # gradcam, gradcam++, layercam, scorecam, ablationcam; all by default.
-    method: tuple[str, ...] = ()
-    # An RLDS dataset, or 'demo': explain the policy's action on one of its steps.
-    episodes: str | None = None
-    # Which episode.
-    episode: int = 0
-    # Which step of the episode.
-    step: int = 0
-    # Which dimensions of the action.
-    dim: tuple[int, ...] = (0,)
-    # Which step of the action chunk.
-    horizon_step: int = 0
-    # Words to use instead of the episode's instruction.
-    task: str | None = None
-    # Which image encoder of a policy; the first by default.
-    camera: str | None = None
-    # Of the noise that actions are denoised from.
-    seed: int = 0
-    # Interpolate between units instead of filling cells.
-    smooth: bool = False
-    # Replace the results of an earlier run.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class CnnGradcam(CnnGradcamOptions):
+    """`octoscope cnn gradcam` at work."""
 
     def __call__(self) -> None:
         """Checks what was asked for, computes, draws, and says where it is."""
@@ -84,7 +42,7 @@ class CnnGradcam:
         sheet = render_cam_sheet(network, camera_picture(scores[0]), rows, smooth=self.smooth, notes=notes)
         with staged_output(self.output, [SHEET], overwrite=self.overwrite) as folder:
             write_png(folder / SHEET, sheet)
-        print(f"Where the layer speaks for the score: {self.output / SHEET}")
+        say(f"Where the layer speaks for the score: {self.output / SHEET}")
 
     def _of_class(self) -> tuple[GraphNetwork, list[ExplainedScore], list[str]]:
         network = open_network(self.network, camera=self.camera, classifier=True)

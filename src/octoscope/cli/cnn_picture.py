@@ -3,8 +3,9 @@
 import numpy as np
 
 from octoscope.array_typing import UInt8
-from octoscope.cnn.picture_file import read_picture
+from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import open_episodes
+from octoscope.escaping.terminal import say
 from octoscope.octo.image_resize import resize_image
 
 
@@ -19,5 +20,5 @@ def open_picture(name: str, size: tuple[int, int]) -> UInt8[np.ndarray, "height 
         return resize_image(frames[0], size)
     picture, changed = read_picture(name, size)
     if changed:
-        print(f"{name}: {changed}.")
-    return picture.round().astype(np.uint8)
+        say(f"{name}: {changed}.")
+    return picture

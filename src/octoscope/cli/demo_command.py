@@ -1,18 +1,15 @@
 """`octoscope demo`: the embedded policy on an embedded episode, with its own words or with others."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
-
 from tqdm import tqdm
-from tyro.conf import arg
 
 from octoscope.cli.attend_command import Attend
 from octoscope.cli.attend_episodes import RUN, EpisodeJob
+from octoscope.cli.options.demo import DemoOptions
 from octoscope.demo.other_words import with_words
 from octoscope.embedded import files
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import open_episodes
+from octoscope.escaping.terminal import say
 from octoscope.octo.device import keep_compiled_programs
 from octoscope.octo.model import OctoModel
 from octoscope.pictures.comparison_sheet import render_comparison_sheet
@@ -23,22 +20,8 @@ from octoscope.runs.staged_output import staged_output
 _COMPARISON = "comparison"
 
 
-@dataclass(frozen=True)
-class Demo:
-    """Show the whole way, from an episode to pictures and a film, with the policy and episodes inside the package.
-
-    The object that the instruction names is outlined, from exact masks, and each title says how much attention it gets. With
-    --instruction the same frames are run with both instructions, and sheets show both maps one above the other. Example:
-
-    octoscope demo --instruction "pick up the blue ball"
-    """
-
-    # Which of the embedded episodes, from 0.
-    episode: int = 0
-    # Other words for the same frames.
-    instruction: str | None = None
-    # Folder for the results; those of an earlier demo there are replaced.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output/demo")
+class Demo(DemoOptions):
+    """`octoscope demo` at work."""
 
     def __call__(self) -> None:
         """Attends with the episode's words, and with other words if there are any."""
@@ -52,8 +35,8 @@ class Demo:
             job.run(episode, self.output)
         else:
             self._compare(job, episode, self.instruction)
-        print(f"Whether it matters, on one page: octoscope report demo demo -o {self.output}")
-        print(f"What this policy can do, and how far its maps can be trusted: {files.policy_directory() / 'README.md'}")
+        say(f"Whether it matters, on one page: octoscope report demo demo -o {self.output}")
+        say(f"What this policy can do, and how far its maps can be trusted: {files.policy_directory() / 'README.md'}")
 
     def _compare(self, job: EpisodeJob, episode: Episode, instruction: str) -> None:
         """Runs the frames with both instructions, and draws each step and layer of both on one sheet."""
@@ -68,6 +51,6 @@ class Demo:
                 for layer in runs[0].layers:
                     sheet = render_comparison_sheet(runs, step=step, layer=layer)
                     write_png(staged / _COMPARISON / f"step_{step}_layer_{layer}.png", sheet)
-        print(f"Both instructions on the same frames:\n  {self.output / _COMPARISON}: one sheet per step and layer")
+        say("Both instructions on the same frames:", f"  {self.output / _COMPARISON}: one sheet per step and layer")
         if remark:
-            print(remark)
+            say(remark)

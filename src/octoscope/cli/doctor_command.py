@@ -4,37 +4,23 @@ import json
 import sys
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from tyro.conf import Positional
-
 from octoscope.capture.checkup import Checkup, examine_checkpoint
+from octoscope.cli.options.doctor import DoctorOptions
+from octoscope.escaping.terminal import say
 
 _NAME_WIDTH = 36
 _LINE_WIDTH = 140
 
 
-@dataclass(frozen=True)
-class Doctor:
-    """Say what a checkpoint is, what is wrong with it, and what would be captured from it.
-
-    Exits with 0 when nothing is wrong, with 1 otherwise. Example:
-
-    octoscope doctor hf://rail-berkeley/octo-small-1.5
-    """
-
-    # A folder, 'hf://owner/name', or 'demo'.
-    checkpoint: Positional[str]
-    # Training step of the parameters; the latest by default.
-    checkpoint_step: int | None = None
-    # Print JSON instead of text.
-    json: bool = False
+class Doctor(DoctorOptions):
+    """`octoscope doctor` at work."""
 
     def __call__(self) -> None:
         """Prints what was found."""
         checkup = examine_checkpoint(self.checkpoint, step=self.checkpoint_step)
-        print(json.dumps(checkup.to_json(), indent=2) if self.json else "\n".join(checkup_lines(checkup)))
+        say(*(json.dumps(checkup.to_json(), indent=2).split("\n") if self.json else checkup_lines(checkup)))
         if not checkup.ok:
             sys.exit(1)
 

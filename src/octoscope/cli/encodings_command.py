@@ -1,106 +1,37 @@
 """`octoscope encodings`: from words and pixels to encodings, layer by layer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-from tyro.conf import Positional, arg
 
 from octoscope.capture.attend import attend
 from octoscope.capture.encodings import encoding_points
-from octoscope.cli.encodings_parts import PARTS, EncodingMaterial, write_parts
-from octoscope.cli.opening import Given, open_policy_and_episodes
+from octoscope.cli.encodings_parts import EncodingMaterial, write_parts
+from octoscope.cli.opening import open_policy_and_episodes, scene_options
+from octoscope.cli.options.encodings import PARTS, EncodingsOptions
+from octoscope.cli.options.given import Given
 from octoscope.cli.selection import parse_selection
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
+from octoscope.escaping.terminal import say
 from octoscope.interventions.step_scene import SceneOptions
-from octoscope.octo.device import Device
 from octoscope.octo.model import OctoModel
+from octoscope.other_seed import other_seed
 from octoscope.pictures.encoding_results import POINTS, write_findings
 from octoscope.runs.attention_selection import ALL
 from octoscope.runs.encoding_point import matching_points
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.tokens.layout import TokenLayout
 
 _FOLDER = "encodings"
 _IMAGE_POINTS = ("tokens.obs_*.projection", "tokens.obs_*.embedding")
 _PLACES = 8
+# Of a row or column; Python refuses to read numbers of thousands.
+_MOST_DIGITS = 9
 
 
-@dataclass(frozen=True)
-class Encodings:
-    """Show what the policy makes of its words and pictures, layer by layer.
-
-    words: each word through T5 and the policy, which words merge, two instructions side by side (--beside). film: what FiLM does to the
-    image encoder. image: what patches hold and how the transformer treats them. stem: what the convolutions in front see.
-
-    Writes encodings/findings.md (what was found, with figures), a folder of pictures and tables for each part and, from a checkpoint, the
-    runs behind them. Examples:
-
-    octoscope encodings demo demo --beside "please lift up the green ball"
-
-    octoscope encodings demo demo --parts image --camera wrist --step 5 --patch 2,3 --cover-patch
-
-    octoscope attend demo demo --queries all --encodings "tokens.*" "blocks.*" -o output; octoscope encodings output/run.zarr
-    """
-
-    # A run that `octoscope attend --encodings` made, or a checkpoint: a folder, 'hf://owner/name', or 'demo'.
-    source: Positional[str]
-    # With a checkpoint: an RLDS dataset, or 'demo'.
-    episodes: Positional[str | None] = None
-    # Which episodes, from 0: the first is drawn, the others are compared with it: '0', '3,0:5', 'all'. Probes need five with masks.
-    episode: str = "0"
-    # With a run: further runs of the same policy, compared with it.
-    more: tuple[Path, ...] = ()
-    # Split of the dataset; 'train' where it exists.
-    split: str | None = None
-    # Steps that are captured, with a checkpoint: 'all', '4', '0,2,5', '0:10'.
-    steps: str = "all"
-    # The step that is drawn; the middle of those captured by default.
-    step: int | None = None
-    # Whose patches and convolutions are shown, 'wrist' say; the policy's first by default.
-    camera: str | None = None
-    # ROW,COLUMN of the patch at --step whose nearest patches and travel are drawn; by default where the named object is, else the middle.
-    patch: str | None = None
-    # With a checkpoint: also cover that patch in the picture, and draw how far each token moves beside what rollout says.
-    cover_patch: bool = False
-    # Words to use instead of the first episode's instruction.
-    task: str | None = None
-    # With a checkpoint, another instruction to compare; with a run, another run of the same episode.
-    beside: str | None = None
-    # With a run and --beside: the first run's episode under another --seed, which says what noise alone does to actions.
-    other_noise: Path | None = None
-    # From which cosine on two words count as merged.
-    threshold: float = 0.9
-    # Of 'words', 'film', 'image', 'stem'; all by default.
-    parts: tuple[str, ...] = PARTS
-    # Also remove every channel of the stem and show what the action does: a minute for the embedded policy.
-    stem_effects: bool = False
-    # Also compare the stem with other encoders: a minute for the embedded policy.
-    compare_encoders: bool = False
-    # Keep only the readouts' attention, in a small part of the space; attention distance and travel are then left out.
-    lean: bool = False
-    # How encodings are stored, with a checkpoint.
-    precision: Literal["float32", "float16"] = "float32"
-    # Recorded image of each camera, where it cannot be told: primary=image_0.
-    cameras: tuple[str, ...] = ()
-    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
-    observation: tuple[str, ...] = ()
-    # Timesteps of history; as many as in training by default.
-    window: int | None = None
-    # A picture of the goal, for the primary camera, or NAME=FILE per camera.
-    goal_image: tuple[str, ...] = ()
-    # Of the action head's noise.
-    seed: int = 0
-    # What the policy runs on; a GPU where there is one, by default.
-    device: Device = "auto"
-    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
-    no_compilation_cache: bool = False
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class Encodings(EncodingsOptions):
+    """`octoscope encodings` at work."""
 
     def __call__(self) -> None:
         """Opens or makes the runs, writes every part, and prints what was found."""
@@ -116,11 +47,11 @@ class Encodings:
                 )
             write_findings(folder, material.runs[0], made.findings)
         for part in made.findings:
-            print("\n".join([f"{part.title}:", *(f"  {sentence}" for sentence in part.sentences)]))
-        print(f"\nFindings and pictures: {self.output / _FOLDER / 'findings.md'}")
+            say(f"{part.title}:", *(f"  {sentence}" for sentence in part.sentences))
+        say("", f"Findings and pictures: {self.output / _FOLDER / 'findings.md'}")
         note = material.runs[0].manifest["policy_note"]
         if note:
-            print(note)
+            say(note)
         if made.faults:
             raise made.faults[0]
 
@@ -153,6 +84,7 @@ class Encodings:
                 f"{self.source} is no run. Give a run, or a checkpoint and a dataset: octoscope encodings demo demo."
             )
         runs = [Run.open(path) for path in (self.source, *self.more)]
+        self._check_place(runs[0].layout)
         return EncodingMaterial(
             runs,
             None if self.beside is None else Run.open(self.beside),
@@ -176,6 +108,8 @@ class Encodings:
         episodes = [source[index] for index in chosen]
         # Before the first run, which may take long.
         step = self._step(self._steps(episodes[0]))
+        given = Given(observation=self.observation, window=self.window, task=self.task, goal_image=self.goal_image)
+        self._check_place(scene_options(given).scene(model, episodes[0], 0).layout)
         runs = [
             self._run(model, episode, folder / f"run_{index}.zarr", self.task if place == 0 else None, whole=place == 0)
             for place, (index, episode) in enumerate(zip(chosen, episodes, strict=True))
@@ -189,7 +123,7 @@ class Encodings:
                 folder / "run_other_noise.zarr",
                 steps=self._steps(episodes[0]),
                 instruction=self.task,
-                seed=(self.seed + 1) % 2**32,
+                seed=other_seed(self.seed),
             )
         return EncodingMaterial(
             runs,
@@ -209,7 +143,7 @@ class Encodings:
     def _run(self, model: OctoModel, episode: Episode, path: Path, instruction: str | None, *, whole: bool) -> Run:
         """Returns a run on disk: memory does not grow with the episode."""
         given = Given(observation=self.observation, window=self.window, task=instruction, goal_image=self.goal_image)
-        options = given.options()
+        options = scene_options(given)
         return attend(
             model,
             episode,
@@ -222,6 +156,22 @@ class Encodings:
             progress=True,
             **vars(options),
         )
+
+    def _check_place(self, layout: TokenLayout) -> None:
+        """Refuses a camera or patch that is not there: beside other parts, it would only be a line among the findings.
+
+        Raises:
+          SelectionError: Naming what there is.
+        """
+        if "image" not in self.parts or (self.camera is None and self.patch is None):
+            return
+        cameras = layout.cameras if self.camera is None else (self.camera,)
+        grids = [span.source.grid for camera in cameras for span in layout.image_spans(camera) if span.source.grid]
+        patch = _parse_patch(self.patch)
+        if patch is not None and grids and not (patch[0] < grids[0][0] and patch[1] < grids[0][1]):
+            raise SelectionError(
+                f"--patch must lie on the grid of {grids[0][0]} rows and {grids[0][1]} columns, from 0,0 on; got {patch[0]},{patch[1]}."
+            )
 
     def _steps(self, episode: Episode) -> list[int]:
         return sorted(parse_selection(self.steps, count=len(episode), what="step"))
@@ -240,8 +190,8 @@ def _parse_patch(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise SelectionError(f'--patch is a row and a column of the patch grid, from 0, as in 4,3; got "{text}".')
+    if len(parts) != 2 or not all(part.isdecimal() and len(part) <= _MOST_DIGITS for part in parts):
+        raise SelectionError(f'--patch is a row and a column of the patch grid, from 0, as in 4,3; got "{text[:60]}".')
     return int(parts[0]), int(parts[1])
 
 

@@ -13,8 +13,6 @@ from octoscope.pictures.encoding_results import Findings, write_film_results, wr
 from octoscope.pictures.image_encodings import MeasureTravel, write_image_encodings
 from octoscope.runs.run import Run
 
-PARTS = ("words", "film", "image", "stem")
-
 
 @dataclass(frozen=True, eq=False)
 class EncodingMaterial:

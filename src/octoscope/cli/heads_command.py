@@ -1,13 +1,9 @@
 """`octoscope heads`: what each layer and head of a run does, in numbers."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
-
-from tyro.conf import Positional, arg
-
 from octoscope.attention.head_statistics import head_table
 from octoscope.attention.sinks import find_sinks, sink_rule, sink_table, too_few_steps
+from octoscope.cli.options.heads import HeadsOptions
+from octoscope.escaping.terminal import say
 from octoscope.pictures.head_pictures import render_deviation_grids, render_head_grids
 from octoscope.render.image_file import write_png
 from octoscope.runs.run import Run
@@ -17,31 +13,8 @@ _FOLDER = "heads"
 _NO_NORMS = "A run holds no values: how long what each sink moves is, `octoscope maps` tells in its sinks.md."
 
 
-@dataclass(frozen=True)
-class Heads:
-    """Measure what each layer and head does: entropy, spread, stability, words, what it follows; and mark sinks.
-
-    Writes heads/heads.md and heads.csv (the table), heads.png (a grid for each number), deviation.png (how far each step's map is from
-    the mean map) and sinks.md. Heads are compared with the place of the gripper where masks tell it, as those of the embedded episodes
-    do, else with where the frame changed. Example:
-
-    octoscope heads output/run.zarr --camera wrist
-    """
-
-    # A run that `octoscope attend` made.
-    run: Positional[Path]
-    # Whose attention: a token group, 'GROUP:TOKEN', or 'word:WORD'; the first readout by default.
-    query: str | None = None
-    # Whose current frame the maps are of; the first by default.
-    camera: str | None = None
-    # A token is marked as a sink from so many even weights on...
-    sink_weight: float = 5.0
-    # ...if the standard deviation of its weight over steps is at most this part of the mean.
-    sink_variation: float = 0.5
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class Heads(HeadsOptions):
+    """`octoscope heads` at work."""
 
     def __call__(self) -> None:
         """Writes the tables and pictures, and prints the table."""
@@ -59,5 +32,5 @@ class Heads:
             (folder / "sinks.md").write_text(f"{rule} {_NO_NORMS}\n\n{sink_table(sinks)}\n", encoding="utf-8")
             write_png(folder / "heads.png", render_head_grids(run, table, sinks=None if few else sinks))
             write_png(folder / "deviation.png", render_deviation_grids(run, table))
-        print(table.to_markdown())
-        print(f"\n{few or f'{len(sinks)} tokens marked as sinks.'} Tables and pictures: {self.output / _FOLDER}")
+        say(*table.to_markdown().split("\n"))
+        say("", f"{few or f'{len(sinks)} tokens marked as sinks.'} Tables and pictures: {self.output / _FOLDER}")

@@ -1,64 +1,30 @@
 """`octoscope layout`: what every token of a policy's sequence is, as a table and a picture."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from tyro.conf import Positional, arg
 
 from octoscope.attention.shares import timestep_name
 from octoscope.capture.attend import episode_layout
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.cli.attend_command import read_goal_images
+from octoscope.cli.options.layout import LayoutOptions
 from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.sources import open_episodes
+from octoscope.errors import SelectionError
+from octoscope.escaping.terminal import say
 from octoscope.octo.model import OctoModel
 from octoscope.octo.states import token_pad
 from octoscope.pictures.layout_picture import render_layout
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
-from octoscope.tokens.layout import Token, TokenLayout, TokenSpan
+from octoscope.tokens.layout import Token, TokenLayout, TokenSpan, instruction_remarks
 
 _PICTURE = "token_matrix.png"
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Show what every token of a policy's sequence is, and who may look at whom.
-
-    Prints a table of all tokens and writes token_matrix.png. With EPISODES the cameras, words and padding are those of a step of an
-    episode; without, those of the policy's example. Example:
-
-    octoscope layout hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --step 0
-    """
-
-    # A folder, 'hf://owner/name', or 'demo'.
-    checkpoint: Positional[str]
-    # An RLDS dataset, or 'demo'.
-    episodes: Positional[str | None] = None
-    # Which episode, from 0.
-    episode: int = 0
-    # Split of the dataset; 'train' where it exists.
-    split: str | None = None
-    # Step of the episode; at step 0 the history is padding.
-    step: int = 0
-    # Recorded image of each camera, where it cannot be told: primary=image_0.
-    cameras: tuple[str, ...] = ()
-    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
-    observation: tuple[str, ...] = ()
-    # Words of the task, instead of the episode's.
-    task: str | None = None
-    # A picture of the goal, for the primary camera, or NAME=FILE per camera.
-    goal_image: tuple[str, ...] = ()
-    # Only one line per group and timestep, not one per token.
-    brief: bool = False
-    # Training step of the parameters; the latest by default.
-    checkpoint_step: int | None = None
-    # Replace the picture of an earlier call.
-    overwrite: bool = False
-    # Folder for the picture.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class Layout(LayoutOptions):
+    """`octoscope layout` at work."""
 
     def __call__(self) -> None:
         """Prints the table and writes the picture."""
@@ -66,19 +32,26 @@ class Layout:
         layout, pad, subject = self._look(model)
         with staged_output(self.output, [_PICTURE], overwrite=self.overwrite) as folder:
             title = f"Token matrix of {model.name}: {layout.size} tokens, window {layout.window}"
-            write_png(folder / _PICTURE, render_layout(layout, pad=pad, title=title, subtitle=[subject]))
+            write_png(
+                folder / _PICTURE,
+                render_layout(layout, pad=pad, title=title, subtitle=[subject, *instruction_remarks(layout)]),
+            )
         if not self.brief:
-            print("\n".join(token_table(layout, pad)))
-            print()
-        print("\n".join(span_table(layout, pad)))
-        print(f"\n{subject}. Who may look at whom: {self.output / _PICTURE}")
+            say(*token_table(layout, pad))
+            say("")
+        say(*span_table(layout, pad))
+        if instruction_remarks(layout):
+            say("", *instruction_remarks(layout))
+        say("", f"{subject}. Who may look at whom: {self.output / _PICTURE}")
 
     def _look(self, model: OctoModel) -> tuple[TokenLayout, np.ndarray, str]:
         if self.episodes is None:
             observation, task = model.example_batch["observation"], model.example_batch["task"]
             layout = model.token_layout(observation, task)
-            if self.task is not None and model.text_processor is not None:
-                layout = layout.with_words(model.text_processor.pieces(self.task))
+            if self.task is not None:
+                if model.text_processor is None or "language" not in {span.source.kind for span in layout.spans}:
+                    raise SelectionError(f"{model.name} reads no words: leave out --task.")
+                layout = model.with_words(layout, self.task)
             return layout, _pad(model, observation, task), "The policy's example batch"
         source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
         episode = source[self.episode]

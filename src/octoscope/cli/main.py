@@ -1,70 +1,72 @@
-"""The command line's front door: picks the command, and turns what a user can mend into one sentence and exit code 2."""
+"""The command line's front door: picks the command, and turns what a user can mend into one sentence and exit code 2.
+
+Nothing is imported above that takes time, so that Ctrl-C is answered from the first moment on.
+"""
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
 
-import tyro
-
-from octoscope.cli.ablate_command import Ablate
-from octoscope.cli.attend_command import Attend
-from octoscope.cli.cnn_command import Cnn
-from octoscope.cli.convert_command import Convert
-from octoscope.cli.demo_command import Demo
-from octoscope.cli.doctor_command import Doctor
-from octoscope.cli.drop_tokens_command import DropTokens
-from octoscope.cli.encodings_command import Encodings
-from octoscope.cli.faithfulness_command import Faithfulness
-from octoscope.cli.heads_command import Heads
-from octoscope.cli.language_command import Language
-from octoscope.cli.layout_command import Layout
-from octoscope.cli.maps_command import Maps
-from octoscope.cli.report_command import ReportCommand
-from octoscope.cli.runs_command import Runs
-from octoscope.cli.shares_command import Shares
-from octoscope.cli.words_command import Words
+from octoscope.cli.standard_streams import lasting_streams
+from octoscope.cli.stop_signals import INTERRUPTED, leaving_at_once, stopping_alike
 from octoscope.errors import Interrupted, OctoscopeError
-from octoscope.octo.device import keep_freed_memory
+from octoscope.escaping.terminal import say
 
-Command = (
-    Annotated[Demo, tyro.conf.subcommand("demo")]
-    | Annotated[Attend, tyro.conf.subcommand("attend")]
-    | Annotated[Layout, tyro.conf.subcommand("layout")]
-    | Annotated[Shares, tyro.conf.subcommand("shares")]
-    | Annotated[Heads, tyro.conf.subcommand("heads")]
-    | Annotated[Words, tyro.conf.subcommand("words")]
-    | Annotated[Maps, tyro.conf.subcommand("maps")]
-    | Annotated[Encodings, tyro.conf.subcommand("encodings")]
-    | Annotated[Ablate, tyro.conf.subcommand("ablate")]
-    | Annotated[Faithfulness, tyro.conf.subcommand("faithfulness")]
-    | Annotated[DropTokens, tyro.conf.subcommand("drop-tokens")]
-    | Annotated[Language, tyro.conf.subcommand("language")]
-    | Annotated[ReportCommand, tyro.conf.subcommand("report")]
-    | Annotated[Cnn, tyro.conf.subcommand("cnn")]
-    | Annotated[Runs, tyro.conf.subcommand("runs")]
-    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
-    | Annotated[Convert, tyro.conf.subcommand("convert")]
-)
+_MENDABLE = 2
+_FULL = "RESOURCE_EXHAUSTED"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; exits with 2 on an error that the user can mend, with 130 when interrupted."""
-    command = tyro.cli(
-        Command,  # pyright: ignore[reportArgumentType]  # a union of classes is what tyro takes
-        prog="octoscope",
-        description="See what an Octo robot policy looks at, and test whether it matters.",
-        args=arguments,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
-    )
-    keep_freed_memory()
+    with lasting_streams() as output:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        if output is not None:
+            output.flush()
+        # A reader who has seen enough (`| head`) is no error.
+        if output is not None and output.failure is not None and not isinstance(output.failure, BrokenPipeError):
+            _say(f"standard output cannot be written ({output.failure.strerror}): not everything was printed.")
+            code = code or _MENDABLE
+    if code:
+        sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Returns the exit code."""
     try:
-        command()
+        with leaving_at_once():
+            from octoscope.cli.commands import load_work, parse_command
+            from octoscope.cli.typed import check_arguments, checked_options, typed_options
+            from octoscope.octo.freed_memory import keep_freed_memory
+
+            check_arguments(arguments)
+            options = parse_command(arguments)
+            work = load_work(checked_options(options, typed_options(arguments)))
+        keep_freed_memory()
+        with stopping_alike():
+            work()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except OctoscopeError as error:
-        print(f"octoscope: {error}", file=sys.stderr)
-        sys.exit(2)
+        _say(str(error))
+        return _MENDABLE
     except Interrupted as error:
-        print(f"octoscope: {error}", file=sys.stderr)
-        sys.exit(130)
+        _say(str(error))
+        return INTERRUPTED
     except KeyboardInterrupt:
-        print("octoscope: interrupted; nothing was left behind.", file=sys.stderr)
-        sys.exit(130)
+        _say("interrupted; nothing was left behind.")
+        return INTERRUPTED
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        _say(f"{place}{error.strerror or error}. Check that the path is right, may be read and written, and has room.")
+        return _MENDABLE
+    except (MemoryError, RuntimeError) as error:
+        # jax's own error for a device whose memory is full is a RuntimeError.
+        if isinstance(error, RuntimeError) and _FULL not in str(error):
+            raise
+        reason = (str(error).splitlines() or ["MemoryError"])[0]
+        _say(f"the memory is not enough for this ({reason}). Give a smaller --batch, or fewer steps.")
+        return _MENDABLE
+    return 0
+
+
+def _say(sentence: str) -> None:
+    say(*f"octoscope: {sentence}".split("\n"), file=sys.stderr)

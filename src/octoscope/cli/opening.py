@@ -1,73 +1,56 @@
 """What commands that run a policy over episodes begin with: the device, compiled programs, the policy, the dataset, what it is given."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
+from octoscope.cli.options.given import Given
 from octoscope.cli.selection import parse_pairs
+from octoscope.episodes.episode import Episode
+from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import EpisodeSource, open_episodes
 from octoscope.errors import EpisodeError
+from octoscope.escaping.terminal import say
 from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.device import Device, keep_compiled_programs, use_device
 from octoscope.octo.model import OctoModel
+from octoscope.tokens.blanked_words import blanked_words_remark
+
+_MOST_TOLD = 5
 
 
-@dataclass(frozen=True)
-class Given:
-    """What every command that opens a policy and episodes can be told of them."""
+def open_given(given: Given, checkpoint: str, episodes: str) -> tuple[OctoModel, EpisodeSource]:
+    """Returns the policy, on the device that was asked for, and the episodes.
 
-    # Split of the dataset; 'train' where it exists.
-    split: str | None = None
-    # Recorded image of each camera, where it cannot be told: primary=image_0.
-    cameras: tuple[str, ...] = ()
-    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
-    observation: tuple[str, ...] = ()
-    # Timesteps of history; as many as in training by default.
-    window: int | None = None
-    # Words to use instead of the episode's instruction.
-    task: str | None = None
-    # A picture of the goal, for the primary camera, or NAME=FILE per camera.
-    goal_image: tuple[str, ...] = ()
-    # Training step of the parameters; the latest by default.
-    checkpoint_step: int | None = None
-    # What the policy runs on; a GPU where there is one, by default.
-    device: Device = "auto"
-    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
-    no_compilation_cache: bool = False
+    Raises:
+      OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
+    """
+    return open_policy_and_episodes(
+        checkpoint,
+        episodes,
+        split=given.split,
+        cameras=given.cameras,
+        device=given.device,
+        compilation_cache=not given.no_compilation_cache,
+        checkpoint_step=given.checkpoint_step,
+    )
 
-    def open(self, checkpoint: str, episodes: str) -> tuple[OctoModel, EpisodeSource]:
-        """Returns the policy, on the device that was asked for, and the episodes.
 
-        Raises:
-          OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
-        """
-        return open_policy_and_episodes(
-            checkpoint,
-            episodes,
-            split=self.split,
-            cameras=self.cameras,
-            device=self.device,
-            compilation_cache=not self.no_compilation_cache,
-            checkpoint_step=self.checkpoint_step,
-        )
+def scene_options(given: Given) -> SceneOptions:
+    """Returns what the policy is given besides what an episode records under the names it knows.
 
-    def options(self) -> SceneOptions:
-        """Returns what the policy is given besides what an episode records under the names it knows.
-
-        Raises:
-          SelectionError: If an observation is not named as NAME=FIELD.
-          EpisodeError: If a goal image cannot be read.
-        """
-        return SceneOptions(
-            instruction=self.task,
-            goal_images=read_goal_images(self.goal_image),
-            observation_keys=parse_pairs(self.observation, what="--observation", example="proprio=state"),
-            window=self.window,
-        )
+    Raises:
+      SelectionError: If an observation is not named as NAME=FIELD.
+      EpisodeError: If a goal image cannot be read.
+    """
+    return SceneOptions(
+        instruction=given.task,
+        goal_images=read_goal_images(given.goal_image),
+        observation_keys=parse_pairs(given.observation, what="--observation", example="proprio=state"),
+        window=given.window,
+    )
 
 
 def open_policy_and_episodes(
@@ -80,7 +63,7 @@ def open_policy_and_episodes(
     compilation_cache: bool,
     checkpoint_step: int | None = None,
 ) -> tuple[OctoModel, EpisodeSource]:
-    """Returns the policy, on the device that was asked for, and the episodes.
+    """Returns the policy, on the device that was asked for, and the episodes; says once where the policy never saw a dataset's words.
 
     Args:
       checkpoint: A folder, 'hf://owner/name', or an embedded policy's name.
@@ -98,11 +81,38 @@ def open_policy_and_episodes(
     if compilation_cache:
         keep_compiled_programs()
     model = OctoModel.load_pretrained(checkpoint, step=checkpoint_step)
-    return model, open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
+    source = open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
+    remark = "" if model.text_processor is None else blanked_words_remark(source.name, model.dataset_statistics)
+    if remark:
+        say(remark)
+    return model, source
+
+
+def reading_remarks(
+    model: OctoModel, episodes: Iterable[Episode], options: SceneOptions, *, others: Sequence[str] = ()
+) -> list[str]:
+    """Returns what must be said of how the policy reads its instructions: each that is cut, or has words that it does not know.
+
+    Args:
+      model: The policy.
+      episodes: Whose instructions it is given, unless the options have another task.
+      options: With the task, where one was given.
+      others: Further instructions that it is given. One that comes again counts once, and at most five are named.
+    """
+    if model.text_processor is None:
+        return []
+    own = options.instruction is None and options.goal_images is None
+    told = [episode.instruction for episode in episodes] if own else [options.instruction or ""]
+    readings = {text: model.text_processor.reading(text) for text in dict.fromkeys([*told, *others]) if text.strip()}
+    remarks = {text: reading.remarks() for text, reading in readings.items() if reading is not None}
+    worth = [(text, lines) for text, lines in remarks.items() if lines]
+    named = [f'Of "{text}": {line}' for text, lines in worth[:_MOST_TOLD] for line in lines]
+    more = f"{len(worth) - _MOST_TOLD} more instructions are cut or have unknown words."
+    return [*named, more] if len(worth) > _MOST_TOLD else named
 
 
 def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] | None:
-    """Returns the goal images by camera; a file without a name is the primary camera's.
+    """Returns the goal images by camera, and prints what was changed; a file without a name is the primary camera's.
 
     Raises:
       EpisodeError: If a file is missing or is no picture.
@@ -112,9 +122,10 @@ def read_goal_images(goal_images: tuple[str, ...]) -> Mapping[str, np.ndarray] |
         named = re.fullmatch(r"(\w+)=(.+)", entry)
         camera, file = (named[1], named[2]) if named and not Path(entry).exists() else ("primary", entry)
         try:
-            with Image.open(file) as image:
-                goals[camera] = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        # Pillow raises SyntaxError and ValueError for some broken files.
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise EpisodeError(f"The goal image {file} cannot be read ({error}). Give a PNG or JPEG file.") from None
+            goals[camera], changed = read_picture(file)
+        except EpisodeError as error:
+            reason = str(error).removeprefix(f"{file}: ")
+            raise EpisodeError(f"The goal image {file} cannot be read: {reason}") from None
+        if changed:
+            say(f"{file}: {changed}.")
     return goals or None

@@ -47,7 +47,7 @@ def _maps_part(material: ReportMaterial, found: MethodMaps) -> ReportPart:
             ReportFigure(
                 "maps",
                 render_method_maps(found),
-                "Maps through the layers beside raw attention. Each column has its own scale from 0. White outlines: sinks.",
+                "Maps through the layers beside raw attention. Each column has its own scale from 0. Dashed outlines: sinks.",
             ),
         ],
         tables=[_sinks(found, found.sinks)] if found.sinks else [],

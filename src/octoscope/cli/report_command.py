@@ -1,19 +1,16 @@
 """`octoscope report`: attention and its tests in one page, for a sceptic."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated
 
-from tyro.conf import Positional, arg
-
-from octoscope.cli.opening import Given
+from octoscope.cli.opening import open_given, scene_options
+from octoscope.cli.options.report import PARTS, ReportOptions
 from octoscope.cli.report_attention import attention_parts
 from octoscope.cli.report_material import ReportMaterial
 from octoscope.cli.report_scores import faithfulness_part, sanity_part
 from octoscope.cli.report_tests import ablation_part, drop_part, language_part
 from octoscope.cli.selection import parse_selection
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, check_at_least, nearest
+from octoscope.escaping.terminal import say
 from octoscope.pictures.report_content import Report, ReportPart
 from octoscope.pictures.report_html import report_html
 from octoscope.pictures.report_markdown import report_markdown
@@ -29,7 +26,6 @@ _MAKERS: dict[str, tuple[str, Callable[[ReportMaterial], Sequence[ReportPart]]]]
     "sanity": ("Do the maps depend on what was learnt?", lambda material: [sanity_part(material)]),
     "drop-tokens": ("Could the background be left out?", lambda material: [drop_part(material)]),
 }
-PARTS = tuple(_MAKERS)
 _CAVEATS = (
     "Open loop: frames and history are the recorded ones, whatever the policy does. Nothing here says how it would fare in a closed loop.",
     "Everything is of this checkpoint, these episodes and steps, under this noise. More steps and episodes make intervals narrower.",
@@ -38,39 +34,8 @@ _CAVEATS = (
 )
 
 
-@dataclass(frozen=True)
-class ReportCommand:
-    """Write one page that shows attention and tests it: maps, shares, ablation, words, faithfulness, sanity, dropped tokens.
-
-    Writes report/report.html (one file that needs nothing else), report.md and pictures/. Each part says what it shows and what it
-    does not; one that the policy or the episodes do not allow says why. A few minutes for the embedded policy; --parts leaves out
-    the long ones (faithfulness, sanity). Example:
-
-    octoscope report hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:10 --parts attention ablation language
-    """
-
-    # A folder, 'hf://owner/name', or 'demo'.
-    checkpoint: Positional[str]
-    # An RLDS dataset, or 'demo'.
-    episodes: Positional[str]
-    # Which episodes, from 0: the first is drawn and ablated, all count for means and intervals: '0,3,5', '0:10', 'all'.
-    episode: str = "0:4"
-    # The step that is drawn and ablated; the middle of the first episode by default.
-    step: int | None = None
-    # Steps of each episode for means, spread evenly.
-    steps: int = 2
-    # Of 'attention', 'ablation', 'language', 'faithfulness', 'sanity', 'drop-tokens'; all by default.
-    parts: tuple[str, ...] = PARTS
-    # Of the noise, the random regions and the random maps.
-    seed: int = 0
-    # Inputs run at once.
-    batch: int = 16
-    # What the policy is opened with.
-    given: Given = field(default_factory=Given)
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class ReportCommand(ReportOptions):
+    """`octoscope report` at work."""
 
     def __call__(self) -> None:
         """Makes every part, writes both pages, and prints the headlines."""
@@ -86,10 +51,10 @@ class ReportCommand:
             (folder / "report.md").write_text(report_markdown(report), encoding="utf-8")
             (folder / "report.html").write_text(report_html(report), encoding="utf-8")
         for part in report.parts:
-            print(f"{part.title} {part.headline or part.missing}")
-        print(f"\nThe page: {self.output / _FOLDER / 'report.html'}")
+            say(f"{part.title} {part.headline or part.missing}")
+        say("", f"The page: {self.output / _FOLDER / 'report.html'}")
         if report.note:
-            print(report.note)
+            say(report.note)
 
     def _check(self) -> None:
         """Refuses what cannot be, before any work is done."""
@@ -103,8 +68,8 @@ class ReportCommand:
             check_no_results(self.output, [_FOLDER])
 
     def _material(self) -> ReportMaterial:
-        options = self.given.options()
-        model, source = self.given.open(self.checkpoint, self.episodes)
+        options = scene_options(self.given)
+        model, source = open_given(self.given, self.checkpoint, self.episodes)
         chosen = [source[index] for index in parse_selection(self.episode, count=len(source), what="episode")]
         step = len(chosen[0]) // 2 if self.step is None else self.step
         step = parse_selection(str(step), count=len(chosen[0]), what="step")[0]
@@ -123,7 +88,7 @@ def make_report(material: ReportMaterial, parts: Sequence[str] = PARTS) -> Repor
     provenance = material.provenance()
     for place, name in enumerate([name for name in PARTS if name in parts], start=1):
         title, make = _MAKERS[name]
-        print(f"[{place}/{len(set(parts))}] {title}", flush=True)
+        say(f"[{place}/{len(set(parts))}] {title}", flush=True)
         try:
             made += make(material)
         except (EpisodeError, ObservationError, SelectionError) as error:

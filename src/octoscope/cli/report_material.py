@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from octoscope.capture.provenance import device_name, episode_digest, policy_digest
+from octoscope.cli.opening import reading_remarks
 from octoscope.episodes.episode import Episode
 from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.model import OctoModel
@@ -41,6 +42,7 @@ class ReportMaterial:
                 "drawn and ablated",
                 f"{first.name}, step {self.step} of 0..{len(first) - 1}, {' and '.join(told) or 'no task'}",
             ),
+            *(("how words are read", remark) for remark in reading_remarks(model, self.episodes, self.options)),
             ("its recording", f"sha256 {episode_digest(scene.observations)}"),
             ("steps of each episode", f"{self.steps}, spread evenly"),
             ("seed", str(self.seed)),

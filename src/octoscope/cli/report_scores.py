@@ -8,8 +8,9 @@ from octoscope.cli.report_material import ReportMaterial
 from octoscope.faithfulness.methods import CONTROLS, method_label
 from octoscope.faithfulness.randomize_policy import randomize_policy
 from octoscope.faithfulness.score import score_faithfulness
-from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable, Score
+from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable
 from octoscope.faithfulness.settings import FaithfulnessSettings
+from octoscope.intervals import FEWEST
 from octoscope.pictures.faithfulness_pictures import (
     render_faithfulness_curves,
     render_faithfulness_maps,
@@ -58,7 +59,7 @@ def faithfulness_part(material: ReportMaterial) -> ReportPart:
         shows="Which methods order patches by their effect on the action better than chance and better than one fixed "
         "map do, on this policy.",
         not_shows="Why the policy acts. Fills make pictures that it never saw; intervals of few episodes are wide, "
-        "and those of one episode are none.",
+        f"and fewer than {FEWEST} have none.",
     )
 
 
@@ -67,20 +68,23 @@ def _known(table: FaithfulnessTable) -> list[str]:
 
 
 def _best(table: FaithfulnessTable) -> str:
+    if table.episodes < FEWEST:
+        return table.few
     judged = [line for line in table.methods if line.method not in CONTROLS]
     best = max(judged, key=lambda line: np.nan_to_num(line.scores["insertion AUC"].mean, nan=-np.inf))
-    chance = table.of("random").scores["insertion AUC"].mean
+    area, chance = best.scores["insertion AUC"], table.of("random").scores["insertion AUC"]
+    meeting = "; the two intervals meet" if area.low <= chance.high else ""
     return (
-        f"Best insertion area of {len(judged)} methods: {best.label}, {best.scores['insertion AUC'].mean:.2f}; random "
-        f"maps get {chance:.2f}, "
-        "the last layer's attention "
-        f"{table.of('last layer').scores['insertion AUC'].mean:.2f}."
+        f"Best insertion area of {len(judged)} methods: {best.label}, {area.text(2)}; random maps get {chance.text(2)}{meeting}. The last "
+        f"layer's attention gets {table.of('last layer').scores['insertion AUC'].text(2)}."
     )
 
 
 def _findings(table: FaithfulnessTable) -> list[str]:
+    if table.episodes < FEWEST:
+        return [table.few]
     chance = table.of("random").scores
-    found = []
+    found = [table.few] if table.few else []
     for name in ("insertion AUC", "Spearman"):
         beyond = [
             line.label
@@ -90,9 +94,9 @@ def _findings(table: FaithfulnessTable) -> list[str]:
         if not np.isnan(chance[name].high):
             found.append(
                 f"{name}: the interval lies above that of random maps for {', '.join(beyond) or 'no method'} "
-                f"({len(beyond)} of {sum(line.method not in CONTROLS for line in table.methods)})."
+                f"({len(beyond)} of {sum(line.method not in CONTROLS for line in table.methods)}; n = {chance[name].episodes} episodes)."
             )
-    return found or ["One episode has no intervals: no difference between methods can be told from luck."]
+    return found
 
 
 def _tables(table: FaithfulnessTable) -> list[ReportTable]:
@@ -103,26 +107,23 @@ def _tables(table: FaithfulnessTable) -> list[ReportTable]:
 
 
 def _effects_table(table: FaithfulnessTable) -> ReportTable:
-    costs = [[str(line.cost.forwards or "-"), str(line.cost.backwards or "-")] for line in table.methods]
+    costs = [
+        [str(line.gap or "-"), str(line.cost.forwards or "-"), str(line.cost.backwards or "-")]
+        for line in table.methods
+    ]
     scores = _scores_table(table, [name for name in _known(table) if name not in _PLACES])
     return ReportTable(
-        [*scores.head, "forwards", "backwards"],
+        [*scores.head, "completeness gap", "forwards", "backwards"],
         [[*row, *cost] for row, cost in zip(scores.rows, costs, strict=True)],
-        "What goes with the action. Means over episodes with 95 % bootstrap intervals; in brackets, which direction "
-        "is better. Passes are of "
-        "one step of that method alone.",
+        "What goes with the action. Means over n episodes with 95 % intervals, the outer of Student's t and the studentised bootstrap; in "
+        "the heads, which direction is better. Completeness gap: how far integrated gradients are from adding up to f(x) - f(b), mean and "
+        "largest over steps. Passes are of one step of that method alone.",
     )
 
 
 def _scores_table(table: FaithfulnessTable, names: Sequence[str], caption: str = "") -> ReportTable:
-    rows = [[line.label, *(_short(line.scores[name]) for name in names)] for line in table.methods]
+    rows = [[line.label, *(line.scores[name].text(2) for name in names)] for line in table.methods]
     return ReportTable(["method", *(f"{name} ({SCORES[name][0]})" for name in names)], rows, caption)
-
-
-def _short(score: Score) -> str:
-    if np.isnan(score.mean):
-        return "-"
-    return f"{score.mean:.2f}" + ("" if np.isnan(score.low) else f" ({score.low:.2f}..{score.high:.2f})")
 
 
 def _meanings(table: FaithfulnessTable) -> ReportTable:

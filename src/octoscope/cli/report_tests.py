@@ -7,6 +7,7 @@ from octoscope.errors import SelectionError
 from octoscope.faithfulness.drop_table import WAYS
 from octoscope.faithfulness.drop_tokens import drop_tokens
 from octoscope.faithfulness.language_use import language_use
+from octoscope.intervals import FEWEST
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.usual import usual_interventions
@@ -97,20 +98,20 @@ def language_part(material: ReportMaterial) -> ReportPart:
         progress=True,
     )
     rows = [[label, str(found.numbers[name])] for name, label in _LANGUAGE.items()]
-    share, even = found.numbers["share"].mean, found.numbers["even_share"].mean
+    share, even = found.numbers["share"], found.numbers["even_share"]
     return ReportPart(
         "language",
         "Do the words matter?",
         "The same frames and noise under other words. Beside it the share of the readout's attention on real words, "
         "which need not go with it.",
         found.sentence(),
-        findings=[f"Share of the readout's attention on real words: {share:.3f}; even attention gives {even:.3f}."],
+        findings=[f"Share of the readout's attention on real words: {share}; even attention gives {even}."],
         figures=[
             ReportFigure(
                 "language", render_language_effect(found), "Change of the action, and the share on words, step by step."
             )
         ],
-        tables=[ReportTable(["what is changed", "change of the action (95 % interval over episodes)"], rows)],
+        tables=[ReportTable(["what is changed", "change of the action (95 % interval over n episodes)"], rows)],
         shows="Whether other words give another action: a change beyond that of other noise is the words' doing.",
         not_shows="That the policy understands the words, or does what they say: another action is not yet the right one.",
     )
@@ -125,21 +126,24 @@ def drop_part(material: ReportMaterial) -> ReportPart:
         fractions=_KEEP,
         steps=1,
         seed=material.seed,
-        timings=3,
+        timings=10,
         batch=material.batch,
         options=material.options,
         progress=True,
     )
     half = found.fractions.index(0.5)
-    errors = {name: row[half].mean for name, row in zip(found.scores, found.errors, strict=True)}
-    best = min((name for name in errors if name != "random"), key=lambda name: errors[name])
+    errors = {name: row[half] for name, row in zip(found.scores, found.errors, strict=True)}
+    best = min((name for name in errors if name != "random"), key=lambda name: errors[name].mean)
+    told = (
+        f"Half of the image tokens, kept by the best of {len(errors) - 1} scores ({best}): an error of {errors[best].text(2)}; a random "
+        f"half: {errors['random'].text(2)}; other noise: {found.noise_floor.text(2)}."
+    )
     return ReportPart(
         "drop-tokens",
         "Could the background be left out?",
         f"Error of the action when only the best part of the image tokens {WAYS[found.how].kept}. One step of each episode.",
-        f"Half of the image tokens, kept by the best of {len(errors) - 1} scores ({best}): an error of "
-        f"{errors[best]:.2f}; a random half: {errors['random']:.2f}; other noise: "
-        f"{found.noise_floor.mean:.2f}.",
+        found.few if found.episodes < FEWEST else told,
+        findings=[part for part in (found.few, found.times.noise) if part],
         figures=[
             ReportFigure(
                 "drop_curves", render_drop_curves(found), "Error against the part that is kept, a panel for each score."

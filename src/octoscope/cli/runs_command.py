@@ -1,13 +1,10 @@
 """`octoscope runs`: what runs lie in a folder, whether they are sound, and making them smaller."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import tyro
-from tyro.conf import Positional
-
+from octoscope.cli.options.runs import CompactRunOptions, ListRunsOptions, VerifyRunsOptions
 from octoscope.errors import RunError
+from octoscope.escaping.terminal import say
 from octoscope.runs.compact import compact_run
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.find_runs import find_runs
@@ -15,17 +12,8 @@ from octoscope.runs.run import Run
 from octoscope.runs.verify import verify_run
 
 
-@dataclass(frozen=True)
-class ListRuns:
-    """Say which runs lie in a folder and below it, how far each has come, and what is wrong with it.
-
-    Example:
-
-    octoscope runs list output
-    """
-
-    # A folder with runs.
-    folder: Positional[Path] = Path("output")
+class ListRuns(ListRunsOptions):
+    """`octoscope runs list` at work."""
 
     def __call__(self) -> None:
         """Prints a line for each run."""
@@ -33,22 +21,13 @@ class ListRuns:
         for summary in find_runs(self.folder):
             found += 1
             origin = f"{summary.policy} over {summary.episode}: " if summary.policy else ""
-            print(f"{summary.path}  {readable_bytes(summary.size)}  {origin}{summary.state}")
+            say(f"{summary.path}  {readable_bytes(summary.size)}  {origin}{summary.state}")
         if not found:
-            print(f"There is no run in {self.folder}.")
+            say(f"There is no run in {self.folder}.")
 
 
-@dataclass(frozen=True)
-class VerifyRuns:
-    """Read runs from end to end: complete, readable, rows that sum to 1, masked keys exactly 0.
-
-    Example:
-
-    octoscope runs verify output/run.zarr
-    """
-
-    # Runs, or folders with runs.
-    runs: Positional[tuple[Path, ...]]
+class VerifyRuns(VerifyRunsOptions):
+    """`octoscope runs verify` at work."""
 
     def __call__(self) -> None:
         """Prints what is wrong.
@@ -62,38 +41,14 @@ class VerifyRuns:
             raise RunError(f"{len(broken)} of {len(paths)} runs are not sound: {', '.join(map(str, broken))}.")
 
 
-@dataclass(frozen=True)
-class CompactRun:
-    """Rewrite runs, also those of older formats, into fewer and smaller files with the same values.
-
-    Example:
-
-    octoscope runs compact output/run.zarr
-    """
-
-    # Runs, or folders with runs.
-    runs: Positional[tuple[Path, ...]]
+class CompactRun(CompactRunOptions):
+    """`octoscope runs compact` at work."""
 
     def __call__(self) -> None:
         """Compacts each run and says what it saved."""
         for path in [path for given in self.runs for path in _paths(given)]:
             before, after = compact_run(path)
-            print(f"{path}: {readable_bytes(before)}, now {readable_bytes(after)}")
-
-
-@dataclass(frozen=True)
-class Runs:
-    """List, verify or compact runs."""
-
-    command: (
-        Annotated[ListRuns, tyro.conf.subcommand("list")]
-        | Annotated[VerifyRuns, tyro.conf.subcommand("verify")]
-        | Annotated[CompactRun, tyro.conf.subcommand("compact")]
-    )
-
-    def __call__(self) -> None:
-        """Runs the command."""
-        self.command()
+            say(f"{path}: {readable_bytes(before)}, now {readable_bytes(after)}")
 
 
 def _paths(given: Path) -> list[Path]:
@@ -109,12 +64,15 @@ def _paths(given: Path) -> list[Path]:
 def _verify(path: Path) -> bool:
     try:
         run = Run.open(path)
+        problems = [f"{path}: {problem}" for problem in verify_run(run)]
     except RunError as error:
-        print(error)
-        return False
-    problems = verify_run(run)
+        problems = [str(error)]
+    # One that cannot even be checked must not keep the others from it.
+    except Exception as error:
+        problems = [f"{path}: cannot be checked ({type(error).__name__}: {error})"]
+    else:
+        if not problems:
+            say(f"{path}: sound, {len(run.steps)} steps")
     for problem in problems:
-        print(f"{path}: {problem}")
-    if not problems:
-        print(f"{path}: sound, {len(run.steps)} steps")
+        say(*problem.split("\n"))
     return not problems

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 
 from octoscope.errors import SelectionError
 
-_PART = re.compile(r"(-?\d+)|(-?\d*):(-?\d*)")
+# Nothing has more than 10^12 steps, and Python refuses to read numbers of thousands of digits.
+_PART = re.compile(r"-?\d{1,12}|(-?\d{1,12})?:(-?\d{1,12})?", re.ASCII)
+# Characters of a wrong one that a message repeats.
+_SHOWN = 60
 
 
 def parse_selection(text: str, *, count: int, what: str) -> list[int]:
@@ -22,32 +25,44 @@ def parse_selection(text: str, *, count: int, what: str) -> list[int]:
     >>> parse_selection("0,2:4,-1", count=10, what="step")
     [0, 2, 3, 9]
     """
+    check_selection(text, what=what)
     if text == "all":
         return list(range(count))
     chosen: list[int] = []
-    for part in text.split(","):
-        match = _PART.fullmatch(part.strip())
-        if match is None:
-            raise SelectionError(f'A {what} selection looks like "all", "3", "0,2,5" or "4:8", got "{text}".')
-        if match[1] is None:
-            bounds = [int(bound) if bound else None for bound in part.strip().split(":")]
+    for part in map(str.strip, text.split(",")):
+        if ":" in part:
+            bounds = [int(bound) if bound else None for bound in part.split(":")]
             chosen += range(count)[slice(*bounds)]
-        elif -count <= int(match[1]) < count:
-            chosen.append(int(match[1]) % count)
+        elif -count <= int(part) < count:
+            chosen.append(int(part) % count)
         else:
-            raise SelectionError(f"{what} must be in 0..{count - 1}, got {match[1]}.")
+            raise SelectionError(f"{what} must be in 0..{count - 1}, got {int(part)}.")
     if not chosen:
         raise SelectionError(f'The {what} selection "{text}" chooses nothing of 0..{count - 1}.')
     return list(dict.fromkeys(chosen))
+
+
+def check_selection(text: str, *, what: str) -> None:
+    """Refuses what is no selection, whatever there is to choose from.
+
+    Raises:
+      SelectionError: Saying what one looks like.
+    """
+    if text != "all" and not all(_PART.fullmatch(part.strip()) for part in text.split(",")):
+        came = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+        raise SelectionError(f'A {what} selection looks like "all", "3", "0,2,5" or "4:8", got "{came}".')
 
 
 def parse_pairs(pairs: tuple[str, ...], *, what: str, example: str = "primary=image_0") -> Mapping[str, str] | None:
     """Returns {"primary": "image_0"} for ("primary=image_0",), None for nothing.
 
     Raises:
-      SelectionError: If an entry has no "=".
+      SelectionError: If an entry has no "=", nothing before or behind it, or a name comes twice.
     """
     for pair in pairs:
-        if "=" not in pair:
+        if not all(pair.partition("=")):
             raise SelectionError(f'{what} takes NAME=VALUE, as in {example}, got "{pair}".')
-    return dict(pair.split("=", 1) for pair in pairs) or None
+    named = dict(pair.split("=", 1) for pair in pairs)
+    if len(named) < len(pairs):
+        raise SelectionError(f"{what} names one of {', '.join(named)} twice: give each once.")
+    return named or None

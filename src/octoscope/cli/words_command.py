@@ -1,19 +1,18 @@
 """`octoscope words`: where each word of the instruction looks, and what each patch gives to each word."""
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from tqdm import tqdm
-from tyro.conf import Positional, arg
 
 from octoscope.attention.instruction_words import word_queries
 from octoscope.attention.maps import captured_spans
 from octoscope.attention.patch_words import patch_rows, patch_words
+from octoscope.cli.options.words import WordsOptions
 from octoscope.cli.selection import parse_selection
 from octoscope.errors import SelectionError
+from octoscope.escaping.csv_text import csv_line
+from octoscope.escaping.terminal import say
 from octoscope.pictures.attention_sheet import check_heads
 from octoscope.pictures.words_sheet import (
     largest_patch_share,
@@ -24,36 +23,14 @@ from octoscope.pictures.words_sheet import (
 from octoscope.render.image_file import write_png
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.tokens.layout import instruction_remarks
 
 _FOLDER = "words"
+_PLACES = ("step", "layer", "head", "camera", "copy", "row", "column")
 
 
-@dataclass(frozen=True)
-class Words:
-    """Show where each word of the instruction looks, and what each patch gives to each word.
-
-    Writes words/step_S_layer_L.png: words as columns, the window's frames as rows. Where the run holds rows of patches (`octoscope attend
-    --queries readout obs_task_language obs_primary`), also words/patches_step_S_layer_L.png and words/patches.csv. Example:
-
-    octoscope words output/run.zarr --layers 0,6,11 --head 3
-    """
-
-    # A run that `octoscope attend` made.
-    run: Positional[Path]
-    # Steps of the episode: 'all' that the run holds, '4', '0,2,5', '0:10'.
-    steps: str = "all"
-    # Layers, like steps; the last that the run holds by default.
-    layers: str | None = None
-    # One head; the mean over all by default.
-    head: int | None = None
-    # Only this camera ('primary').
-    camera: str | None = None
-    # Also the end mark and the padding pieces, to which Octo attends as to words.
-    padding: bool = False
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+class Words(WordsOptions):
+    """`octoscope words` at work."""
 
     def __call__(self) -> None:
         """Writes the sheets that the run has the rows for, and says what is missing for the others."""
@@ -71,9 +48,9 @@ class Words:
             if "patches" not in missing:
                 self._draw_patches(run, folder, steps, layers)
                 self._write_patches(run, folder / "patches.csv", steps, layers)
-        for sentence in missing.values():
-            print(sentence)
-        print(f"Words and images, {len(steps)} steps, layers {', '.join(map(str, layers))}: {self.output / _FOLDER}")
+        for sentence in (*instruction_remarks(run.layout), *missing.values()):
+            say(*sentence.split("\n"))
+        say(f"Words and images, {len(steps)} steps, layers {', '.join(map(str, layers))}: {self.output / _FOLDER}")
 
     def _steps(self, run: Run) -> list[int]:
         if self.steps == "all":
@@ -125,16 +102,16 @@ class Words:
                 write_png(folder / f"patches_step_{step}_layer_{layer}.png", sheet)
 
     def _write_patches(self, run: Run, path: Path, steps: Sequence[int], layers: Sequence[int]) -> None:
-        with path.open("w", newline="") as file:
-            lines = csv.writer(file, lineterminator="\n")
+        with path.open("w", newline="", encoding="utf-8") as file:
             head = "mean" if self.head is None else str(self.head)
             for step in steps:
                 for layer in layers:
                     for found in patch_words(run, step=step, layer=layer, camera=self.camera, padding=self.padding):
                         if file.tell() == 0:
-                            lines.writerow(["step", "layer", "head", "camera", "copy", "row", "column", *found.words])
+                            file.write(csv_line([*_PLACES, *found.words]))
                         weights = found.weights.mean(axis=0) if self.head is None else found.weights[self.head]
                         for row in range(weights.shape[1]):
                             for column in range(weights.shape[2]):
                                 shares = [f"{share:.6g}" for share in weights[:, row, column]]
-                                lines.writerow([step, layer, head, found.camera, found.copy, row, column, *shares])
+                                place = [step, layer, head, found.camera, found.copy, row, column]
+                                file.write(csv_line([*place, *shares]))

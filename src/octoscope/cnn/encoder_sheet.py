@@ -86,19 +86,28 @@ def render_encoder_comparison(
 def encoder_table(
     facts: Sequence[EncoderFacts], readings: EncoderReadings, shifts: Sequence[ShiftResponse]
 ) -> ColumnTable:
-    """Returns one line per encoder and figure: what it is of, the figure, and its interval where there is one."""
-    rows: list[tuple[str, str, float, float, float]] = []
+    """Returns one line per encoder and figure: what it is of, the figure, and where there is one its interval over how many episodes."""
+    rows: list[tuple[str, str, float, float, float, int]] = []
     nothing = float("nan")
     for one in facts:
         for name in ("field", "stride", "first_center", "entries", "parameters", "multiplications", "seconds"):
-            rows.append((one.name, name, float(getattr(one, name)), nothing, nothing))
+            rows.append((one.name, name, float(getattr(one, name)), nothing, nothing, 0))
     for name, row in readings.readings.items():
-        rows += [(name, f"reading {target}", each.r2, each.low, each.high) for target, each in row.items()]
+        rows += [
+            (name, f"reading {target}", each.r2, each.low, each.high, each.episodes) for target, each in row.items()
+        ]
     for response in shifts:
         for place, shift in enumerate(response.shifts):
             for name in ("change", "interpolated", "mapped"):
                 rows.append(
-                    (response.encoder, f"shift {shift} {name}", float(getattr(response, name)[place]), nothing, nothing)
+                    (
+                        response.encoder,
+                        f"shift {shift} {name}",
+                        float(getattr(response, name)[place]),
+                        nothing,
+                        nothing,
+                        0,
+                    )
                 )
-    names = ("encoder", "figure", "value", "low", "high")
+    names = ("encoder", "figure", "value", "low", "high", "episodes")
     return ColumnTable({name: [row[place] for row in rows] for place, name in enumerate(names)})

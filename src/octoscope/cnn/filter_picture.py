@@ -18,6 +18,8 @@ class FilterPicture:
     # The objective on the first and the last picture, whole and unmoved.
     start_score: float
     score: float
+    # The objective on `shown`, which is all that anybody sees: less where much had to be cut off.
+    shown_score: float
     # The largest value of the objective's channels anywhere in the last picture's feature map.
     largest: float
     # No gradient reached the picture, or not even one unit could be brought above its ReLU by a picture made for that.

@@ -22,8 +22,9 @@ RESULTS = (SHEET, PICTURES, FILM, FIGURES)
 _FILM_RATE, _FILM_TILE = 6, 112
 _FOOTNOTE = (
     "Each picture was optimised to raise one filter's mean over its map (or what its label says). It shows what drives the filter most, "
-    "not what it usually answers to, and other pictures may drive it as far. Beside each label: the objective on the picture "
-    "it began from, and on this one. Pictures are as optimised, cut off at 0 and 255; their brightness cannot be compared."
+    "not what it usually answers to, and other pictures may drive it as far. Beside each label: the objective on the picture it began from "
+    "and on the one that was optimised; in brackets, where it is another, on what is shown of that, cut off at 0 and 255. Brightness "
+    "cannot be compared."
 )
 
 
@@ -63,10 +64,12 @@ def render_filter_sheet(
       settings: What they were made with.
       preset: Name of the preset, for the subtitle.
       snapshot: Draw this snapshot of each picture instead of the last state.
-      tile_size: Pixels of a tile's longer side; 224, or 128 for many tiles, by default.
+      tile_size: Pixels of a tile's longer side; 224, or 128 to 144 for many tiles, by default.
     """
     tiles = sum(len(one.pictures) for one in found)
-    size = tile_size or (224 if tiles <= 24 else 128)
+    # Two scores do not fit above the smallest tiles.
+    small = 144 if any(_cut_counts(picture) for one in found for picture in one.pictures) else 128
+    size = tile_size or (224 if tiles <= 24 else small)
     rows = [
         PictureRow(
             f"{layer_title(one.layer)}, of {one.layer.channels} filters",
@@ -89,15 +92,17 @@ def render_filter_sheet(
         picture
         for one in found
         for picture in one.pictures
-        if not picture.dead and picture.score <= picture.start_score
+        if not picture.dead and picture.shown_score <= picture.start_score
     ]
     if fallen:
         names = "; ".join(picture.objective.title for picture in fallen[:8])
         subtitle.append(
-            f"{len(fallen)} of {tiles} ended no higher than what they began from ({names}): these pictures show nothing of the filter."
+            f"{len(fallen)} of {tiles} are shown no higher than what they began from ({names}): these pictures show nothing of the filter."
         )
     if cut_off >= 0.001:
-        subtitle.append(f"{cut_off:.1%} of values lie outside 0..255 and are cut off for showing.")
+        subtitle.append(
+            f"{cut_off:.1%} of values lie outside 0..255 and are cut off for showing, which changes scores."
+        )
     linear = [layer_title(one.layer) for one in found if is_linear(network, one.layer)]
     if linear:
         subtitle.append(
@@ -151,7 +156,13 @@ def _tile(network: GraphNetwork, layer: Layer, picture: FilterPicture, snapshot:
     if layer.name in ("logits", "kinds") and network.class_names and len(picture.objective.channels) == 1:
         label = f"{picture.objective.channels[0]}: {network.class_names[picture.objective.channels[0]]}"
     score = f"{picture.start_score:.3g} to {picture.score:.3g}"
+    score += f" ({picture.shown_score:.3g})" if _cut_counts(picture) else ""
     return PictureTile(label, image, note=f"dead ({score})" if picture.dead else score)
+
+
+def _cut_counts(picture: FilterPicture) -> bool:
+    """Returns whether the picture that is shown has another score, at the digits that are printed."""
+    return f"{picture.shown_score:.3g}" != f"{picture.score:.3g}"
 
 
 def _how(settings: MaximizationSettings, preset: str) -> str:
@@ -185,6 +196,7 @@ def _figures(
                 "objective": dataclasses.asdict(picture.objective),
                 "start_score": picture.start_score,
                 "score": picture.score,
+                "shown_score": picture.shown_score,
                 "largest": picture.largest,
                 "dead": picture.dead,
                 "steps": picture.steps,

@@ -121,12 +121,14 @@ class FilterWork:
         start_scores, _ = self.examine(first, objectives)
         scores, largest = self.examine(levels, objectives)
         final = np.asarray(resized(levels, self.size), np.float32)
+        shown_scores, _ = self.examine(jnp.asarray(as_shown(final), jnp.float32), objectives)
         return [
             FilterPicture(
                 objective,
                 final[index],
                 float(start_scores[index]),
                 float(scores[index]),
+                float(shown_scores[index]),
                 float(largest[index]),
                 not moved[index],
                 done,

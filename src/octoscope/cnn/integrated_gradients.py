@@ -19,6 +19,8 @@ from octoscope.cnn.watched_forward import watch
 from octoscope.errors import SelectionError, nearest
 
 METHOD = "integrated gradients"
+# Middles of equal parts stay middles when each part is cut in three.
+_CUTS = 3
 # mean: the network's mean colour, which it sees as zero. black and white: 0 and 255 throughout.
 Baseline = Literal["mean", "black", "white"]
 
@@ -29,7 +31,8 @@ def integrated_gradients(
     layer: str,
     objectives: Sequence[Objective],
     *,
-    steps: int = 50,
+    steps: int = 16,
+    tolerance: float = 0.05,
     baseline: Baseline = "mean",
 ) -> list[Saliency]:
     """Returns each pixel's share of score(picture) - score(baseline), in units of the score.
@@ -41,11 +44,14 @@ def integrated_gradients(
       picture: RGB, 0..255.
       layer: Name or alias.
       objectives: What to explain, one result each; all share the forwards.
-      steps: Places on the straight way from baseline to picture, in the middle of equal parts.
+      steps: Places on the straight way from baseline to picture, in the middle of equal parts, to begin with. While the values of some
+        objective miss more than the tolerance, each part is cut in three, so that no place is computed twice: up to 27 times as many.
+      tolerance: Largest completeness gap that is taken: how far the values may be from adding up, as a part of score(picture) -
+        score(baseline). Where that is about 0, the gap stays large and says so.
       baseline: Where the way begins.
 
     Raises:
-      SelectionError: If there is no step, or the baseline is unknown.
+      SelectionError: If there is no step, the tolerance is not above 0, or the baseline is unknown.
 
     >>> from octoscope.cnn.embedded_network import load_embedded_network
     >>> from octoscope.cnn.objectives import mean_of
@@ -54,42 +60,50 @@ def integrated_gradients(
     >>> one.gap < 1e-4  # the convolution itself is linear
     True
     """
-    if steps < 1:
-        raise SelectionError(f"Integrated gradients need at least 1 step, got {steps}.")
+    if steps < 1 or not tolerance > 0:
+        raise SelectionError(
+            f"Integrated gradients need at least 1 step and a tolerance above 0, got {steps} and {tolerance:g}."
+        )
     end = np.asarray(picture, np.float32)
     start = baseline_picture(network, end, baseline)
-    total: list[np.ndarray] = [np.zeros(end.shape, np.float64) for _ in objectives]
-    for step in range(steps):
-        between = start + (end - start) * np.float32((step + 0.5) / steps)
-        total = [
-            before + one.values
-            for before, one in zip(total, plain_gradient(network, between, layer, objectives), strict=True)
-        ]
     forward, from_baseline = watch(network, end, layer), watch(network, start, layer).activation
-    rows, columns, channels = forward.activation.shape
-    found = []
-    for objective, whole in zip(objectives, total, strict=True):
-        weights = np.asarray(weight_maps([objective], (rows, columns, channels)))[0]
-        score, begun = score_of(weights, forward.activation), score_of(weights, from_baseline)
-        values = (end - start) * whole / steps
-        gap = float(abs(values.sum() - (score - begun)) / max(abs(score - begun), 1e-12))
-        note = f"baseline {baseline}, {steps} steps; sum {values.sum():.3g} of {score - begun:.3g}, gap {gap:.1%}"
-        found.append(
-            Saliency(
-                METHOD,
-                network.name,
-                forward.layer,
-                objective,
-                values.astype(np.float32),
-                "share of the score",
-                score,
-                forwards=steps + 2,
-                backwards=steps,
-                note=note,
-                gap=gap,
-            )
+    maps = np.asarray(weight_maps(objectives, forward.activation.shape))
+    scores = [score_of(weights, forward.activation) for weights in maps]
+    changes = [score - score_of(weights, from_baseline) for score, weights in zip(scores, maps, strict=True)]
+    slopes: list[np.ndarray] = [np.zeros(end.shape, np.float64) for _ in objectives]
+    count = 0
+    while True:
+        fresh = range(steps) if not count else [place for place in range(_CUTS * count) if place % _CUTS != 1]
+        count = _CUTS * count if count else steps
+        for place in fresh:
+            between = start + (end - start) * np.float32((place + 0.5) / count)
+            gradients = plain_gradient(network, between, layer, objectives)
+            slopes = [before + one.values for before, one in zip(slopes, gradients, strict=True)]
+        shares = [(end - start) * slope / count for slope in slopes]
+        gaps = [completeness_gap(values, change) for values, change in zip(shares, changes, strict=True)]
+        if max(gaps) <= tolerance or count >= steps * _CUTS**3:
+            break
+    return [
+        Saliency(
+            METHOD,
+            network.name,
+            forward.layer,
+            objective,
+            values.astype(np.float32),
+            "share of the score",
+            score,
+            forwards=count + 2,
+            backwards=count,
+            note=f"baseline {baseline}, {count} steps; sum {values.sum():.3g} of {change:.3g}, gap {gap:.1%}",
+            gap=gap,
         )
-    return found
+        for objective, values, score, change, gap in zip(objectives, shares, scores, changes, gaps, strict=True)
+    ]
+
+
+def completeness_gap(values: Float[np.ndarray, "height width 3"], change: float) -> float:
+    """Returns how far values are from adding up to the change that they explain, as a part of it; 0 where both are 0."""
+    return float(abs(values.sum() - change) / max(abs(change), 1e-12))
 
 
 def baseline_picture(

@@ -61,7 +61,13 @@ class MaximizationSettings:
         for name, least in (("steps", 1), ("octaves", 1), ("chunk", 0), ("snapshot_every", 0), ("blur_every", 0)):
             if getattr(self, name) < least:
                 raise SelectionError(f"`{name}` must be at least {least}, got {getattr(self, name)}.")
-        if self.learning_rate <= 0 or self.blur_sigma <= 0 or self.octave_scale <= 1:
+        views = self.views
+        if not (views.pad >= 0 and views.jitter >= 0 and views.rotate >= 0 and 0 <= views.scale < 1):
+            raise SelectionError(
+                "How far views are moved goes either way: `pad`, `jitter` and `rotate` must be at least 0, `scale` in 0..1 without 1; got "
+                f"{views.pad}, {views.jitter}, {views.rotate} and {views.scale}."
+            )
+        if not (self.learning_rate > 0 and self.blur_sigma > 0 and self.octave_scale > 1):
             raise SelectionError(
                 "`learning_rate` and `blur_sigma` must be above 0 and `octave_scale` above 1, got "
                 f"{self.learning_rate}, {self.blur_sigma} and {self.octave_scale}."

@@ -86,6 +86,7 @@ def compare_methods(
         if method in METHODS:
             one = filter_saliency(network, picture, score.name, [target], method=method)[0]
             cost = f"{one.forwards} forward{'s' * (one.forwards > 1)} + {one.backwards} backward{'s' * (one.backwards > 1)}"
+            cost += "" if one.gap is None else f", gap {one.gap:.1%}"
             name, explain = one.method, functools.partial(_saliency_of, picture, score.name, target, method)
         else:
             settled = class_score(network, picture, target, layer=chosen.name, output=score.name)

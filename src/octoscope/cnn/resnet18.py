@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from octoscope.checkpoints.safetensors_file import open_safetensors
 from octoscope.cnn.graph import IMAGE, GraphNetwork, Node
 from octoscope.cnn.network import ReluRule
 from octoscope.cnn.steps import Add, Conv, MaxPool, MeanPool, Relu, Step, Weights
 from octoscope.cnn.vgg16 import MEAN, STD
+from octoscope.cnn.weight_file import check_finite, open_weights, require_file
 from octoscope.errors import CheckpointError
+from octoscope.user_path import user_path
 
 # torch's default of nn.BatchNorm2d.
 _EPSILON = 1e-5
@@ -46,7 +47,7 @@ def load_resnet18(path: str | Path) -> GraphNetwork:
     Raises:
       CheckpointError: If the file is missing, or its weights are those of another network.
     """
-    stored = open_safetensors(Path(path).expanduser())
+    stored = open_weights(require_file(user_path(path)))
     shapes = _shapes()
     wrong = [
         f"{key} {shape} is missing"
@@ -60,7 +61,7 @@ def load_resnet18(path: str | Path) -> GraphNetwork:
             f"{path} does not hold ResNet18: {'; '.join(wrong[:4])}{' ...' if len(wrong) > 4 else ''}. "
             "Take model.safetensors of https://huggingface.co/timm/resnet18.tv_in1k."
         )
-    return resnet18_network({key: np.asarray(array, np.float32) for key, array in stored.arrays() if key in shapes})
+    return resnet18_network({key: check_finite(array, key, path) for key, array in stored.arrays() if key in shapes})
 
 
 def resnet18_network(arrays: Mapping[str, np.ndarray], *, note: str = "") -> GraphNetwork:

@@ -83,6 +83,7 @@ def gray_tile(values: np.ndarray, percentile: float) -> SaliencyView:
 def _row(picture: np.ndarray, one: Saliency, percentile: float) -> PictureRow:
     views = [saliency_view(one.values, kind, percentile=percentile) for kind in VIEWS]
     score = f"score {one.score:.3g}" if one.score else "score 0: silent here"
+    score += "" if one.gap is None else f", gap {one.gap:.1%}"
     tiles = [PictureTile("picture", picture, score)]
     return PictureRow(
         one.objective.title, [*tiles, *(PictureTile(view.kind, view.picture, view.scale) for view in views)]

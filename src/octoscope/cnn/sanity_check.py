@@ -13,9 +13,10 @@ import numpy as np
 
 from octoscope.array_typing import Float
 from octoscope.cnn.network import Network
-from octoscope.cnn.rank_correlation import rank_correlation
 from octoscope.cnn.weight_randomization import layers_with_kernels, randomized
+from octoscope.correlation import spearman
 from octoscope.errors import SelectionError
+from octoscope.other_seed import other_seed
 
 # There is nothing to compare: the random network's map is empty, or the learnt one's is.
 NO_SIGNAL, LEARNT_EMPTY = "no signal", "learnt map empty"
@@ -92,9 +93,9 @@ def _with_signal(
 ) -> tuple[np.ndarray, float]:
     # Behind a ReLU every second random filter is silent on a given picture: such a draw says nothing, and the next is taken.
     values, similarity = explain(seed), float("nan")
-    for draw in range(seed, seed + _DRAWS):
-        values = values if draw == seed else explain(draw)
-        similarity = rank_correlation(magnitude(learnt), magnitude(values))
+    for draw in range(_DRAWS):
+        values = values if draw == 0 else explain(other_seed(seed, draw))
+        similarity = spearman(magnitude(learnt), magnitude(values))
         if not np.isnan(similarity) or not magnitude(learnt).any():
             break
     return values, similarity

@@ -1,7 +1,5 @@
 """One name for every network: 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy's checkpoint."""
 
-from pathlib import Path
-
 import numpy as np
 
 from octoscope.cnn.embedded_network import load_embedded_network
@@ -11,6 +9,7 @@ from octoscope.cnn.squeezenet import load_squeezenet
 from octoscope.cnn.vgg16 import load_vgg16, random_vgg16_weights, vgg16_network
 from octoscope.embedded.files import EMBEDDED
 from octoscope.errors import SelectionError, nearest
+from octoscope.user_path import user_path
 
 KNOWN = (
     "embedded",
@@ -60,12 +59,19 @@ def open_network(name: str, *, camera: str | None = None, classifier: bool = Fal
         # 'hf://owner/name' has a colon of its own, and no camera's name has a slash.
         if not checkpoint or "/" in named:
             checkpoint, named = rest, ""
+        if camera is not None and named not in ("", camera):
+            raise SelectionError(f"'{name}' names the camera '{named}', and `camera` is '{camera}': give one of them.")
         return _open_policy(checkpoint, camera or named or None)
-    if name in EMBEDDED or name.startswith("hf://") or Path(name).expanduser().is_dir():
+    if names_policy(name):
         return _open_policy(name, camera)
     raise SelectionError(
         f"There is no network or checkpoint folder '{name}'.{nearest(name, KNOWN)} Networks: {', '.join(KNOWN)}."
     )
+
+
+def names_policy(name: str) -> bool:
+    """Returns whether a network's name is a policy's: its cameras have image encoders of their own."""
+    return name in EMBEDDED or name.startswith(("hf://", "policy:")) or user_path(name).is_dir()
 
 
 def _open_policy(checkpoint: str, camera: str | None) -> GraphNetwork:

@@ -4,19 +4,28 @@ Reference: Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer pa
 """
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import jax.numpy as jnp
-import numpy as np
 
 from octoscope.cnn.graph import IMAGE, GraphNetwork, Node
 from octoscope.cnn.steps import Concat, Conv, MaxPool, MeanPool, Relu, Step
-from octoscope.errors import CheckpointError
+from octoscope.cnn.weight_file import read_npz, require_file
+from octoscope.user_path import user_path
 
 # Caffe's mean of ImageNet, here in RGB order; no division.
 _MEAN = (123.0, 117.0, 104.0)
 _POOLED = ("conv1", "fire4", "fire8")
-_FIRES = tuple(f"fire{number}" for number in range(2, 10))
+# Channels after squeezing, and after each of the two expansions.
+_FIRES = {
+    "fire2": (16, 64),
+    "fire3": (16, 64),
+    "fire4": (32, 128),
+    "fire5": (32, 128),
+    "fire6": (48, 192),
+    "fire7": (48, 192),
+    "fire8": (64, 256),
+    "fire9": (64, 256),
+}
 
 
 def load_squeezenet(path: str | Path) -> GraphNetwork:
@@ -25,28 +34,31 @@ def load_squeezenet(path: str | Path) -> GraphNetwork:
     Raises:
       CheckpointError: If the file is missing, or its weights are those of another network.
     """
-    path = Path(path).expanduser()
-    nodes = _nodes()
-    expected = {node.name for node in nodes if isinstance(node.step, Conv)}
-    try:
-        with np.load(path) as file:
-            arrays = {key: file[key] for key in file}
-    except (OSError, ValueError, BadZipFile) as error:
-        raise CheckpointError(f"{path} cannot be read as .npz ({error}). Name a file of SqueezeNet weights.") from None
-    missing = sorted(f"{name}/{part}" for name in expected for part in ("kernel", "bias"))
-    missing = [key for key in missing if key not in arrays]
-    if missing:
-        held = ", ".join(f"{key} {array.shape}" for key, array in list(arrays.items())[:4])
-        raise CheckpointError(
-            f"{path} does not hold SqueezeNet 1.0: {', '.join(missing[:4])} missing; it holds {held}, ..."
-        )
-    weights = {
-        name: {part: jnp.asarray(arrays[f"{name}/{part}"], jnp.float32) for part in ("kernel", "bias")}
-        for name in expected
-    }
+    path = require_file(user_path(path))
+    arrays = read_npz(path, _shapes(), network="SqueezeNet 1.0")
+    weights: dict[str, dict[str, jnp.ndarray]] = {}
+    for key, array in arrays.items():
+        name, _, part = key.rpartition("/")
+        weights.setdefault(name, {})[part] = jnp.asarray(array)
     # Trained on BGR; turned here so that pictures are RGB everywhere.
     weights["conv1"]["kernel"] = weights["conv1"]["kernel"][:, :, ::-1]
-    return GraphNetwork("SqueezeNet 1.0", nodes, weights, (227, 227), mean=_MEAN)
+    return GraphNetwork("SqueezeNet 1.0", _nodes(), weights, (227, 227), mean=_MEAN)
+
+
+def _shapes() -> dict[str, tuple[int, ...]]:
+    """Returns the shape of each array; 1,248,424 numbers in all."""
+    kernels, into = {"conv1": (7, 7, 3, 96)}, 96
+    for fire, (squeezed, expanded) in _FIRES.items():
+        kernels[f"{fire}/squeeze1x1"] = (1, 1, into, squeezed)
+        kernels[f"{fire}/expand1x1"] = (1, 1, squeezed, expanded)
+        kernels[f"{fire}/expand3x3"] = (3, 3, squeezed, expanded)
+        into = 2 * expanded
+    kernels["conv10"] = (1, 1, into, 1000)
+    return {
+        f"{name}/{part}": shape
+        for name, kernel in kernels.items()
+        for part, shape in (("kernel", kernel), ("bias", kernel[3:]))
+    }
 
 
 def _nodes() -> tuple[Node, ...]:

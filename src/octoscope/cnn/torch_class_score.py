@@ -7,7 +7,7 @@ from jaxtyping import Array, Num
 
 from octoscope.cnn.explained_score import ExplainedScore
 from octoscope.cnn.network import find_layer
-from octoscope.cnn.torch_network import TorchNetwork
+from octoscope.cnn.torch_network import TorchNetwork, with_gradients
 from octoscope.cnn.watched_forward import as_image
 from octoscope.errors import SelectionError
 
@@ -48,17 +48,17 @@ def torch_class_score(
         # What lies before the layer runs as well: a module cannot be entered in the middle.
         with torch.no_grad():
             images = jnp.broadcast_to(image, (len(values), *image.shape[1:]))
-            return jnp.asarray(scores(images, taken(values))[:, target].numpy())
+            return _to_jax(scores(images, taken(values))[:, target])
 
     def from_images(images: Array) -> Array:
         with torch.no_grad():
-            return jnp.asarray(scores(images)[:, target].numpy())
+            return _to_jax(scores(images)[:, target])
 
     def gradient(values: Array) -> Array:
-        with torch.enable_grad():
+        with with_gradients():
             start = taken(values).requires_grad_()
             found_gradient = torch.autograd.grad(scores(image, start)[0, target], start)[0]
-        return jnp.asarray(found_gradient.permute(0, 2, 3, 1).numpy())
+        return _to_jax(found_gradient.permute(0, 2, 3, 1))
 
     names = network.class_names
     return ExplainedScore(
@@ -73,3 +73,7 @@ def torch_class_score(
         note=network.note,
         differentiate=gradient,
     )
+
+
+def _to_jax(values: torch.Tensor) -> Array:
+    return jnp.asarray(values.detach().float().cpu().numpy())

@@ -59,7 +59,9 @@ class TorchNetwork:
         """Runs the module once on a black picture to learn its layers.
 
         Args:
-          module: With its weights; kept, not copied.
+          module: With its weights; kept, not copied, unless they are of half precision or were made in `torch.inference_mode`. Gradients
+            of half precision end in zeros where they are small, and tensors of inference have none: then the same weights run in a copy in
+            float32, and `note` says so.
           input_size: Height and width of its pictures.
           mean: What it subtracts from each colour, in levels of 0..255; those of torchvision's ImageNet models by default.
           std: What it divides by after that.
@@ -72,10 +74,10 @@ class TorchNetwork:
         Raises:
           SelectionError: If no part of the module gives a map, tokens or a vector.
         """
-        self.module = module
+        self.module, widened = _differentiable(module)
         self.name = name or type(module).__name__
         rounded = "convolutions and products in bfloat16" if precision == "bfloat16" else ""
-        self.note, self.class_names = "; ".join(part for part in (note, rounded) if part), class_names
+        self.note, self.class_names = "; ".join(part for part in (note, widened, rounded) if part), class_names
         self.precision = precision
         self.input_size, self.mean, self.std = input_size, mean, std
         self.layers = self._found_layers()
@@ -117,15 +119,15 @@ class TorchNetwork:
         if not isinstance(module, torch.nn.Conv2d):
             return lambda seen: self.pull_back(seen, layer, cotangents)
         entering = self._run_into(module, self._taken(images))
-        with _undisturbed(module, lambda _name, output: output), self._rounding(), torch.enable_grad():
+        with _undisturbed(module, lambda _name, output: output), self._rounding(), with_gradients():
             zeros = torch.zeros_like(entering, requires_grad=True)
             before = self._back(zeros, module(zeros), np.asarray(cotangents))
 
         def pull(images: Images) -> Images:
-            with torch.enable_grad():
+            with with_gradients():
                 seen = self._taken(images, scaled=False).requires_grad_()
                 entering = self._run_into(module, self._normal(seen))
-            return _nhwc(torch.autograd.grad(entering, seen, before)[0])
+                return _nhwc(torch.autograd.grad(entering, seen, before)[0])
 
         return pull
 
@@ -197,7 +199,7 @@ class TorchNetwork:
         return tuple(found)
 
     def _tracked(self, images: Images, layer: str, relu_rule: ReluRule) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.enable_grad():
+        with with_gradients():
             seen = self._taken(images, scaled=False).requires_grad_()
             return seen, self._run_to(layer, self._normal(seen), relu_rule)
 
@@ -206,7 +208,8 @@ class TorchNetwork:
         weights = (
             laid_out.permute(0, 3, 1, 2).reshape(output.shape) if output.ndim == 4 else laid_out.reshape(output.shape)
         )
-        return torch.autograd.grad(output, seen, weights, retain_graph=True)[0]
+        with with_gradients():
+            return torch.autograd.grad(output, seen, weights, retain_graph=True)[0]
 
     def _run_to(
         self, layer: str, seen: torch.Tensor, relu_rule: ReluRule, edits: dict[str, torch.Tensor] | None = None
@@ -215,7 +218,7 @@ class TorchNetwork:
 
         def stop(name: str, output: Any) -> Any:
             if edits and name in edits:
-                output = edits[name]
+                output = edits[name].to(output)
             if name == layer:
                 # A copy: the module that comes next may change this one in place.
                 kept.append(output.clone())
@@ -272,6 +275,29 @@ class TorchNetwork:
     def _normal(self, seen: torch.Tensor) -> torch.Tensor:
         mean, std = (torch.tensor(values).to(seen)[:, None, None] for values in (self.mean, self.std))
         return (seen - mean) / std
+
+
+@contextlib.contextmanager
+def with_gradients() -> Iterator[None]:
+    """Lets gradients be followed in the block, whatever the caller has switched off."""
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        yield
+
+
+def _differentiable(module: torch.nn.Module) -> tuple[torch.nn.Module, str]:
+    """Returns the module, or a copy in float32 that gradients pass through, and what pictures must say of it."""
+    tensors = [*module.parameters(), *module.buffers()]
+    halves = {
+        str(each.dtype).removeprefix("torch.") for each in tensors if each.dtype in (torch.float16, torch.bfloat16)
+    }
+    if not halves and not any(each.is_inference() for each in tensors):
+        return module, ""
+    # A copy that is made outside of inference has gradients.
+    with torch.inference_mode(mode=False):
+        copied = copy.deepcopy(module)
+        return (
+            (copied.float(), f"weights of {' and '.join(sorted(halves))}, run in float32") if halves else (copied, "")
+        )
 
 
 @contextlib.contextmanager

@@ -86,7 +86,7 @@ def shift_response(
                 (
                     ((here - inner) ** 2).sum(axis=-1).mean() / apart,
                     1 - 2 * ((between - inner) ** 2).sum(axis=-1).mean() / apart,
-                    read_linearly(both, inner.reshape(len(number), -1), episodes=number, draws=1).r2,
+                    read_linearly(both, inner.reshape(len(number), -1), episodes=number).r2,
                 )
             )
         rows.append(np.mean(parts, axis=0))

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from huggingface_hub import hf_hub_download
 
-from octoscope.checkpoints.safetensors_file import open_safetensors
+from octoscope.checkpoints.hub import fetch
 from octoscope.cnn.graph import GraphNetwork, in_sequence
 from octoscope.cnn.steps import Conv, MaxPool, MeanPool, Relu, Step, Weights
+from octoscope.cnn.weight_file import check_finite, open_weights, require_file
 from octoscope.errors import CheckpointError
+from octoscope.user_path import user_path
 
 HUB_NAME, HUB_FILE = "timm/vgg16.tv_in1k", "model.safetensors"
 # Convolutions and channels of each block; a pool ends a block.
@@ -40,7 +42,7 @@ def load_vgg16(path: str | Path | None = None, *, classifier: bool = False) -> G
     Raises:
       CheckpointError: If the weights are not there, saying what to download, or are those of another network.
     """
-    file = Path(path).expanduser() if path is not None else _fetch()
+    file = require_file(user_path(path)) if path is not None else _fetch()
     return vgg16_network(_read(file, classifier=classifier), classifier=classifier)
 
 
@@ -91,7 +93,7 @@ def _conv_sources() -> dict[str, tuple[tuple[str, ...], tuple[int, ...]]]:
 
 def _fetch() -> Path:
     try:
-        return Path(hf_hub_download(HUB_NAME, HUB_FILE))
+        return fetch(hf_hub_download, HUB_NAME, HUB_FILE)
     except Exception as error:  # the hub's client raises its own, httpx's and OSError alike
         first_line = (str(error).strip().splitlines() or [""])[0]
         raise CheckpointError(
@@ -102,7 +104,7 @@ def _fetch() -> Path:
 
 
 def _read(path: Path, *, classifier: bool) -> dict[str, dict[str, jnp.ndarray]]:
-    stored = open_safetensors(path)
+    stored = open_weights(path)
     wanted: dict[str, tuple[str, str, tuple[int, ...]]] = {}
     for name, (stems, shape) in (_conv_sources() | (_CLASSIFIER if classifier else {})).items():
         stem = next((stem for stem in stems if f"{stem}.weight" in stored.specs), stems[0])
@@ -125,7 +127,7 @@ def _read(path: Path, *, classifier: bool) -> dict[str, dict[str, jnp.ndarray]]:
     for key, array in stored.arrays():
         if key in wanted:
             name, part, shape = wanted.pop(key)
-            array = array.reshape(shape)
+            array = check_finite(array, key, path).reshape(shape)
             laid_out = np.moveaxis(array, (2, 3, 1, 0), (0, 1, 2, 3)) if part == "kernel" else array
             weights.setdefault(name, {})[part] = jnp.asarray(laid_out, jnp.float32)
         if not wanted:

@@ -106,7 +106,7 @@ def as_image(picture: Any) -> Float[Array, "1 height width 3"]:
     if array.ndim != 3 or array.shape[2] != 3:
         raise ObservationError(
             f"A picture must be RGB, (height, width, 3) in levels of 0..255, got shape {array.shape}. "
-            "`read_picture` brings grey pictures and pictures with transparency there."
+            "`octoscope.episodes.picture_file.read_picture` brings a picture file there."
         )
     return jnp.asarray(array, jnp.float32)[None]
 

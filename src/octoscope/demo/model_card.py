@@ -60,7 +60,7 @@ is the one of the instruction that was replaced."""
 
 _POINTING = """The readout's attention to the patches of the present primary frame, at the first step of an episode. Pointing: the
 largest patch touches the named object. Mass: the part of the map on patches, each counted by how much of it the object covers. The best
-head was chosen on other scenes. In brackets 95 % intervals (bootstrap over scenes)."""
+head was chosen on other scenes. In brackets 95 % intervals over n scenes."""
 
 
 def _closed_loop(rows: Sequence[dict[str, Any]]) -> str:
@@ -79,13 +79,12 @@ def _closed_loop(rows: Sequence[dict[str, Any]]) -> str:
 
 def _pointing(rows: Sequence[dict[str, Any]]) -> str:
     return _table(
-        ("scenes", "map", "count", "pointing", "mass"),
+        ("scenes", "map", "pointing", "mass"),
         [
             [
                 row["scenes"],
                 row["map"],
-                str(row["count"]),
-                f"{row['pointing']:.3f} [{row['interval'][0]:.3f}, {row['interval'][1]:.3f}]",
+                f"{row['pointing']:.3f} [{row['interval'][0]:.3f}, {row['interval'][1]:.3f}, n = {row['count']}]",
                 f"{row['mass']:.3f}",
             ]
             for row in rows
@@ -103,8 +102,10 @@ def _effects(scores: dict[str, Any]) -> str:
     rows = [
         [
             row["fill"],
-            f"{row['target']:.2f} [{row['target_interval'][0]:.2f}, {row['target_interval'][1]:.2f}]",
-            f"{row['distractor']:.2f} [{row['distractor_interval'][0]:.2f}, {row['distractor_interval'][1]:.2f}]",
+            *(
+                f"{row[kind]:.2f} [{row[f'{kind}_interval'][0]:.2f}, {row[f'{kind}_interval'][1]:.2f}, n = {row['count']}]"
+                for kind in ("target", "distractor")
+            ),
             f"{row['ratio']:.1f}",
         ]
         for row in scores["occlusion"]

@@ -13,6 +13,7 @@ import numpy as np
 
 from octoscope.array_typing import Float, Int
 from octoscope.encodings.ridge_classifier import ClassMoments
+from octoscope.intervals import jackknife_interval
 
 _FEWEST_EPISODES = 3
 
@@ -23,7 +24,7 @@ class ProbeScore:
 
     # Mean over classes of the part of their samples that was found: 1 / classes by chance, however rare a class is.
     accuracy: float
-    # Of the mean, 95 %, by drawing episodes with repetition.
+    # Its 95 % interval over episodes, see `jackknife_interval`; NaN for fewer than five episodes.
     low: float
     high: float
     # The same with labels shuffled among the samples of each frame, mean of several shuffles: what is left is no reading.
@@ -44,7 +45,6 @@ def probe_encodings(
     strength: float = 0.01,
     folds: int = 5,
     shuffles: int = 3,
-    draws: int = 1000,
     seed: int = 0,
 ) -> dict[str, ProbeScore]:
     """Returns how well a label is read off each set of features, all by the same folds of whole episodes.
@@ -60,8 +60,7 @@ def probe_encodings(
       strength: See `fit_ridge_classifier`.
       folds: Parts that episodes are split into, at random; at most as many as there are episodes.
       shuffles: Times that labels are shuffled; 0 for none, and `shuffled` is NaN.
-      draws: Of episodes, for the interval.
-      seed: Of folds, shuffles and draws.
+      seed: Of folds and shuffles.
 
     Raises:
       ValueError: If there are fewer than three episodes or two classes with samples.
@@ -83,19 +82,20 @@ def probe_encodings(
         )
     rng = np.random.default_rng(seed)
     fold = (rng.permutation(len(numbers)) % min(folds, len(numbers)))[groups]
-    drawn = rng.integers(len(numbers), size=(draws, len(numbers)))
     mixed = [_shuffled_within(places, frames, rng) for _ in range(shuffles)]
     scores = {}
     for name, values in features.items():
         kept = values[known]
         right, count = _held_out_counts(kept, places, groups, fold, strength)
-        low, high = np.nanquantile(_balanced(right[drawn].sum(axis=1), count[drawn].sum(axis=1)), [0.025, 0.975])
+        accuracy = float(_balanced(right.sum(axis=0), count.sum(axis=0)))
+        without = _balanced(right.sum(axis=0) - right, count.sum(axis=0) - count)
+        low, high = jackknife_interval(accuracy, without, bounds=(0.0, 1.0))
         by_shuffle = [_held_out_counts(kept, each, groups, fold, strength) for each in mixed]
         shuffled = [float(_balanced(hit.sum(axis=0), of.sum(axis=0))) for hit, of in by_shuffle]
         scores[name] = ProbeScore(
-            accuracy=float(_balanced(right.sum(axis=0), count.sum(axis=0))),
-            low=float(low),
-            high=float(high),
+            accuracy=accuracy,
+            low=low,
+            high=high,
             shuffled=float(np.mean(shuffled)) if shuffled else float("nan"),
             chance=1 / len(classes),
             classes=tuple(int(each) for each in classes),

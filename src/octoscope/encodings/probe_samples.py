@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import zarr
 
 from octoscope.array_typing import Float, Int
 from octoscope.encodings.linear_probe import ProbeScore, position_features, probe_encodings
@@ -91,7 +90,7 @@ class _Labels:
 
 def _labels(run: Run, encodings: PatchEncodings, least: float) -> _Labels:
     masks = f"masks/{encodings.camera}"
-    missing = [name for name in (masks, "target_id", *_KINDS.values()) if name not in run.group]
+    missing = [name for name in (masks, "target_id", *_KINDS.values()) if not run.holds(name)]
     if missing:
         raise SelectionError(
             f"Probes need what lies under each patch, but the run of {run.manifest['episode']} holds no {', '.join(missing)}. "
@@ -107,6 +106,4 @@ def _labels(run: Run, encodings: PatchEncodings, least: float) -> _Labels:
 
 
 def _read(run: Run, name: str, times: Int[np.ndarray, " step"]) -> Int[np.ndarray, " step *axes"]:
-    array = run.group[name]
-    assert isinstance(array, zarr.Array), f"{name} is an array in every run that has it"
-    return np.asarray(array[:])[times].astype(np.int64)
+    return run.read(name)[times].astype(np.int64)

@@ -68,7 +68,7 @@ def word_stages(
       step: Step of the episode; the run's first by default. Words in front are the same at every step, since they see only each other.
       copy: "in front" (the words before the timesteps) or "repeated" (their copy at the current timestep, which can see the image).
       group: Token group of the words; the first by default.
-      padding: Also the padding pieces, which Octo attends to as to words.
+      padding: Also the end mark and the padding pieces, which Octo attends to as to words.
 
     Raises:
       SelectionError: If the run holds no words, no encodings of them, or not that copy or step.
@@ -78,7 +78,9 @@ def word_stages(
     step = run.steps[0] if step is None else step
     front, span = _spans(run, copy, group)
     pieces = run.layout.pieces_of(front) or ()
-    chosen = [place for place, piece in enumerate(pieces) if padding or piece != PAD_PIECE]
+    chosen = [place for place, piece in enumerate(pieces) if padding or piece not in (PAD_PIECE, END_PIECE)]
+    if not chosen:
+        raise SelectionError("The policy reads no word of this instruction, so there is nothing to follow.")
     stages = [
         Stage(stage.name, stage.space, stage.point, stage.encodings[chosen])
         for stage in _stages(run, front, span, step)

@@ -18,7 +18,8 @@ def choose_cameras(
     """Returns the recorded image key of each camera that the policy will see.
 
     Without `cameras`, the choice is the known one of the dataset; else the keys named like a camera
-    ("image_wrist" before "wrist"); else the only key there is, as `primary`.
+    ("image_wrist" before "wrist"); else names that robots' cameras usually have ("agentview_rgb"), where one of them is a
+    main camera's; else the only key there is, as `primary`.
 
     Args:
       dataset: Name of the dataset ("bridge_dataset").
@@ -38,7 +39,7 @@ def choose_cameras(
         raise EpisodeError(f"{dataset} records no images, so there is nothing to look at. Choose another dataset.")
     if cameras is not None:
         return _checked(dataset, image_keys, cameras)
-    chosen = _known(dataset, image_keys) or _named(image_keys)
+    chosen = _known(dataset, image_keys) or _named(image_keys) or _usual(image_keys)
     if chosen:
         return chosen
     if len(image_keys) == 1:
@@ -73,6 +74,13 @@ def _named(image_keys: Sequence[str]) -> dict[str, str]:
     return {camera: key for camera in CAMERAS for key in (camera, f"image_{camera}") if key in image_keys}
 
 
+def _usual(image_keys: Sequence[str]) -> dict[str, str]:
+    """Returns the keys whose last part ("images/front") is a usual name; none without a main camera among several."""
+    by_part = {key.rpartition("/")[2]: key for key in reversed(image_keys)}
+    chosen = {camera: by_part[name] for camera, names in _USUAL.items() for name in reversed(names) if name in by_part}
+    return chosen if "primary" in chosen and len(set(chosen.values())) == len(chosen) else {}
+
+
 def _how_to_choose(key: str) -> str:
     return f'Pass cameras={{"primary": "{key}"}} (command line: --cameras primary={key}).'
 
@@ -81,6 +89,35 @@ def _cameras(primary: str | None = None, secondary: str | None = None, wrist: st
     keys = zip(CAMERAS, (primary, secondary, wrist), strict=True)
     return MappingProxyType({camera: key for camera, key in keys if key is not None})
 
+
+# Names found in the wild, the likeliest first.
+_USUAL = MappingProxyType(
+    {
+        "primary": (
+            "agentview_image",
+            "agentview_rgb",
+            "cam_high",
+            "exterior_image_1_left",
+            "exterior_1_left",
+            "rgb_static",
+            "image",
+            "image_0",
+            "front",
+            "top",
+        ),
+        "secondary": ("cam_low", "exterior_image_2_left", "image_additional_view", "image_1"),
+        "wrist": (
+            "robot0_eye_in_hand_image",
+            "eye_in_hand_rgb",
+            "cam_right_wrist",
+            "wrist_image",
+            "wrist_image_left",
+            "hand_image",
+            "rgb_gripper",
+            "wrist",
+        ),
+    }
+)
 
 _ONE_VIEW = _cameras("image")
 _WRIST_ONLY = _cameras(wrist="image")
@@ -91,6 +128,9 @@ _WITH_HAND_IMAGE = _cameras("image", wrist="hand_image")
 # https://github.com/octo-models/octo/blob/main/octo/data/oxe/oxe_dataset_configs.py
 KNOWN_CAMERAS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
+        "aloha_dagger_dataset": _cameras("cam_high", "cam_low", "cam_right_wrist"),
+        "aloha_mobile_dataset": _cameras("cam_high", wrist="cam_right_wrist"),
+        "aloha_static_dataset": _cameras("cam_high", "cam_low", "cam_right_wrist"),
         "asu_table_top_converted_externally_to_rlds": _ONE_VIEW,
         "austin_buds_dataset_converted_externally_to_rlds": _WITH_WRIST_IMAGE,
         "austin_sailor_dataset_converted_externally_to_rlds": _WITH_WRIST_IMAGE,
@@ -113,8 +153,11 @@ KNOWN_CAMERAS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "dlr_edan_shared_control_converted_externally_to_rlds": _ONE_VIEW,
         "dlr_sara_grid_clamp_converted_externally_to_rlds": _ONE_VIEW,
         "dlr_sara_pour_converted_externally_to_rlds": _ONE_VIEW,
+        "dobbe": _cameras(wrist="wrist_image"),
+        "fmb_dataset": _cameras("image_side_1", "image_side_2", "image_wrist_1"),
         "fractal20220817_data": _ONE_VIEW,
         "furniture_bench_dataset_converted_externally_to_rlds": _WITH_WRIST_IMAGE,
+        "gnm_dataset": _ONE_VIEW,
         "iamlab_cmu_pickup_insert_converted_externally_to_rlds": _WITH_WRIST_IMAGE,
         "imperialcollege_sawyer_wrist_cam": _WITH_WRIST_IMAGE,
         "jaco_play": _cameras("image", wrist="image_wrist"),
@@ -122,10 +165,13 @@ KNOWN_CAMERAS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "kuka": _ONE_VIEW,
         "language_table": _cameras("rgb"),
         "maniskill_dataset_converted_externally_to_rlds": _WITH_WRIST_IMAGE,
+        "mujoco_manip": _ONE_VIEW,
         "nyu_door_opening_surprising_effectiveness": _WRIST_ONLY,
         "nyu_franka_play_dataset_converted_externally_to_rlds": _cameras("image", "image_additional_view"),
         "nyu_rot_dataset_converted_externally_to_rlds": _ONE_VIEW,
+        "rh20t": _cameras("image_front", "image_side_right", "image_wrist"),
         "robo_net": _cameras("image", "image1"),
+        "roboset": _cameras("image_left", "image_right", "image_wrist"),
         "roboturk": _cameras("front_rgb"),
         "stanford_hydra_dataset_converted_externally_to_rlds": _WITH_WRIST_IMAGE,
         "stanford_kuka_multimodal_dataset_converted_externally_to_rlds": _ONE_VIEW,

@@ -24,6 +24,8 @@ class Episode:
     dataset: str
     # Other recorded arrays whose first axis is time, by their recorded name ("state").
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)
+    # What one should know of these frames and words, a sentence each: that they come from a lossy video, that steps were cut.
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Returns the number of steps; 0 for an episode that holds nothing."""

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
+from octoscope.episodes.rlds_cameras import array_image_paths, image_paths
 from octoscope.episodes.rlds_directory import RldsDirectory, Shard, find_rlds, read_rlds_directory
-from octoscope.episodes.rlds_episode import episode_from_example, image_paths
+from octoscope.episodes.rlds_episode import episode_from_example
 from octoscope.episodes.rlds_features import Feature
 from octoscope.episodes.rlds_values import Example, example_features
 from octoscope.episodes.split import choose_split
@@ -36,6 +37,8 @@ class RldsSource:
     shards: tuple[Shard, ...] = field(repr=False)
     # What features.json says; empty without one.
     features: Mapping[str, Feature] = field(repr=False)
+    # Whether a user chose the cameras; else an episode may lack some.
+    asked: bool = field(default=True, repr=False)
     # Filled as shards are first read.
     _spans: dict[Path, tuple[RecordSpan, ...]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -56,7 +59,12 @@ class RldsSource:
         example = read_example(shard, self._spans[shard.path], position)
         try:
             return episode_from_example(
-                example, declared=self.features, cameras=self.camera_paths, name=name, dataset=self.name
+                example,
+                declared=self.features,
+                cameras=self.camera_paths,
+                name=name,
+                dataset=self.name,
+                asked=self.asked,
             )
         except EpisodeError as error:
             raise EpisodeError(f"{name}: {error}") from error
@@ -82,7 +90,7 @@ def open_rlds(path: Path, *, split: str | None = None, cameras: Mapping[str, str
         return None
     directory = read_rlds_directory(version)
     chosen_split = choose_split(directory.name, list(directory.splits), split=split)
-    paths = _find_images(directory, chosen_split)
+    paths = _find_images(directory, chosen_split, asked=cameras is not None)
     chosen_cameras = choose_cameras(directory.name, list(paths), cameras=cameras)
     return RldsSource(
         name=directory.name,
@@ -92,6 +100,7 @@ def open_rlds(path: Path, *, split: str | None = None, cameras: Mapping[str, str
         camera_paths={camera: paths[key] for camera, key in chosen_cameras.items()},
         shards=directory.splits[chosen_split],
         features=directory.features,
+        asked=cameras is not None,
     )
 
 
@@ -140,10 +149,14 @@ def read_example(shard: Shard, spans: tuple[RecordSpan, ...], position: int) -> 
         raise EpisodeError(f"{shard.path}, byte {span.offset}: {error}") from error
 
 
-def _find_images(directory: RldsDirectory, split: str) -> dict[str, str]:
-    """Returns the path of each image by its recorded name; without features.json the first episode tells."""
-    if directory.features:
-        return image_paths(directory.features)
-    shard, position = locate_episode(directory.splits[split], 0, name=f"{directory.name}/{split}/0")
-    example = read_example(shard, scan_shard(shard), position)
-    return image_paths(example_features(example, declared={}))
+def _find_images(directory: RldsDirectory, split: str, *, asked: bool) -> dict[str, str]:
+    """Returns the path of each image by its recorded name; without features.json the first episode tells.
+
+    Images stored as plain tensors count where there are no encoded ones; a user who asks may name either.
+    """
+    features = directory.features
+    if not features:
+        shard, position = locate_episode(directory.splits[split], 0, name=f"{directory.name}/{split}/0")
+        features = example_features(read_example(shard, scan_shard(shard), position), declared={})
+    encoded, tensors = image_paths(features), array_image_paths(features)
+    return {**tensors, **encoded} if asked else encoded or tensors

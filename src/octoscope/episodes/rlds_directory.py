@@ -6,6 +6,7 @@ as NAME-train.tfrecord-00000-of-00042. Shards are looked for only when read, so 
 
 import json
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ INFO_FILE = "dataset_info.json"
 FEATURES_FILE = "features.json"
 SHARD_TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 
+# Far more than any dataset has; a damaged number beyond would cost memory before the first file is opened.
+MOST_EPISODES = 10_000_000
 # From a folder of datasets down to one version of one configuration: FOLDER/NAME/CONFIG/VERSION.
 _DEEPEST = 3
 
@@ -66,7 +69,8 @@ def read_rlds_directory(directory: Path) -> RldsDirectory:
     """Returns what a version directory says about its dataset.
 
     Raises:
-      EpisodeError: If a description is unreadable, not what TFDS writes, or names a file format other than TFRecord.
+      EpisodeError: If a description is unreadable, not what TFDS writes, names a file format other than TFRecord, or
+        gives a split lengths that cannot be (negative, or more than `MOST_EPISODES`).
     """
     info = _read_json(directory / INFO_FILE)
     features_file = directory / FEATURES_FILE
@@ -75,11 +79,13 @@ def read_rlds_directory(directory: Path) -> RldsDirectory:
     except EpisodeError as error:
         raise EpisodeError(f"{directory}: {error}") from error
     try:
-        name = info["name"]
-        file_format = info.get("fileFormat", "tfrecord")
-        splits = {split["name"]: _shards(directory, name, file_format, split) for split in info["splits"]}
+        name = _text(info, "name")
+        file_format = _text({"fileFormat": "tfrecord"} | info, "fileFormat")
+        splits = {_text(split, "name"): _shards(directory, name, file_format, split) for split in info["splits"]}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise EpisodeError(f"{directory / INFO_FILE} is not what TFDS writes: {error!r}. Copy it again.") from error
+        raise EpisodeError(
+            f"{directory / INFO_FILE} is not what TFDS writes ({type(error).__name__}: {error}). Copy it again."
+        ) from error
     if file_format != "tfrecord":
         raise EpisodeError(
             f"{directory}: the file format must be tfrecord, got {file_format}. "
@@ -116,19 +122,54 @@ def shard_name(template: str, *, dataset: str, split: str, file_format: str, ind
 
 def _shards(directory: Path, name: str, file_format: str, split: Mapping[str, Any]) -> tuple[Shard, ...]:
     template = split.get("filepathTemplate") or SHARD_TEMPLATE
-    # Protobuf's JSON writes int64 as strings, and leaves an empty list out.
-    lengths = [int(length) for length in split.get("shardLengths", [])]
-    names = (
+    lengths = _lengths(split)
+    names = [
         shard_name(template, dataset=name, split=split["name"], file_format=file_format, index=i, count=len(lengths))
         for i in range(len(lengths))
-    )
+    ]
+    for file in names:
+        # The files lie in this folder or below it and nowhere else, whatever a description says.
+        if "\0" in file or Path(file).is_absolute() or ".." in Path(file).parts or not Path(file).name:
+            raise ValueError(
+                f"the files of split {reprlib.repr(split['name'])} are called {reprlib.repr(file)}, which is no file's name"
+            )
     return tuple(Shard(directory / file, length) for file, length in zip(names, lengths, strict=True))
+
+
+def _lengths(split: Mapping[str, Any]) -> list[int]:
+    """Returns how many episodes each shard of a split holds."""
+    stored = split.get("shardLengths", [])
+    # Protobuf's JSON writes int64 as strings, and leaves an empty list out.
+    if not isinstance(stored, list) or not all(map(_is_whole_number, stored)):
+        raise TypeError(
+            f"the shardLengths of split {reprlib.repr(split['name'])} are {reprlib.repr(stored)}, which are no whole numbers"
+        )
+    lengths = [int(length) for length in stored]
+    if any(length < 0 for length in lengths) or sum(lengths) > MOST_EPISODES:
+        raise ValueError(
+            f"the shardLengths of split {reprlib.repr(split['name'])} are {reprlib.repr(stored)}; each is 0 or more, "
+            f"and together they are at most {MOST_EPISODES:,} episodes"
+        )
+    return lengths
+
+
+def _is_whole_number(length: Any) -> bool:
+    return isinstance(length, int | str) and re.fullmatch(r"-?\d{1,20}", str(length)) is not None
+
+
+def _text(entry: Any, key: str) -> str:
+    """Returns an entry that must be words: it names files, and the dataset in titles."""
+    text = entry[key]
+    if not isinstance(text, str) or not text:
+        raise TypeError(f"'{key}' is {reprlib.repr(text)}, which is no name")
+    return text
 
 
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    # Brackets nested a thousand deep end in RecursionError.
+    except (OSError, ValueError, RecursionError) as error:
         raise EpisodeError(f"{path}: cannot be read as JSON ({error}). Copy or download it again.") from error
 
 

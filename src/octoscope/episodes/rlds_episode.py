@@ -7,7 +7,9 @@ import numpy as np
 from octoscope.array_typing import Float, UInt8
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.image_codec import decode_image
+from octoscope.episodes.rlds_cameras import array_frames, recorded_cameras, recorded_name
 from octoscope.episodes.rlds_features import Feature
+from octoscope.episodes.rlds_instruction import find_instruction, why_no_instruction
 from octoscope.episodes.rlds_values import (
     END_MARKS,
     STEPS,
@@ -17,43 +19,20 @@ from octoscope.episodes.rlds_values import (
     step_array,
     stored_value,
 )
+from octoscope.episodes.trained_actions import action_remark
 from octoscope.errors import EpisodeError
 
 ACTION = "steps/action"
-INSTRUCTION = "steps/language_instruction"
-
-# Datasets do not agree on the place; the first that says something wins.
-_INSTRUCTIONS = (
-    INSTRUCTION,
-    "steps/observation/natural_language_instruction",
-    "steps/observation/language_instruction",
-    "steps/natural_language_instruction",
-    "episode_metadata/language_instruction",
-    "episode_metadata/natural_language_instruction",
-)
-
-
-def recorded_name(path: str) -> str:
-    """Returns what people call a value of a step: its path without "steps/" and "observation/".
-
-    >>> recorded_name("steps/observation/image_0")
-    'image_0'
-    """
-    return path.removeprefix(STEPS).removeprefix("observation/")
-
-
-def image_paths(features: Mapping[str, Feature]) -> dict[str, str]:
-    """Returns the path of each colour image that a step has, by its recorded name; depth maps are left out.
-
-    >>> image_paths({"steps/observation/rgb": Feature("image", (8, 8, 3), "uint8")})
-    {'rgb': 'steps/observation/rgb'}
-    """
-    images = (path for path, f in features.items() if f.kind == "image" and f.dtype == "uint8")
-    return {recorded_name(path): path for path in sorted(images) if path.startswith(STEPS)}
 
 
 def episode_from_example(
-    example: Example, *, declared: Mapping[str, Feature], cameras: Mapping[str, str], name: str, dataset: str
+    example: Example,
+    *,
+    declared: Mapping[str, Feature],
+    cameras: Mapping[str, str],
+    name: str,
+    dataset: str,
+    asked: bool = True,
 ) -> Episode:
     """Returns the episode that the Example stores, decoding the images of `cameras` only.
 
@@ -66,26 +45,35 @@ def episode_from_example(
       cameras: Path of the stored image by camera name.
       name: The name the episode gets.
       dataset: The name of its dataset.
+      asked: Whether a user chose the cameras; else one that recorded nothing is left out, with a remark.
 
     Raises:
       EpisodeError: If the values do not fit their shapes, or an image is missing or cannot be decoded.
     """
     steps = count_steps(example)
+    cameras, remarks = recorded_cameras(example, cameras, asked=asked)
+    instruction = find_instruction(example, steps=steps)
     arrays = {
         path: step_array(example, path, feature, steps=steps)
         for path, feature in sorted(example_features(example, declared=declared).items())
         if path.startswith(STEPS) and feature.kind == "tensor" and path not in END_MARKS
         if stored_value(example, path) is not None
     }
+    tensors = {camera: array_frames(arrays.pop(path), path) for camera, path in cameras.items() if path in arrays}
     has_actions = ACTION in arrays and arrays[ACTION].ndim <= 2 and arrays[ACTION].dtype != object
     actions = _actions(arrays.pop(ACTION)) if has_actions else None
+    remarks += ["" if instruction else why_no_instruction(example), action_remark(dataset) if has_actions else ""]
     return Episode(
-        images={camera: _decode_frames(example, path, steps) for camera, path in cameras.items()},
-        instruction=_find_instruction(example),
+        images={
+            camera: tensors[camera] if camera in tensors else _decode_frames(example, path, steps)
+            for camera, path in cameras.items()
+        },
+        instruction=instruction,
         actions=actions,
         name=name,
         dataset=dataset,
         extras=_name_extras(arrays),
+        remarks=tuple(remark for remark in remarks if remark),
     )
 
 
@@ -110,16 +98,6 @@ def _decode_frame(data: bytes, name: str, step: int) -> UInt8[np.ndarray, "heigh
         return decode_image(data)
     except EpisodeError as error:
         raise EpisodeError(f"image '{name}', step {step}: {error}") from error
-
-
-def _find_instruction(example: Example) -> str:
-    for path in _INSTRUCTIONS:
-        stored = stored_value(example, path)
-        texts = [text.decode(errors="replace") for text in stored] if isinstance(stored, list) else []
-        said = next((text for text in texts if text.strip()), None)
-        if said is not None:
-            return said
-    return ""
 
 
 def _actions(recorded: np.ndarray) -> Float[np.ndarray, "time dim"]:

@@ -4,6 +4,7 @@ TFDS describes an episode as a tree of FeaturesDict nodes with one Dataset node,
 the leaves under their path ("steps/observation/state"), the values of all steps end to end.
 """
 
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,10 @@ from typing import Any
 from octoscope.errors import EpisodeError
 
 _CLASSES = "tensorflow_datasets.core.features."
+_ENCODINGS = ("none", "bytes", "zlib")
 _TEXT_DTYPES = ("string", "object")
+# The longest axis that NumPy takes.
+_LONGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,9 @@ def parse_features(tree: Any) -> dict[str, Feature]:
     try:
         # Asked for by name: older TFDS wrote the same tree under other names, of which no leaf would be found.
         return dict(_leaves({"featuresDict": tree["featuresDict"]}, path=""))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise EpisodeError(
-            f"features.json is not in the form that TFDS writes ({error!r}). "
+            f"features.json is not in the form that TFDS writes ({type(error).__name__}: {error}). "
             "Move the file away to have the shapes inferred, or write the dataset again with a newer TFDS."
         ) from error
 
@@ -61,7 +65,9 @@ def features_tree(features: Mapping[str, Feature]) -> dict[str, Any]:
     return {"pythonClassName": f"{_CLASSES}features_dict.FeaturesDict", "featuresDict": {"features": nodes}}
 
 
-def _leaves(node: Mapping[str, Any], *, path: str) -> Iterator[tuple[str, Feature]]:
+def _leaves(node: Any, *, path: str) -> Iterator[tuple[str, Feature]]:
+    if not isinstance(node, Mapping):
+        raise TypeError(f"'{path}' is {reprlib.repr(node)}, which describes nothing")
     if "featuresDict" in node:
         for name, child in node["featuresDict"]["features"].items():
             yield from _leaves(child, path=f"{path}/{name}" if path else name)
@@ -73,16 +79,32 @@ def _leaves(node: Mapping[str, Any], *, path: str) -> Iterator[tuple[str, Featur
         yield path, Feature("tensor", (), "int64")
     elif "image" in node:
         # Old files say no dtype: images were uint8 then.
-        yield path, Feature("image", _shape(node["image"]), node["image"].get("dtype", "uint8"))
+        yield path, Feature("image", _shape(node["image"], path), _dtype(node["image"].get("dtype", "uint8"), path))
     elif "tensor" in node:
-        dtype = node["tensor"]["dtype"]
+        dtype = _dtype(node["tensor"]["dtype"], path)
+        encoding = node["tensor"].get("encoding", "none")
+        if encoding not in _ENCODINGS:
+            raise ValueError(f"'{path}' is encoded as {reprlib.repr(encoding)}; known are {', '.join(_ENCODINGS)}")
         kind = "text" if dtype in _TEXT_DTYPES else "tensor"
-        yield path, Feature(kind, _shape(node["tensor"]), dtype, node["tensor"].get("encoding", "none"))
+        yield path, Feature(kind, _shape(node["tensor"], path), dtype, encoding)
 
 
-def _shape(content: Mapping[str, Any]) -> tuple[int, ...]:
+def _shape(content: Mapping[str, Any], path: str) -> tuple[int, ...]:
     # Protobuf's JSON writes int64 as strings, and nothing at all for the empty shape of a scalar.
-    return tuple(int(length) for length in content.get("shape", {}).get("dimensions", []))
+    dimensions = content.get("shape", {}).get("dimensions", [])
+    lengths = [length for length in dimensions if isinstance(length, int | str) and not isinstance(length, bool)]
+    if not isinstance(dimensions, list) or len(lengths) < len(dimensions):
+        raise TypeError(f"'{path}' has the shape {reprlib.repr(dimensions)}, which is no list of lengths")
+    shape = tuple(int(length) for length in lengths)
+    if any(not -1 <= length <= _LONGEST for length in shape):
+        raise ValueError(f"'{path}' has the shape {shape}; a length is 0 or more, or -1 where it is open")
+    return shape
+
+
+def _dtype(dtype: Any, path: str) -> str:
+    if not isinstance(dtype, str):
+        raise TypeError(f"'{path}' has the dtype {reprlib.repr(dtype)}, which is no name")
+    return dtype
 
 
 def _branch(name: str, leaves: Mapping[str, Feature]) -> dict[str, Any]:

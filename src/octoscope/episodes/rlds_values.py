@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from octoscope.episodes.image_codec import is_encoded_image
+from octoscope.episodes.image_codec import MOST_PIXELS, is_encoded_image
 from octoscope.episodes.rlds_features import Feature
 from octoscope.episodes.tf_example import ExampleValue
 from octoscope.errors import EpisodeError
@@ -21,6 +21,16 @@ STEPS = "steps/"
 # Marks of an episode's ends, which say nothing that its length does not.
 END_MARKS = ("steps/is_first", "steps/is_last", "steps/is_terminal")
 
+# What TFDS calls numbers; complex ones are no Example's.
+_DTYPES = (
+    "bool",
+    "float16",
+    "float32",
+    "float64",
+    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+)
+# Of one step's compressed value: a picture of the largest size, uncompressed.
+_MOST_BYTES = 3 * MOST_PIXELS
 _ONE_NUMBER_A_STEP = (*END_MARKS, "steps/reward", "steps/discount")
 _RAGGED_VALUES = "/ragged_flat_values"
 _RAGGED_LENGTHS = "/ragged_row_lengths_"
@@ -118,11 +128,13 @@ def _infer(example: Example, path: str, steps: int) -> Feature:
 
 def _restore(values: ExampleValue, path: str, feature: Feature, *, count: int) -> np.ndarray:
     try:
+        if feature.dtype not in _DTYPES:
+            raise TypeError(f"known are {', '.join(_DTYPES)}")
         if isinstance(values, list):
-            raw = b"".join(zlib.decompress(value) if feature.encoding == "zlib" else value for value in values)
-            flat = np.frombuffer(raw, np.dtype(feature.dtype))
+            raw = b"".join(_inflate(value) if feature.encoding == "zlib" else value for value in values)
+            flat = np.frombuffer(raw, feature.dtype)
         else:
-            flat = values.astype(feature.dtype)
+            flat = _cast(values, feature.dtype)
         return flat.reshape(count, *feature.shape)
     except (TypeError, ValueError, zlib.error) as error:
         steps = f"{count} steps of" if count >= 0 else "rows of"
@@ -130,6 +142,26 @@ def _restore(values: ExampleValue, path: str, feature: Feature, *, count: int) -
             f"'{path}' holds {len(values)} stored values, which do not make {steps} {feature.dtype} {feature.shape} "
             f"({error}). Check that features.json belongs to these files."
         ) from error
+
+
+def _inflate(value: bytes) -> bytes:
+    """Returns the bytes of one step; a few compressed ones may claim to be gigabytes."""
+    stream = zlib.decompressobj()
+    raw = stream.decompress(value, _MOST_BYTES)
+    if stream.unconsumed_tail:
+        raise ValueError(f"the value of one step has more than {_MOST_BYTES:,} bytes")
+    if not stream.eof:
+        raise ValueError("a compressed value is cut off")
+    return raw
+
+
+def _cast(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Returns stored numbers in the dtype that was declared; a whole number that it cannot hold is no such number."""
+    with np.errstate(invalid="ignore"):
+        cast = values.astype(dtype)
+    if cast.dtype.kind in "biu" and (cast != values).any():
+        raise ValueError(f"a stored {values[cast != values][0]} is no {dtype}")
+    return cast
 
 
 def _split_rows(rows: np.ndarray, lengths: ExampleValue, path: str) -> np.ndarray:

@@ -15,8 +15,9 @@ import numpy as np
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.image_codec import encode_png
 from octoscope.episodes.rlds_directory import FEATURES_FILE, INFO_FILE, SHARD_TEMPLATE, shard_name
-from octoscope.episodes.rlds_episode import ACTION, INSTRUCTION
+from octoscope.episodes.rlds_episode import ACTION
 from octoscope.episodes.rlds_features import Feature, features_tree
+from octoscope.episodes.rlds_instruction import INSTRUCTION
 from octoscope.episodes.rlds_values import END_MARKS, STEPS
 from octoscope.episodes.tf_example import ExampleValue, encode_example
 from octoscope.episodes.tfrecord import write_tfrecord

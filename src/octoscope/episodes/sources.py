@@ -9,6 +9,7 @@ from octoscope.embedded.files import EMBEDDED, episodes_directory
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.rlds import open_rlds
 from octoscope.errors import EpisodeError
+from octoscope.user_path import user_path
 
 # Each gives the episodes at a path, or None when what lies there is not for it; the first that gives them wins.
 _READERS = (open_rlds,)
@@ -73,14 +74,22 @@ def open_episodes(
       frames = episodes[3].images["primary"]  # time height width 3
       ```
     """
-    location = _embedded_directory(str(path)) if path in EMBEDDED else Path(path).expanduser()
+    location = _embedded_directory(str(path)) if path in EMBEDDED else user_path(path)
     if not location.exists():
         raise EpisodeError(f"{location}: there is no such file or directory. Give the path of {_EXPECTED}, or 'demo'.")
     for open_reader in _READERS:
         source = open_reader(location, split=split, cameras=cameras)
         if source is not None:
+            _check_not_empty(source)
             return source
     raise EpisodeError(f"{location}: expected {_EXPECTED}, found {_describe(location)}.")
+
+
+def _check_not_empty(source: EpisodeSource) -> None:
+    if not len(source):
+        others = [split for split in source.splits if split != source.split]
+        choice = f"Choose another split with --split: {', '.join(others)}." if others else "Choose another dataset."
+        raise EpisodeError(f"{source.name} has no episodes in its split '{source.split}'. {choice}")
 
 
 def _embedded_directory(name: str) -> Path:

@@ -2,15 +2,18 @@
 
 A record is its length (uint64), a checksum of those 8 bytes, the payload and a checksum of the payload, all
 little-endian. Scanning reads 12 bytes a record; the payload's checksum is verified when that record is read.
+A file that TensorFlow compressed as a whole (gzip) is read, too, but each record costs the decompression of what lies before it.
 
 Reference: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
 """
 
+import gzip
 import struct
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import google_crc32c
 
@@ -18,13 +21,17 @@ from octoscope.errors import EpisodeError
 
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
+# A few bytes of gzip can claim to be gigabytes of one record.
+MOST_COMPRESSED = 2**28
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_ZLIB_MAGICS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
 
 @dataclass(frozen=True)
 class RecordSpan:
     """Where one record's payload lies in its file."""
 
-    # Bytes from the start of the file to the first byte of the payload.
+    # Bytes from the start of the (decompressed) file to the first byte of the payload.
     offset: int
     # Bytes of payload.
     length: int
@@ -48,13 +55,13 @@ def scan_tfrecord(path: Path) -> tuple[RecordSpan, ...]:
     """
     spans: list[RecordSpan] = []
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with _open(path) as file:
+            size = _size(file, path)
             end = 0
             while end < size:
                 spans.append(_read_header(file, path, start=end, size=size))
                 end = spans[-1].offset + spans[-1].length + _CHECKSUM.size
-    except OSError as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise EpisodeError(_unreadable(path, error)) from error
     if not spans:
         raise EpisodeError(f"{path}: expected at least one TFRecord record, but the file is empty. {_MEND}")
@@ -72,10 +79,15 @@ def read_record(path: Path, span: RecordSpan) -> bytes:
       EpisodeError: If the file is unreadable, shorter than when it was scanned, or the payload fails its checksum.
     """
     try:
-        with path.open("rb") as file:
+        with _open(path) as file:
+            if isinstance(file, gzip.GzipFile) and span.length > MOST_COMPRESSED:
+                raise EpisodeError(
+                    f"{path}: the record at byte {span.offset} has {span.length:,} bytes; in a compressed file at most "
+                    f"{MOST_COMPRESSED:,} are read. Decompress the file: gzip -d."
+                )
             file.seek(span.offset)
             stored = file.read(span.length + _CHECKSUM.size)
-    except OSError as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise EpisodeError(_unreadable(path, error)) from error
     if len(stored) < span.length + _CHECKSUM.size:
         raise EpisodeError(
@@ -106,19 +118,49 @@ def write_tfrecord(path: Path, payloads: Iterable[bytes]) -> None:
 _MEND = "The file is damaged, incomplete or no TFRecord file: copy or download it again."
 
 
-def _unreadable(path: Path, error: OSError) -> str:
-    return f"{path}: cannot be read ({error.strerror}). Check that this shard of the dataset was downloaded."
+def _unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{path}: cannot be read ({error.strerror}). Check that this shard of the dataset was downloaded."
+    return f"{path}: its compressed bytes cannot be read ({error}). Copy or download it again."
 
 
-def _read_header(file: BinaryIO, path: Path, *, start: int, size: int) -> RecordSpan:
+def _open(path: Path) -> BufferedReader | gzip.GzipFile:
+    """Returns the file, opened so that its records are read whether it is compressed or not."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER.size)
+    # A length may begin with the same bytes as gzip, so a header that holds is believed first.
+    if header.startswith(_GZIP_MAGIC) and not _header_holds(header):
+        return gzip.open(path)
+    if header.startswith(_ZLIB_MAGICS) and not _header_holds(header):
+        raise EpisodeError(
+            f"{path}: begins like a file compressed with zlib, as TensorFlow writes on request. "
+            "Uncompressed TFRecord files and those compressed with gzip are read: write it as one of these."
+        )
+    return path.open("rb")
+
+
+def _size(file: BufferedReader | gzip.GzipFile, path: Path) -> int:
+    if not isinstance(file, gzip.GzipFile):
+        return path.stat().st_size
+    # A compressed file's size is known when all of it was decompressed, a piece at a time.
+    while file.read(2**20):
+        pass
+    return file.tell()
+
+
+def _header_holds(header: bytes) -> bool:
+    return len(header) == _HEADER.size and masked_checksum(header[:8]) == _HEADER.unpack(header)[1]
+
+
+def _read_header(file: BufferedReader | gzip.GzipFile, path: Path, *, start: int, size: int) -> RecordSpan:
     if size - start < _HEADER.size:
         raise EpisodeError(
             f"{path}: expected a record header of {_HEADER.size} bytes at byte {start}, got {size - start}. {_MEND}"
         )
     file.seek(start)
     header = file.read(_HEADER.size)
-    length, checksum = _HEADER.unpack(header)
-    if masked_checksum(header[:8]) != checksum:
+    length, _ = _HEADER.unpack(header)
+    if not _header_holds(header):
         raise EpisodeError(f"{path}: the record length at byte {start} does not match its checksum. {_MEND}")
     left = size - start - _HEADER.size
     if length + _CHECKSUM.size > left:

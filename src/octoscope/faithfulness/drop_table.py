@@ -7,8 +7,15 @@ from types import MappingProxyType
 import numpy as np
 
 from octoscope.array_typing import Bool, UInt8
+from octoscope.escaping.markdown import markdown_text
 from octoscope.faithfulness.score_table import Score
+from octoscope.faithfulness.step_times import StepTimes, time_cells
+from octoscope.intervals import few_episodes
 from octoscope.runs.column_table import ColumnTable
+
+_TIMES = ("seconds", "seconds lower quartile", "seconds upper quartile")
+_TIMES += ("ratio to all", "ratio low", "ratio high", "rounds")
+_FLOOR = ("noise floor", "noise floor low", "noise floor high")
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,8 @@ WAYS: Mapping[str, Way] = MappingProxyType(
         "remove": Way(
             "removed",
             "goes into the transformer: the others leave the sequence before the first block",
-            "Time: the fastest of several steps, image encoder included.",
+            "Time: of a step, image encoder included; all parts were timed in turn, in rounds: the median with its quartiles, and the mean "
+            "ratio to all tokens within a round with its 95 % interval.",
         ),
         "mask": Way(
             "masked",
@@ -70,31 +78,38 @@ class DropTable:
     errors: Sequence[Sequence[Score]]
     # The change under other noises.
     noise_floor: Score
-    # Of one step with that part of the tokens, without transfers; NaN where it was not measured.
-    seconds: tuple[float, ...]
+    # Of one step with each part of the tokens, without transfers.
+    times: StepTimes
     # In the sequence, of all kinds; with "mask", those that can be looked at.
     tokens: tuple[int, ...]
     example: DropExample
 
     def to_markdown(self) -> str:
         """Returns the table."""
+        timed = time_cells(self.times)
         lines = [
-            f"# Image tokens {WAYS[self.how].done}: {self.policy} on {self.dataset}",
+            f"# {markdown_text(f'Image tokens {WAYS[self.how].done}: {self.policy} on {self.dataset}')}",
             "",
             f"{self.steps} steps of {self.episodes} episodes. Change of the action chunk under the same noise (root mean square, in "
-            f"standard deviations of the dataset's actions) when only this part of the image tokens {WAYS[self.how].kept}; 95 % "
-            f"bootstrap intervals over episodes. {self.noise_sentence()} {WAYS[self.how].time} The image encoder still sees the whole "
-            "picture.",
-            *(["", self.note] if self.note else []),
+            f"standard deviations of the dataset's actions) when only this part of the image tokens {WAYS[self.how].kept}; means "
+            f"over n episodes with 95 % intervals (the outer of Student's t and the studentised bootstrap). {self.noise_sentence()} "
+            f"{WAYS[self.how].time} The image encoder still sees the whole picture.",
+            *(["", self.few] if self.few else []),
+            *(["", self.times.noise] if self.times.noise else []),
+            *(["", markdown_text(self.note)] if self.note else []),
             "",
-            f"| kept | tokens | time | {' | '.join(self.scores)} |",
-            f"|---|---|---|{'---|' * len(self.scores)}",
+            f"| kept | tokens | time, {self.times.rounds} rounds | of all, paired | {' | '.join(self.scores)} |",
+            f"|---|---|---|---|{'---|' * len(self.scores)}",
         ]
         for place, part in enumerate(self.fractions):
-            time = "-" if np.isnan(self.seconds[place]) else f"{1000 * self.seconds[place]:.1f} ms"
             errors = " | ".join(str(row[place]) for row in self.errors)
-            lines.append(f"| {100 * part:.0f} % | {self.tokens[place]} | {time} | {errors} |")
+            lines.append(f"| {100 * part:.0f} % | {self.tokens[place]} | {' | '.join(timed[place])} | {errors} |")
         return "\n".join(lines)
+
+    @property
+    def few(self) -> str:
+        """What must be said of so few episodes; "" for nothing."""
+        return few_episodes(self.episodes)
 
     def noise_sentence(self) -> str:
         """Returns what other noise does."""
@@ -104,10 +119,28 @@ class DropTable:
 
     def columns(self) -> ColumnTable:
         """Returns a row for each score and fraction."""
+        floor = self.noise_floor
         rows = [
-            (name, part, tokens, seconds, error.mean, error.low, error.high, self.noise_floor.mean)
+            (
+                name,
+                part,
+                tokens,
+                *seconds,
+                error.mean,
+                error.low,
+                error.high,
+                error.episodes,
+                floor.mean,
+                floor.low,
+                floor.high,
+            )
             for name, errors in zip(self.scores, self.errors, strict=True)
-            for part, tokens, seconds, error in zip(self.fractions, self.tokens, self.seconds, errors, strict=True)
+            for part, tokens, seconds, error in zip(self.fractions, self.tokens, self._time_rows(), errors, strict=True)
         ]
-        names = ("score", "kept", "tokens", "seconds", "error", "low", "high", "noise floor")
+        names = ("score", "kept", "tokens", *_TIMES, "error", "low", "high", "episodes", *_FLOOR)
         return ColumnTable(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+    def _time_rows(self) -> list[tuple[float, ...]]:
+        low, middle, high = self.times.quartiles()
+        numbers = np.stack([middle, low, high, *self.times.ratios()[[1, 0, 2]]]).T
+        return [(*row.tolist(), self.times.rounds) for row in numbers]

@@ -18,19 +18,19 @@ from octoscope.errors import EpisodeError, SelectionError, check_at_least, neare
 from octoscope.faithfulness.cells import KEYS, Cells
 from octoscope.faithfulness.drop_table import WAYS, DropExample, DropTable
 from octoscope.faithfulness.map_makers import map_maker, spread_steps
-from octoscope.faithfulness.measures import bootstrap_interval, ranking
-from octoscope.faithfulness.methods import FROM_OTHERS, METHODS
+from octoscope.faithfulness.measures import ranking
+from octoscope.faithfulness.methods import DEFAULT_SCORES, FROM_OTHERS, METHODS
 from octoscope.faithfulness.picture_scores import PICTURE_SCORES, picture_maps
 from octoscope.faithfulness.score_table import Score
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_maps import MapMaker
+from octoscope.faithfulness.step_times import StepTimes
 from octoscope.faithfulness.token_dropper import TokenDropper, kept_places
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import SceneOptions, StepScene
 from octoscope.octo.model import OctoModel
 
-DEFAULT_SCORES = ("mean of heads", "rollout", "relevance", "occlusion", "detail", "edges", "random")
 # What is shown on the frame, where so much is kept at some fraction.
 _SHOWN = (0.5, 0.25, 0.1)
 
@@ -61,7 +61,7 @@ def drop_tokens(
       steps: Of each episode, spread evenly.
       seed: Of the noise.
       noises: Draws of other noise, for the noise floor.
-      timings: Runs of which the fastest is reported; 0 for none.
+      timings: Rounds in which a step with each part of the tokens is timed once; 0 for none, 5 or more for intervals.
       batch: Inputs run at once, for occlusion.
       options: Other words, goal images, observations, history.
       progress: Show a progress bar.
@@ -107,11 +107,13 @@ def drop_tokens(
         scores=tuple(scores),
         how=how,
         fractions=tuple(falling),
-        errors=[[_score(owners, errors[:, i, j]) for j in range(len(falling))] for i in range(len(scores))],
-        noise_floor=_score(owners, np.array([step.noise for step in found])),
-        seconds=tuple(
-            bench.dropper.seconds(scene, noise_key(seed, 0), cells, count, timings if how == "remove" else 0)
-            for count in counts
+        errors=[
+            [Score.over(owners, errors[:, i, j], bounds=(0.0, np.inf)) for j in range(len(falling))]
+            for i in range(len(scores))
+        ],
+        noise_floor=Score.over(owners, [step.noise for step in found], bounds=(0.0, np.inf)),
+        times=StepTimes(
+            bench.dropper.rounds(scene, noise_key(seed, 0), cells, counts, rounds=timings if how == "remove" else 0)
         ),
         tokens=tuple(len(kept_places(cells, np.arange(len(cells)) < count)) for count in counts),
         example=_example(cells, scene, found[len(found) // 2].kept, falling),
@@ -163,7 +165,7 @@ class _Bench:
             errors["random"] = np.mean([errors["random"], *drawn], axis=0)
         noise = float("nan")
         if noises:
-            keys = [noise_key(seed + 1 + draw, scene.step) for draw in range(noises)]
+            keys = [noise_key(seed, scene.step, draw=draw) for draw in range(noises)]
             still = self._actions(scene, key, [np.ones(len(cells), bool)])[0][..., moves]
             noise = float(action_change(still, self.maker.policy.act_under(scene.inputs, keys)[..., moves]).mean())
         return _StepDrops(episode, scene, kept, np.stack([errors[name] for name in self.scores]), noise)
@@ -192,11 +194,6 @@ def _kept(values: Float[np.ndarray, " cell"], part: float) -> Bool[np.ndarray, "
     kept = np.zeros(len(values), bool)
     kept[ranking(values)[: round(part * len(values))]] = True
     return kept
-
-
-def _score(owners: Sequence[int], values: Float[np.ndarray, " step"]) -> Score:
-    by_episode = [values[np.array(owners) == owner].mean() for owner in sorted(set(owners))]
-    return Score(*bootstrap_interval([float(value) for value in by_episode]))
 
 
 def _example(

@@ -7,6 +7,7 @@ import numpy as np
 
 from octoscope.array_typing import Float
 from octoscope.faithfulness.score_table import Score
+from octoscope.intervals import few_episodes
 from octoscope.runs.column_table import ColumnTable
 
 _COLUMNS = ("share", "even_share", "swapped", "silent", "shuffled", "noise")
@@ -51,9 +52,14 @@ class LanguageTable:
         """Returns the one number, with what it has to be compared with."""
         swapped, noise = self.numbers["swapped"], self.numbers["noise"]
         text = f"Swapping the instruction changes the action of {self.policy} on {self.dataset} by {swapped}"
-        if np.isnan(noise.mean):
-            return text + "."
-        return text + (f", other noise by {noise}." if noise.mean > 0 else "; it draws no noise.")
+        if not np.isnan(noise.mean):
+            text += f", other noise by {noise}" if noise.mean > 0 else "; it draws no noise"
+        return f"{text}. {self.few}".strip()
+
+    @property
+    def few(self) -> str:
+        """What must be said of so few episodes; "" for nothing."""
+        return few_episodes(len(self.episodes))
 
     def columns(self) -> ColumnTable:
         """Returns a row for each step."""

@@ -8,19 +8,20 @@ from tqdm import tqdm
 
 from octoscope.attention.share_table import share_table
 from octoscope.capture.attend import attend
+from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, ObservationError, check_at_least
 from octoscope.faithfulness.language_table import EpisodeLanguage, LanguageTable
 from octoscope.faithfulness.map_makers import counted_dimensions, spread_steps
-from octoscope.faithfulness.measures import bootstrap_interval
 from octoscope.faithfulness.score_table import Score
 from octoscope.interventions.apply import apply_intervention
 from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.descriptions import NoInstruction, ShuffleWords, UseInstruction
 from octoscope.interventions.effects import action_change
-from octoscope.interventions.intervene import noise_key, robot_statistics
+from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import SceneOptions
 from octoscope.octo.model import OctoModel
+from octoscope.octo.statistics import action_dimensions
 
 
 def language_use(
@@ -82,7 +83,11 @@ def language_use(
         wanted = spread_steps(len(episode), len(episode) if steps is None else steps)
         found.append(_episode(model, episode, wanted, chosen, options=options, seed=seed, noises=noises, batch=batch))
     numbers = {
-        name: Score(*bootstrap_interval([float(np.mean(getattr(one, name))) for one in found]))
+        name: Score.over(
+            range(len(found)),
+            [float(np.mean(getattr(one, name))) for one in found],
+            bounds=(0.0, 1.0 if "share" in name else np.inf),
+        )
         for name in ("swapped", "silent", "shuffled", "noise", "share", "even_share")
     }
     return LanguageTable(model.name, model.note, episodes[0].dataset, tuple(found), numbers, seed)
@@ -102,7 +107,9 @@ def _episode(
     run = attend(model, episode, steps=steps, query_groups="readout", seed=seed, **vars(options))
     shares = share_table(run)
     statistics = robot_statistics(model, episode.dataset)
-    policy = batched_policy(model, action_dim=None if statistics is None else len(statistics["mean"]), batch=batch)
+    policy = batched_policy(
+        model, action_dim=None if statistics is None else action_dimensions(statistics), batch=batch
+    )
     moves = counted_dimensions(model, episode.dataset)
     first = options.scene(model, episode, steps[0])
     asked = [NoInstruction(), *([ShuffleWords(seed)] if len(set(episode.instruction.split())) > 1 else [])]
@@ -113,7 +120,7 @@ def _episode(
         inputs = [scene.inputs, *(apply_intervention(scene, each) for each in asked)]
         actions = policy.act(inputs, noise_key(seed, step))[..., moves]
         changes = action_change(actions[0], actions[1:])
-        keys = [noise_key(seed + 1 + draw, step) for draw in range(noises)]
+        keys = [noise_key(seed, step, draw=draw) for draw in range(noises)]
         noise = action_change(actions[0], policy.act_under(scene.inputs, keys)[..., moves]) if noises else np.zeros(0)
         shuffled = changes[1] if len(asked) > 1 + len(others) else np.nan
         swapped = changes[-len(others) :].mean()

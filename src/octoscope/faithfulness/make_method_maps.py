@@ -16,21 +16,21 @@ from octoscope.attention.query import find_query
 from octoscope.attention.sinks import find_sinks, too_few_steps
 from octoscope.capture.attend import attend
 from octoscope.capture.provenance import acting_head
+from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.key_maps import key_values
 from octoscope.faithfulness.map_makers import counted_dimensions
 from octoscope.faithfulness.method_maps import MethodMaps
-from octoscope.faithfulness.methods import KEY_METHODS
+from octoscope.faithfulness.methods import DEFAULT_MAPS, KEY_METHODS
 from octoscope.faithfulness.readout_maps import possible_methods
 from octoscope.faithfulness.step_gradients import GradientPrograms
 from octoscope.faithfulness.step_maps import readout_row
-from octoscope.interventions.intervene import noise_key, robot_statistics
+from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import SceneOptions, StepScene
 from octoscope.octo.model import OctoModel
-
-DEFAULT_MAPS = ("last layer", "mean of heads", "value-weighted", "rollout", "relevance")
+from octoscope.octo.statistics import action_dimensions
 
 
 def method_maps(
@@ -80,7 +80,7 @@ def method_maps(
     run = attend(model, episode, query_groups="readout", seed=seed, progress=progress, **vars(options))
     query = find_query(run.layout)
     statistics = robot_statistics(model, episode.dataset)
-    programs = GradientPrograms(model, action_dim=None if statistics is None else len(statistics["mean"]))
+    programs = GradientPrograms(model, action_dim=None if statistics is None else action_dimensions(statistics))
     moves = counted_dimensions(model, episode.dataset)
     remarks = [f"Relevance is of {target.label}."] if "relevance" in allowed else []
     bypassed = [method for method in ("rollout", "flow") if method in allowed]

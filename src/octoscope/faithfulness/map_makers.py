@@ -3,18 +3,19 @@
 import numpy as np
 
 from octoscope.array_typing import Bool
-from octoscope.capture.numbers import normalization_type
 from octoscope.capture.provenance import acting_head
+from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.readout_maps import possible_methods
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_gradients import GradientPrograms
 from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.interventions.batched_policy import batched_policy
-from octoscope.interventions.intervene import moving_dimensions, robot_statistics
+from octoscope.interventions.intervene import moving_dimensions
 from octoscope.interventions.step_scene import StepScene
-from octoscope.octo.action_normalization import NormalizationType
 from octoscope.octo.model import OctoModel
+from octoscope.octo.normalization_type import normalization_type
+from octoscope.octo.statistics import action_dimensions
 
 
 def spread_steps(length: int, count: int) -> list[int]:
@@ -30,8 +31,7 @@ def counted_dimensions(model: OctoModel, dataset: str) -> Bool[np.ndarray, " dim
     """Returns which dimensions of the head's action count: those that the robot has and the dataset moves."""
     statistics = robot_statistics(model, dataset)
     dimensions = model.module.heads[acting_head(model)].action_dim
-    bounds = normalization_type(model.config) != NormalizationType.NORMAL
-    moves = moving_dimensions(statistics, dimensions, bounds=bounds)
+    moves = moving_dimensions(statistics, dimensions, kind=normalization_type(model.config))
     return np.pad(moves, (0, dimensions - len(moves)))
 
 
@@ -47,7 +47,7 @@ def map_maker(model: OctoModel, scene: StepScene, settings: FaithfulnessSettings
     settings.target.check(head.action_horizon, head.action_dim)
     methods, left_out = possible_methods(scene, settings.methods)
     statistics = robot_statistics(model, scene.episode.dataset)
-    action_dim = None if statistics is None else len(statistics["mean"])
+    action_dim = None if statistics is None else action_dimensions(statistics)
     return MapMaker(
         GradientPrograms(model, action_dim=action_dim),
         batched_policy(model, action_dim=action_dim, batch=settings.batch),
@@ -58,4 +58,5 @@ def map_maker(model: OctoModel, scene: StepScene, settings: FaithfulnessSettings
         settings.path_points,
         methods,
         left_out,
+        settings.path_tolerance,
     )

@@ -1,43 +1,8 @@
-"""Scores of one map: how it goes with what matters, and where it lies. NumPy in, numbers out; checked against SciPy in the tests."""
-
-from collections.abc import Sequence
+"""Scores of one map: where it lies, and in which order it puts its cells. NumPy in, numbers out; checked against SciPy in the tests."""
 
 import numpy as np
 
 from octoscope.array_typing import Bool, Float
-
-
-def pearson(some: Float[np.ndarray, " cell"], others: Float[np.ndarray, " cell"]) -> float:
-    """Returns Pearson's correlation; NaN where either does not vary.
-
-    >>> pearson(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))
-    1.0
-    """
-    a, b = some - some.mean(), others - others.mean()
-    lengths = np.sqrt((a**2).sum() * (b**2).sum())
-    # What differs by rounding alone does not vary.
-    still = min(np.abs(a).max(), np.abs(b).max()) <= 1e-12 * max(np.abs(some).max(), np.abs(others).max(), 1e-300)
-    return float("nan") if still or lengths == 0 else float(np.clip((a * b).sum() / lengths, -1.0, 1.0))
-
-
-def spearman(some: Float[np.ndarray, " cell"], others: Float[np.ndarray, " cell"]) -> float:
-    """Returns Spearman's rank correlation, equal values sharing their mean rank; NaN where either does not vary.
-
-    >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0, 100.0]))
-    1.0
-    """
-    return pearson(mean_ranks(some), mean_ranks(others))
-
-
-def mean_ranks(values: Float[np.ndarray, " cell"]) -> Float[np.ndarray, " cell"]:
-    """Returns ranks from 1; equal values share the mean of theirs.
-
-    >>> mean_ranks(np.array([5.0, 1.0, 5.0]))
-    array([2.5, 1. , 2.5])
-    """
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return ((2 * last - counts + 1) / 2)[inverse]
 
 
 def mass_ratio(values: Float[np.ndarray, " cell"], coverage: Float[np.ndarray, " cell"]) -> float:
@@ -93,26 +58,6 @@ def area_under(fractions: Float[np.ndarray, " point"], closeness: Float[np.ndarr
     0.5
     """
     return float(np.trapezoid(closeness, fractions))
-
-
-def bootstrap_interval(values: Sequence[float], *, draws: int = 2000, seed: int = 0) -> tuple[float, float, float]:
-    """Returns the mean of one value an episode, and its 95 % interval: episodes drawn with repetition (percentile bootstrap).
-
-    NaN values are left out; of fewer than two episodes there is no interval.
-
-    >>> bootstrap_interval([1.0, 1.0, 1.0])
-    (1.0, 1.0, 1.0)
-    """
-    known = np.asarray(values, float)
-    known = known[~np.isnan(known)]
-    if not len(known):
-        return float("nan"), float("nan"), float("nan")
-    if len(known) == 1:
-        return float(known[0]), float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    means = known[rng.integers(len(known), size=(draws, len(known)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(known.mean()), float(low), float(high)
 
 
 def touches(coverage: Float[np.ndarray, " cell"]) -> Bool[np.ndarray, " cell"]:

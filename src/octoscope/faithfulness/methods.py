@@ -28,6 +28,9 @@ CAUSAL = ("relevance", "gradient", "integrated gradients", "occlusion")
 DIRECT = ("readout gradients", "readout knock-outs")
 # Of the whole policy.
 BACKWARD = ("relevance", "gradient", "integrated gradients")
+# What `method_maps` and `drop_tokens` take by default.
+DEFAULT_MAPS = ("last layer", "mean of heads", "value-weighted", "rollout", "relevance")
+DEFAULT_SCORES = ("mean of heads", "rollout", "relevance", "occlusion", "detail", "edges", "random")
 # What chance and a constant map get.
 CONTROLS = ("random", "fixed template")
 
@@ -61,12 +64,13 @@ class StepCost:
 def step_cost(method: str, *, cells: int, points: int) -> StepCost:
     """Returns what one step of a method costs.
 
-    A gradient needs the action first, since the target lies along it: two forwards, of which the second is for the backward.
+    A gradient needs the action first, since the target lies along it: two forwards, of which the second is for the backward. Integrated
+    gradients need the target at both ends of the path.
 
     Args:
       method: Of METHODS.
       cells: Patches of all cameras.
-      points: Of integrated gradients.
+      points: Of integrated gradients, that the step took.
 
     >>> step_cost("occlusion", cells=128, points=8).forwards
     129
@@ -75,7 +79,7 @@ def step_cost(method: str, *, cells: int, points: int) -> StepCost:
         case "relevance" | "gradient":
             return StepCost(2, 1)
         case "integrated gradients":
-            return StepCost(1 + points, points)
+            return StepCost(2 + points, points)
         case "readout gradients":
             return StepCost(1, readout_passes=1, readout_backwards=1)
         case "readout knock-outs":

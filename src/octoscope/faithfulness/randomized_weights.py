@@ -17,8 +17,8 @@ from flax import traverse_util
 from tqdm import tqdm
 
 from octoscope.array_typing import Float
+from octoscope.correlation import spearman
 from octoscope.faithfulness.cells import Cells
-from octoscope.faithfulness.measures import spearman
 from octoscope.faithfulness.methods import METHODS, method_label
 from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.interventions.intervene import noise_key
@@ -76,8 +76,12 @@ def randomization_stages(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def randomized_params(params: Mapping[str, Any], patterns: Sequence[str], *, seed: int) -> dict[str, Any]:
+def randomized_params(
+    params: Mapping[str, Any], patterns: Sequence[str], *, seed: int, draw: int = 0
+) -> dict[str, Any]:
     """Returns parameters in which all arrays whose path matches a pattern are drawn anew; a place draws the same at every stage.
+
+    Draws of different seeds have nothing in common.
 
     >>> same = randomized_params({"heads_action": {"bias": np.ones(3)}}, ["octo_.*"], seed=0)
     >>> same["heads_action"]["bias"].tolist()
@@ -85,7 +89,7 @@ def randomized_params(params: Mapping[str, Any], patterns: Sequence[str], *, see
     """
     flat = traverse_util.flatten_dict(dict(params), sep="/")
     drawn = {
-        path: _redrawn(np.asarray(leaf), path, seed) if any(re.fullmatch(p, path) for p in patterns) else leaf
+        path: _redrawn(np.asarray(leaf), path, seed, draw) if any(re.fullmatch(p, path) for p in patterns) else leaf
         for path, leaf in flat.items()
     }
     return traverse_util.unflatten_dict(drawn, sep="/")
@@ -111,7 +115,7 @@ def randomize_cascading(
     todo = [(draw, stage) for draw in range(draws) for stage in range(len(stages))]
     for draw, stage in tqdm(todo, desc="weights drawn anew", unit="stage", disable=not progress):
         patterns = [pattern for _, pattern in stages[: stage + 1]]
-        params = randomized_params(maker.programs.params, patterns, seed=seed + draw)
+        params = randomized_params(maker.programs.params, patterns, seed=seed, draw=draw)
         other = dataclasses.replace(
             maker, programs=maker.programs.with_params(params), policy=maker.policy.with_params(params)
         )
@@ -141,8 +145,8 @@ def _maps(maker: MapMaker, scene: StepScene, seed: int) -> Mapping[str, Float[np
     return maker.at(scene, noise_key(seed, scene.step), np.random.default_rng(seed)).maps
 
 
-def _redrawn(array: np.ndarray, path: str, seed: int) -> np.ndarray:
+def _redrawn(array: np.ndarray, path: str, seed: int, draw: int) -> np.ndarray:
     if array.dtype.kind != "f":
         return array
-    rng = np.random.default_rng([seed, zlib.crc32(path.encode())])
+    rng = np.random.default_rng([seed, zlib.crc32(path.encode()), draw])
     return (array.mean() + array.std() * rng.normal(size=array.shape)).astype(array.dtype)

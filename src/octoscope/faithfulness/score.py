@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from octoscope.array_typing import Float
+from octoscope.correlation import pearson, spearman
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.faithfulness.cells import Cells
@@ -15,15 +16,21 @@ from octoscope.faithfulness.curves import closeness_curves
 from octoscope.faithfulness.map_makers import map_maker, spread_steps
 from octoscope.faithfulness.measures import (
     area_under,
-    bootstrap_interval,
     mass_ratio,
-    pearson,
     points_at,
-    spearman,
     top_overlap,
 )
 from octoscope.faithfulness.methods import FROM_OTHERS, METHODS, step_cost
-from octoscope.faithfulness.score_table import SCORES, ExampleStep, FaithfulnessTable, MethodScores, Score
+from octoscope.faithfulness.score_table import (
+    BOUNDS,
+    SCORES,
+    Band,
+    ExampleStep,
+    FaithfulnessTable,
+    MethodScores,
+    PathGap,
+    Score,
+)
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_maps import MapMaker, StepMaps
 from octoscope.interventions.intervene import noise_key
@@ -208,15 +215,22 @@ def _line(
         each = [_step_scores(name, found[name], step, curve, fractions, camera) for name in names]
         for name in SCORES:
             rows[name].append(_known_mean([one[name] for one in each]))
-    scores = {name: _score([step.episode for step in seen], values) for name, values in rows.items()}
-    cost = step_cost(method, cells=len(maker.cells), points=settings.path_points)
-    means = {
-        name: np.nanmean([curve[name][drawn] for curve in curves for drawn in names], axis=0)
-        if _any_known(curves, name, method)
-        else fractions * np.nan
+    owners = [step.episode for step in seen]
+    scores = {name: Score.over(owners, values, bounds=BOUNDS[name]) for name, values in rows.items()}
+    gap = _gap(seen) if method == "integrated gradients" else None
+    cost = step_cost(method, cells=len(maker.cells), points=round(gap.mean_points) if gap else settings.path_points)
+    deletion, insertion = (
+        Band.over(owners, np.stack([np.mean([curve[name][drawn] for drawn in names], axis=0) for curve in curves]))
         for name in ("deletion", "insertion")
-    }
-    return MethodScores(method, scores, cost, means["deletion"], means["insertion"])
+    )
+    return MethodScores(method, scores, cost, deletion, insertion, gap)
+
+
+def _gap(seen: Sequence[_Seen]) -> PathGap | None:
+    gaps = [step.made.gap for step in seen if not np.isnan(step.made.gap)]
+    if not gaps:
+        return None
+    return PathGap(float(np.mean(gaps)), max(gaps), float(np.mean([step.made.points for step in seen])))
 
 
 def _random_name(draw: int) -> str:
@@ -246,19 +260,6 @@ def _step_scores(
 def _known_mean(values: Sequence[float]) -> float:
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")
-
-
-def _any_known(curves: Sequence[Mapping[str, Mapping[str, np.ndarray]]], name: str, method: str) -> bool:
-    return any(not np.isnan(curve[name][method]).any() for curve in curves)
-
-
-def _score(episodes: Sequence[int], values: Sequence[float]) -> Score:
-    """Returns the mean over episodes of each episode's mean over its steps."""
-    by_episode: dict[int, list[float]] = {}
-    for episode, value in zip(episodes, values, strict=True):
-        if not np.isnan(value):
-            by_episode.setdefault(episode, []).append(value)
-    return Score(*bootstrap_interval([float(np.mean(found)) for found in by_episode.values()]))
 
 
 def _example(cells: Cells, seen: Sequence[_Seen], maps: Sequence[Mapping[str, np.ndarray]]) -> ExampleStep:

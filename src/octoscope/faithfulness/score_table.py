@@ -8,7 +8,9 @@ import numpy as np
 
 from octoscope.array_typing import Float, UInt8
 from octoscope.errors import SelectionError, nearest
+from octoscope.escaping.markdown import markdown_text
 from octoscope.faithfulness.methods import DIRECT, StepCost, method_label
+from octoscope.intervals import UNBOUNDED, few_episodes, mean_interval
 from octoscope.runs.column_table import ColumnTable
 
 # Score -> (which direction is better, what it is).
@@ -27,6 +29,19 @@ SCORES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+# Between which a score must lie; an area may leave 0..1, since nothing is clipped.
+BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "deletion AUC": UNBOUNDED,
+        "insertion AUC": UNBOUNDED,
+        "Pearson": (-1.0, 1.0),
+        "Spearman": (-1.0, 1.0),
+        "mass ratio": (0.0, 1.0),
+        "top-10 % IoU": (0.0, 1.0),
+        "pointing game": (0.0, 1.0),
+    }
+)
+
 
 @dataclass(frozen=True)
 class Score:
@@ -35,12 +50,83 @@ class Score:
     mean: float
     low: float
     high: float
+    # That have a value.
+    episodes: int
+
+    @classmethod
+    def over(
+        cls,
+        episodes: Sequence[int],
+        values: Sequence[float] | Float[np.ndarray, " step"],
+        *,
+        bounds: tuple[float, float] = UNBOUNDED,
+    ) -> "Score":
+        """Returns the mean over episodes of each episode's mean over its steps, with its interval; see `mean_interval`.
+
+        Args:
+          episodes: Which episode each step is of.
+          values: One a step; NaN is left out.
+          bounds: Between which the mean must lie.
+
+        >>> Score.over([0, 0, 1], [1.0, 3.0, 5.0])
+        Score(mean=3.5, low=nan, high=nan, episodes=2)
+        """
+        owners, known = np.asarray(episodes), np.asarray(values, np.float64)
+        owners, known = owners[~np.isnan(known)], known[~np.isnan(known)]
+        if not len(known):
+            return cls(float("nan"), float("nan"), float("nan"), 0)
+        by_episode = [float(known[owners == owner].mean()) for owner in np.unique(owners)]
+        return cls(float(np.mean(by_episode)), *mean_interval(by_episode, bounds=bounds), len(by_episode))
 
     def __str__(self) -> str:
-        """Returns "0.41 (0.35..0.48)"."""
+        """Returns "0.410 (0.350..0.480, n = 12)"."""
+        return self.text()
+
+    def text(self, digits: int = 3) -> str:
+        """Returns mean, interval and number of episodes; "-" where there is nothing.
+
+        >>> Score(0.41, 0.35, 0.48, 12).text(2), Score(0.41, np.nan, np.nan, 3).text(2)
+        ('0.41 (0.35..0.48, n = 12)', '0.41 (n = 3)')
+        """
         if np.isnan(self.mean):
             return "-"
-        return f"{self.mean:.3f}" + ("" if np.isnan(self.low) else f" ({self.low:.3f}..{self.high:.3f})")
+        ends = "" if np.isnan(self.low) else f"{self.low:.{digits}f}..{self.high:.{digits}f}, "
+        return f"{self.mean:.{digits}f} ({ends}n = {self.episodes})"
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """Means over episodes along a curve, with the 95 % interval of each; NaN where there is none."""
+
+    mean: Float[np.ndarray, " point"]
+    low: Float[np.ndarray, " point"]
+    high: Float[np.ndarray, " point"]
+    # That have a value at every point.
+    episodes: int
+
+    @classmethod
+    def over(cls, episodes: Sequence[int], curves: Float[np.ndarray, "step point"]) -> "Band":
+        """Returns the band of one curve a step; steps with a NaN are left out."""
+        known = np.asarray(~np.isnan(curves).any(axis=1))
+        owners = [owner for owner, told in zip(episodes, known, strict=True) if told]
+        scores = [Score.over(owners, curves[known, point]) for point in range(curves.shape[1])]
+        mean, low, high = (np.array([getattr(score, part) for score in scores]) for part in ("mean", "low", "high"))
+        return cls(mean, low, high, len(set(owners)))
+
+
+@dataclass(frozen=True)
+class PathGap:
+    """How far integrated gradients are from adding up to what they explain, over steps."""
+
+    # |sum - (f(x) - f(b))| / |f(x) - f(b)|.
+    mean: float
+    largest: float
+    # Points of the path.
+    mean_points: float
+
+    def __str__(self) -> str:
+        """Returns "2.1 % (at most 4.3 %)"."""
+        return f"{self.mean:.1%} (at most {self.largest:.1%})".replace("%", " %")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +138,11 @@ class MethodScores:
     scores: Mapping[str, Score]
     # Of one step.
     cost: StepCost
-    # Means over episodes; closeness at each fraction.
-    deletion: Float[np.ndarray, " point"]
-    insertion: Float[np.ndarray, " point"]
+    # Closeness at each fraction.
+    deletion: Band
+    insertion: Band
+    # Of integrated gradients alone.
+    gap: PathGap | None = None
 
     @property
     def label(self) -> str:
@@ -104,25 +192,42 @@ class FaithfulnessTable:
         """Returns the table, with what it is of."""
         known = [name for name in SCORES if any(not np.isnan(line.scores[name].mean) for line in self.methods)]
         heads = [f"{name} ({SCORES[name][0]})" for name in known]
+        gap = any(line.gap is not None for line in self.methods)
         lines = [
-            f"# Faithfulness of maps: {self.policy} on {self.dataset}",
+            f"# {markdown_text(f'Faithfulness of maps: {self.policy} on {self.dataset}')}",
             "",
-            f"{self.steps} steps of {self.episodes} episodes; means with 95 % bootstrap intervals over episodes. "
-            + " ".join(self.settings),
-            *(["", self.note] if self.note else []),
+            f"{self.steps} steps of {self.episodes} episodes; means over the n episodes that have the score, with 95 % intervals (the "
+            f"outer of Student's t and the studentised bootstrap). {' '.join(self.settings)}",
+            *(["", self.few] if self.few else []),
+            *(["", markdown_text(self.note)] if self.note else []),
             "",
-            f"| method | {' | '.join(heads)} | forwards | backwards | readout passes |",
-            f"|---|{'---|' * len(heads)}---|---|---|",
+            f"| method | {' | '.join(heads)} |{' completeness gap |' * gap} forwards | backwards | readout passes |",
+            f"|---|{'---|' * (len(heads) + gap)}---|---|---|",
         ]
         for line in self.methods:
             cells = " | ".join(str(line.scores[name]) for name in known)
-            lines.append(f"| {line.label} | {cells} | {' | '.join(_cost_cells(line.cost))} |")
+            missed = f" {line.gap or '-'} |" * gap
+            lines.append(f"| {line.label} | {cells} |{missed} {' | '.join(_cost_cells(line.cost))} |")
         lines += [
             "",
             *(f"- {name}: {SCORES[name][1]}; {SCORES[name][0]} is better." for name in known),
+            *self._gap_notes(),
             *self._cost_notes(),
         ]
         return "\n".join(lines)
+
+    @property
+    def few(self) -> str:
+        """What must be said of so few episodes; "" for nothing."""
+        return few_episodes(self.episodes)
+
+    def _gap_notes(self) -> list[str]:
+        return [
+            f"- Completeness gap: how far the sum of the pixels' shares is from f(x) - f(b), which it should be; mean over steps, and the "
+            f"largest, at {line.gap.mean_points:.0f} points of the path a step on average."
+            for line in self.methods
+            if line.gap is not None
+        ]
 
     def _cost_notes(self) -> list[str]:
         lines = ["- Forwards, backwards: of the whole policy, for one step of that method alone."]
@@ -145,6 +250,9 @@ class FaithfulnessTable:
                 "mean": [score.mean for _, _, score in rows],
                 "low": [score.low for _, _, score in rows],
                 "high": [score.high for _, _, score in rows],
+                "episodes": [score.episodes for _, _, score in rows],
+                "completeness gap": [float("nan") if line.gap is None else line.gap.mean for line, _, _ in rows],
+                "largest gap": [float("nan") if line.gap is None else line.gap.largest for line, _, _ in rows],
                 "forwards": [line.cost.forwards for line, _, _ in rows],
                 "backwards": [line.cost.backwards for line, _, _ in rows],
                 "readout passes": [line.cost.readout_passes for line, _, _ in rows],
@@ -156,13 +264,13 @@ class FaithfulnessTable:
     def curve_columns(self) -> ColumnTable:
         """Returns a row for each method, curve and fraction."""
         rows = [
-            (line.method, name, float(at), float(value))
+            (line.method, name, float(at), float(mean), float(low), float(high), band.episodes)
             for line in self.methods
-            for name, curve in (("deletion", line.deletion), ("insertion", line.insertion))
-            for at, value in zip(self.fractions, curve, strict=True)
+            for name, band in (("deletion", line.deletion), ("insertion", line.insertion))
+            for at, mean, low, high in zip(self.fractions, band.mean, band.low, band.high, strict=True)
         ]
-        methods, names, fractions, values = (list(column) for column in zip(*rows, strict=True))
-        return ColumnTable({"method": methods, "curve": names, "fraction": fractions, "closeness": values})
+        names = ("method", "curve", "fraction", "closeness", "low", "high", "episodes")
+        return ColumnTable(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
 def _cost_cells(cost: StepCost) -> list[str]:

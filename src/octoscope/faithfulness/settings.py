@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from octoscope.errors import SelectionError, check_at_least, nearest
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.cells import KEYS
+from octoscope.faithfulness.integrated_path import MOST
 from octoscope.faithfulness.methods import METHODS
 from octoscope.interventions.fills import FILLS
 
@@ -27,8 +28,10 @@ class FaithfulnessSettings:
     # Occlusion that the others, occlusion itself among them, are correlated with: by another fill.
     reference: str = "surroundings"
     target: ActionTarget = field(default_factory=ActionTarget)
-    # Of integrated gradients.
+    # Points of integrated gradients to begin with; 3, 9 or 27 times as many where their sum misses more than the tolerance: a part of
+    # what it should be, f(x) - f(b).
     path_points: int = 8
+    path_tolerance: float = 0.05
     # Random maps of each step, whose scores are averaged: one alone is a lucky or an unlucky one.
     random_draws: int = 4
     seed: int = 0
@@ -58,6 +61,8 @@ class FaithfulnessSettings:
             random_draws=self.random_draws,
             batch=self.batch,
         )
+        if not self.path_tolerance > 0:
+            raise SelectionError(f"`path_tolerance` must be above 0, got {self.path_tolerance}.")
 
     def require_methods(self) -> None:
         """Refuses settings without any method, where some have to be scored.
@@ -70,8 +75,13 @@ class FaithfulnessSettings:
 
     def sentences(self) -> list[str]:
         """Returns what was done, for the table."""
+        path = (
+            f"Integrated gradients: {self.path_points} points of the path, or up to {MOST} times as many until their sum misses at most "
+            f"{self.path_tolerance:.0%} of f(x) - f(b)."
+        ).replace("%", " %")
         return [
             f"Target of gradients: {self.target.label}.",
+            *([path] if "integrated gradients" in self.methods else []),
             f"Deletion: {self.deletion}; insertion: {self.insertion}; occlusion: {self.occlusion}, compared with occlusion by "
             f"{self.reference}.",
             f"Noise seed {self.seed}. A cell is a patch over the whole window. Full reruns of the policy, open loop.",

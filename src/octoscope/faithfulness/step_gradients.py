@@ -101,30 +101,26 @@ class GradientPrograms:
             {name: np.asarray(gradient[0]) for name, gradient in by_pixel.items()},
         )
 
-    def path_gradients(
+    def slopes_along(
         self,
         inputs: PolicyInputs,
         baseline: Mapping[str, Float[np.ndarray, "1 window _ _ channel"]],
         key: Array,
         weights: Float[np.ndarray, "horizon dim"],
-        *,
-        points: int,
+        parts: Float[np.ndarray, " point"],
     ) -> dict[str, Float[np.ndarray, "window _ _ channel"]]:
-        """Returns integrated gradients (Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365) of the images, by observation key.
-
-        Their sum is what the target changes from the baseline to the images, the better the more points; midpoint rule.
+        """Returns the gradients of the target with respect to the images, summed over points between baseline and images.
 
         Args:
           inputs: The step.
           baseline: Images to start from, by observation key.
           key: Of the noise.
           weights: Of the entries of the action in the target.
-          points: On the straight line between.
+          parts: Of the straight line, 0 at the baseline and 1 at the images; one program for each number of them.
         """
         images, rest = _split(inputs.observation)
-        parts = (np.arange(points, dtype=np.float32) + 0.5) / points
-        mean = self._along(self.params, images, dict(baseline), rest, inputs.tasks, key, weights, parts)
-        return {name: np.asarray(mean[name] * (images[name] - baseline[name]))[0] for name in images}
+        slopes = self._along(self.params, images, dict(baseline), rest, inputs.tasks, key, weights, parts)
+        return {name: np.asarray(values[0], np.float64) for name, values in slopes.items()}
 
     def target(self, inputs: PolicyInputs, key: Array, weights: Float[np.ndarray, "horizon dim"]) -> float:
         """Returns the target itself."""
@@ -200,7 +196,7 @@ class GradientPrograms:
                 mixed = jax.tree.map(lambda start, end: start + part * (end - start), baseline, images)
                 return jax.grad(self._scalar)(mixed, params, rest, tasks, key, weights)
 
-            return jax.tree.map(lambda leaf: leaf.mean(axis=0), jax.lax.map(one, parts))
+            return jax.tree.map(lambda leaf: leaf.sum(axis=0), jax.lax.map(one, parts))
 
         return jax.jit(along)
 

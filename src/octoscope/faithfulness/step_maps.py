@@ -9,6 +9,7 @@ from jaxtyping import Array
 from octoscope.array_typing import Bool, Float, Float32
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.cells import Cells
+from octoscope.faithfulness.integrated_path import PathGradients, integrate_path
 from octoscope.faithfulness.key_maps import key_values
 from octoscope.faithfulness.methods import DIRECT, KEY_METHODS
 from octoscope.faithfulness.readout_maps import readout_maps
@@ -28,6 +29,9 @@ class StepMaps:
     maps: Mapping[str, Float[np.ndarray, " cell"]]
     # Raw weights of each head, for choosing the best one; None where no method asked for a forward.
     heads: Float[np.ndarray, "layer head cell"] | None
+    # Of integrated gradients, see `PathGradients`: completeness gap and points; NaN and 0 where they were not asked for.
+    gap: float = float("nan")
+    points: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +45,18 @@ class MapMaker:
     # False for dimensions of the action that the dataset never moves.
     moves: Bool[np.ndarray, " dim"]
     occlusion_fill: str
-    # Of integrated gradients.
+    # Of integrated gradients, to begin with.
     points: int
     # Only these of METHODS.
     methods: Sequence[str]
     # Sentences on methods that were asked for and that the policy does not allow.
     left_out: Sequence[str] = ()
+    # Of integrated gradients: the largest completeness gap that is taken, see `integrate_path`.
+    tolerance: float = 0.05
 
     def at(self, scene: StepScene, key: Array, rng: np.random.Generator) -> StepMaps:
         """Returns the maps of a step, but for those that need other episodes; `rng` is for the random map."""
-        maps, heads = self._of_all_rows(scene, key) if set(self.methods) - _WITHOUT_ALL_ROWS else ({}, None)
+        maps, heads, path = self._of_all_rows(scene, key) if set(self.methods) - _WITHOUT_ALL_ROWS else ({}, None, None)
         maps |= readout_maps(
             self.methods,
             self.cells,
@@ -65,7 +71,7 @@ class MapMaker:
             maps["occlusion"] = self.occlusion(scene, key, self.occlusion_fill)
         if "random" in self.methods:
             maps["random"] = rng.random(len(self.cells))
-        return StepMaps(maps, heads)
+        return StepMaps(maps, heads) if path is None else StepMaps(maps, heads, path.gap, path.points)
 
     def occlusion(self, scene: StepScene, key: Array, how: str) -> Float[np.ndarray, " cell"]:
         """Returns how much the action changes when each cell alone is taken away."""
@@ -76,7 +82,7 @@ class MapMaker:
 
     def _of_all_rows(
         self, scene: StepScene, key: Array
-    ) -> tuple[dict[str, Float[np.ndarray, " cell"]], Float[np.ndarray, "layer head cell"]]:
+    ) -> tuple[dict[str, Float[np.ndarray, " cell"]], Float[np.ndarray, "layer head cell"], PathGradients | None]:
         """Returns what one forward, and a backward where some method needs it, tell; and each head's weights."""
         watched, row = self.programs.watch(scene.inputs, key), readout_row(scene)
         weights = self.target.weights(watched.action, self.moves)
@@ -91,13 +97,18 @@ class MapMaker:
         if found is not None and "gradient" in self.methods:
             pixels = self._by_camera(scene, found.pixels, absolute=True)
             maps["gradient"] = self.cells.gathered_pixels(scene, pixels)
+        path = None
         if "integrated gradients" in self.methods:
-            maps["integrated gradients"] = self._integrated(scene, weights, key)
-        return maps, self.cells.gathered(watched.weights[:, :, row].astype(np.float64))
+            end = float((watched.action.astype(np.float64) * weights).sum())
+            path = self._path(scene, weights, key, end)
+            # Signs within a cell may cancel, as they do in the action; a cell that holds the action back matters too.
+            pixels = self._by_camera(scene, path.pixels, absolute=False)
+            maps["integrated gradients"] = np.abs(self.cells.gathered_pixels(scene, pixels))
+        return maps, self.cells.gathered(watched.weights[:, :, row].astype(np.float64)), path
 
-    def _integrated(
-        self, scene: StepScene, weights: Float32[np.ndarray, "horizon dim"], key: Array
-    ) -> Float[np.ndarray, " cell"]:
+    def _path(
+        self, scene: StepScene, weights: Float32[np.ndarray, "horizon dim"], key: Array, end: float
+    ) -> PathGradients:
         # From the blurred picture: grey itself is an input of the network that may mean much.
         observation = scene.inputs.observation
         baseline = {
@@ -106,9 +117,16 @@ class MapMaker:
         for name, images in baseline.items():
             for time in range(images.shape[1]):
                 images[0, time] = blurred(np.asarray(observation[name][0, time]))
-        found = self.programs.path_gradients(scene.inputs, baseline, key, weights, points=self.points)
-        # Signs within a cell may cancel, as they do in the action; a cell that holds the action back matters too.
-        return np.abs(self.cells.gathered_pixels(scene, self._by_camera(scene, found, absolute=False)))
+        return integrate_path(
+            self.programs,
+            scene.inputs,
+            baseline,
+            key,
+            weights,
+            end=end,
+            points=self.points,
+            tolerance=self.tolerance,
+        )
 
     def _by_camera(
         self, scene: StepScene, pixels: Mapping[str, np.ndarray], *, absolute: bool

@@ -1,7 +1,7 @@
 """The policy run on a part of its tokens, and how long that takes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -9,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from octoscope.array_typing import Bool, Float32, Int
+from octoscope.array_typing import Bool, Float, Float32, Int
 from octoscope.capture.provenance import acting_head
+from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.faithfulness.cells import Cells
-from octoscope.interventions.intervene import robot_statistics
 from octoscope.interventions.step_scene import StepScene
 from octoscope.octo.model import OctoModel
 from octoscope.octo.module import OctoModule
+from octoscope.octo.statistics import action_dimensions
 
 
 class TokenDropper:
@@ -24,7 +25,9 @@ class TokenDropper:
     def __init__(self, model: OctoModel, scene: StepScene) -> None:
         """Compiles nothing yet; the scene says which dataset's robot acts."""
         statistics = robot_statistics(model, scene.episode.dataset)
-        sampling: dict[str, Any] = {} if statistics is None else {"embodiment_action_dim": len(statistics["mean"])}
+        sampling: dict[str, Any] = (
+            {} if statistics is None else {"embodiment_action_dim": action_dimensions(statistics)}
+        )
 
         def act(params: Any, observation: Any, tasks: Any, kept: Array, key: Array) -> Array:
             actions = model.module.apply(
@@ -50,19 +53,25 @@ class TokenDropper:
         places = kept_places(cells, kept)
         return np.asarray(self._act(self._params, scene.inputs.observation, scene.inputs.tasks, places, key))
 
-    def seconds(self, scene: StepScene, key: Array, cells: Cells, count: int, timings: int) -> float:
-        """Returns the fastest of several runs with inputs on the device: what the machine can do when nobody disturbs it."""
-        if not timings:
-            return float("nan")
-        places = jnp.asarray(kept_places(cells, np.arange(len(cells)) < count))
+    def rounds(
+        self, scene: StepScene, key: Array, cells: Cells, counts: Sequence[int], *, rounds: int
+    ) -> Float[np.ndarray, "round point"]:
+        """Returns the seconds of a step with so many cells kept, inputs on the device: all counts once a round, in an order drawn anew.
+
+        So whatever else the machine does hits all counts of a round alike, and a ratio within a round is worth more than one of times.
+        """
         inputs = jax.device_put((self._params, scene.inputs.observation, scene.inputs.tasks))
-        self._act(*inputs, places, key).block_until_ready()
-        found = []
-        for _ in range(timings):
-            start = time.perf_counter()
-            self._act(*inputs, places, key).block_until_ready()
-            found.append(time.perf_counter() - start)
-        return min(found)
+        places = [jnp.asarray(kept_places(cells, np.arange(len(cells)) < count)) for count in counts]
+        if rounds:
+            for kept in places:
+                self._act(*inputs, kept, key).block_until_ready()
+        seconds, rng = np.zeros((rounds, len(counts))), np.random.default_rng(0)
+        for each in seconds:
+            for point in rng.permutation(len(counts)):
+                start = time.perf_counter()
+                self._act(*inputs, places[point], key).block_until_ready()
+                each[point] = time.perf_counter() - start
+        return seconds
 
 
 def kept_places(cells: Cells, kept: Bool[np.ndarray, " cell"]) -> Int[np.ndarray, " token"]:

@@ -13,6 +13,7 @@ from jaxtyping import Array
 from octoscope.array_typing import Bool, Float, Float32
 from octoscope.capture.provenance import acting_head
 from octoscope.interventions.step_scene import PolicyInputs
+from octoscope.octo.finite import check_finite_actions
 from octoscope.octo.model import OctoModel
 from octoscope.octo.module import OctoModule
 
@@ -59,6 +60,7 @@ class BatchedPolicy:
         if all(same):
             alone = self._program(same, len(inputs), keys=False)
             action = alone(self.params, *_merged(inputs[:1], same), key)
+            check_finite_actions(action)
             return np.repeat(np.asarray(action)[None], len(inputs), axis=0)
         chunks = [inputs[start : start + self.batch] for start in range(0, len(inputs), self.batch)]
         # A few inputs are cheaper in a small program of their own than filled up to a whole batch.
@@ -70,6 +72,7 @@ class BatchedPolicy:
             np.asarray(program(self.params, *_merged([*chunk, *[chunk[-1]] * (size - len(chunk))], same, nowhere), key))
             for chunk in chunks
         ]
+        check_finite_actions(np.stack(actions))
         return np.concatenate([found[: len(chunk)] for found, chunk in zip(actions, chunks, strict=True)])
 
     def act_under(self, inputs: PolicyInputs, keys: Sequence[Array]) -> Float32[np.ndarray, "draw horizon dim"]:

@@ -39,7 +39,7 @@ class ChannelEffects:
 
     @property
     def noise_floor(self) -> float:
-        """The mean `size` of other noise; NaN where none was drawn."""
+        """The mean over draws and frames of the `size` of other noise; NaN where none was drawn."""
         return float(self.noise.mean()) if self.noise.size else float("nan")
 
     def mean_size(self, fill: str) -> Float[np.ndarray, " filter"]:

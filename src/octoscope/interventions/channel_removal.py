@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Float, Float32
-from octoscope.capture.numbers import normalization_type
+from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.cnn.channel_statistics import ChannelStatistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
@@ -22,11 +22,13 @@ from octoscope.interventions.action_units import ActionUnits, action_units
 from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.channel_effects import CHANNEL_FILLS, ChannelEffects
 from octoscope.interventions.effects import action_change
-from octoscope.interventions.intervene import moving_dimensions, noise_key, robot_statistics
+from octoscope.interventions.intervene import moving_dimensions, noise_key
 from octoscope.interventions.step_scene import PolicyInputs, StepScene
 from octoscope.interventions.traced_chunk import traced_chunk
-from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
+from octoscope.octo.action_normalization import unnormalize_actions
 from octoscope.octo.model import OctoModel
+from octoscope.octo.normalization_type import NormalizationType, normalization_type
+from octoscope.octo.statistics import action_dimensions
 from octoscope.octo.tokenizers import ImageTokenizer
 
 
@@ -85,7 +87,7 @@ def remove_channels(
     changed = [program.act(scene.inputs, noise_key(seed, scene.step), fills, batch=batch) for scene in scenes]
     policy = batched_policy(model, action_dim=program.action_dim, batch=batch)
     others = [
-        policy.act_under(scene.inputs, [noise_key(seed + 1 + draw, scene.step) for draw in range(noises)])
+        policy.act_under(scene.inputs, [noise_key(seed, scene.step, draw=draw) for draw in range(noises)])
         for scene in scenes
     ]
     return _effects(
@@ -100,7 +102,7 @@ class _RemovalProgram:
         self.model, self.camera = model, camera
         self._path = _module_path(model, camera, layer)
         self.statistics = robot_statistics(model, dataset)
-        self.action_dim = None if self.statistics is None else len(self.statistics["mean"])
+        self.action_dim = None if self.statistics is None else action_dimensions(self.statistics)
         self._program: Callable[..., Array] = jax.jit(
             jax.vmap(self._act_once, in_axes=(None, None, None, None, 0, 0)),
         )
@@ -197,10 +199,10 @@ def _effects(
     seed: int,
 ) -> ChannelEffects:
     model, statistics = program.model, program.statistics
-    used = actions.shape[-1] if statistics is None else len(statistics["mean"])
+    used = actions.shape[-1] if statistics is None else action_dimensions(statistics)
     units = action_units(dataset, used)
     kind = normalization_type(model.config)
-    moves = moving_dimensions(statistics, used, bounds=kind != NormalizationType.NORMAL)
+    moves = moving_dimensions(statistics, used, kind=kind)
     sizes = [action_change(one[0][..., :used][:, moves], one[1:, :, :used][..., moves]) for one in actions]
     noise = [
         action_change(one[0][..., :used][:, moves], draws[..., :used][..., moves])

@@ -15,15 +15,18 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Float, UInt8
+from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
 from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.contrast_effects import ContrastResponse
 from octoscope.interventions.effects import action_change
-from octoscope.interventions.intervene import moving_dimensions, noise_key, robot_statistics
+from octoscope.interventions.intervene import moving_dimensions, noise_key
 from octoscope.interventions.step_scene import PolicyInputs, StepScene
 from octoscope.interventions.traced_chunk import traced_chunk
 from octoscope.octo.model import OctoModel
+from octoscope.octo.normalization_type import normalization_type
+from octoscope.octo.statistics import action_dimensions
 
 _MIDDLE = 127.5
 _FIRST_NORMS = ("GroupNorm_0", "gn_root")
@@ -122,8 +125,8 @@ def _at_place(
     changed = [[program.act(scene.inputs, each, key, held=held) for each in reduced] for held in _HELD]
     other = [program.act(scene.inputs, each, key, held="none") for each in noisy]
     policy = batched_policy(program.model, action_dim=program.action_dim, batch=16)
-    draws = policy.act_under(scene.inputs, [noise_key(seed + 1 + draw, step) for draw in range(noises)])
-    moves = moving_dimensions(program.statistics, still.shape[-1])
+    draws = policy.act_under(scene.inputs, [noise_key(seed, step, draw=draw) for draw in range(noises)])
+    moves = moving_dimensions(program.statistics, still.shape[-1], kind=normalization_type(program.model.config))
     found = [np.stack(each) for each in (*changed, other, list(draws))]
     sizes = [action_change(still[:, moves], each[..., moves]) for each in found]
     return np.array(apart), *sizes
@@ -135,7 +138,7 @@ class _HeldNorms:
     def __init__(self, model: OctoModel, dataset: str) -> None:
         self.model = model
         self.statistics = robot_statistics(model, dataset)
-        self.action_dim = None if self.statistics is None else len(self.statistics["mean"])
+        self.action_dim = None if self.statistics is None else action_dimensions(self.statistics)
         self._programs = {held: jax.jit(lambda *args, held=held: self._act(*args, held=held)) for held in _HELD}
         held = model.params["octo_transformer"]
         if not any(

@@ -81,7 +81,8 @@ class StepEffects:
     effects: tuple[Effect, ...]
     # `action_change` to the same inputs under other noises.
     noise: Float[np.ndarray, " draw"]
-    # The same, each dimension for itself, in the units of the effects; the root mean square over draws and horizon.
+    # The noise floor of each dimension for itself, in the units of the effects: as `noise_floor`, the mean over draws of each draw's root
+    # mean square, here over the horizon.
     noise_per_dimension: Float[np.ndarray, " dim"]
     # The current frame of each camera, as the policy sees it.
     pictures: Mapping[str, UInt8[np.ndarray, "_ _ channel"]]
@@ -101,5 +102,5 @@ class StepEffects:
 
     @property
     def noise_floor(self) -> float:
-        """The mean change under other noises; 0 for a policy that draws none, NaN where none were drawn."""
+        """The mean over draws of the change under other noise; 0 for a policy that draws none, NaN where none were drawn."""
         return float(self.noise.mean()) if len(self.noise) else float("nan")

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, UInt8
-from octoscope.capture.numbers import normalization_type
 from octoscope.capture.provenance import acting_head
+from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, check_at_least
 from octoscope.interventions.action_units import action_units
@@ -18,9 +18,15 @@ from octoscope.interventions.direct_effects import direct_effects
 from octoscope.interventions.effects import Effect, StepEffects, action_change
 from octoscope.interventions.random_controls import random_controls
 from octoscope.interventions.step_scene import PolicyInputs, SceneOptions, StepScene
-from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
+from octoscope.octo.action_normalization import unnormalize_actions
 from octoscope.octo.model import OctoModel
-from octoscope.tokens.words import cut_remark
+from octoscope.octo.normalization_type import NormalizationType, normalization_type
+from octoscope.octo.statistics import action_dimensions
+from octoscope.tokens.blanked_words import blanked_words_remark
+from octoscope.tokens.layout import instruction_remarks
+
+# Folded into the key of a step, it leads to the keys of its other draws of noise ("draw" as a number).
+_DRAWS = 0x64726177
 
 
 def intervene(
@@ -79,39 +85,42 @@ def intervene(
     check_at_least(1, batch=batch)
     scene = SceneOptions(instruction, goal_images, observation_keys, window).scene(model, episode, step)
     statistics = robot_statistics(model, episode.dataset)
-    dimensions = model.module.heads[acting_head(model)].action_dim if statistics is None else len(statistics["mean"])
+    dimensions = (
+        model.module.heads[acting_head(model)].action_dim if statistics is None else action_dimensions(statistics)
+    )
     if units is not None and len(units) != dimensions:
         raise SelectionError(f"Give one unit for each of the {dimensions} dimensions of the action, got {len(units)}.")
-    policy = batched_policy(model, action_dim=None if statistics is None else len(statistics["mean"]), batch=batch)
+    policy = batched_policy(
+        model, action_dim=None if statistics is None else action_dimensions(statistics), batch=batch
+    )
     rng = np.random.default_rng([seed, step])
     drawn = [random_controls(scene, each, rng, count=controls) for each in interventions]
     regions = [each.interventions for each in drawn]
     inputs = [scene.inputs, *(apply_intervention(scene, each) for each in interventions)]
     inputs += [apply_intervention(scene, each) for row in regions for each in row]
     actions = policy.act(inputs, noise_key(seed, step))
-    keys = [noise_key(seed + 1 + draw, step) for draw in range(noises)]
+    keys = [noise_key(seed, step, draw=draw) for draw in range(noises)]
     others = policy.act_under(scene.inputs, keys) if noises else actions[:0]
     ends = np.cumsum([1 + len(interventions), *(len(row) for row in regions)])
     notes = [each.note(controls) for each in drawn]
     return _effects(scene, interventions, actions, ends, others, statistics, notes=notes, seed=seed, units=units)
 
 
-def noise_key(seed: int, step: int) -> jax.Array:
-    """Returns the key of a step's noise, the same as in `attend`."""
-    return jax.random.fold_in(jax.random.PRNGKey(seed), step)
+def noise_key(seed: int, step: int, *, draw: int | None = None) -> jax.Array:
+    """Returns the key of a step's noise, the same as in `attend`, or that of another draw of noise for the same step.
+
+    No draw of any seed is what another seed acts under: draws branch off behind the step, far from the numbers that a head folds in.
+
+    >>> bool((noise_key(0, 3, draw=0) == noise_key(1, 3)).all())
+    False
+    """
+    key = jax.random.fold_in(jax.random.PRNGKey(seed), step)
+    return key if draw is None else jax.random.fold_in(jax.random.fold_in(key, _DRAWS), draw)
 
 
-def robot_statistics(model: OctoModel, dataset: str) -> Mapping | None:
-    """Returns the statistics that bring actions to a dataset's units; None where the policy has none that fit its head."""
-    try:
-        known = model.action_statistics(dataset)
-    except SelectionError:
-        return None
-    predicted = model.module.heads[acting_head(model)].action_dim
-    return known if len(known["mean"]) <= predicted else None
-
-
-def moving_dimensions(statistics: Mapping | None, dimensions: int, *, bounds: bool = False) -> Bool[np.ndarray, " dim"]:
+def moving_dimensions(
+    statistics: Mapping | None, dimensions: int, *, kind: NormalizationType = NormalizationType.NORMAL
+) -> Bool[np.ndarray, " dim"]:
     """Returns False for the dimensions that a dataset never moves: what a policy says about them is never carried out.
 
     >>> moving_dimensions({"mean": [0.0, 0.0], "std": [1.0, 0.0]}, 2)
@@ -119,6 +128,7 @@ def moving_dimensions(statistics: Mapping | None, dimensions: int, *, bounds: bo
     """
     if statistics is None:
         return np.ones(dimensions, bool)
+    bounds = kind == NormalizationType.BOUNDS
     spread = np.subtract(statistics["p99"], statistics["p01"]) if bounds else np.asarray(statistics["std"])
     moves = spread > 0
     return moves if moves.any() else np.ones(dimensions, bool)
@@ -137,7 +147,7 @@ def _effects(
     units: Sequence[str] | None,
 ) -> StepEffects:
     model = scene.model
-    dimensions = actions.shape[-1] if statistics is None else len(statistics["mean"])
+    dimensions = actions.shape[-1] if statistics is None else action_dimensions(statistics)
     known = action_units(scene.episode.dataset, dimensions, units=units)
 
     def in_units(found: np.ndarray) -> np.ndarray | None:
@@ -150,7 +160,7 @@ def _effects(
     # Entries of dimensions that the robot does not have are noise.
     used = actions.shape[-1] if robot is None else robot.shape[-1]
     actions, others = actions[..., :used], others[..., :used]
-    moves = moving_dimensions(statistics, used, bounds=normalization_type(model.config) != NormalizationType.NORMAL)
+    moves = moving_dimensions(statistics, used, kind=normalization_type(model.config))
     counted = actions[..., moves]
     given = [apply_intervention(scene, intervention) for intervention in interventions]
     direct, direct_note = direct_effects(
@@ -179,9 +189,7 @@ def _effects(
     noisy = others if robot is None else in_units(others)
     still = actions[0] if robot is None else robot[0]
     assert noisy is not None, "actions have units or not, whatever the noise"
-    spread = (
-        np.sqrt(((noisy - still).astype(np.float64) ** 2).mean(axis=(0, 1))) if len(noisy) else np.full(used, np.nan)
-    )
+    spread = np.sqrt(((noisy - still).astype(np.float64) ** 2).mean(axis=1))
     return StepEffects(
         policy=model.name,
         note=model.note,
@@ -195,11 +203,17 @@ def _effects(
         moves=moves,
         effects=tuple(effects),
         noise=action_change(counted[0], others[..., moves]),
-        noise_per_dimension=spread,
+        noise_per_dimension=spread.mean(axis=0) if len(spread) else np.full(used, np.nan),
         pictures=_current_pictures(scene, scene.inputs),
         direct_note=direct_note,
-        remarks=tuple(part for part in [cut_remark(scene.instruction, scene.layout.word_pieces or ())] if part),
+        remarks=tuple(_word_remarks(scene)),
     )
+
+
+def _word_remarks(scene: StepScene) -> list[str]:
+    words = scene.layout.word_pieces
+    blanked = blanked_words_remark(scene.episode.dataset, scene.model.dataset_statistics) if words else ""
+    return [*instruction_remarks(scene.layout), *([blanked] if blanked else [])]
 
 
 def _words(scene: StepScene, intervention: Intervention) -> str | None:

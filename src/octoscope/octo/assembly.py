@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from octoscope.errors import ConfigError
+from octoscope.errors import ConfigError, OctoscopeError
 from octoscope.octo.instruction_embeddings import EMBEDDINGS_FILE
 from octoscope.octo.module import OctoModule
 from octoscope.octo.module_spec import build_module
@@ -59,7 +59,9 @@ def expected_params(module: OctoModule, example_batch: Mapping[str, Any], direct
 def _config_errors(directory: Path) -> Iterator[None]:
     try:
         yield
-    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except OctoscopeError:
+        raise
+    except Exception as error:
         # A config can be wrong in more ways than can be foreseen; what Flax says of it is the best hint there is.
         raise ConfigError(
             f"The policy that {directory / 'config.json'} describes cannot be built ({type(error).__name__}: {error}). "

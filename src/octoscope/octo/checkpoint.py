@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from flax import serialization
 
 from octoscope.checkpoints.json_file import read_json
@@ -22,10 +21,10 @@ from octoscope.errors import CheckpointError
 from octoscope.octo.config import apply_shims, shim_example_batch
 from octoscope.octo.msgpack_index import open_msgpack
 from octoscope.octo.orbax_directory import is_orbax_directory, open_orbax_directory
+from octoscope.octo.statistics import read_statistics
 
 CONFIG = "config.json"
 EXAMPLE_BATCH = "example_batch.msgpack"
-STATISTICS = "dataset_statistics.json"
 SAFETENSORS = "params.safetensors"
 # What orbax calls the parameters within a step; "" when it was given no name for them.
 _ITEMS = ("default", "params", "")
@@ -102,27 +101,6 @@ def require_checkpoint(directory: Path) -> None:
         )
 
 
-def read_statistics(directory: Path) -> dict[str, Any]:
-    """Returns the statistics by dataset, as arrays; the dataset is "" when the file has no such level.
-
-    Raises:
-      CheckpointError: If the file is missing or is no tree of numbers.
-    """
-    path = directory / STATISTICS
-    try:
-        statistics = _to_arrays(read_json(path))
-    except ValueError as error:
-        raise CheckpointError(f"{path} holds lists that are no rows of numbers ({error}).") from None
-    if not isinstance(statistics, dict) or not all(isinstance(entry, dict) for entry in _datasets(statistics).values()):
-        raise CheckpointError(f"{path} must hold statistics by dataset, as {{'bridge_dataset': {{'action': ...}}}}.")
-    return _datasets(statistics)
-
-
-def _datasets(statistics: Any) -> Any:
-    # Fine-tuned on one dataset: the official program then leaves the dataset's level out.
-    return {"": statistics} if isinstance(statistics, dict) and "action" in statistics else statistics
-
-
 def find_steps(directory: Path) -> list[int]:
     """Returns the training steps that a folder has parameters of, lowest first."""
     return sorted(int(path.name) for path in directory.iterdir() if path.is_dir() and re.fullmatch("[0-9]+", path.name))
@@ -195,7 +173,3 @@ def read_msgpack(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise CheckpointError(f"{path} holds a {type(tree).__name__}, not a tree of arrays.")
     return tree
-
-
-def _to_arrays(tree: Any) -> Any:
-    return {key: _to_arrays(value) for key, value in tree.items()} if isinstance(tree, dict) else np.array(tree)

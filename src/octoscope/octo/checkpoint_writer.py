@@ -6,7 +6,6 @@ A folder appears whole or not at all: everything is written into a hidden folder
 import contextlib
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,12 +19,13 @@ from octoscope.errors import CheckpointError, OutputError
 from octoscope.octo.checkpoint import (
     CONFIG,
     EXAMPLE_BATCH,
-    STATISTICS,
     find_steps,
     read_msgpack,
-    read_statistics,
 )
 from octoscope.octo.config import apply_shims, shim_example_batch
+from octoscope.octo.statistics import STATISTICS, read_statistics
+from octoscope.run_lock import RunLock
+from octoscope.staging import STAGING, make_staging, remove_abandoned
 
 # Flax splits arrays above this size.
 _LARGEST = 2**30
@@ -87,10 +87,13 @@ def staged_directory(directory: Path) -> Iterator[Path]:
     Raises:
       OutputError: If it cannot be written.
     """
+    prefix = f".{directory.name}{STAGING}"
     staging: Path | None = None
+    lock: RunLock | None = None
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}.unfinished-", dir=directory.parent))
+        remove_abandoned(directory.parent, prefix)
+        staging, lock = make_staging(directory.parent, prefix)
         # Folders made this way are for their maker alone; this one gets the rights that any new folder has.
         (staging / "new").mkdir()
         yield staging / "new"
@@ -98,7 +101,8 @@ def staged_directory(directory: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{directory} cannot be written ({error.strerror or error}). Give another folder.") from error
     finally:
-        if staging is not None:
+        if staging is not None and lock is not None:
+            lock.release()
             shutil.rmtree(staging, ignore_errors=True)
 
 

@@ -14,6 +14,10 @@ _REQUIRED = (
     "token_embedding_size",
     "max_horizon",
 )
+_OBJECTS = ("observation_tokenizers", "task_tokenizers", "heads", "readouts", "transformer_kwargs")
+_NUMBERS = ("token_embedding_size", "max_horizon")
+# Larger than any size of a policy, and far from what would fill a memory.
+_MOST = 2**16
 # What the checkpoints of December 2023 were trained with, when they do not say.
 _OLD_DEFAULTS = {"repeat_task_tokens": False, "use_correct_attention": False}
 
@@ -29,16 +33,28 @@ def apply_shims(config: Any) -> dict[str, Any]:
     model = {**_OLD_DEFAULTS, **config["model"]}
     for name in _REQUIRED:
         if name not in model:
-            raise ConfigError(f"The config's `model` lacks '{name}'; it holds {sorted(model)}.")
+            raise ConfigError(f"The config's `model` lacks '{name}'; it holds {sorted(map(str, model))}.")
     for name in model:
         if name not in (*_REQUIRED, *_OLD_DEFAULTS):
             raise ConfigError(
                 f"The config's `model` holds '{name}', which octoscope does not know.{nearest(name, _REQUIRED)}"
             )
-    if not isinstance(model["heads"], Mapping):
-        raise ConfigError(f"The config's `heads` must be an object by name, got {type(model['heads']).__name__}.")
+    _check_types(model)
     model["heads"] = {name: _rename_horizon(head) for name, head in model["heads"].items()}
     return {**config, "model": model}
+
+
+def _check_types(model: Mapping[str, Any]) -> None:
+    for name in _OBJECTS:
+        if not isinstance(model[name], Mapping):
+            raise ConfigError(f"The config's `{name}` must be an object by name, got {type(model[name]).__name__}.")
+    numbers = {name: model[name] for name in _NUMBERS} | {f"readouts/{k}": v for k, v in model["readouts"].items()}
+    for name, number in numbers.items():
+        if type(number) is not int or not 1 <= number <= _MOST:
+            raise ConfigError(f"The config's `{name}` must be a whole number in 1..{_MOST}, got {number!r:.80}.")
+    for name in _OLD_DEFAULTS:
+        if type(model[name]) is not bool:
+            raise ConfigError(f"The config's `{name}` must be true or false, got {model[name]!r:.80}.")
 
 
 def _rename_horizon(head: Any) -> Any:
@@ -62,13 +78,36 @@ def shim_example_batch(batch: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(batch.get("observation"), Mapping) or not isinstance(
         batch.get("task", batch.get("tasks")), Mapping
     ):
-        raise CheckpointError(f"example_batch.msgpack must hold `observation` and `task`, it holds {sorted(batch)}.")
+        raise CheckpointError(
+            f"example_batch.msgpack must hold `observation` and `task`, it holds {sorted(map(str, batch))}."
+        )
     if "tasks" in batch:
         batch["task"] = batch.pop("tasks")
     observation = dict(batch["observation"])
     if "timestep_pad_mask" not in observation and "pad_mask" in observation:
         observation["timestep_pad_mask"] = observation["pad_mask"]
     if "timestep_pad_mask" not in observation:
-        raise CheckpointError(f"The example observation has no `timestep_pad_mask`; it has {sorted(observation)}.")
+        raise CheckpointError(
+            f"The example observation has no `timestep_pad_mask`; it has {sorted(map(str, observation))}."
+        )
     batch["observation"] = observation
+    _check_axes("observation", observation, leading=2)
+    _check_axes("task", batch["task"], leading=1)
     return batch
+
+
+def _check_axes(part: str, entries: Mapping[str, Any], *, leading: int) -> None:
+    """Refuses an example whose arrays lack the axes that they are known to have."""
+    for key, value in entries.items():
+        image = str(key).startswith("image_")
+        least = leading + (3 if image else 0)
+        if hasattr(value, "shape"):
+            right = value.ndim >= least and 0 not in value.shape[:least]
+        else:
+            right = isinstance(value, Mapping) and not image and key != "timestep_pad_mask"
+        if not right or not isinstance(key, str):
+            came = f"shape {value.shape}" if hasattr(value, "shape") else type(value).__name__
+            raise CheckpointError(
+                f"example_batch.msgpack must hold arrays with at least {least} axes, none of them empty, but its {part} '{key}' is "
+                f"{came}. Copy it again from its source."
+            )

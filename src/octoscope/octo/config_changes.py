@@ -5,8 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from octoscope.octo.normalization_type import NORMALIZATION_ENTRY, PROPRIO_ENTRY, find_entries
+
+# Holds how numbers were normalised and what the proprioception was recorded as, at whatever depth.
+_DATASETS = "dataset_kwargs"
 # Entries of config.json that are read; the rest of the training config is not.
-_READ = ("model", "text_processor", "octoscope_note", "window_size")
+_READ = ("model", "text_processor", "octoscope_note", "window_size", _DATASETS)
 _SHOWN = 12
 
 
@@ -45,7 +49,11 @@ def unread_entries(config: Mapping[str, Any]) -> list[str]:
     """Returns a line for what of a whole config plays no part in running the policy; [] when all of it does."""
     unread = [key for key in config if key not in _READ]
     more = f" and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
-    return [f"config.json, training only, not read: {', '.join(unread[:_SHOWN])}{more}"] if unread else []
+    lines = [f"config.json, training only, not read: {', '.join(unread[:_SHOWN])}{more}"] if unread else []
+    read = [name for name in (NORMALIZATION_ENTRY, PROPRIO_ENTRY) if list(find_entries(config.get(_DATASETS), name))]
+    return lines + (
+        [f"config.json, {_DATASETS}: only {' and '.join(read) or 'nothing'} is read"] if _DATASETS in config else []
+    )
 
 
 def _equal(first: Any, second: Any) -> bool:

@@ -1,20 +1,13 @@
-"""Which device the policy runs on, and what a command keeps: compiled programs from one start to the next, and freed memory."""
+"""Which device the policy runs on, and the compiled programs that a command keeps from one start to the next."""
 
 import contextlib
-import ctypes
 import os
 from pathlib import Path
-from typing import Literal
 
 import jax
 
 from octoscope.errors import DeviceError
-
-# Of glibc's malloc.h: from which size memory is mapped by itself, and how much freed memory is kept.
-_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
-_KEPT_BYTES = 2**28
-
-Device = Literal["auto", "cpu", "gpu"]
+from octoscope.octo.device_names import Device
 
 
 def use_device(device: Device) -> None:
@@ -24,21 +17,54 @@ def use_device(device: Device) -> None:
       device: "gpu" where there is one and "cpu" otherwise with "auto", which is what jax does by itself.
 
     Raises:
-      DeviceError: If jax has no such device.
+      DeviceError: If jax has no such device, or computes in double precision.
     """
     if device == "auto":
+        require_jax()
         return
     if device == "cpu":
         # Keeps jax from taking three quarters of a GPU's memory for nothing; without effect when it has started.
         jax.config.update("jax_platforms", "cpu")
+    require_single_precision()
     try:
         found = jax.devices(device)
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
         raise DeviceError(
             f"jax {jax.__version__} finds no {device} here ({_first_line(error)}). For an NVIDIA GPU install 'octoscope[cuda]' "
             "and check that `nvidia-smi` lists it; or give --device cpu."
         ) from None
     jax.config.update("jax_default_device", found[0])
+
+
+def require_jax() -> None:
+    """Refuses to go on where jax cannot compute as Octo does, before something else is blamed for it.
+
+    Raises:
+      DeviceError: If jax finds no device, or computes in double precision, saying which setting does it.
+    """
+    require_single_precision()
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # an assertion where the platform's plugin is not installed
+        told = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]  # made when jax is imported
+        asked = f", which JAX_PLATFORMS sets to '{told}'," if told else ""
+        raise DeviceError(
+            f"jax {jax.__version__} cannot start on its platform{asked} here ({_first_line(error)}). Unset JAX_PLATFORMS, set it to "
+            "'cpu', or install what it asks for: 'octoscope[cuda]' for an NVIDIA GPU."
+        ) from None
+
+
+def require_single_precision() -> None:
+    """Refuses a jax that computes in double precision, which Octo was not trained in and its layers do not mix with.
+
+    Raises:
+      DeviceError: Naming the setting.
+    """
+    if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]  # made when jax is imported
+        raise DeviceError(
+            "jax is set to double precision (JAX_ENABLE_X64, or jax_enable_x64), but Octo computes in float32. Unset it, or run "
+            "octoscope in a process of its own: JAX_ENABLE_X64=0."
+        )
 
 
 def keep_compiled_programs(folder: Path | None = None) -> Path | None:
@@ -64,19 +90,6 @@ def keep_compiled_programs(folder: Path | None = None) -> Path | None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return folder
-
-
-def keep_freed_memory() -> bool:
-    """Lets the C library keep what large arrays leave behind, up to 256 MB, for the next ones; returns whether it can be told so.
-
-    glibc gives anything above 32 MB back to the system at once, and every step gets its working memory anew, page by page: 40 % of the
-    time of Grad-CAM on a ResNet18. For the whole process, so a command calls it and a library does not.
-    """
-    try:
-        tell = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False
-    return all(tell(parameter, _KEPT_BYTES) == 1 for parameter in (_MMAP_THRESHOLD, _TRIM_THRESHOLD))
 
 
 def cache_folder() -> Path:

@@ -44,19 +44,20 @@ def check_leading_axes(observations: Inputs, tasks: Inputs, shape: tuple[int, ..
     """
     if len(shape) != 2:
         raise ObservationError(f"`timestep_pad_mask` must be (batch, window), got shape {shape}.")
-    for key, value in [*named_arrays(observations), *_nested_arrays(observations)]:
+    for key, value in [*named_arrays(observations), *nested_arrays(observations)]:
         if key.rpartition("/")[2] in known and value.shape[:2] != shape:
             raise ObservationError(
                 f"observation '{key}' must lead with (batch, window) {shape} like the pad mask, got {value.shape[:2]}."
             )
-    for key, value in [*named_arrays(tasks), *_nested_arrays(tasks)]:
+    for key, value in [*named_arrays(tasks), *nested_arrays(tasks)]:
         if value.shape[:1] != shape[:1]:
             raise ObservationError(
                 f"task '{key}' must lead with the batch {shape[0]} like the pad mask, got {value.shape[:1]}."
             )
 
 
-def _nested_arrays(inputs: Inputs) -> list[tuple[str, Any]]:
+def nested_arrays(inputs: Inputs) -> list[tuple[str, Any]]:
+    """Returns the arrays in dicts of them, by path ("pad_mask_dict/image_primary")."""
     return [
         (f"{name}/{key}", value)
         for name, entries in inputs.items()

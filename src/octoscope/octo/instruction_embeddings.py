@@ -47,6 +47,9 @@ class InstructionEmbeddings:
         """Returns no pieces: an encoding has none."""
         return ()
 
+    def reading(self, text: str) -> None:
+        """Returns nothing: what the model that made the encoding read of the text is not known here."""
+
     def _missing(self, text: str) -> str:
         held = f"holds no '{text}'.{nearest(text, self.rows)}" if self.rows else "is missing."
         empty = " (a task of goal images needs the encoding of the empty text)" if not text else ""
@@ -70,7 +73,8 @@ def read_instruction_embeddings(path: Path, *, encoder: str) -> InstructionEmbed
     if not path.is_file():
         return InstructionEmbeddings(path, encoder, {}, np.zeros((0, 1), np.float32))
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since NumPy leaves a file open that it finds broken.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             texts, embeddings = file["texts"], file["embeddings"]
     except Exception as error:  # a broken zip, a missing entry and a pickled array each raise their own
         raise CheckpointError(

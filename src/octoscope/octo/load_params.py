@@ -7,7 +7,9 @@ import jax
 import numpy as np
 from flax import traverse_util
 
-from octoscope.checkpoints.stored_params import StoredParams
+from octoscope.checkpoints.stored_params import PathArrays, StoredParams
+from octoscope.errors import CheckpointError
+from octoscope.octo.finite import describe_not_finite
 from octoscope.octo.param_check import check_params
 
 
@@ -22,13 +24,20 @@ def load_params(stored: StoredParams, expected: Mapping[str, Any]) -> dict[str, 
       expected: The shapes and dtypes that the policy's module makes, nested.
 
     Raises:
-      CheckpointError: If they do not fit, before any of them is read.
+      CheckpointError: If they do not fit, before any of them is read, or are not finite.
     """
     wanted: dict[str, Any] = traverse_util.flatten_dict(dict(expected), sep="/")
     check_params(stored.specs, wanted)
-    loaded = {path: _place(array, wanted[path].dtype) for path, array in stored.arrays()}
+    loaded: dict[str, jax.Array] = {}
+
+    def placed() -> PathArrays:
+        for path, array in stored.arrays():
+            with np.errstate(over="ignore"):
+                converted = array.astype(wanted[path].dtype, copy=False)
+            yield path, converted
+            loaded[path] = jax.device_put(converted)
+
+    fault = describe_not_finite(placed())
+    if fault:
+        raise CheckpointError(fault)
     return traverse_util.unflatten_dict(loaded, sep="/")
-
-
-def _place(array: np.ndarray, dtype: Any) -> jax.Array:
-    return jax.device_put(array.astype(dtype, copy=False))

@@ -13,16 +13,20 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from octoscope.errors import ObservationError, SelectionError, nearest
-from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
+from octoscope.octo.action_normalization import unnormalize_actions, usable_statistics
 from octoscope.octo.assembly import assemble_module, assemble_text_processor, expected_params
 from octoscope.octo.attention import QueryRows
 from octoscope.octo.checkpoint import Checkpoint, open_checkpoint
 from octoscope.octo.checkpoint_writer import write_checkpoint
+from octoscope.octo.device import require_jax
+from octoscope.octo.finite import check_finite_inputs
 from octoscope.octo.input_shapes import check_leading_axes, check_shapes, named_arrays
 from octoscope.octo.instruction_embeddings import EMBEDDINGS_FILE
 from octoscope.octo.load_params import load_params
 from octoscope.octo.module import OctoModule
+from octoscope.octo.normalization_type import NormalizationType
 from octoscope.octo.sources import checkpoint_directory, checkpoint_name, text_files_beside
+from octoscope.octo.statistics import STATISTICS, action_dimensions, find_statistics
 from octoscope.octo.text import TextProcessor, check_vocabulary
 from octoscope.octo.tokenizers import Inputs
 from octoscope.octo.transformer import lay_out
@@ -55,7 +59,9 @@ class OctoModel:
         Raises:
           CheckpointError: If the checkpoint or a file of it is missing or broken, or its parameters do not fit its config.
           ConfigError: If the config names something that is not known.
+          DeviceError: If jax finds no device, or computes in double precision.
         """
+        require_jax()
         directory = checkpoint_directory(checkpoint)
         opened = open_checkpoint(directory, step=step)
         module = assemble_module(opened.config, directory)
@@ -129,20 +135,30 @@ class OctoModel:
         observation = self.example_batch["observation"]
         return {key: value.shape[2:4] for key, value in observation.items() if key.startswith("image_")}
 
-    def action_statistics(self, dataset: str) -> Mapping[str, Any]:
-        """Returns the statistics that bring actions back to a dataset's units.
+    def action_statistics(
+        self, dataset: str, *, normalization_type: NormalizationType | None = None
+    ) -> Mapping[str, np.ndarray]:
+        """Returns the statistics that bring actions back to a dataset's units, checked; `mask` is always among them.
+
+        Args:
+          dataset: Name of the dataset ("bridge_dataset").
+          normalization_type: What they will be used for; by default what the config says.
 
         Raises:
-          SelectionError: If the policy was not trained on that dataset.
+          SelectionError: If the policy has none of that dataset.
+          CheckpointError: If they cannot be right.
+          ConfigError: If the config names a normalisation that is not known.
         """
         statistics = self.dataset_statistics
-        known = statistics.get(dataset, statistics.get("", {})).get("action")
-        if known is not None:
-            return known
-        raise SelectionError(
-            f"The policy has no action statistics of '{dataset}'. It has: {', '.join(statistics)}."
-            + nearest(dataset, statistics)
-        )
+        entry = find_statistics(statistics, dataset, "action", config=self.config, kind=normalization_type)
+        if entry is not None:
+            return entry
+        others = [name or "(one, without a name)" for name, held in statistics.items() if "action" in held]
+        told = f"It has: {', '.join(others)}.{nearest(dataset, others)}" if others else "It has none of any dataset."
+        if dataset in statistics:
+            held = ", ".join(statistics[dataset]) or "nothing"
+            told = f"{STATISTICS} names that dataset, but holds of it: {held}. {told}"
+        raise SelectionError(f"The policy has no action statistics of '{dataset}'. {told}")
 
     def create_tasks(
         self, *, texts: Sequence[str] | None = None, goals: Mapping[str, np.ndarray] | None = None
@@ -190,6 +206,14 @@ class OctoModel:
         task = self.example_batch["task"]
         return {key: value for key, value in task.items() if key not in ("pad_mask_dict", "language_instruction")}
 
+    def with_words(self, layout: TokenLayout, instruction: str) -> TokenLayout:
+        """Returns the layout with the pieces of an instruction on its language tokens, and what of it they hold."""
+        if self.text_processor is None:
+            return layout
+        # Without words the tokens are masked, and nothing of an instruction is read or cut.
+        reading = self.text_processor.reading(instruction) if instruction else None
+        return layout.with_words(self.text_processor.pieces(instruction), reading)
+
     def run_transformer(
         self,
         observations: Inputs,
@@ -213,9 +237,10 @@ class OctoModel:
           query_rows: Places in the sequence whose attention is kept; all by default.
 
         Raises:
-          ObservationError: If a shape is not what the policy was made for.
+          ObservationError: If a shape is not what the policy was made for, or a number is not finite.
         """
         mask = self.check_inputs(observations, tasks, timestep_pad_mask)
+        self._check_finite(observations, tasks)
         watch = bool(mutable)
         outputs, states = self._run(self.params, observations, tasks, mask, query_rows=query_rows, watch=watch)
         return (outputs, states) if watch else outputs
@@ -251,8 +276,12 @@ class OctoModel:
           legacy_random: Draw the numbers that the official program (jax 0.4.20) draws for the same key.
 
         Raises:
-          ObservationError: If a shape is not what the policy was made for.
+          ObservationError: If a shape is not what the policy was made for, or a number is not finite.
+          ValueError: If the statistics cannot be right.
         """
+        statistics = unnormalization_statistics
+        if statistics is not None:
+            statistics = usable_statistics(statistics, normalization_type)
         actions, _ = self.act(
             observations,
             tasks,
@@ -263,13 +292,9 @@ class OctoModel:
             argmax=argmax,
             sample_shape=sample_shape,
             temperature=temperature,
-            embodiment_action_dim=None
-            if unnormalization_statistics is None
-            else len(unnormalization_statistics["mean"]),
+            embodiment_action_dim=None if statistics is None else action_dimensions(statistics),
         )
-        if unnormalization_statistics is None:
-            return actions
-        return unnormalize_actions(actions, unnormalization_statistics, normalization_type)
+        return actions if statistics is None else unnormalize_actions(actions, statistics, normalization_type)
 
     def act(
         self,
@@ -286,6 +311,7 @@ class OctoModel:
     ) -> tuple[Float[Array, "*sample batch horizon dim"], Mapping[str, Any]]:
         """Returns normalised actions and, when `watch`, the states of the same forward (see `run_transformer`)."""
         mask = self.check_inputs(observations, tasks, timestep_pad_mask)
+        self._check_finite(observations, tasks)
         if head not in self.module.heads:
             raise SelectionError(
                 f"The policy has no head '{head}'. It has: {', '.join(self.module.heads)}."
@@ -332,6 +358,10 @@ class OctoModel:
         mask = jnp.asarray(timestep_pad_mask)
         check_leading_axes(observations, tasks, mask.shape, known=self.example_batch["observation"])
         return mask
+
+    def _check_finite(self, observations: Inputs, tasks: Inputs) -> None:
+        check_finite_inputs("observation", observations, self.example_batch["observation"])
+        check_finite_inputs("task", tasks, self.example_batch["task"])
 
     def get_pretty_spec(self) -> str:
         """Returns the inputs and outputs of the policy as readable text."""

@@ -52,6 +52,8 @@ _ENCODER_PATHS = tuple(path for path in MODULES if path.startswith(_ENCODERS))
 _HEAD_PATHS = tuple(path for path in MODULES if path.startswith(_HEADS))
 # Arguments of the original's transformer; dropout is off whenever a policy acts.
 _TRANSFORMER_SIZES = ("num_layers", "mlp_dim", "num_attention_heads")
+# Larger than those of any policy; building more would take hours before anything failed.
+_MOST = {"num_layers": 1024, "mlp_dim": 2**20, "num_attention_heads": 4096}
 _TRANSFORMER_KWARGS = (*_TRANSFORMER_SIZES, "dropout_rate", "attention_dropout_rate", "add_position_embedding")
 # Named by the original's files, but never by themselves in a config that it can run.
 _PARTS = {
@@ -180,6 +182,9 @@ def _check_transformer_kwargs(transformer: Mapping[str, Any]) -> None:
                 f"{nearest(name, _TRANSFORMER_KWARGS)} Known: {', '.join(_TRANSFORMER_KWARGS)}."
             )
     for name in _TRANSFORMER_SIZES:
+        number = transformer.get(name, 1)
+        if type(number) is not int or not 1 <= number <= _MOST[name]:
+            raise ConfigError(f"The config's `{name}` must be a whole number in 1..{_MOST[name]}, got {number!r:.80}.")
         if name not in transformer:
             raise ConfigError(f"The config's `transformer_kwargs` lack '{name}'; they hold {sorted(transformer)}.")
     if transformer.get("add_position_embedding"):

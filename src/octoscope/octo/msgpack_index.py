@@ -67,7 +67,7 @@ def open_msgpack(path: Path) -> StoredParams:
         try:
             tree = _read_value(file, 0)
             rest = path.stat().st_size - file.tell()
-        except (struct.error, IndexError, ValueError, TypeError, OverflowError) as error:
+        except (struct.error, LookupError, ValueError, TypeError, AttributeError, OverflowError, SyntaxError) as error:
             raise CheckpointError(
                 f"{path} cannot be read as a Flax parameter file ({error}). It has {path.stat().st_size:,} bytes: compare "
                 "with its source, it may be truncated; copy it again."

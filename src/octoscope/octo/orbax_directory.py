@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from octoscope.checkpoints.stored_params import ArraySpec, PathArrays, StoredParams
+from octoscope.checkpoints.stored_params import ArraySpec, PathArrays, StoredParams, is_numeric
 from octoscope.errors import CheckpointError
 
 _MANIFEST = "manifest.ocdbt"
 _METADATA = "_METADATA"
+# Chunks may be compressed or left out, so that a few bytes can claim to be any number of them. The largest of T5-large has 132 MB.
+_LARGEST_BYTES = 2**32
 # The file that describes an array -> tensorstore's driver.
 _DRIVERS = {".zarray": "zarr", "zarr.json": "zarr3"}
 
@@ -44,6 +46,12 @@ def open_orbax_directory(directory: Path) -> StoredParams:
         for path, (name, driver) in _find_arrays(directory, metadata, ocdbt).items()
     }
     specs = {path: ArraySpec(tuple(store.shape), store.dtype.numpy_dtype) for path, store in stores.items()}
+    for path, spec in specs.items():
+        if not is_numeric(spec.dtype) or spec.nbytes > _LARGEST_BYTES:
+            raise CheckpointError(
+                f"{directory} says that '{path}' is {spec.shape} of {spec.dtype}, which no parameter of a policy is (numbers, at most "
+                f"{_LARGEST_BYTES:,} bytes). Copy the whole folder again from its source."
+            )
 
     def arrays() -> PathArrays:
         for path, store in stores.items():

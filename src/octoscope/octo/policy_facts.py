@@ -7,6 +7,9 @@ from flax import linen as nn
 
 from octoscope.checkpoints.stored_params import StoredParams
 from octoscope.octo.module import OctoModule
+from octoscope.octo.normalization_type import NormalizationType
+from octoscope.octo.observation_keys import unread_images
+from octoscope.octo.statistics import action_dimensions, complete_statistics, statistics_faults
 from octoscope.octo.tokenizers import ImageTokenizer
 from octoscope.tokens.layout import camera_of
 
@@ -45,6 +48,14 @@ def input_facts(example_batch: Mapping[str, Any]) -> Facts:
     }
 
 
+def camera_facts(module: OctoModule, example_batch: Mapping[str, Any]) -> Facts:
+    """Returns the cameras that some tokenizer reads, and where there are such, those of the example batch that none reads."""
+    images = {key: value for key, value in example_batch["observation"].items() if key.startswith("image_")}
+    unread = unread_images(module.octo_transformer.observation_tokenizers, list(images))
+    looked = {camera_of(key): _by(image.shape[2:4]) for key, image in images.items() if key not in unread}
+    return {"cameras": looked} | ({"not looked through": [camera_of(key) for key in unread]} if unread else {})
+
+
 def module_facts(module: OctoModule) -> Facts:
     """Returns the tokenizers and heads that were built."""
     transformer = module.octo_transformer
@@ -65,15 +76,14 @@ def weight_facts(stored: StoredParams) -> Facts:
     }
 
 
-def statistics_facts(statistics: Mapping[str, Any]) -> Facts:
-    """Returns the datasets with action statistics and how many dimensions each has."""
-    return {
-        "datasets": {
-            name or "(one, without a name)": len(entry["action"]["mean"])
-            for name, entry in statistics.items()
-            if "mean" in entry.get("action", {}) and entry["action"]["mean"].ndim == 1
-        }
+def statistics_facts(statistics: Mapping[str, Any], kind: NormalizationType) -> Facts:
+    """Returns the datasets whose action statistics can be used and how many dimensions each has."""
+    usable = {
+        name or "(one, without a name)": complete_statistics(entry["action"], kind)
+        for name, entry in statistics.items()
+        if "action" in entry and not statistics_faults(entry["action"], kind)
     }
+    return {"datasets": {name: action_dimensions(entry) for name, entry in usable.items()}}
 
 
 def text_fact(spec: Mapping[str, Any] | None) -> str:

@@ -21,6 +21,8 @@ from octoscope.errors import CheckpointError, ConfigError, nearest
 from octoscope.octo.instruction_embeddings import read_instruction_embeddings
 from octoscope.octo.spec import spec_arguments, spec_path
 from octoscope.octo.t5 import T5Config
+from octoscope.octo.tokenizer_file import encode_texts, open_tokenizer
+from octoscope.tokens.words import UNKNOWN_PIECE, WORD_START, InstructionReading
 
 _MODULE = "octo.data.utils.text_processing"
 _HF_TOKENIZER = f"{_MODULE}.HFTokenizer"
@@ -49,6 +51,10 @@ class TextProcessor(Protocol):
         """Returns the pieces as text, one per language token; () when the policy reads encodings instead."""
         ...
 
+    def reading(self, text: str) -> InstructionReading | None:
+        """Returns what of the text the pieces are made of; None when the policy reads encodings instead."""
+        ...
+
 
 @dataclass(frozen=True)
 class WordPieces:
@@ -60,7 +66,7 @@ class WordPieces:
 
     def encode(self, texts: Sequence[str]) -> dict[str, Int[np.ndarray, "batch token"]]:
         """Returns `input_ids` and `attention_mask` (0 on padding), and `position_ids` where asked for."""
-        encodings = self.tokenizer.encode_batch(list(texts))
+        encodings = encode_texts(self.tokenizer, texts)
         ids = np.array([encoding.ids for encoding in encodings], np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], np.int64)
         positions = {"position_ids": np.tile(np.arange(ids.shape[1]), (len(ids), 1))} if self.position_ids else {}
@@ -68,7 +74,24 @@ class WordPieces:
 
     def pieces(self, text: str) -> tuple[str, ...]:
         """Returns the pieces as text, padding included: ("▁pick", "▁up", ..., "</s>", "<pad>", ...)."""
-        return tuple(self.tokenizer.encode(text).tokens)
+        return tuple(encode_texts(self.tokenizer, [text])[0].tokens)
+
+    def reading(self, text: str) -> InstructionReading:
+        """Returns what of the text the pieces are made of, by the places that the tokenizer says it took them from."""
+        (encoding,) = encode_texts(self.tokenizer, [text])
+        # Unigram vocabularies, as T5's, do not name their piece for what they lack.
+        unknown = self.tokenizer.token_to_id(getattr(self.tokenizer.model, "unk_token", None) or UNKNOWN_PIECE)
+        words = [place for place, special in enumerate(encoding.special_tokens_mask) if not special]
+        end = max((encoding.offsets[place][1] for place in words), default=0) if encoding.overflowing else len(text)
+        lost = [place for place in words if encoding.ids[place] == unknown]
+        known = [place for place in words if place not in lost and encoding.tokens[place].strip(WORD_START)]
+        return InstructionReading(
+            read=text[:end],
+            cut=text[end:],
+            pieces=sum(encoding.attention_mask),
+            unknown=tuple(filter(None, (text[slice(*encoding.offsets[place])].strip() for place in lost))),
+            any_known=bool(known) or not words,
+        )
 
 
 def load_text_processor(
@@ -134,7 +157,8 @@ def check_vocabulary(text_processor: TextProcessor | None, encoders: Iterable[T5
     for encoder in encoders:
         if not isinstance(text_processor, WordPieces):
             continue
-        pieces = text_processor.tokenizer.get_vocab_size()
+        # Counted by the highest number, since there may be gaps.
+        pieces = max(text_processor.tokenizer.get_vocab().values(), default=-1) + 1
         if pieces > encoder.vocab_size:
             raise CheckpointError(
                 f"The tokenizer.json knows {pieces:,} word pieces, but the policy's text encoder has embeddings for "
@@ -151,14 +175,9 @@ def read_tokenizer(path: Path, *, max_length: int, pad: str = _T5_PAD) -> Tokeni
       pad: The piece that fills up.
 
     Raises:
-      CheckpointError: If the file is no tokenizer, or has no such padding piece.
+      CheckpointError: If the file is no tokenizer, breaks at unknown words, or has no such padding piece.
     """
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare Exception
-        raise CheckpointError(
-            f"{path} is no readable tokenizer.json ({error}). Copy it again from the tokenizer's source."
-        ) from None
+    tokenizer = open_tokenizer(path)
     pad_id = tokenizer.token_to_id(pad)
     if pad_id is None:
         model = "T5" if pad == _T5_PAD else "CLIP"

@@ -15,6 +15,7 @@ from octoscope.render.background_writer import BackgroundWriter
 from octoscope.render.film import FilmWriter, write_gif
 from octoscope.render.image_file import write_jpeg, write_png
 from octoscope.runs.run import Run
+from octoscope.user_path import user_path
 
 SHEETS = "attention_results"
 FILM = "attention_video"
@@ -34,7 +35,7 @@ def film_cameras(run: Run, camera: str | None = None) -> dict[str, str]:
 
 def write_attention_results(
     run: Run,
-    folder: Path,
+    folder: str | Path,
     *,
     query: str | QueryRow | None = None,
     layers: Sequence[int] | None = None,
@@ -72,6 +73,7 @@ def write_attention_results(
             f"`picture_format` must be one of {', '.join(PICTURE_FORMATS)}, got '{picture_format}'."
             + nearest(picture_format, PICTURE_FORMATS)
         )
+    folder = user_path(folder)
     suffix, write_sheet = PICTURE_FORMATS[picture_format]
     row = find_query(run.layout, query)
     layers, heads = check_layers(run, layers), check_heads(run, heads)

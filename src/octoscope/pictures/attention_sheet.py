@@ -15,6 +15,7 @@ from octoscope.render.color_scale import ColorScale
 from octoscope.render.sheet import SheetRow, render_sheet
 from octoscope.render.tile import Tile
 from octoscope.runs.run import Run
+from octoscope.tokens.layout import instruction_remarks
 
 _TILE = 160
 _SHARES_A_LINE = 12
@@ -81,7 +82,9 @@ def describe_run(run: Run) -> list[str]:
     loop = manifest.get("loop", "open loop")
     lines = [f"policy {manifest['policy']} (step {manifest['policy_step']}), episode {manifest['episode']}, {loop}"]
     if manifest["instruction"]:
-        lines.append(f'task: "{manifest["instruction"]}"')
+        recorded = manifest.get("recorded_instruction")
+        lines.append(f'task: "{manifest["instruction"]}"' + (f'; recorded was: "{recorded}"' if recorded else ""))
+        lines += instruction_remarks(run.layout)
     if manifest["goal_images"]:
         lines.append(f"goal image: {', '.join(manifest['goal_images'])}")
     lines += [*compute_remarks(manifest), *observation_remarks(manifest)]

@@ -71,9 +71,11 @@ def channel_effects_table(effects: Sequence[ChannelEffects]) -> ColumnTable:
     return ColumnTable(columns)
 
 
-def write_channel_effects(folder: Path, effects: Sequence[ChannelEffects], *, name: str = "channel_effects") -> None:
+def write_channel_effects(
+    folder: str | Path, effects: Sequence[ChannelEffects], *, name: str = "channel_effects"
+) -> None:
     """Writes NAME.png and NAME.csv."""
-    write_png(folder / f"{name}.png", render_channel_effects(effects))
+    write_png(Path(folder) / f"{name}.png", render_channel_effects(effects))
     channel_effects_table(effects).write(folder, name)
 
 

@@ -13,6 +13,7 @@ from octoscope.pictures.named_object import named_object_lines
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.sheet import SheetRow, render_sheet
 from octoscope.runs.run import Run
+from octoscope.tokens.layout import instruction_remarks
 
 _TILE = 160
 
@@ -47,7 +48,10 @@ def render_comparison_sheet(
         words = run.manifest["instruction"]
         rows += [SheetRow(words, map_tiles(found, range(run.num_heads), with_frame=True)) for found in present]
         lines.append(f'"{words}": first action {_numbers(run.actions[run.index_of(step)][0])}')
-        lines += [line.replace("outlined in", "outlined in its row,") for line in named_object_lines(present)]
+        lines += instruction_remarks(run.layout)
+        lines += [
+            line.replace("named object in", "named object of its row, in") for line in named_object_lines(present)
+        ]
         tops.append(largest_weight(run, row, layers=[layer], camera=camera, timesteps=[run.layout.window - 1]))
     query_row = find_query(first.layout, query)
     return render_sheet(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from octoscope.array_typing import Bool, UInt8
+from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.faithfulness.drop_table import WAYS, DropTable
 from octoscope.render.line_panel import Curve, render_line_panel
 from octoscope.render.palette import INK, MARK, QUIET_INK, Color
@@ -15,10 +15,11 @@ _SCORE: Color = (216, 112, 20)
 _OTHERS: Color = (214, 216, 220)
 _TICKS = (0, 25, 50, 75, 100)
 _CURVES_NOTE = (
-    "Orange: this score, its largest patches kept; band: 95 % bootstrap interval over episodes. Pale grey: the other scores. Dashed dark: "
+    "Orange: this score, its largest patches kept; band: 95 % interval over the n episodes. Pale grey: the other scores. Dashed dark: "
     "random patches, mean over several draws. Dashed blue: what other noise alone does. Error: change of the action chunk under the same "
     "noise, root mean square, in standard deviations of the dataset's actions. Open loop: a small error at each step may still grow in a "
-    "closed loop. The image encoder still sees the whole picture, so a kept token may know of dropped neighbours."
+    "closed loop. The image encoder still sees the whole picture, so a kept token may know of dropped neighbours. Time: median over rounds "
+    "in which every part was timed once; band: quartiles. Times that are noise are grey dots that nothing joins."
 )
 _KEPT_NOTE = "Bright: patches whose tokens are kept, at every timestep of the window. Dark: dropped."
 
@@ -42,16 +43,23 @@ def render_drop_curves(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
     top = max(float(np.nanmax(means)), 0.0 if np.isnan(floor) else floor, 1e-6)
     axis = {"steps": kept.tolist(), "x_ticks": _TICKS, "x_label": "% kept", "sampled": True, "height": 210}
     panels = [
-        render_line_panel(_curves(rows, name, np.full(len(kept), floor)), title=name, top=top, width=330, **axis)
-        for name in rows
+        render_line_panel(
+            _curves(rows, name, np.full(len(kept), floor)),
+            title=f"{name}, n = {errors[0].episodes}",
+            top=top,
+            width=330,
+            **axis,
+        )
+        for name, errors in zip(rows, table.errors, strict=True)
     ]
-    seconds = 1000 * np.array(table.seconds)[::-1]
-    if not np.isnan(seconds).all():
+    if table.times.rounds:
+        low, middle, high = 1000 * table.times.quartiles()[:, ::-1]
+        title = f"time of a step, ms, {table.times.rounds} rounds"
         panels.append(
             render_line_panel(
-                [Curve(seconds, color=INK, width=1.6)],
-                title="time of a step, ms",
-                top=float(np.nanmax(seconds)),
+                time_curves(low, middle, high, noise=bool(table.times.noise)),
+                title=f"NOISE: {title}" if table.times.noise else title,
+                top=float(high.max()),
                 width=330,
                 **axis,
             )
@@ -61,7 +69,7 @@ def render_drop_curves(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
         f"{table.policy} on {table.dataset}: {table.steps} steps of {table.episodes} episodes; {table.tokens[0]} tokens {tokens}, "
         f"{min(table.tokens)} with {100 * min(table.fractions):.0f} % of the image tokens",
         f"Error of the action when only a part of the image tokens {WAYS[table.how].kept}. {table.noise_sentence()}",
-        *([table.note] if table.note else []),
+        *(part for part in (table.few, table.times.noise, table.note) if part),
     ]
     return render_panel_page(
         panels,
@@ -70,6 +78,23 @@ def render_drop_curves(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
         footnote=_CURVES_NOTE,
         columns=4,
     )
+
+
+def time_curves(
+    low: Float[np.ndarray, " point"],
+    middle: Float[np.ndarray, " point"],
+    high: Float[np.ndarray, " point"],
+    *,
+    noise: bool,
+) -> list[Curve]:
+    """Returns the curve of times with its band; of noise only dots, one a curve, since a line would tell a tale."""
+    if not noise:
+        return [Curve(middle, color=INK, width=1.6, low=low, high=high)]
+    alone = np.where(np.eye(len(middle), dtype=bool), middle, np.nan)
+    return [
+        Curve(np.full(len(middle), np.nan), color=QUIET_INK, low=low, high=high),
+        *(Curve(values, color=QUIET_INK, width=1.6) for values in alone),
+    ]
 
 
 def _curves(rows: Mapping[str, Mapping[str, np.ndarray]], chosen: str, floor: np.ndarray) -> list[Curve]:

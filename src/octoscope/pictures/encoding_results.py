@@ -16,6 +16,7 @@ from octoscope.encodings.instruction_pair import compare_words, group_difference
 from octoscope.encodings.word_stages import WORD_POINTS, WordStages, word_stages
 from octoscope.encodings.word_table import pair_sentences, word_sentences, word_table
 from octoscope.errors import SelectionError
+from octoscope.escaping.markdown import markdown_link, markdown_text, markdown_words
 from octoscope.pictures.film_pictures import render_film, render_film_pair
 from octoscope.pictures.instruction_pair_pictures import action_line, render_instruction_pair
 from octoscope.pictures.word_encoding_pictures import render_word_likeness, render_word_paths, render_word_stages
@@ -41,12 +42,16 @@ class Findings:
 
     def to_markdown(self) -> str:
         """Returns the part as text with its pictures."""
-        lines = [f"## {self.title}", "", *(f"- {sentence}" for sentence in self.sentences)]
-        lines += [f"- Click a patch: [{name}]({name})" for name in self.pages]
-        return "\n".join([*lines, *(f"\n![{name}]({name})" for name in self.pictures)])
+        lines = [
+            f"## {markdown_text(self.title)}",
+            "",
+            *(f"- {markdown_text(sentence)}" for sentence in self.sentences),
+        ]
+        lines += [f"- Click a patch: [{markdown_words(name)}]({markdown_link(name)})" for name in self.pages]
+        return "\n".join([*lines, *(f"\n![{markdown_words(name)}]({markdown_link(name)})" for name in self.pictures)])
 
 
-def write_word_results(run: Run, folder: Path, *, step: int | None = None, threshold: float = 0.9) -> Findings:
+def write_word_results(run: Run, folder: str | Path, *, step: int | None = None, threshold: float = 0.9) -> Findings:
     """Writes the word pictures of every copy of the instruction and `words.csv`, and returns what they say.
 
     Args:
@@ -73,13 +78,13 @@ def write_word_results(run: Run, folder: Path, *, step: int | None = None, thres
             ("paths", render_word_paths),
         ):
             pictures.append(f"words_{short}_{name}.png")
-            write_png(folder / pictures[-1], render(run, words, spaces=_POLICY if repeated else _ALL))
+            write_png(Path(folder) / pictures[-1], render(run, words, spaces=_POLICY if repeated else _ALL))
     word_table([words for _, words in copies]).write(folder, "words")
     return Findings("Words on their way", tuple(sentences), tuple(pictures))
 
 
 def write_pair_results(
-    first: Run, second: Run, folder: Path, *, step: int | None = None, other_noise: Run | None = None
+    first: Run, second: Run, folder: str | Path, *, step: int | None = None, other_noise: Run | None = None
 ) -> Findings:
     """Writes the picture of two instructions side by side, and returns what it says.
 
@@ -102,14 +107,15 @@ def write_pair_results(
     pairs = [compare_words(words, others[short]) for short, words in _copies(first, step) if short in others]
     groups = group_differences(first, second)
     write_png(
-        folder / "instructions.png", render_instruction_pair(first, second, pairs, groups, other_noise=other_noise)
+        Path(folder) / "instructions.png",
+        render_instruction_pair(first, second, pairs, groups, other_noise=other_noise),
     )
     beside = f'"{first.manifest["instruction"]}" beside "{second.manifest["instruction"]}"'
     told = f"{beside}: {action_line(first, second, other_noise=other_noise)}."
     return Findings("Two instructions side by side", (told, *pair_sentences(pairs, groups)), ("instructions.png",))
 
 
-def write_film_results(run: Run, folder: Path, *, second: Run | None = None, step: int | None = None) -> Findings:
+def write_film_results(run: Run, folder: str | Path, *, second: Run | None = None, step: int | None = None) -> Findings:
     """Writes what every FiLM layer does, and returns it in sentences; where the checkpoint has none, the sentence that says so.
 
     Args:
@@ -133,32 +139,34 @@ def write_film_results(run: Run, folder: Path, *, second: Run | None = None, ste
             f"it moves channels {named} most."
         )
         pictures.append(f"film_{layer}.png")
-        write_png(folder / pictures[-1], render_film(run, effect))
+        write_png(Path(folder) / pictures[-1], render_film(run, effect))
         if second is not None:
             pair = compare_film(effect, film_effect(second, step=step, layer=layer))
             named = ", ".join(f"{at} (by {pair.moved[at]:.2f})" for at in pair.strongest[:3])
             sentences.append(f"{layer}: between the two instructions, channels {named} differ most.")
             pictures.append(f"film_{layer}_instructions.png")
-            write_png(folder / pictures[-1], render_film_pair(run, second, pair))
+            write_png(Path(folder) / pictures[-1], render_film_pair(run, second, pair))
     return Findings("FiLM", tuple(sentences), tuple(pictures))
 
 
-def write_findings(folder: Path, run: Run, parts: Sequence[Findings]) -> Path:
+def write_findings(folder: str | Path, run: Run, parts: Sequence[Findings]) -> Path:
     """Writes `findings.md`: every part's sentences and pictures, and what they cannot tell; returns its path."""
     manifest = run.manifest
     head = [
         "# Inside the policy",
         "",
-        f"Policy {manifest['policy']} (step {manifest['policy_step']}, sha256 {manifest['policy_sha256'][:12]}), "
-        f"episode {manifest['episode']}, "
-        f'task "{manifest["instruction"]}", {len(run.steps)} steps, seed {manifest["seed"]}, encodings in {manifest["dtype"]}.',
+        markdown_text(
+            f"Policy {manifest['policy']} (step {manifest['policy_step']}, sha256 {manifest['policy_sha256'][:12]}), "
+            f'episode {manifest["episode"]}, task "{manifest["instruction"]}", {len(run.steps)} steps, seed {manifest["seed"]}, '
+            f"encodings in {manifest['dtype']}."
+        ),
         "",
-        *([manifest["policy_note"], ""] if manifest["policy_note"] else []),
+        *([markdown_text(manifest["policy_note"]), ""] if manifest["policy_note"] else []),
         "Encodings say what the policy has made of its inputs, not what its action depends on; `octoscope ablate` and `octoscope language` "
         "test that.",
         "",
     ]
-    path = folder / "findings.md"
+    path = Path(folder) / "findings.md"
     path.write_text("\n".join(head) + "\n" + "\n\n".join(part.to_markdown() for part in parts) + "\n", encoding="utf-8")
     return path
 

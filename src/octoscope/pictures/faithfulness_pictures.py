@@ -25,15 +25,16 @@ _LABELS = 210
 _MAP_TILE = 144
 _DIRECT_NOTE = "Direct path only: exact for what reaches the action through the readout's own attention, blind to what others pass on."
 _SCORES_NOTE = (
-    "Dots: means over episodes; lines: 95 % bootstrap intervals over episodes. In blue what chance and a constant map get: a method whose "
-    "interval reaches theirs has not shown that it knows more. Occlusion is compared with occlusion by another fill, so its correlation "
-    "is what two fills agree on, not 1."
+    "Dots: means over n episodes; lines: their 95 % intervals, the outer of Student's t and the studentised bootstrap. In blue what chance "
+    "and a constant map get: a method whose interval reaches theirs has not shown that it knows more. Occlusion is compared with occlusion "
+    "by another fill, so its correlation is what two fills agree on, not 1."
 )
 _CURVES_NOTE = (
     "Across: the part of the cells. Closeness: 1 is the undisturbed action, 0 as far from it as with every cell taken away; nothing is "
     "clipped. Orange, deletion: the "
     "method's largest cells go first, a faithful order falls fast. Green, insertion: they come back first, a faithful order rises fast. "
-    "Thin dashed: random maps. The further a method's curves are from the dashed ones, the more it knows."
+    "Thin dashed: random maps. The further a method's curves are from the dashed ones, the more it knows. Bands: 95 % intervals over the "
+    "n episodes, each point for itself."
 )
 _MAPS_NOTE = (
     "Raw values of each map; every column has a scale of its own, below it, from 0 to the map's largest value over all cameras, since "
@@ -63,8 +64,9 @@ def render_faithfulness_scores(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
                     highs=highs,
                     labels=labels,
                     title=title,
+                    counts=[line.scores[name].episodes for line in table.methods],
                     marked=marked,
-                    width=440,
+                    width=480,
                     label_width=_LABELS,
                 )
             )
@@ -79,19 +81,20 @@ def render_faithfulness_scores(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
 def render_faithfulness_curves(table: FaithfulnessTable) -> UInt8[np.ndarray, "height width 3"]:
     """Draws a panel for each method: closeness of the action against the part of the cells taken away, and given back.
 
-    All panels have one scale. Dashed are the curves of random maps, in the same two colours.
+    Bands are 95 % intervals over episodes. All panels have one scale, which holds the means: bands may leave it. Dashed are the curves of
+    random maps, in the same two colours.
 
     Args:
       table: From `score_faithfulness`.
     """
-    values = np.concatenate([np.stack([line.deletion, line.insertion]) for line in table.methods])
+    values = np.concatenate([np.stack([line.deletion.mean, line.insertion.mean]) for line in table.methods])
     known = values[~np.isnan(values)]
     bottom, top = (min(0.0, float(known.min())), max(1.0, float(known.max()))) if len(known) else (0.0, 1.0)
     panels = [
         render_line_panel(
             _curves(table, line),
             steps=(100 * table.fractions).tolist(),
-            title=line.label,
+            title=f"{line.label}, n = {line.deletion.episodes}",
             top=top,
             bottom=bottom,
             x_label="%",
@@ -118,13 +121,16 @@ def _curves(table: FaithfulnessTable, line: MethodScores) -> list[Curve]:
     curves = [
         Curve(values, color=color, width=1.2, dashed=True, dots=False)
         for one in chance
-        for values, color in ((one.deletion, _DELETION), (one.insertion, _INSERTION))
+        for values, color in ((one.deletion.mean, _DELETION), (one.insertion.mean, _INSERTION))
     ]
     dashed = line.method in CONTROLS
+    drawn = ((line.deletion, "deletion", _DELETION), (line.insertion, "insertion", _INSERTION))
     return [
         *curves,
-        Curve(line.deletion, "deletion", _DELETION, width=1.8, dashed=dashed),
-        Curve(line.insertion, "insertion", _INSERTION, width=1.8, dashed=dashed),
+        *(
+            Curve(band.mean, label, color, width=1.8, dashed=dashed, low=band.low, high=band.high)
+            for band, label, color in drawn
+        ),
     ]
 
 
@@ -162,7 +168,12 @@ def render_faithfulness_maps(table: FaithfulnessTable) -> UInt8[np.ndarray, "hei
 
 def _subtitle(table: FaithfulnessTable) -> list[str]:
     counts = f"{table.policy} on {table.dataset}: {table.steps} steps of {table.episodes} episodes"
-    return [counts, " ".join(table.settings), *([table.note] if table.note else [])]
+    return [
+        counts,
+        *([table.few] if table.few else []),
+        " ".join(table.settings),
+        *([table.note] if table.note else []),
+    ]
 
 
 def _direct_note(table: FaithfulnessTable, *, mark: str = "") -> str:

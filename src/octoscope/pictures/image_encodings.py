@@ -16,6 +16,7 @@ from octoscope.encodings.probe_samples import POSITION, probe_samples
 from octoscope.encodings.residual_norms import residual_norms
 from octoscope.encodings.window_change import window_change
 from octoscope.errors import SelectionError
+from octoscope.intervals import FEWEST
 from octoscope.pictures.attention_sheet import describe_run
 from octoscope.pictures.layer_pictures import render_depth_profile, render_layer_similarity, render_position_similarity
 from octoscope.pictures.nearest_patches_page import write_nearest_patches_page
@@ -38,8 +39,6 @@ QUESTIONS = {
 Write = Callable[[str, np.ndarray], None]
 # From a camera and a patch (row, column) to how far each token moves when it is covered, over its length, by depth.
 MeasureTravel = Callable[[str, tuple[int, int]], Float[np.ndarray, "depth token"]]
-# Probes of two or three episodes would have intervals of no use.
-_FEWEST_EPISODES = 5
 
 
 @dataclass
@@ -198,8 +197,8 @@ def _position_embeddings(run: Run) -> Iterator[tuple[str, Float[np.ndarray, "_ _
 def _write_probes(
     write: Write, report: ImageEncodingReport, runs: Sequence[Run], encodings: Sequence[PatchEncodings]
 ) -> None:
-    if len(runs) < _FEWEST_EPISODES:
-        report.notes.append(f"No probes: they need {_FEWEST_EPISODES} episodes or more, got {len(runs)}.")
+    if len(runs) < FEWEST:
+        report.notes.append(f"No probes: they need {FEWEST} episodes or more, got {len(runs)}.")
         return
     try:
         scores = probe_samples(runs, encodings).scores()

@@ -15,7 +15,6 @@ from octoscope.render.heat_panel import render_heat_panel
 from octoscope.render.palette import QUIET_INK
 from octoscope.render.panel_page import render_panel_page
 from octoscope.render.path_panel import PATH_COLORS
-from octoscope.runs.contents import stored_arrays
 from octoscope.runs.run import Run
 
 # What comes before the policy is the same for every copy.
@@ -106,11 +105,10 @@ def action_line(first: Run, second: Run, *, other_noise: Run | None = None) -> s
 
 def _change(first: Run, second: Run) -> float:
     """Returns `action_change` between the chunks of two runs, mean over steps; dimensions that are never carried out do not count."""
-    known = dict(stored_arrays(first.group))
-    a, b = (np.asarray(dict(stored_arrays(run.group))["actions"], np.float64) for run in (first, second))
+    a, b = (run.read("actions").astype(np.float64) for run in (first, second))
     moves = np.ones(a.shape[-1], bool)
-    if "actions_robot" in known:
-        robot = np.asarray(known["actions_robot"], np.float64)
+    if first.holds("actions_robot"):
+        robot = first.read("actions_robot").astype(np.float64)
         moves = np.arange(a.shape[-1]) < robot.shape[-1]
         # A dimension that the dataset never moves comes out as its mean, whatever the policy says.
         still = np.ptp(robot, axis=(0, 1)) == 0

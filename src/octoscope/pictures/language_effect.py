@@ -46,6 +46,7 @@ def render_language_effect(table: LanguageTable, *, most: int = 4) -> UInt8[np.n
             highs=highs,
             labels=list(_NUMBERS.values()),
             title="change of the action, all episodes",
+            counts=[score.episodes for score in scores],
             marked=[3],
             width=480,
         ),
@@ -56,7 +57,7 @@ def render_language_effect(table: LanguageTable, *, most: int = 4) -> UInt8[np.n
     subtitle = [
         table.sentence(),
         f"{len(table.episodes)} episodes, {sum(len(one.steps) for one in table.episodes)} steps; seed {table.seed}; "
-        "95 % bootstrap intervals over episodes"
+        "95 % intervals over the n episodes, the outer of Student's t and the studentised bootstrap"
         + (f"; drawn step by step: the first {len(shown)} episodes" if len(shown) < len(table.episodes) else ""),
         *([table.note] if table.note else []),
     ]
@@ -67,7 +68,10 @@ def _shares_panel(table: LanguageTable) -> UInt8[np.ndarray, "height width 3"]:
     scores = [table.numbers["share"], table.numbers["even_share"]]
     means, lows, highs = (np.array([getattr(score, part) for score in scores]) for part in ("mean", "low", "high"))
     title, labels = "share on words, all episodes", ["the readout's", "even attention"]
-    return render_interval_panel(means, lows=lows, highs=highs, labels=labels, title=title, marked=[1], width=480)
+    counts = [score.episodes for score in scores]
+    return render_interval_panel(
+        means, lows=lows, highs=highs, labels=labels, title=title, counts=counts, marked=[1], width=480
+    )
 
 
 def _effects_panel(one: EpisodeLanguage, top: float) -> UInt8[np.ndarray, "height width 3"]:

@@ -10,6 +10,7 @@ from octoscope.faithfulness.method_maps import MethodMaps
 from octoscope.faithfulness.methods import KEY_METHODS
 from octoscope.pictures.attention_sheet import describe_run, map_row_label
 from octoscope.render.color_scale import ColorScale
+from octoscope.render.outline import SINK
 from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
 from octoscope.render.scale_strip import render_scale_strip
 from octoscope.render.tile import Tile, TilePainter
@@ -18,7 +19,7 @@ _TILE = 160
 _MOST_NAMED = 8
 _FOOTNOTE = (
     "Each column has a scale of its own from 0, under it: brightness can be compared within a column, not between columns. Values are as "
-    "the method gives them, nothing is clipped or rescaled. White outline: a patch that is a sink of this query in some layer: its token "
+    "the method gives them, nothing is clipped or rescaled. A sink of this query is a patch whose token, in some layer, "
     "gets at least 5 even weights on average over the episode, varying by at most half of that. Sinks are marked, not removed. None of "
     "these maps shows by itself what the action depends on."
 )
@@ -27,7 +28,7 @@ _FOOTNOTE = (
 def render_method_maps(found: MethodMaps) -> UInt8[np.ndarray, "height width 3"]:
     """Draws a row for each frame of the window, a column for each method, and under each column its scale.
 
-    Hatched patches may not be looked at, padded history is greyed out. A white outline marks patches that are sinks; sinks that are no
+    Hatched patches may not be looked at, padded history is greyed out. A dashed outline marks patches that are sinks; sinks that are no
     patches (words, the readout itself) stand in the subtitle.
 
     Args:
@@ -51,6 +52,7 @@ def render_method_maps(found: MethodMaps) -> UInt8[np.ndarray, "height width 3"]
                 dimmed=one.padded,
                 # A padded frame is looked at by nobody, and its word must be readable.
                 outline=None if one.padded else _sink_region(found, one),
+                mark=SINK,
             )
             tiles.append(PictureTile(method, painters[method].paint(tile), note=f"sum {np.nansum(one.weights):.2g}"))
         rows.append(PictureRow(map_row_label(first, next(iter(maps.values()))), tiles))
@@ -63,6 +65,7 @@ def render_method_maps(found: MethodMaps) -> UInt8[np.ndarray, "height width 3"]
         subtitle=[*describe_run(found.run), *found.remarks, _sink_line(found)],
         tile_size=_TILE,
         footnote=_FOOTNOTE,
+        marks=[SINK] if found.sinks else [],
     )
 
 

@@ -9,7 +9,8 @@ from octoscope.attention.regions import share_on_region
 def named_object_title(maps: Sequence[AttentionMap]) -> str:
     """Returns the end of a title: the share, mean over heads, that the named object gets in all frames drawn; "" without masks."""
     shares = [share_on_region(found, found.named).mean() for found in maps if found.named is not None]
-    return f", {sum(shares):.1%} on the outlined object" if shares else ""
+    where = f"in all {len(shares)} frames drawn" if len(shares) > 1 else "in the frame drawn"
+    return f", {sum(shares):.1%} on the named object {where}" if shares else ""
 
 
 def named_object_lines(maps: Sequence[AttentionMap]) -> list[str]:
@@ -20,7 +21,7 @@ def named_object_lines(maps: Sequence[AttentionMap]) -> list[str]:
             continue
         shares = share_on_region(found, found.named)
         lines.append(
-            f"outlined in {found.camera}: the object that the instruction names, {found.named.mean():.1%} of the frame; of the "
-            f"whole attention it gets {shares.mean():.1%} (mean over heads), {shares.max():.1%} from head {shares.argmax()}"
+            f"named object in the present frame of {found.camera} alone: {found.named.mean():.1%} of the frame; of the whole attention "
+            f"{shares.mean():.1%} lies on it there (mean over heads), {shares.max():.1%} of head {shares.argmax()}'s"
         )
     return lines

@@ -6,7 +6,6 @@ Bounded: see `PageLimits`. What is left out is said on the page.
 import base64
 import importlib.resources
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from octoscope.encodings.nearest_patches import PatchPlace
 from octoscope.encodings.neighbor_table import NeighborTable, neighbor_table
 from octoscope.encodings.patch_encodings import PatchEncodings
 from octoscope.encodings.principal_colors import fit_color_basis
+from octoscope.escaping.html import html_json
 from octoscope.pictures.attention_sheet import describe_run
 from octoscope.render.atomic_path import atomic_path
 from octoscope.render.photo import fitted_size
@@ -68,10 +68,9 @@ def write_nearest_patches_page(
       OutputError: If the file cannot be written.
     """
     template = importlib.resources.files("octoscope.pictures").joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    data = json.dumps(nearest_patches_data(runs, encodings, start, limits=limits), separators=(",", ":"))
+    data = html_json(nearest_patches_data(runs, encodings, start, limits=limits))
     with atomic_path(path) as part:
-        # A script ends at the first "</", wherever it stands.
-        part.write_text(template.replace(_DATA, data.replace("</", "<\\/")), encoding="utf-8")
+        part.write_text(template.replace(_DATA, data), encoding="utf-8")
 
 
 def nearest_patches_data(

@@ -8,7 +8,7 @@ from octoscope.array_typing import Bool, UInt8
 from octoscope.encodings.nearest_patches import OnePer, PatchPlace, nearest_patches
 from octoscope.encodings.patch_encodings import PatchEncodings
 from octoscope.pictures.attention_sheet import describe_run
-from octoscope.render.outline import draw_outline
+from octoscope.render.outline import ASKED, NEIGHBOR, OutlineMark, draw_outline
 from octoscope.render.photo import resize_photo
 from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
 from octoscope.runs.run import Run
@@ -59,12 +59,14 @@ def render_nearest_patches(
             one_per=one_per,
             other_episodes=other_episodes,
         )
-        tiles = [PictureTile("asked for", _framed(runs, encodings, patch))]
+        tiles = [PictureTile("asked for", _framed(runs, encodings, patch, ASKED))]
         for neighbor in found:
             place = neighbor.place
             same = " =" if neighbor.same_cell else ""
             label = f"ep {place.episode} step {encodings[place.episode].steps[place.step]}"
-            tiles.append(PictureTile(label, _framed(runs, encodings, place), note=f"{neighbor.cosine:.2f}{same}"))
+            tiles.append(
+                PictureTile(label, _framed(runs, encodings, place, NEIGHBOR), note=f"{neighbor.cosine:.2f}{same}")
+            )
         rows.append(PictureRow(name, tiles))
     step = asked.steps[patch.step]
     what = ", each cell's mean over all frames taken away" if without_position else ", place and all"
@@ -78,7 +80,8 @@ def render_nearest_patches(
         ],
         tile_size=_TILE,
         footnote="Above each tile: episode and step; with it the cosine of the two encodings, -1 to 1. = is the same cell of the grid: "
-        "encodings carry their place, so these may be alike for that alone. Outlined: the patch's cell; the stem sees beyond it.",
+        "encodings carry their place, so these may be alike for that alone. Outlined is the cell; the stem sees beyond it.",
+        marks=[ASKED, NEIGHBOR],
     )
 
 
@@ -97,9 +100,9 @@ def cell_region(
 
 
 def _framed(
-    runs: Sequence[Run], encodings: Sequence[PatchEncodings], place: PatchPlace
+    runs: Sequence[Run], encodings: Sequence[PatchEncodings], place: PatchPlace, mark: OutlineMark
 ) -> UInt8[np.ndarray, "height width 3"]:
     held = encodings[place.episode]
     frame = runs[place.episode].frame(held.camera, time=int(held.times[place.step, -1]))
     region = cell_region(frame, held.box, held.grid, place.row, place.column)
-    return draw_outline(resize_photo(frame, _TILE), region)
+    return draw_outline(resize_photo(frame, _TILE), region, mark)

@@ -11,6 +11,7 @@ from octoscope.pictures.attention_sheet import describe_run
 from octoscope.pictures.nearest_patches_sheet import cell_region
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.depth_panel import DepthSeries, render_depth_panel
+from octoscope.render.outline import OUTLIER
 from octoscope.render.palette import INK, MARK, QUIET_INK, Color
 from octoscope.render.panel_page import render_panel_page
 from octoscope.render.sheet import SheetRow, render_sheet
@@ -75,6 +76,7 @@ def render_norm_maps(
                 box=encodings.box,
                 note=f"median {medians[depth]:.3g}",
                 outline=np.logical_or.reduce(regions) if regions else None,
+                mark=OUTLIER,
             )
         )
     shares = norms.outliers.mean(axis=(1, 2, 3))

@@ -9,7 +9,7 @@ from octoscope.encodings.patch_encodings import PatchEncodings
 from octoscope.encodings.principal_colors import ColorBasis, fit_color_basis
 from octoscope.errors import SelectionError
 from octoscope.pictures.attention_sheet import describe_run
-from octoscope.render.outline import draw_outline
+from octoscope.render.outline import OBJECT, draw_outline
 from octoscope.render.overlay import scaled_box
 from octoscope.render.photo import resize_photo
 from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
@@ -72,10 +72,10 @@ def render_patch_colors(
             "residual stream at the current timestep; one basis and scale per depth, for all steps",
         ],
         tile_size=_TILE,
+        marks=[OBJECT] if any(each is not None for each in named) else [],
         footnote="In a row, like colours are like encodings, in every frame alike; colours of two rows have nothing to do with each other. "
         "Red, green and blue are the three directions of largest variance, each stretched from its least to its largest value over the "
         "episode; the percentages say how much of the variance each holds, and what is left is not shown. "
-        + ("Outlined: the object that the instruction names. " if any(each is not None for each in named) else "")
         + (f"{beyond:.1%} of patches lie beyond a basis that was fitted elsewhere, at most. " if beyond else ""),
     )
 

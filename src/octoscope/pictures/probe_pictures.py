@@ -6,6 +6,7 @@ import numpy as np
 
 from octoscope.array_typing import UInt8
 from octoscope.encodings.linear_probe import ProbeScore
+from octoscope.intervals import few_episodes
 from octoscope.render.depth_panel import DepthSeries, render_depth_panel
 from octoscope.render.palette import INK, MARK, QUIET_INK, Color
 from octoscope.render.panel_page import render_panel_page
@@ -51,9 +52,10 @@ def render_probes(
         panels,
         title=title,
         subtitle=subtitle,
-        footnote="Ridge classifier on the patches of the current frame, whole episodes held out. Black: accuracy, mean over classes, "
-        "with its 95 % interval (episodes drawn with repetition). Brown: labels shuffled among the patches of each frame. Grey: the cell "
-        "of the grid alone. Blue: guessing. What can be read is not thereby used: that takes an intervention.",
+        footnote="Ridge classifier on the patches of the current frame, whole episodes held out. Black: accuracy, mean over classes, with "
+        "its 95 % interval over episodes (jackknife; the outer of Student's t and the studentised bootstrap). Brown: labels shuffled among "
+        "the patches of each frame. Grey: the cell of the grid alone. Blue: guessing. What can be read is not thereby used: that takes an "
+        "intervention.",
         columns=min(2, len(panels)) if len(panels) in (2, 4) else min(3, len(panels)),
     )
 
@@ -76,4 +78,5 @@ def _series(found: Mapping[str, ProbeScore], depths: Sequence[str], baselines: S
 
 
 def _note(score: ProbeScore) -> str:
-    return f"{len(score.classes)} classes, {score.samples} patches of {score.episodes} episodes"
+    counts = f"{len(score.classes)} classes, {score.samples} patches of n = {score.episodes} episodes"
+    return ". ".join(part for part in (counts, few_episodes(score.episodes)) if part)

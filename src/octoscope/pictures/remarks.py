@@ -53,7 +53,9 @@ def observation_remarks(manifest: Mapping[str, Any]) -> list[str]:
     lines = [f"observed: {line}" for line in numbers]
     absent = [f"{', '.join(black)} black and marked as missing"] if black else []
     absent += [f"no {', '.join(observations['left_out'])} tokens"] if observations["left_out"] else []
-    return [*lines, f"not recorded, so: {'; '.join(absent)}"] if absent else lines
+    lines += [f"not recorded, so: {'; '.join(absent)}"] if absent else []
+    unread = observations.get("unread", [])
+    return [*lines, f"not given: {', '.join(unread)}, which no tokenizer of the policy reads"] if unread else lines
 
 
 def compute_remarks(manifest: Mapping[str, Any]) -> list[str]:

@@ -1,11 +1,13 @@
 """A report as Markdown, with its pictures beside it."""
 
-from octoscope.pictures.report_content import Report, ReportPart, ReportTable
+from octoscope.escaping.markdown import markdown_link, markdown_table, markdown_text, markdown_words
+from octoscope.pictures.report_content import Report, ReportPart
 
 
 def report_markdown(report: Report) -> str:
     """Returns the whole report; pictures are `pictures/NAME.png`.
 
+    >>> from octoscope.pictures.report_content import ReportTable
     >>> part = ReportPart("words", "Words", "Masked, one by one.", tables=[ReportTable(["word", "change"], [["red", "0.2"]])])
     >>> print(report_markdown(Report("A policy", "", [("seed", "0")], [part], ["Open loop."])).split("## Words")[1].strip())
     Masked, one by one.
@@ -18,32 +20,28 @@ def report_markdown(report: Report) -> str:
     <BLANKLINE>
     - Open loop.
     """
-    lines = [f"# {report.title}", ""]
-    lines += [f"**{report.note}**", ""] if report.note else []
-    lines += [f"- {headline}" for _, headline in report.headlines()]
-    lines += ["", *_table(ReportTable(["what", "which"], report.provenance)), ""]
+    lines = [f"# {markdown_text(report.title)}", ""]
+    lines += [f"**{markdown_words(report.note)}**", ""] if report.note else []
+    lines += [f"- {markdown_text(headline)}" for _, headline in report.headlines()]
+    lines += ["", *markdown_table(["what", "which"], report.provenance), ""]
     for part in report.parts:
         lines += _part(part)
-    lines += ["## What holds for all of it", "", *(f"- {caveat}" for caveat in report.caveats)]
+    lines += ["## What holds for all of it", "", *(f"- {markdown_text(caveat)}" for caveat in report.caveats)]
     return "\n".join(lines) + "\n"
 
 
 def _part(part: ReportPart) -> list[str]:
-    lines = [f"## {part.title}", "", part.lead, ""]
+    lines = [f"## {markdown_text(part.title)}", "", markdown_text(part.lead), ""]
     if part.missing:
-        return [*lines, f"Not shown: {part.missing}", ""]
+        return [*lines, f"Not shown: {markdown_words(part.missing)}", ""]
     if part.findings:
-        lines += [*(f"- {finding}" for finding in part.findings), ""]
+        lines += [*(f"- {markdown_text(finding)}" for finding in part.findings), ""]
     for figure in part.figures:
-        lines += [f"![{figure.caption}](pictures/{figure.name}.png)", "", f"*{figure.caption}*", ""]
+        caption = markdown_words(figure.caption)
+        lines += [f"![{caption}](pictures/{markdown_link(figure.name)}.png)", "", f"*{caption}*", ""]
     for table in part.tables:
-        lines += [*([table.caption, ""] if table.caption else []), *_table(table), ""]
-    lines += [f"**Shows:** {part.shows}", ""] if part.shows else []
-    lines += [f"**Does not show:** {part.not_shows}", ""] if part.not_shows else []
+        lines += [markdown_text(table.caption), ""] if table.caption else []
+        lines += [*markdown_table(table.head, table.rows), ""]
+    lines += [f"**Shows:** {markdown_words(part.shows)}", ""] if part.shows else []
+    lines += [f"**Does not show:** {markdown_words(part.not_shows)}", ""] if part.not_shows else []
     return lines
-
-
-def _table(table: ReportTable) -> list[str]:
-    rows = [table.head, ["---"] * len(table.head), *table.rows]
-    lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
-    return [f"|{line.replace(chr(32), '')}|" if place == 1 else f"| {line} |" for place, line in enumerate(lines)]

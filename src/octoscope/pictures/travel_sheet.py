@@ -7,6 +7,7 @@ from octoscope.errors import SelectionError
 from octoscope.pictures.attention_sheet import describe_run
 from octoscope.pictures.nearest_patches_sheet import cell_region
 from octoscope.render.color_scale import ColorScale
+from octoscope.render.outline import ASKED
 from octoscope.render.sheet import SheetRow, render_sheet
 from octoscope.render.tile import Tile
 from octoscope.runs.run import Run
@@ -54,13 +55,13 @@ def render_travel(
     for name, values in (("rollout", rollout), ("measured", measured)):
         if values is None:
             continue
-        tiles = [Tile("recorded", frame, outline=outline)]
+        tiles = [Tile("recorded", frame, outline=outline, mark=ASKED)]
         for depth, parts in enumerate(values):
             note = "" if readout is None else f"readout {parts[readout.start]:.2g}"
             with np.errstate(divide="ignore"):
                 heat = np.log10(parts[span.start : span.stop]).reshape(grid).clip(-99.0, None)
             label = "input" if depth == 0 else f"block {depth - 1}"
-            tiles.append(Tile(label, frame, heat=heat, box=box, note=note, outline=outline))
+            tiles.append(Tile(label, frame, heat=heat, box=box, note=note, outline=outline, mark=ASKED))
         rows.append(SheetRow(name, tiles))
     return render_sheet(
         rows,

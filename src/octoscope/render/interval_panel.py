@@ -21,6 +21,7 @@ def render_interval_panel(
     highs: Float[np.ndarray, " row"],
     labels: Sequence[str],
     title: str,
+    counts: Sequence[int] = (),
     marked: Sequence[int] = (),
     width: int = 400,
     label_width: int = 140,
@@ -33,6 +34,7 @@ def render_interval_panel(
       highs: Upper ends.
       labels: One a row, shortened where they are too wide.
       title: Stands above.
+      counts: Values behind each mean, written beside it; none by default.
       marked: Rows that are drawn in blue, such as those that others are compared with.
       width: Of the panel, in pixels.
       label_width: Room for the labels.
@@ -50,7 +52,9 @@ def render_interval_panel(
     canvas = Image.new("RGB", (width, below + 22), PAPER)
     draw = ImageDraw.Draw(canvas)
     draw_text(canvas, (0, 2), shortened(title, width=width, size=_TITLE_SIZE), size=_TITLE_SIZE)
-    left, room = label_width + 12, width - label_width - 12 - text_width("0.000", _TEXT_SIZE) - 16
+    told = [f"  n = {count}" for count in counts] or [""] * len(labels)
+    left = label_width + 12
+    room = width - left - text_width("0.000", _TEXT_SIZE) - max(text_width(text, _TEXT_SIZE) for text in told) - 16
 
     def across(value: float) -> int:
         return left + round((value - bottom) / (top - bottom) * room)
@@ -71,5 +75,6 @@ def render_interval_panel(
             draw.line((across(float(lows[row])), middle, across(float(highs[row])), middle), fill=color, width=2)
         x = across(float(means[row]))
         draw.ellipse((x - _RADIUS, middle - _RADIUS, x + _RADIUS, middle + _RADIUS), fill=color)
-        draw_text(canvas, (width - 2, middle), f"{means[row]:.3f}", size=_TEXT_SIZE, color=QUIET_INK, anchor="rm")
+        text = f"{means[row]:.3f}{told[row]}"
+        draw_text(canvas, (width - 2, middle), text, size=_TEXT_SIZE, color=QUIET_INK, anchor="rm")
     return np.asarray(canvas)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from octoscope.array_typing import UInt8
-from octoscope.render.lettering import draw_text, line_height, wrapped
+from octoscope.render.lettering import draw_text, line_height, missing_letters, wrapped
 from octoscope.render.palette import PAPER, QUIET_INK
 
 _MARGIN, _GUTTER = 28, 30
@@ -47,7 +47,9 @@ def render_panel_page(
     lefts = _lefts(panels, across)
     inner = max(lefts[-1] - _GUTTER, _LEAST_WIDTH)
     subtitle_lines = [
-        line for text in subtitle for line in wrapped(text, width=inner, size=_SUBTITLE_SIZE, most_lines=3)
+        line
+        for text in [*subtitle, *missing_letters([title, *subtitle, footnote])]
+        for line in wrapped(text, width=inner, size=_SUBTITLE_SIZE, most_lines=3)
     ]
     foot_lines = wrapped(footnote, width=inner, size=_FOOTNOTE_SIZE, most_lines=4) if footnote else []
     title_lines = wrapped(title, width=inner, size=_TITLE_SIZE, most_lines=2)

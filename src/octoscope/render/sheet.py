@@ -9,7 +9,8 @@ from PIL import Image
 from octoscope.array_typing import UInt8
 from octoscope.render.color_bar import BAR_IMAGE_WIDTH, render_color_bar
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.lettering import draw_text, line_height, shortened, text_width, wrapped
+from octoscope.render.lettering import draw_text, line_height, missing_letters, shortened, text_width, wrapped
+from octoscope.render.outline import render_outline_legend
 from octoscope.render.palette import PAPER, QUIET_INK
 from octoscope.render.photo import fitted_size
 from octoscope.render.sheet_grid import GridRow, SheetGrid, lay_out_grid
@@ -59,7 +60,7 @@ def render_sheet(
 
     Each tile is a `render_overlay` picture, or the frame in true colour; its label stands above it and its note beside the label, or
     below the tile where tiles are small. A greyed-out tile with the word "padding" is a frame that only fills the history. The colour
-    bar ends in a triangle when some value of some tile lies outside the scale.
+    bar ends in a triangle when some value of some tile lies outside the scale. Under the tiles a legend says what outlines mean.
 
     The sheet does not show tokens that are no image patches: shares of language or proprioception belong into a note or subtitle.
 
@@ -88,7 +89,9 @@ def render_sheet(
     """
     if not any(row.tiles for row in rows):
         raise ValueError("`rows` must hold at least one tile, got none.")
-    page = _Page.around(rows, subtitle=subtitle, footnote=footnote, tile_size=tile_size)
+    texts = [title, *subtitle, footnote, scale_label, *(row.label for row in rows)]
+    texts += [text for row in rows for tile in row.tiles for text in (tile.label, tile.note)]
+    page = _Page.around(rows, subtitle=[*subtitle, *missing_letters(texts)], footnote=footnote, tile_size=tile_size)
     canvas = Image.new("RGB", (page.width, page.height), PAPER)
     _draw_header(canvas, page, title)
     _draw_rows(canvas, page, rows, TilePainter(scale=scale, tile_size=tile_size))
@@ -102,6 +105,8 @@ def render_sheet(
         below=any(scale.bottoms_out(heat) for heat in heats),
     )
     canvas.paste(Image.fromarray(bar), (page.width - _MARGIN - BAR_IMAGE_WIDTH, page.top))
+    if page.legend is not None:
+        canvas.paste(Image.fromarray(page.legend), (_MARGIN, page.height - _MARGIN - page.foot_height))
     _draw_lines(canvas, page.footnote, top=page.height - _MARGIN - page.footnote_height, size=_FOOTNOTE_SIZE)
     return np.asarray(canvas)
 
@@ -121,10 +126,16 @@ class _Page:
     # The texts, in lines that fit.
     subtitle: list[str]
     footnote: list[str]
+    # What outlines mean, above the footnote; None where there are none.
+    legend: UInt8[np.ndarray, "_ _ 3"] | None
 
     @property
     def footnote_height(self) -> int:
         return len(self.footnote) * line_height(_FOOTNOTE_SIZE)
+
+    @property
+    def foot_height(self) -> int:
+        return self.footnote_height + (0 if self.legend is None else self.legend.shape[0] + 4)
 
     @classmethod
     def around(cls, rows: Sequence[SheetRow], *, subtitle: Sequence[str], footnote: str, tile_size: int) -> "_Page":
@@ -138,15 +149,21 @@ class _Page:
         footnote_lines = _wrapped_all([footnote], right - _MARGIN, _FOOTNOTE_SIZE)
         top = _MARGIN + line_height(_TITLE_SIZE) + len(subtitle_lines) * line_height(_SUBTITLE_SIZE) + _GUTTER
         bar_height = min(max(grid.height, _SHORTEST_BAR), _TALLEST_BAR)
-        foot = _GUTTER + len(footnote_lines) * line_height(_FOOTNOTE_SIZE) if footnote_lines else 0
-        height = top + max(grid.height, bar_height) + foot + _MARGIN
-        return cls(width, height, left, top, label_width, bar_height, grid, subtitle_lines, footnote_lines)
+        marks = [tile.mark for row in rows for tile in row.tiles if tile.outline is not None]
+        legend = render_outline_legend(marks, width=right - _MARGIN)
+        page = cls(width, 0, left, top, label_width, bar_height, grid, subtitle_lines, footnote_lines, legend)
+        foot = _GUTTER + page.foot_height if page.foot_height else 0
+        return dataclasses.replace(page, height=top + max(grid.height, bar_height) + foot + _MARGIN)
 
 
 def _grid(rows: Sequence[SheetRow], tile_size: int) -> SheetGrid:
     sizes = [[fitted_size(tile.image.shape[0], tile.image.shape[1], tile_size) for tile in row.tiles] for row in rows]
     return lay_out_grid(
-        [GridRow(row_sizes, row.lead) for row_sizes, row in zip(sizes, rows, strict=True)], tile_size=tile_size
+        [
+            GridRow(row_sizes, row.lead, [tile.label for tile in row.tiles])
+            for row_sizes, row in zip(sizes, rows, strict=True)
+        ],
+        tile_size=tile_size,
     )
 
 
@@ -199,12 +216,15 @@ def _draw_tile(
     x, y = at
     height, width = picture.shape[:2]
     canvas.paste(Image.fromarray(picture), at)
+    label_width = max(width, grid.column_width)
     if grid.notes_below:
-        note_at, anchor, room = (x, y + height + 2), "la", width
+        note_at, anchor, room = (x, y + height + 2), "la", label_width
     else:
-        note_at, anchor, room = (x + width, y - 5), "rs", width - text_width(tile.label, grid.label_size) - 8
-    draw_text(
-        canvas, (x, y - 5), shortened(tile.label, width=width, size=grid.label_size), size=grid.label_size, anchor="ls"
-    )
+        behind = text_width(tile.label, grid.label_size) + 8
+        room = label_width - behind
+        # Over a narrow tile the note follows its label: at the column's end it would read as the next tile's.
+        note_at, anchor = ((x + width, y - 5), "rs") if width == label_width else ((x + behind, y - 5), "ls")
+    label = shortened(tile.label, width=label_width, size=grid.label_size)
+    draw_text(canvas, (x, y - 5), label, size=grid.label_size, anchor="ls")
     note = shortened(tile.note, width=room, size=grid.note_size)
     draw_text(canvas, note_at, note, size=grid.note_size, color=QUIET_INK, anchor=anchor)

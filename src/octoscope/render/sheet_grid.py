@@ -3,11 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 
-from octoscope.render.lettering import line_height
+from octoscope.render.lettering import line_height, text_width
 
 WIDEST_LINE = 1700
 _TILE_GAP = 8
 _ROW_GAP = 26
+# Of a short note ("max 0.012") beside a label.
+_NOTE_ROOM = 80
 # From this size on, a tile is wide enough for its label and its note on one line.
 _ROOMY_TILE = 150
 
@@ -20,6 +22,8 @@ class GridRow:
     tile_sizes: Sequence[tuple[int, int]]
     # Tiles before the one that wrapped lines start under.
     lead: int
+    # The labels above the tiles; "" where there is none.
+    labels: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +39,14 @@ class SheetGrid:
     # Letter sizes of the labels and of the notes.
     label_size: int
     note_size: int
+    # Pixels of a column, which a tile's label may take, as may its note below.
+    column_width: int
     # Whether notes stand below the tiles instead of beside the labels.
     notes_below: bool
 
 
 def lay_out_grid(rows: Sequence[GridRow], *, tile_size: int, widest_line: int = WIDEST_LINE) -> SheetGrid:
-    """Returns the places of all tiles, in columns of one width.
+    """Returns the places of all tiles, in columns of one width: that of the widest tile, or of its label where tiles are narrow.
 
     Args:
       rows: From top to bottom.
@@ -54,7 +60,11 @@ def lay_out_grid(rows: Sequence[GridRow], *, tile_size: int, widest_line: int = 
     roomy = tile_size >= _ROOMY_TILE
     label_size, note_size = (14, 12) if roomy else (12, 11)
     above, below = line_height(label_size) + 2, 0 if roomy else line_height(note_size)
-    column = max(width for row in rows for _, width in row.tile_sizes) + _TILE_GAP
+    widest_tile = max(width for row in rows for _, width in row.tile_sizes)
+    widest_label = max((text_width(label, label_size) for row in rows for label in row.labels), default=0)
+    # A picture that is tall and narrow keeps its title, and a note beside it; what is wider than a square tile is shortened, as ever.
+    column_width = max(widest_tile, min(tile_size, widest_label + _NOTE_ROOM * (roomy and widest_label > 0)))
+    column = column_width + _TILE_GAP
     columns = max(1, (widest_line + _TILE_GAP) // column)
     places, row_middles, y = [], [], 0
     for row in rows:
@@ -70,7 +80,7 @@ def lay_out_grid(rows: Sequence[GridRow], *, tile_size: int, widest_line: int = 
         )
     width = max(x + column - _TILE_GAP for row_places in places for x, _ in row_places)
     height = y - (_ROW_GAP if roomy else _TILE_GAP)
-    return SheetGrid(width, height, places, row_middles, label_size, note_size, notes_below=not roomy)
+    return SheetGrid(width, height, places, row_middles, label_size, note_size, column_width, notes_below=not roomy)
 
 
 def _cells(tiles: int, *, columns: int, lead: int) -> list[tuple[int, int]]:

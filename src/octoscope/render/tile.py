@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.render.color_scale import ColorScale, has_data
 from octoscope.render.lettering import draw_text, line_height, text_width
-from octoscope.render.outline import draw_outline
+from octoscope.render.outline import OBJECT, OutlineMark, draw_outline
 from octoscope.render.overlay import Box, overlay_scene, scaled_box
 from octoscope.render.palette import INK, PAPER
 from octoscope.render.photo import gray_scene, resize_photo
@@ -38,6 +38,8 @@ class Tile:
     dimmed: bool = False
     # A region of `image` to outline, such as the object that the instruction names.
     outline: Bool[np.ndarray, "height width"] | None = None
+    # What that region is; the sheet's legend says it.
+    mark: OutlineMark = OBJECT
 
     def known_heat(self) -> Float[np.ndarray, " patch"]:
         """Returns the values that are drawn as colour: none for a frame, and none that is masked.
@@ -81,7 +83,7 @@ class TilePainter:
             box = None if tile.box is None else scaled_box(tile.box, tile.image.shape[:2], photo.shape[:2])
             picture = overlay_scene(scene, tile.heat, scale=self._scale, box=box, valid=tile.valid)
         picture = _greyed_out(picture) if tile.dimmed else picture
-        return picture if tile.outline is None else draw_outline(picture, tile.outline)
+        return picture if tile.outline is None else draw_outline(picture, tile.outline, tile.mark)
 
     def _photo_and_scene(
         self, image: UInt8[np.ndarray, "height width 3"]

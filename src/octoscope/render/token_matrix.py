@@ -10,7 +10,15 @@ from PIL import Image, ImageDraw
 from octoscope.array_typing import Bool, Int, UInt8
 from octoscope.render.hatching import hatch_strokes
 from octoscope.render.label_places import label_places
-from octoscope.render.lettering import draw_rising_text, draw_text, line_height, shortened, text_width, wrapped
+from octoscope.render.lettering import (
+    draw_rising_text,
+    draw_text,
+    line_height,
+    missing_letters,
+    shortened,
+    text_width,
+    wrapped,
+)
 from octoscope.render.palette import PAPER, QUIET_INK, RULE, Color, rgb_array
 
 # After the colour-blind safe "bright" set of Paul Tol (https://personal.sron.nl/~pault/), paler for large areas.
@@ -88,6 +96,7 @@ def render_token_matrix(
     (dtype('uint8'), 3)
     """
     _check_spans(mask, spans)
+    subtitle = [*subtitle, *missing_letters([title, *subtitle])]
     page = _Page.around(spans, subtitle=subtitle, tokens=len(mask))
     canvas = Image.new("RGB", (page.width, page.height), PAPER)
     _draw_header(canvas, page, title)

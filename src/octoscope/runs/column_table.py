@@ -3,15 +3,14 @@
 Parquet needs pyarrow, which is an extra: `pip install "octoscope[parquet]"`.
 """
 
-import csv
 import importlib.util
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from octoscope.errors import OutputError
+from octoscope.escaping.csv_text import csv_text
 
 _HOW = 'Parquet needs pyarrow: pip install "octoscope[parquet]"'
 CSV_ONLY = f"Tables are CSV only. {_HOW}"
@@ -32,14 +31,11 @@ class ColumnTable:
 
     def to_csv(self) -> str:
         """Returns one line for each row, numbers with six digits."""
-        text = io.StringIO()
-        lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(self.columns)
-        for row in zip(*self.columns.values(), strict=True):
-            lines.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
-        return text.getvalue()
+        rows = zip(*self.columns.values(), strict=True)
+        numbers = ([f"{value:.6g}" if isinstance(value, float) else value for value in row] for row in rows)
+        return csv_text([list(self.columns), *numbers])
 
-    def write_parquet(self, path: Path) -> None:
+    def write_parquet(self, path: str | Path) -> None:
         """Writes the same rows with all digits; a number that is not known is null.
 
         Raises:
@@ -60,13 +56,14 @@ class ColumnTable:
         }
         pyarrow.parquet.write_table(pyarrow.table(arrays), path)
 
-    def write(self, folder: Path, name: str) -> None:
+    def write(self, folder: str | Path, name: str) -> None:
         """Writes NAME.csv, and NAME.parquet where pyarrow is installed.
 
         Args:
           folder: An existing one.
           name: Of the files, without an ending.
         """
+        folder = Path(folder)
         (folder / f"{name}.csv").write_text(self.to_csv(), encoding="utf-8")
         if can_write_parquet():
             self.write_parquet(folder / f"{name}.parquet")

@@ -1,5 +1,7 @@
 """What lies in a run's folder: its arrays by name, and its bytes."""
 
+import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,4 +37,10 @@ def readable_bytes(count: int) -> str:
 
 def folder_bytes(folder: Path) -> int:
     """Returns what the files of a folder take together; nothing for a folder that is not there."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            # A link into nowhere, or a file that its writer has just removed.
+            with contextlib.suppress(OSError):
+                total += (Path(parent) / name).stat().st_size
+    return total

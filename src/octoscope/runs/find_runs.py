@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import zarr
-
 from octoscope.errors import RunError
+from octoscope.run_lock import read_lock
 from octoscope.runs.contents import folder_bytes
 from octoscope.runs.run import Run
-from octoscope.runs.run_lock import read_lock
 from octoscope.runs.unfinished import SUFFIX, Unfinished
 
 _ENDING = ".zarr"
@@ -54,15 +52,16 @@ def find_runs(folder: Path) -> Iterator[RunSummary]:
 
 
 def summarize_run(path: Path) -> RunSummary:
-    """Returns what there is of the run at a path."""
+    """Returns what there is of the run at a path, in whatever state it is."""
     unfinished = Unfinished(path)
-    progress = unfinished.progress()
-    if progress is not None:
+    if unfinished.exists():
         writer = read_lock(unfinished.folder)
-        kept = f"{progress[0]} of {progress[1]} steps"
+        kept = unfinished.told_progress()
         state = f"{kept}, written by process {writer['pid']} on {writer['host']}" if writer else f"{kept}, unfinished"
+        attributes = unfinished.attributes()
+        origin = (str(attributes.get(name, "")) for name in ("policy", "episode"))
         # An earlier run may still be there, until the new one is whole.
-        return RunSummary(path, state, False, folder_bytes(unfinished.folder), *_origin(unfinished.run))
+        return RunSummary(path, state, False, folder_bytes(unfinished.folder), *origin)
     try:
         run = Run.open(path)
     except RunError as error:
@@ -71,8 +70,3 @@ def summarize_run(path: Path) -> RunSummary:
     return RunSummary(
         path, f"whole, {len(run.steps)} steps", True, size, run.manifest["policy"], run.manifest["episode"]
     )
-
-
-def _origin(run: Path) -> tuple[str, str]:
-    attributes = zarr.open_group(run, mode="r").attrs
-    return str(attributes.get("policy", "")), str(attributes.get("episode", ""))

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from octoscope.runs.stored_metadata import OWN
+
 # Written by the store, not by whoever makes the run.
-_OWN = ("format", "complete")
+_OWN = ("format", "complete", *OWN)
 _LONGEST = 60
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Returns what differs between two manifests, as people say it; nothing when they are of the same run.
 
-    Everything counts, the versions of octoscope and jax and the kind of device among it: each can change the last bit.
+    Everything counts, the versions of octoscope and jax, the kind of device, its threads and the batch among it: each can change the
+    last bit.
 
     >>> differences({"seed": 0, "complete": False}, {"seed": 1})
     ['seed was 0, is 1']
@@ -32,8 +35,15 @@ def _compare(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str) -> 
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += _compare(old, new, f"{prefix}{name}.")
         elif old != new:
-            found.append(f"{prefix}{name} was {_short(old)}, is {_short(new)}")
+            found.append(f"{prefix}{name} was {_short(old)}, is {_short(new)}{_way(name, old)}")
     return found
+
+
+def _way(name: str, old: Any) -> str:
+    """Returns how to compute as the run was computed, where that can be chosen."""
+    if name == "threads" and isinstance(old, int):
+        return f" (set NPROC={old} in the environment to compute with as many)"
+    return f" (give --batch {old})" if name == "batch" and isinstance(old, int) else ""
 
 
 def _short(value: Any) -> str:

@@ -9,7 +9,7 @@
     frames/CAMERA        (time, height, width, channel)   RGB as recorded
     actions              (step, horizon, dim)             normalised, as the head gives them
     actions_robot        (step, horizon, robot_dim)       in the dataset's units; absent without statistics
-    recorded_actions     (time, recorded_dim)             absent when the episode has none
+    recorded_actions     (time, recorded_dim)             as stored, which may not be what the policy was trained on; may be absent
     masks/CAMERA         (time, height, width)            which object each pixel shows; absent when the episode has no masks
     encodings/POINT      (step, ...)                      encodings at a named point; (...) where the instruction alone makes them
     target_id            (time,)                          which of these objects the instruction names; with masks only
@@ -31,15 +31,15 @@ from zarr.abc.store import Store
 from octoscope.array_typing import Bool, Float, Int, UInt8
 from octoscope.errors import RunError, SelectionError, nearest
 from octoscope.runs.attention_selection import AttentionSelection
+from octoscope.runs.chunk_files import HOW, STEP, place_of, rows_as_people_say
+from octoscope.runs.contents import axis_names
 from octoscope.runs.encoding_point import EncodingPoint
 from octoscope.runs.recent_reads import RecentReads
+from octoscope.runs.sound_run import open_sound
 from octoscope.runs.unfinished import Unfinished
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 
-# 1: one file per step, all layers and keys. 2: shards, a selection of layers and keys, coordinates.
-FORMAT = 2
-_READABLE = (1, 2)
 # Up to this many bytes a step, the attention of a group is read whole.
 _SMALL_STEP = 8 * 2**20
 
@@ -57,23 +57,11 @@ class Run:
         """Opens a finished run.
 
         Raises:
-          RunError: If there is none, it is not finished, or it is of another format.
+          RunError: If there is none, it is not finished, of another format, or damaged; `open_sound` says what is looked at.
         """
         if isinstance(store, str | Path):
             _check_finished(Path(store))
-        try:
-            group = zarr.open_group(store, mode="r")
-        except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-            raise RunError(f"There is no run at {store} ({error}).") from None
-        manifest: dict[str, Any] = dict(group.attrs)
-        if manifest.get("format") not in _READABLE:
-            came = (
-                f"of format {manifest['format']}: get a newer octoscope" if "format" in manifest else "something else"
-            )
-            raise RunError(f"{store} is no run of format {' or '.join(map(str, _READABLE))}, but {came}.")
-        if not manifest["complete"]:
-            raise RunError(f"The run at {store} was not finished. Make it anew.")
-        return cls(group, manifest, TokenLayout.from_json(manifest["layout"]))
+        return cls(*open_sound(store))
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -137,7 +125,8 @@ class Run:
     ) -> Float[np.ndarray, "layer head query key"]:
         """Returns the weights of a group's tokens at the current timestep, at one step of the episode, in float32.
 
-        Keys and layers keep their numbers: what the run does not hold is NaN. Masked keys are 0.
+        Keys and layers keep their numbers: what the run does not hold is NaN. Keys that a row may not see are 0; but a row that may
+        see nothing at all (a word of a task that was not given) is uniform over all keys, as in Octo itself.
 
         Args:
           query_group: The tokens that attend.
@@ -146,13 +135,18 @@ class Run:
 
         Raises:
           SelectionError: If the group's attention, the step or a layer asked for is not in the run.
+          RunError: If what was asked for is damaged; so for everything that is read below.
         """
         stored, at = self._attention(query_group), self.index_of(step)
         few = stored.nbytes // stored.shape[0] <= _SMALL_STEP
         asked = range(self.num_layers) if layers is None else self.check_layers(layers)
         # All layers of a step are read at once, and kept for whoever asks for the next layer; of some of a large step, a chunk each.
         whole = (
-            self._reads(f"attention/{query_group}", at) if few else np.asarray(stored[at]) if layers is None else None
+            self._reads(f"attention/{query_group}", at)
+            if few
+            else self.read(f"attention/{query_group}", at)
+            if layers is None
+            else None
         )
         rows = self.layout.find_spans(query_group, timestep=-1)[0].size
         keys = self.selection.key_places(self.layout)
@@ -160,7 +154,7 @@ class Run:
         for place, layer in enumerate(asked):
             if layer in self.layers:
                 index = self.layers.index(layer)
-                found = np.asarray(stored[at, index]) if whole is None else whole[index]
+                found = self.read(f"attention/{query_group}", (at, index)) if whole is None else whole[index]
                 # Where all timesteps are kept, the current one comes last.
                 weights[place][..., keys] = found[:, -rows:]
         return weights
@@ -186,7 +180,7 @@ class Run:
         size, keys = self.layout.size, self.selection.key_places(self.layout)
         matrix = np.full((len(asked), self.num_heads, size, size), np.nan, np.float32)
         for group in self.query_groups:
-            stored = np.asarray(self._attention(group)[self.index_of(step)])
+            stored = self.read(f"attention/{group}", self.index_of(step))
             places = self.selection.query_places(self.layout, group)
             for at, layer in enumerate(asked):
                 if layer in self.layers:
@@ -217,7 +211,7 @@ class Run:
 
     def has_masks(self, camera: str) -> bool:
         """Returns whether the run holds masks of a camera's frames."""
-        return f"masks/{camera}" in self.group
+        return self.holds(f"masks/{camera}")
 
     def mask(self, camera: str, *, time: int) -> UInt8[np.ndarray, "height width"]:
         """Returns which object each pixel of a frame shows, as the dataset numbers them; only where `has_masks`."""
@@ -264,24 +258,68 @@ class Run:
                 f"The run holds no encodings '{point}'.{nearest(point, known)} It holds: {', '.join(known) or 'none'}. "
                 f"Capture them with --encodings '{point}'."
             )
-        stored = self._array(f"encodings/{point}")
-        index = slice(None) if step is None else self.index_of(step)
-        return np.asarray(stored[:] if known[point].constant else stored[index], np.float32)
+        index = slice(None) if step is None or known[point].constant else self.index_of(step)
+        return np.asarray(self.read(f"encodings/{point}", index), np.float32)
 
     @property
     def actions(self) -> Float[np.ndarray, "step horizon dim"]:
         """Predicted action chunks: in the dataset's units when its statistics are known, else normalised."""
-        return np.asarray(self._array("actions_robot" if "actions_robot" in self.group else "actions")[:])
+        return self.read("actions_robot" if self.holds("actions_robot") else "actions")
 
     @property
     def recorded_actions(self) -> Float[np.ndarray, "time dim"] | None:
-        """Recorded actions, or None when the episode has none."""
-        return np.asarray(self._array("recorded_actions")[:]) if "recorded_actions" in self.group else None
+        """Recorded actions as the dataset stores them, or None when the episode has none.
+
+        Training changed those of most datasets (gripper, axes, steps), so that they and `actions` may differ in meaning: see
+        docs/runs.md before laying one curve over the other.
+        """
+        return self.read("recorded_actions") if self.holds("recorded_actions") else None
 
     def transform(self, camera: str) -> ImageTransform:
         """Returns how a camera's frames were brought to the policy's size."""
         data = self.manifest["transforms"][camera]
         return ImageTransform(**{name: tuple(value) for name, value in data.items()})
+
+    def holds(self, name: str) -> bool:
+        """Returns whether the run has an array; some are there only where the episode has what they hold.
+
+        Raises:
+          RunError: If it is damaged so that it cannot be told.
+        """
+        try:
+            return name in self.group
+        except Exception as error:  # whatever a changed zarr.json leads zarr to
+            raise self._damaged(name, error) from None
+
+    def read(self, name: str, index: Any = slice(None)) -> np.ndarray:
+        """Returns a stored array as it is, or a part of it.
+
+        Args:
+          name: As above: "actions", "frames/primary".
+          index: Of the first axis, or of the first and the second.
+
+        Raises:
+          RunError: If it is damaged: a file is gone, cut or changed, however long after the run was opened.
+        """
+        try:
+            return np.asarray(self._array(name)[index])
+        except RunError:
+            raise
+        except Exception as error:  # zarr's codecs raise their own kinds
+            raise self._damaged(self._told(name, index), error) from None
+
+    def _damaged(self, what: str, error: Exception) -> RunError:
+        return RunError(
+            f"The run {place_of(self.group.store)} is damaged: {what} cannot be read ({type(error).__name__}: {error}). {HOW}"
+        )
+
+    def _told(self, name: str, index: Any) -> str:
+        first = index[0] if isinstance(index, tuple) else index
+        array = self._opened.get(name)
+        if array is None or not isinstance(first, int):
+            return name
+        axis = (*axis_names(array), "")[0]
+        return f"{name} at {rows_as_people_say(axis, range(first, first + 1), self.steps if axis == STEP else ())}"
 
     def _attention(self, query_group: str) -> zarr.Array:
         if query_group not in self.query_groups:
@@ -293,7 +331,7 @@ class Run:
 
     @functools.cached_property
     def _reads(self) -> RecentReads:
-        return RecentReads(lambda name, index: np.array(self._array(name)[index]))
+        return RecentReads(lambda name, index: np.array(self.read(name, index)))
 
     @functools.cached_property
     def _opened(self) -> dict[str, zarr.Array]:
@@ -302,8 +340,11 @@ class Run:
     def _array(self, name: str) -> zarr.Array:
         # Opening an array takes as long as reading a small one.
         if name not in self._opened:
-            array = self.group[name]
-            assert isinstance(array, zarr.Array), f"{name} is an array in every run"
+            try:
+                array = self.group[name]
+                assert isinstance(array, zarr.Array), f"{name} is an array in every run"
+            except Exception as error:  # whatever a changed zarr.json leads zarr to
+                raise self._damaged(name, error) from None
             self._opened[name] = array
         return self._opened[name]
 
@@ -312,9 +353,8 @@ def _check_finished(path: Path) -> None:
     unfinished = Unfinished(path)
     if path.exists() or not unfinished.exists():
         return
-    kept, wanted = unfinished.progress() or (0, 0)
     raise RunError(
-        f"The run at {path} was not finished: {kept} of {wanted} steps lie in {unfinished.folder}. Go on with --resume."
+        f"The run at {path} was not finished: {unfinished.told_progress()} lie in {unfinished.folder}. Go on with --resume."
     )
 
 

@@ -2,36 +2,32 @@
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import zarr
 from zarr.abc.store import Store
-from zarr.codecs import ZstdCodec
 
 from octoscope.errors import OutputError, RunError
-from octoscope.runs.chunk_sizes import step_chunks, steps_per_shard, whole_chunks
+from octoscope.run_lock import RunLock, read_lock
+from octoscope.runs.array_writer import (
+    WholeArrays,
+    create_step_arrays,
+    create_whole,
+    sharded_bytes,
+    write_steps,
+)
+from octoscope.runs.chunk_sizes import steps_per_shard
 from octoscope.runs.manifest import differences
-from octoscope.runs.run import FORMAT, Run
-from octoscope.runs.run_lock import RunLock, read_lock
+from octoscope.runs.mending import mend_whole, open_damaged, sound_steps
+from octoscope.runs.run import Run
+from octoscope.runs.sound_run import FORMAT
 from octoscope.runs.step_journal import StepArrays, StepJournal
+from octoscope.runs.stored_metadata import metadata_files, seals
 from octoscope.runs.unfinished import Unfinished
-
-# Arrays that are there from the beginning, read slice by slice: by name, the array and the names of its axes.
-WholeArrays = Mapping[str, tuple[np.ndarray | zarr.Array, tuple[str, ...]]]
-_ATTENTION, _ENCODINGS = "attention/", "encodings/"
-
-
-@contextlib.contextmanager
-def _every_chunk() -> Iterator[None]:
-    """Lets chunks of zeros be written as well: one that is missing was lost."""
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        yield
 
 
 class RunWriter:
@@ -49,6 +45,7 @@ class RunWriter:
         whole: WholeArrays | None = None,
         resume: bool = False,
         overwrite: bool = False,
+        take_over: bool = False,
         level: int = 1,
     ) -> None:
         """Starts a run, or goes on with an unfinished one.
@@ -59,6 +56,7 @@ class RunWriter:
           whole: Arrays that do not come step by step.
           resume: Go on with the unfinished run at the path, if there is one.
           overwrite: Replace what is at the path, once the new run is whole; an unfinished run there is begun anew.
+          take_over: Take the run from a writer on another machine, which cannot be asked and is known to be dead.
           level: Of the zstd compression, 1 (fast) to 22.
 
         Raises:
@@ -79,6 +77,7 @@ class RunWriter:
             self._group = self._create(store, whole or {})
             return
         self._store = self._work.target
+        self._take_over = take_over
         _check_free(self._work, resume=resume, overwrite=overwrite)
         try:
             with self._told_on_failure():
@@ -115,7 +114,8 @@ class RunWriter:
           OutputError: If it cannot be written; the steps before are kept.
         """
         with self._told_on_failure():
-            if self._journal is not None:
+            if self._journal is not None and self._lock is not None:
+                self._lock.check()
                 self._journal.add(self.written, arrays)
             self._pending.append(arrays)
             if len(self._pending) >= self._shard_steps(arrays):
@@ -133,14 +133,15 @@ class RunWriter:
 
     def _open(self, work: Unfinished, whole: WholeArrays, *, resume: bool) -> zarr.Group:
         work.make_folder()
-        self._lock = RunLock(work.folder)
+        self._lock = RunLock(work.folder, take_over=self._take_over)
         if not (resume and work.exists()):
             self._begun_here = True
             work.clear()
             self._create(work.begun, whole)
+            work.keep_metadata(work.begun)
             work.begun.rename(work.run)
         work.sweep()
-        group = zarr.open_group(work.run, mode="r+")
+        group = open_damaged(work)
         found = differences(dict(group.attrs), self._manifest)
         if found:
             raise RunError(
@@ -148,75 +149,53 @@ class RunWriter:
                 "--overwrite to begin anew."
             )
         self._journal = StepJournal(work.journal)
-        self._flushed = self._journal.flushed
-        self._pending = self._journal.pending()
+        if not self._begun_here:
+            mend_whole(work, group, whole, level=self._level)
+            self._flushed = sound_steps(work, group, self._journal, whole, steps=self._steps)
+            if self._flushed != self._journal.flushed:
+                self._journal.flush(self._flushed)
+            work.keep_metadata(work.run)
+            self._pending = self._journal.pending(self._flushed)[: self._steps - self._flushed]
         return group
 
-    @_every_chunk()
     def _create(self, store: str | Path | Store, whole: WholeArrays) -> zarr.Group:
         group = zarr.create_group(store, zarr_format=3)
         group.attrs.update({**self._manifest, "format": FORMAT, "complete": False})
-        for name, (array, dimensions) in whole.items():
-            chunks, shards = whole_chunks(array.shape, array.dtype.itemsize)
-            target = self._create_array(group, name, array.shape, array.dtype, chunks, shards, dimensions)
-            rows = (shards or chunks)[0]
-            for start in range(0, array.shape[0], rows):
-                target[start : start + rows] = np.asarray(array[start : start + rows])
+        create_whole(group, whole, level=self._level)
         return group
 
-    def _create_array(
-        self,
-        group: zarr.Group,
-        name: str,
-        shape: tuple[int, ...],
-        dtype: np.dtype,
-        chunks: tuple[int, ...],
-        shards: tuple[int, ...] | None,
-        dimensions: tuple[str, ...],
-    ) -> zarr.Array:
-        return group.create_array(
-            name,
-            shape=shape,
-            chunks=chunks,
-            shards=shards,
-            dtype=dtype,
-            compressors=ZstdCodec(level=self._level, checksum=True),
-            dimension_names=dimensions,
-        )
-
-    def _shard_steps(self, arrays: StepArrays) -> int:
-        large = sum(array.nbytes for name, (array, _) in arrays.items() if name.startswith((_ATTENTION, _ENCODINGS)))
-        return min(self._steps, steps_per_shard(large))
-
-    @_every_chunk()
     def _flush(self) -> None:
         """Moves the pending steps into the run's arrays."""
         if not self._pending:
             return
-        stop = self.written
-        shard_steps = self._shard_steps(self._pending[0])
-        for name, (first, dimensions) in self._pending[0].items():
-            if name not in self._group:
-                if "/" in name:
-                    # Before the array, which would else be there without its group after a kill in between.
-                    self._group.require_group(name.rpartition("/")[0])
-                split = shard_steps if name.startswith((_ATTENTION, _ENCODINGS)) else None
-                layered = name.startswith(_ATTENTION)
-                chunks, shards = step_chunks(first.shape, steps=self._steps, shard_steps=split, layered=layered)
-                shape = (self._steps, *first.shape)
-                self._create_array(self._group, name, shape, first.dtype, chunks, shards, ("step", *dimensions))
-            target = self._group[name]
-            assert isinstance(target, zarr.Array), f"{name} was created as an array"
-            target[self._flushed : stop] = np.stack([arrays[name][0] for arrays in self._pending])
-            if self._work is not None:
-                _force_to_disk(self._work.run / name, target, self._flushed)
+        rows = slice(self._flushed, self.written)
+        folder = None if self._work is None else self._work.run
+        created = create_step_arrays(
+            self._group,
+            self._pending[0],
+            steps=self._steps,
+            shard_steps=self._shard_steps(self._pending[0]),
+            level=self._level,
+        )
+        if created and self._work is not None:
+            self._work.keep_metadata(self._work.run)
+        for name in self._pending[0]:
+            write_steps(self._group, name, rows, [arrays[name][0] for arrays in self._pending], folder)
         if self._journal is not None:
-            self._journal.flush(stop)
-        self._pending, self._flushed = [], stop
+            self._journal.flush(rows.stop)
+        self._pending, self._flushed = [], rows.stop
+
+    def _shard_steps(self, arrays: StepArrays) -> int:
+        return min(self._steps, steps_per_shard(sharded_bytes(arrays)))
 
     def _finish(self) -> None:
+        if self._lock is not None:
+            self._lock.check()
         self._flush()
-        self._group.attrs["complete"] = True
+        attributes = {**self._manifest, "format": FORMAT, "complete": True}
+        if self._work is not None:
+            attributes |= seals(attributes, metadata_files(self._work.run))
+        self._group.attrs.put(attributes)
         if self._work is not None:
             self._work.move_into_place()
 
@@ -226,7 +205,7 @@ class RunWriter:
             return
         if self._lock is not None:
             # Only what was begun here: an unfinished run that could not be gone on with is not ours.
-            if self._begun_here and not self.written:
+            if self._begun_here and not self.written and not self._lock.taken_by():
                 self._work.clear()
             self._lock.release()
             self._lock = None
@@ -254,7 +233,11 @@ def open_finished(path: str | Path, *, manifest: Mapping[str, Any]) -> Run | Non
     if not work.target.exists() or work.exists():
         return None
     run = Run.open(path)
-    found = differences(run.manifest, json.loads(json.dumps(dict(manifest))))
+    # What older runs do not say of how they were computed is no difference: nothing is added to them.
+    unsaid: dict[str, Any] = {"batch": 1} | {
+        name: manifest[name] for name in ("threads", "processor") if name in manifest
+    }
+    found = differences({**unsaid, **run.manifest}, json.loads(json.dumps(dict(manifest))))
     if found:
         raise RunError(
             f"{path} was made with other arguments: {'; '.join(found)}. Give the same ones, another folder, or --overwrite."
@@ -271,16 +254,7 @@ def _check_free(work: Unfinished, *, resume: bool, overwrite: bool) -> None:
     if work.target.exists():
         raise OutputError(f"{work.target} exists already. Give a path that does not, or remove it.")
     if work.exists():
-        kept, wanted = work.progress() or (0, 0)
         raise OutputError(
-            f"{work.folder} holds an unfinished run ({kept} of {wanted} steps). Go on with it with --resume, begin anew with "
+            f"{work.folder} holds an unfinished run ({work.told_progress()}). Go on with it with --resume, begin anew with "
             "--overwrite, or give another path."
         )
-
-
-def _force_to_disk(folder: Path, array: zarr.Array, start: int) -> None:
-    """Makes sure of the file that was just written, before the journal forgets its steps."""
-    file_steps = (array.shards or array.chunks)[0]
-    key = array.metadata.encode_chunk_key((start // file_steps, *[0] * (array.ndim - 1)))  # pyright: ignore[reportAttributeAccessIssue]  # zarr v3 has it
-    with (folder / key).open("rb") as file:
-        os.fsync(file.fileno())

@@ -2,11 +2,12 @@
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from octoscope.errors import OutputError
+from octoscope.run_lock import RunLock
+from octoscope.staging import make_staging, remove_abandoned
 
 
 @contextlib.contextmanager
@@ -23,12 +24,14 @@ def staged_output(output: Path, patterns: Sequence[str], *, overwrite: bool = Fa
     """
     if not overwrite:
         check_no_results(output, patterns)
+    remove_abandoned(output)
     held = _held(output, patterns)
     made = [folder for folder in (output, *output.parents) if not folder.exists()]
     staging: Path | None = None
+    lock: RunLock | None = None
     try:
         output.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output))
+        staging, lock = make_staging(output)
         (staging / "new").mkdir()
         yield staging / "new"
         _swap(staging, output, held)
@@ -36,7 +39,8 @@ def staged_output(output: Path, patterns: Sequence[str], *, overwrite: bool = Fa
         reason = error.strerror or error
         raise OutputError(f"The output folder {output} cannot be written ({reason}). Give another with -o.") from error
     finally:
-        if staging is not None:
+        if staging is not None and lock is not None:
+            lock.release()
             shutil.rmtree(staging, ignore_errors=True)
         for folder in made:
             if folder.is_dir() and not any(folder.iterdir()):

@@ -1,13 +1,14 @@
 """The steps of an unfinished run that do not fill a shard yet, one file each, so that a killed job has lost nothing."""
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from octoscope.runs.durable_file import write_durably
 
 # One step: by name, an array and the names of its axes without the step's.
 StepArrays = Mapping[str, tuple[np.ndarray, tuple[str, ...]]]
@@ -23,18 +24,35 @@ class StepJournal:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Opens the journal in a folder, which is made when missing."""
+        """Takes the folder of the journal, which is made with the first entry."""
         self._folder = folder
-        folder.mkdir(exist_ok=True)
 
     @property
-    def flushed(self) -> int:
-        """Steps that lie in the run's arrays."""
-        path = self._folder / _FLUSHED
-        return int(json.loads(path.read_text())) if path.exists() else 0
+    def flushed(self) -> int | None:
+        """Steps that lie in the run's arrays, as was noted last; None when the note is lost."""
+        try:
+            count = json.loads((self._folder / _FLUSHED).read_bytes())
+        except FileNotFoundError:
+            return 0 if self.lowest == 0 else None
+        except (OSError, ValueError, RecursionError):
+            return None
+        return count if type(count) is int and count >= 0 else None
+
+    @property
+    def lowest(self) -> int | None:
+        """The first step that has a file here; None when none has."""
+        return min((int(path.stem) for path in self._folder.glob("*.npz") if path.stem.isdecimal()), default=None)
+
+    def count_from(self, first: int) -> int:
+        """Returns how many files of steps follow one another from `first` on, without opening them."""
+        count = 0
+        while self._path(first + count).exists():
+            count += 1
+        return count
 
     def add(self, index: int, arrays: StepArrays) -> None:
         """Writes a step; it is there whole or not at all."""
+        self._folder.mkdir(exist_ok=True)
         dimensions = json.dumps({name: axes for name, (_, axes) in arrays.items()})
         part = self._folder / "part.npz"
         try:
@@ -46,22 +64,22 @@ class StepJournal:
             part.unlink(missing_ok=True)
             raise
 
-    def pending(self) -> list[StepArrays]:
+    def pending(self, flushed: int = 0) -> list[StepArrays]:
         """Returns the steps after the flushed ones, up to the first that is missing or damaged."""
         steps: list[StepArrays] = []
-        while (step := self._read(self.flushed + len(steps))) is not None:
+        while (step := self._read(flushed + len(steps))) is not None:
+            # A step of other arrays than the first is none of this run.
+            if steps and step.keys() != steps[0].keys():
+                break
             steps.append(step)
         return steps
 
     def flush(self, count: int) -> None:
         """Notes that the first `count` steps lie in the run's arrays, and forgets them here."""
-        part = self._folder / "part.json"
-        part.write_text(json.dumps(count))
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(self._folder / _FLUSHED)
+        self._folder.mkdir(exist_ok=True)
+        write_durably(self._folder / _FLUSHED, json.dumps(count).encode())
         for path in self._folder.glob("*.npz"):
-            if path.stem.isdigit() and int(path.stem) < count:
+            if path.stem.isdecimal() and int(path.stem) < count:
                 path.unlink()
 
     def _path(self, index: int) -> Path:
@@ -70,8 +88,15 @@ class StepJournal:
     def _read(self, index: int) -> StepArrays | None:
         try:
             # Opened here: NumPy leaves the file of a damaged archive open.
-            with self._path(index).open("rb") as file, np.load(file) as stored:
-                dimensions = json.loads(str(stored[_DIMENSIONS]))
-                return {name: (stored[name], tuple(axes)) for name, axes in dimensions.items()}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            with self._path(index).open("rb") as file:
+                with zipfile.ZipFile(file) as archive:
+                    # NumPy stops reading before the checksum is compared where a header says that an array is shorter.
+                    if archive.testzip() is not None:
+                        return None
+                file.seek(0)
+                with np.load(file) as stored:
+                    dimensions = json.loads(str(stored[_DIMENSIONS]))
+                    return {name: (stored[name], tuple(axes)) for name, axes in dimensions.items()}
+        # Whatever is wrong with it, the step is made again.
+        except Exception:
             return None

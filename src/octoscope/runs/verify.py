@@ -1,9 +1,10 @@
-"""Whether a run is whole and consistent: every chunk there and readable, rows that sum to 1, masked keys that are 0, finite encodings."""
+"""Whether what lies in a run is sound: every chunk readable, rows that sum to 1, masked keys that are 0, finite encodings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from octoscope.errors import RunError
 from octoscope.runs.contents import stored_arrays
 from octoscope.runs.run import Run
 from octoscope.tokens.attention_rules import attention_rule_mask
@@ -16,24 +17,12 @@ _SHOWN = 5
 def verify_run(run: Run) -> list[str]:
     """Returns what is wrong with a run, a sentence each; nothing when all is well.
 
-    Every value of the run is read. Where all keys are kept, rows must sum to 1 within what the stored type rounds; of a selection of
-    keys, to no more than 1. Keys that the rules or the padding mask hide must be exactly 0, but in rows that may look at nothing:
-    those spread over all tokens alike, as in Octo itself.
+    Every value of the run is read; that manifest, arrays and files go together was told when it was opened. Where all keys are kept, rows
+    must sum to 1 within what the stored type rounds; of a selection of keys, to no more than 1. Keys that the rules or the padding mask
+    hide must be exactly 0, but in rows that may look at nothing: those spread over all tokens alike, as in Octo itself.
     """
-    problems = list(_missing_files(run))
-    problems += _unreadable(run)
     # What cannot be read cannot be checked further.
-    return problems or [*_indices(run), *_weights(run), *_encodings(run)]
-
-
-def _missing_files(run: Run) -> Iterator[str]:
-    if run.manifest["format"] < 2:
-        # Format 1 left out chunks of zeros, so that one that is missing may be as it should.
-        return
-    for name, array in stored_arrays(run.group):
-        there, wanted = array.nchunks_initialized, array.nchunks
-        if there < wanted:
-            yield f"{name}: {wanted - there} of {wanted} chunks are missing"
+    return list(_unreadable(run)) or [*_weights(run), *_actions(run), *_encodings(run)]
 
 
 def _unreadable(run: Run) -> Iterator[str]:
@@ -42,31 +31,10 @@ def _unreadable(run: Run) -> Iterator[str]:
         for start in range(0, array.shape[0] if array.ndim else 0, rows):
             try:
                 array[start : start + rows]
+            except RunError as error:
+                yield str(error)
             except Exception as error:  # codecs raise their own kinds
                 yield f"{name}[{start}:{start + rows}] cannot be read ({type(error).__name__}: {error})"
-                break
-
-
-def _indices(run: Run) -> Iterator[str]:
-    expected = {
-        "frame_index",
-        "timestep_pad_mask",
-        "token_pad",
-        "actions",
-        *(f"attention/{g}" for g in run.query_groups),
-        *(f"encodings/{point.name}" for point in run.encoding_points if not point.constant),
-    }
-    arrays = dict(stored_arrays(run.group))
-    for name in sorted(expected - set(arrays)):
-        yield f"{name}: the array is missing"
-    for name in sorted(expected & set(arrays)):
-        if arrays[name].shape[0] != len(run.steps):
-            yield f"{name}: {arrays[name].shape[0]} steps, the manifest says {len(run.steps)}"
-    for camera in run.cameras:
-        if f"frames/{camera}" not in arrays:
-            yield f"frames/{camera}: the array is missing"
-        elif (frames := arrays[f"frames/{camera}"].shape[0]) != run.manifest["episode_length"]:
-            yield f"frames/{camera}: {frames} frames, the episode has {run.manifest['episode_length']}"
 
 
 def _weights(run: Run) -> Iterator[str]:
@@ -74,9 +42,9 @@ def _weights(run: Run) -> Iterator[str]:
     keys = run.selection.key_places(run.layout)
     arrays = dict(stored_arrays(run.group))
     found: dict[str, list[int]] = {}
-    for group in (group for group in run.query_groups if f"attention/{group}" in arrays):
+    for group in run.query_groups:
         stored = arrays[f"attention/{group}"]
-        tolerance = _TOLERANCE[str(stored.dtype)]
+        tolerance = _TOLERANCE.get(str(stored.dtype), 1e-5)
         places = run.selection.query_places(run.layout, group)
         for step in run.steps:
             visible = rules[places] & ~run.token_pad(step=step)
@@ -84,25 +52,28 @@ def _weights(run: Run) -> Iterator[str]:
             for problem in _row_problems(weights, visible, keys, tolerance):
                 found.setdefault(f"attention/{group}: {problem}", []).append(step)
     for problem, steps in found.items():
-        shown = ", ".join(map(str, steps[:_SHOWN])) + (
-            f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
-        )
-        yield f"{problem} at step {shown}"
+        yield f"{problem} at step {_listed(steps)}"
+
+
+def _actions(run: Run) -> Iterator[str]:
+    """Yields the steps at which the policy predicted what is no number; recorded actions may be NaN, as recorded."""
+    for name in (name for name in ("actions", "actions_robot") if run.holds(name)):
+        finite = np.isfinite(run.read(name)).reshape(len(run.steps), -1).all(axis=1)
+        broken = [step for step, sound in zip(run.steps, finite, strict=True) if not sound]
+        if broken:
+            yield f"{name}: values that are not finite at step {_listed(broken)}"
+
+
+def _listed(steps: Sequence[int]) -> str:
+    more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
+    return ", ".join(map(str, steps[:_SHOWN])) + more
 
 
 def _encodings(run: Run) -> Iterator[str]:
     arrays = dict(stored_arrays(run.group))
     for point in run.encoding_points:
         name = f"encodings/{point.name}"
-        if name not in arrays:
-            # What comes step by step was missed already.
-            if point.constant:
-                yield f"{name}: the array is missing"
-            continue
         array = arrays[name]
-        shape = array.shape if point.constant else array.shape[1:]
-        if shape != point.shape:
-            yield f"{name}: shape {shape}, the manifest says {point.shape}"
         for start in range(0, array.shape[0], (array.shards or array.chunks)[0]):
             if not np.isfinite(np.asarray(array[start : start + (array.shards or array.chunks)[0]])).all():
                 yield f"{name}: encodings that are not finite"

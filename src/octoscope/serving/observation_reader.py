@@ -89,7 +89,7 @@ def read_observation(
     del inputs["timestep_pad_mask"]
     transforms = observations.transforms
     for camera in cropped_cameras:
-        if camera in frames:
+        if camera in observations.plan.cameras:
             key = observations.plan.cameras[camera]
             inputs[key] = central_crop(frames[camera], model.image_sizes[key])
             transforms[camera] = central_crop_transform(frames[camera].shape[:2], model.image_sizes[key])

@@ -7,13 +7,14 @@ import jax
 import numpy as np
 
 from octoscope.array_typing import UInt8
-from octoscope.capture.numbers import normalization_type as trained_normalization
 from octoscope.capture.observations import episode_task
 from octoscope.capture.provenance import acting_head
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError, SelectionError, nearest
-from octoscope.octo.action_normalization import NormalizationType
 from octoscope.octo.model import OctoModel
+from octoscope.octo.normalization_type import NormalizationType
+from octoscope.octo.normalization_type import normalization_type as trained_normalization
+from octoscope.octo.statistics import action_dimensions
 from octoscope.serving.execution import Execution, find_execution
 from octoscope.serving.observation_reader import read_frame
 from octoscope.serving.state import EpisodeTask, PolicyState
@@ -76,10 +77,13 @@ class Policy:
         Raises:
           ObservationError: If there is no task, or the policy cannot take it.
           SelectionError: If there are no statistics of that dataset, no such execution or camera, or window or seed are out of range.
+          CheckpointError: If the dataset's statistics cannot be right.
+          ConfigError: If the checkpoint's config names a normalisation that is not known.
         """
         if not 0 <= seed < 2**32:
             raise SelectionError(f"`seed` must be in 0..{2**32 - 1}, got {seed}.")
         dataset = _only_dataset(model) if dataset is None else dataset
+        kind = normalization_type or trained_normalization(model.config)
         self.stepper = Stepper(
             model=model,
             window=_check_window(model, window),
@@ -87,8 +91,8 @@ class Policy:
             execution=find_execution(execution),
             head=acting_head(model),
             dataset=dataset,
-            action_statistics=_action_statistics(model, dataset),
-            normalization_type=normalization_type or trained_normalization(model.config),
+            action_statistics=_action_statistics(model, dataset, kind),
+            normalization_type=kind,
             seed=seed,
             query_groups=query_groups if query_groups is None or isinstance(query_groups, str) else tuple(query_groups),
         )
@@ -179,11 +183,12 @@ def _only_dataset(model: OctoModel) -> str:
     return known[0]
 
 
-def _action_statistics(model: OctoModel, dataset: str) -> Mapping[str, Any]:
-    statistics, most = model.action_statistics(dataset), model.module.heads[acting_head(model)].action_dim
-    if len(statistics["mean"]) > most:
+def _action_statistics(model: OctoModel, dataset: str, kind: NormalizationType) -> Mapping[str, Any]:
+    statistics = model.action_statistics(dataset, normalization_type=kind)
+    most, dimensions = model.module.heads[acting_head(model)].action_dim, action_dimensions(statistics)
+    if dimensions > most:
         raise SelectionError(
-            f"The action statistics of '{dataset}' have {len(statistics['mean'])} dimensions, but the policy's head "
+            f"The action statistics of '{dataset}' have {dimensions} dimensions, but the policy's head "
             f"'{acting_head(model)}' predicts {most}: they belong to another robot. Name another `dataset`."
         )
     return statistics

@@ -8,8 +8,11 @@ import jax
 import numpy as np
 
 from octoscope.array_typing import Float
-from octoscope.octo.action_normalization import NormalizationType, unnormalize_actions
+from octoscope.octo.action_normalization import unnormalize_actions
+from octoscope.octo.finite import check_finite_actions
 from octoscope.octo.model import OctoModel
+from octoscope.octo.normalization_type import NormalizationType
+from octoscope.octo.statistics import action_dimensions
 from octoscope.serving.execution import Execution
 from octoscope.serving.history import stack_history
 from octoscope.serving.observation_reader import read_observation
@@ -70,6 +73,7 @@ class Stepper:
         Raises:
           ObservationError: If the observation is not what the policy takes, or not like those before it.
           SelectionError: If a query group does not exist, or the policy's chunk is too short for the execution.
+          CheckpointError: If the policy's action is not finite.
         """
         reading = read_observation(self.model, observation, dataset=self.dataset, cropped_cameras=self.cropped_cameras)
         state = observe(state, reading, window=self.window)
@@ -109,10 +113,11 @@ class Stepper:
             watch=watch,
             query_rows=state.rows.query_rows if watch and state.rows is not None else None,
             head=self.head,
-            embodiment_action_dim=len(self.action_statistics["mean"]),
+            embodiment_action_dim=action_dimensions(self.action_statistics),
         )
         normalized = np.asarray(actions[0])
         robot = unnormalize_actions(normalized, self.action_statistics, self.normalization_type)
+        check_finite_actions(robot, step=state.step)
         if not watch:
             return robot, None
         return robot, keep_attention(self.model, states, state, actions=normalized, actions_robot=robot, seed=self.seed)

@@ -57,8 +57,7 @@ def find_watched_rows(
     layout = model.token_layout(observations, tasks)
     unrecorded = tuple(camera for camera in layout.cameras if camera not in cameras)
     layout = dataclasses.replace(layout, unrecorded=unrecorded)
-    if model.text_processor is not None:
-        layout = layout.with_words(model.text_processor.pieces(instruction))
+    layout = model.with_words(layout, instruction)
     return WatchedRows(
         layout, AttentionSelection.choose(layout, num_layers=model.num_layers, query_groups=query_groups)
     )

@@ -14,6 +14,7 @@ import numpy as np
 from octoscope.array_typing import Int
 from octoscope.errors import SelectionError, nearest
 from octoscope.tokens.receptive_field import ReceptiveField
+from octoscope.tokens.words import InstructionReading
 
 TokenKind = Literal["language", "image", "lowdim", "readout", "mixed"]
 
@@ -111,6 +112,8 @@ class TokenLayout:
     word_pieces: tuple[str, ...] | None = None
     # Cameras that the policy takes but nobody recorded: black images stand in, so there is no frame to draw their patches on.
     unrecorded: tuple[str, ...] = ()
+    # What of the instruction the pieces are made of; None when unknown.
+    reading: InstructionReading | None = None
 
     @classmethod
     def assemble(
@@ -199,12 +202,12 @@ class TokenLayout:
             )
         return tuple(span for span in self.spans if camera in span.source.cameras)
 
-    def with_words(self, word_pieces: Sequence[str]) -> "TokenLayout":
+    def with_words(self, word_pieces: Sequence[str], reading: InstructionReading | None = None) -> "TokenLayout":
         """Returns the layout with the pieces of this instruction on its language tokens.
 
         A language group with another number of tokens (one sentence encoding, say) gets no pieces.
         """
-        return replace(self, word_pieces=tuple(word_pieces))
+        return replace(self, word_pieces=tuple(word_pieces), reading=reading)
 
     def pieces_of(self, span: TokenSpan) -> tuple[str, ...] | None:
         """Returns the word pieces of a span of language tokens, one per token; None when they are unknown, or it has none."""
@@ -254,7 +257,17 @@ class TokenLayout:
             data["use_correct_attention"],
             None if words is None else tuple(words),
             tuple(data.get("unrecorded", ())),
+            _reading_from_json(data.get("reading")),
         )
+
+
+def instruction_remarks(layout: TokenLayout) -> list[str]:
+    """Returns what must be said of how the instruction was read: that it was cut, or has words that the policy does not know."""
+    return [] if layout.reading is None else layout.reading.remarks()
+
+
+def _reading_from_json(data: Mapping[str, Any] | None) -> InstructionReading | None:
+    return None if data is None else InstructionReading(**{**data, "unknown": tuple(data["unknown"])})
 
 
 def _source_from_json(data: Mapping[str, Any]) -> TokenSource:

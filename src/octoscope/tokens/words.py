@@ -1,6 +1,5 @@
 """Word pieces back into words, and which pieces are padding."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,19 +35,46 @@ def words_of_pieces(pieces: Sequence[str]) -> tuple[Word, ...]:
     return tuple(words)
 
 
-def cut_remark(instruction: str, pieces: Sequence[str]) -> str:
-    """Returns a sentence where the pieces end before the instruction does, as the tokenizer has room for no more; else "".
+_MOST_NAMED = 8
 
-    >>> cut_remark("put the carrot", ["\u2581put", "\u2581the", "</s>"])
-    'The instruction is cut after "put the": the policy reads 3 pieces, and no more of its words.'
-    >>> cut_remark("put it", ["\u2581put", "\u2581it", "</s>"])
-    ''
-    """
-    read = [word.text for word in words_of_pieces(pieces)]
-    said, seen = (re.sub(r"\W", "", text).lower() for text in (instruction, "".join(read)))
-    if not pieces or PAD_PIECE in pieces or not said.startswith(seen) or said == seen:
-        return ""
-    return (
-        f'The instruction is cut after "{" ".join(read[-3:])}": the policy reads {len(pieces)} pieces, and no more of its '
-        "words."
-    )
+
+@dataclass(frozen=True)
+class InstructionReading:
+    """What a tokenizer let through of an instruction, which has room for so many pieces and knows so many words."""
+
+    # The part of the instruction that is read, and the rest, as typed.
+    read: str
+    cut: str
+    # Pieces that are read, the end mark and other special ones included, padding not.
+    pieces: int
+    # Parts of what is read that the vocabulary does not have, as typed; all of them become one and the same piece.
+    unknown: tuple[str, ...] = ()
+    # Whether anything that is read is in the vocabulary.
+    any_known: bool = True
+
+    def remarks(self) -> list[str]:
+        """Returns what must be said: what was read and what was cut, and which words became the piece for unknown ones.
+
+        >>> for line in InstructionReading("put the", " ball away", 3, ("put",)).remarks():
+        ...     print(line)
+        The policy reads only 3 word pieces of the instruction: "put the". Cut off, and not read: "ball away".
+        Not in the policy's vocabulary, and read as one and the same piece <unk>: "put".
+        >>> InstructionReading("put the", "", 3).remarks()
+        []
+        """
+        lines: list[str] = []
+        if self.cut.strip():
+            lines.append(
+                f'The policy reads only {self.pieces} word pieces of the instruction: "{self.read.strip()}". Cut off, and not read: '
+                f'"{self.cut.strip()}".'
+            )
+        if self.unknown:
+            words = tuple(dict.fromkeys(self.unknown))
+            more = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
+            named = ", ".join(f'"{word}"' for word in words[:_MOST_NAMED]) + more
+            lines.append(
+                f"Not in the policy's vocabulary, and read as one and the same piece {UNKNOWN_PIECE}: {named}."
+                if self.any_known
+                else f"The policy knows no word of the instruction: every one is read as the same piece {UNKNOWN_PIECE}: {named}."
+            )
+        return lines

@@ -5,8 +5,8 @@ import numpy as np
 
 from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.demo.scores.closed_loop import policy_observations
-from octoscope.demo.scores.pointing import bootstrap_interval
 from octoscope.demo.scores.scenes import ScoredScenes
+from octoscope.intervals import mean_interval
 from octoscope.octo.model import OctoModel
 from octoscope.tabletop.state import OBJECTS
 
@@ -35,10 +35,11 @@ def score_occlusion(model: OctoModel, scenes: ScoredScenes, *, window: int = 2) 
         results.append(
             {
                 "fill": fill,
+                "count": len(scenes),
                 "target": float(target.mean()),
-                "target_interval": bootstrap_interval(target),
+                "target_interval": mean_interval(target, bounds=(0.0, np.inf)),
                 "distractor": float(distractor.mean()),
-                "distractor_interval": bootstrap_interval(distractor),
+                "distractor_interval": mean_interval(distractor, bounds=(0.0, np.inf)),
                 "ratio": float(target.mean() / distractor.mean()),
             }
         )

@@ -14,6 +14,7 @@ from octoscope.array_typing import Bool, Float
 from octoscope.attention.rollout import attention_rollout
 from octoscope.demo.scores.closed_loop import policy_observations
 from octoscope.demo.scores.scenes import ScoredScenes
+from octoscope.intervals import mean_interval
 from octoscope.octo.model import OctoModel
 from octoscope.octo.states import attention_weights
 
@@ -103,7 +104,7 @@ def score_pointing(model: OctoModel, scenes: ScoredScenes, *, head: str, window:
                     "scenes": subset,
                     "count": int(chosen.sum()),
                     "pointing": float(hit.mean()),
-                    "interval": bootstrap_interval(hit),
+                    "interval": mean_interval(hit, bounds=(0.0, 1.0)),
                     "mass": float(share.mean()),
                 }
             )
@@ -113,7 +114,7 @@ def score_pointing(model: OctoModel, scenes: ScoredScenes, *, head: str, window:
                 "scenes": subset,
                 "count": int(chosen.sum()),
                 "pointing": float((target[chosen] > 0).mean()),
-                "interval": bootstrap_interval((target[chosen] > 0).mean(axis=(1, 2))),
+                "interval": mean_interval((target[chosen] > 0).mean(axis=(1, 2)), bounds=(0.0, 1.0)),
                 "mass": float(target[chosen].mean()),
             }
         )
@@ -128,14 +129,6 @@ def score_switch(model: OctoModel, scenes: ScoredScenes, *, head: str, window: i
     follows = hits(maps, coverage[rows, scenes.other_task.target])
     stays = hits(maps, coverage[rows, scenes.task.target]) & ~follows
     return {"follows": float(follows.mean()), "stays": float(stays.mean())}
-
-
-def bootstrap_interval(values: np.ndarray, *, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """Returns the 95 % interval of the mean, by drawing scenes with repetition (percentile bootstrap)."""
-    rng = np.random.default_rng(seed)
-    means = np.asarray(values, float)[rng.integers(len(values), size=(draws, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _of(scenes: ScoredScenes, chosen: np.ndarray, maps: PatchMaps) -> Float[np.ndarray, "scene row column"]:

@@ -23,27 +23,56 @@ class RunLock:
     process on this machine stops nobody.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, take_over: bool = False) -> None:
         """Takes the lock.
+
+        Args:
+          folder: The work folder.
+          take_over: Also from a process on another machine, for who knows that it is dead: it cannot be asked. A process that is
+            seen to be alive keeps its lock.
 
         Raises:
           OutputError: If another process holds it, or one on another machine may.
         """
         self._path = folder / LOCK
+        if take_over and not fcntl:
+            # Without locks of the system, the file is the lock.
+            self._path.unlink(missing_ok=True)
         self._file = self._take()
         held = _read(self._file)
         # A network folder may not pass locks on, so another machine's word is taken.
-        if held and held.get("host") != socket.gethostname():
+        if held and held["host"] != socket.gethostname() and not take_over:
             self._file.close()
             raise _refusal(self._path, held)
+        self._mine = {"pid": os.getpid(), "host": socket.gethostname()}
         self._file.seek(0)
         self._file.truncate()
-        json.dump({"pid": os.getpid(), "host": socket.gethostname()}, self._file)
+        json.dump(self._mine, self._file)
         self._file.flush()
+
+    def check(self) -> None:
+        """Makes sure that nobody took over what this process writes, taking it for dead.
+
+        Raises:
+          OutputError: If somebody did.
+        """
+        other = self.taken_by()
+        if other:
+            raise OutputError(f"{self._path.parent} was taken over by {_who(other)}: this process stops writing it.")
+
+    def taken_by(self) -> dict[str, str | int]:
+        """Returns who took the lock over; {} when nobody did. A lock that somebody emptied or removed was not taken over."""
+        try:
+            with self._path.open(encoding="utf-8") as file:
+                held = _read(file)
+        except OSError:
+            return {}
+        return {} if held == self._mine else held
 
     def release(self) -> None:
         """Lets go of the lock and removes its file."""
-        self._path.unlink(missing_ok=True)
+        if not self.taken_by():
+            self._path.unlink(missing_ok=True)
         self._file.close()
 
     def _take(self) -> IO[str]:
@@ -70,9 +99,9 @@ class RunLock:
 
 
 def read_lock(folder: Path) -> dict[str, str | int] | None:
-    """Returns who writes in a work folder, `{"pid": ..., "host": ...}`, or None when nobody does."""
+    """Returns who writes in a work folder, `{"pid": ..., "host": ...}`; None when nobody does, {} when the lock does not say."""
     try:
-        with (folder / LOCK).open("r+", encoding="utf-8") as file:
+        with (folder / LOCK).open(encoding="utf-8") as file:
             held = _read(file)
             if fcntl and held.get("host") == socket.gethostname():
                 try:
@@ -81,21 +110,30 @@ def read_lock(folder: Path) -> dict[str, str | int] | None:
                     return held
                 return None
             return held
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def _read(file: IO[str]) -> dict[str, str | int]:
-    file.seek(0)
-    try:
-        return json.loads(file.read())
-    except ValueError:
+    except OSError:
         return {}
 
 
+def _read(file: IO[str]) -> dict[str, str | int]:
+    """Returns what a lock says, or nothing where it says it in no way that we write."""
+    file.seek(0)
+    try:
+        held = json.loads(file.read())
+    except (ValueError, RecursionError):
+        return {}
+    known = isinstance(held, dict) and isinstance(held.get("host"), str) and type(held.get("pid")) is int
+    return {"pid": held["pid"], "host": held["host"]} if known else {}
+
+
+def _who(held: dict[str, str | int]) -> str:
+    return f"process {held['pid']} on {held['host']}" if held else "another process"
+
+
 def _refusal(path: Path, held: dict[str, str | int]) -> OutputError:
-    who = f"process {held['pid']} on {held['host']}" if held else "another process"
-    return OutputError(
-        f"{path.parent} is being written by {who}. Wait for it, or give another folder; "
-        f"if that process is gone for certain, remove {path}."
-    )
+    way = "Wait for it, or give another folder"
+    if not fcntl or (held and held["host"] != socket.gethostname()):
+        # Where the system tells, a lock that is held is that of a living process.
+        way += f"; if that process is gone for certain, take the run over with --take-over, or remove {path}"
+    return OutputError(f"{path.parent} is being written by {_who(held)}. {way}.")

@@ -1,0 +1,137 @@
+"""Every command: what can be typed, and where its work is done, which is imported when it is asked for."""
+
+import importlib
+from collections.abc import Callable
+from typing import Annotated, Any, get_args, get_type_hints
+
+import tyro
+
+from octoscope.cli.options.ablate import AblateOptions
+from octoscope.cli.options.attend import AttendOptions
+from octoscope.cli.options.cnn import CnnOptions
+from octoscope.cli.options.cnn_activations import CnnActivationsOptions
+from octoscope.cli.options.cnn_compare import CnnCompareOptions
+from octoscope.cli.options.cnn_features import CnnFeaturesOptions
+from octoscope.cli.options.cnn_filters import CnnFiltersOptions
+from octoscope.cli.options.cnn_gradcam import CnnGradcamOptions
+from octoscope.cli.options.cnn_layers import CnnLayersOptions
+from octoscope.cli.options.convert import ConvertOptions
+from octoscope.cli.options.demo import DemoOptions
+from octoscope.cli.options.doctor import DoctorOptions
+from octoscope.cli.options.drop_tokens import DropTokensOptions
+from octoscope.cli.options.encodings import EncodingsOptions
+from octoscope.cli.options.faithfulness import FaithfulnessOptions
+from octoscope.cli.options.heads import HeadsOptions
+from octoscope.cli.options.language import LanguageOptions
+from octoscope.cli.options.layout import LayoutOptions
+from octoscope.cli.options.maps import MapsOptions
+from octoscope.cli.options.report import ReportOptions
+from octoscope.cli.options.runs import CompactRunOptions, ListRunsOptions, RunsOptions, VerifyRunsOptions
+from octoscope.cli.options.shares import SharesOptions
+from octoscope.cli.options.words import WordsOptions
+from octoscope.errors import SelectionError, nearest
+
+# In the order of the help.
+COMMANDS: dict[str, type] = {
+    "demo": DemoOptions,
+    "attend": AttendOptions,
+    "layout": LayoutOptions,
+    "shares": SharesOptions,
+    "heads": HeadsOptions,
+    "words": WordsOptions,
+    "maps": MapsOptions,
+    "encodings": EncodingsOptions,
+    "ablate": AblateOptions,
+    "faithfulness": FaithfulnessOptions,
+    "drop-tokens": DropTokensOptions,
+    "language": LanguageOptions,
+    "report": ReportOptions,
+    "cnn": CnnOptions,
+    "runs": RunsOptions,
+    "doctor": DoctorOptions,
+    "convert": ConvertOptions,
+}
+# Module of this room, and class.
+_WORK: dict[type, tuple[str, str]] = {
+    AblateOptions: ("ablate_command", "Ablate"),
+    AttendOptions: ("attend_command", "Attend"),
+    CnnActivationsOptions: ("cnn_activations_command", "CnnActivations"),
+    CnnCompareOptions: ("cnn_compare_command", "CnnCompare"),
+    CnnFeaturesOptions: ("cnn_features_command", "CnnFeatures"),
+    CnnFiltersOptions: ("cnn_filters_command", "CnnFilters"),
+    CnnGradcamOptions: ("cnn_gradcam_command", "CnnGradcam"),
+    CnnLayersOptions: ("cnn_layers_command", "CnnLayers"),
+    CompactRunOptions: ("runs_command", "CompactRun"),
+    ConvertOptions: ("convert_command", "Convert"),
+    DemoOptions: ("demo_command", "Demo"),
+    DoctorOptions: ("doctor_command", "Doctor"),
+    DropTokensOptions: ("drop_tokens_command", "DropTokens"),
+    EncodingsOptions: ("encodings_command", "Encodings"),
+    FaithfulnessOptions: ("faithfulness_command", "Faithfulness"),
+    HeadsOptions: ("heads_command", "Heads"),
+    LanguageOptions: ("language_command", "Language"),
+    LayoutOptions: ("layout_command", "Layout"),
+    ListRunsOptions: ("runs_command", "ListRuns"),
+    MapsOptions: ("maps_command", "Maps"),
+    ReportOptions: ("report_command", "ReportCommand"),
+    SharesOptions: ("shares_command", "Shares"),
+    VerifyRunsOptions: ("runs_command", "VerifyRuns"),
+    WordsOptions: ("words_command", "Words"),
+}
+_CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
+_DESCRIPTION = "See what an Octo robot policy looks at, and test whether it matters."
+
+
+def every_command() -> dict[tuple[str, ...], type]:
+    """Returns what can be typed after each command's words: ("attend",), ("cnn", "layers") and so on."""
+    commands: dict[tuple[str, ...], type] = {}
+    for name, options in COMMANDS.items():
+        inner = _inner_commands(options)
+        commands |= {(name, word): each for word, each in inner.items()} if inner else {(name,): options}
+    return commands
+
+
+def parse_command(arguments: list[str]) -> Any:
+    """Returns the options of the command that was typed; exits after help, and with 2 on what no command takes.
+
+    Raises:
+      SelectionError: If there is no such command.
+    """
+    words: list[str] = []
+    options: Any = None
+    known: dict[str, type] = COMMANDS
+    for argument in arguments[:2]:
+        # An option, --help say, is for tyro.
+        if argument.startswith("-") or not known:
+            break
+        if argument not in known:
+            raise SelectionError(
+                f"There is no command '{' '.join(['octoscope', *words, argument])}'.{nearest(argument, known)} "
+                f"Commands: {', '.join(known)}."
+            )
+        words.append(argument)
+        options, known = known[argument], _inner_commands(known[argument])
+    if options is None:
+        return tyro.cli(_any_command(), prog="octoscope", description=_DESCRIPTION, args=arguments, config=_CONFIG)
+    # Only what was asked for: others' options are not read, and not told in its messages.
+    return tyro.cli(options, prog=" ".join(["octoscope", *words]), args=arguments[len(words) :], config=_CONFIG)
+
+
+def load_work(options: Any) -> Callable[[], None]:
+    """Returns what does the work of a command, with all that it imports."""
+    module, name = _WORK[type(options)]
+    return getattr(importlib.import_module(f"octoscope.cli.{module}"), name)(**vars(options))
+
+
+def _any_command() -> Any:
+    union: Any = None
+    for name, options in COMMANDS.items():
+        command: Any = Annotated[options, tyro.conf.subcommand(name)]
+        union = command if union is None else union | command
+    return union
+
+
+def _inner_commands(options: type) -> dict[str, type]:
+    """Returns the commands of a group by their word; none where it is a command itself."""
+    group = get_type_hints(options, include_extras=True).get("command")
+    return {} if group is None else {get_args(each)[1].name: get_args(each)[0] for each in get_args(group)}
