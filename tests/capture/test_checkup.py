@@ -28,7 +28,7 @@ def no_hub(monkeypatch):
     def unreachable(*_, **__):
         raise OSError("no connection")
 
-    monkeypatch.setattr("octoscope.octo.sources.hf_hub_download", unreachable)
+    monkeypatch.setattr("octoscope.checkpoints.text_file.hf_hub_download", unreachable)
 
 
 def edit_config(folder, change):

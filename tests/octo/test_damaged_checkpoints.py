@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 
 from damaged_files import damaged_bytes, damaged_tree, fuzzed, headers_damaged
 from octoscope.capture.checkup import examine_checkpoint
+from octoscope.checkpoints.json_file import read_json
+from octoscope.checkpoints.safetensors_file import open_safetensors, write_safetensors
 from octoscope.embedded.files import policy_directory
 from octoscope.errors import CheckpointError, OctoscopeError
 from octoscope.octo.assembly import assemble_module, assemble_text_processor, expected_params
 from octoscope.octo.checkpoint import read_msgpack
-from octoscope.octo.config import apply_shims, read_json, shim_example_batch
+from octoscope.octo.config import apply_shims, shim_example_batch
 from octoscope.octo.instruction_embeddings import read_instruction_embeddings
 from octoscope.octo.msgpack_index import open_msgpack
 from octoscope.octo.orbax_directory import is_orbax_directory, open_orbax_directory
-from octoscope.octo.safetensors_file import open_safetensors, write_safetensors
 from octoscope.octo.statistics import find_statistics, read_statistics
 from octoscope.octo.text import WordPieces, check_vocabulary, read_tokenizer
 from small_policies import TEXT_ENCODER, small_batch, small_config, write_policy

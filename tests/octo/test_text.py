@@ -138,7 +138,7 @@ def test_what_cannot_be_gets_a_sentence(checkpoint, name, kwargs, message):
 
 
 def test_a_missing_vocabulary_is_refused_with_the_place_to_put_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("octoscope.octo.sources.hf_hub_download", _unreachable)
+    monkeypatch.setattr("octoscope.checkpoints.text_file.hf_hub_download", _unreachable)
     with pytest.raises(CheckpointError, match=r"whose tokenizer\.json is not part of a checkpoint") as error:
         load(tmp_path, "HFTokenizer", tokenizer_name="t5-mine")
     assert f"Put it at {tmp_path / 't5-mine' / 'tokenizer.json'}." in str(error.value)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from flax import traverse_util
 
+from octoscope.checkpoints.json_file import read_json
+from octoscope.checkpoints.stored_params import StoredParams
 from octoscope.errors import OctoscopeError
 from octoscope.octo import policy_facts
 from octoscope.octo.assembly import assemble_module, assemble_text_processor, expected_params
@@ -25,7 +27,7 @@ from octoscope.octo.checkpoint import (
     require_checkpoint,
     unfinished_saves,
 )
-from octoscope.octo.config import apply_shims, read_json, shim_example_batch
+from octoscope.octo.config import apply_shims, shim_example_batch
 from octoscope.octo.config_changes import describe_changes, unread_entries
 from octoscope.octo.device import require_jax
 from octoscope.octo.finite import describe_not_finite
@@ -43,7 +45,6 @@ from octoscope.octo.statistics import (
     statistics_faults,
     unused_faults,
 )
-from octoscope.octo.stored_params import StoredParams
 from octoscope.octo.text import check_vocabulary
 from octoscope.runs.attention_selection import default_query_groups
 from octoscope.tokens.blanked_words import blanked_words_remark

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from huggingface_hub import hf_hub_download
 
+from octoscope.checkpoints.hub import fetch
 from octoscope.cnn.graph import GraphNetwork, in_sequence
 from octoscope.cnn.steps import Conv, MaxPool, MeanPool, Relu, Step, Weights
 from octoscope.cnn.weight_file import check_finite, open_weights, require_file
 from octoscope.errors import CheckpointError
-from octoscope.octo.hub import fetch
 from octoscope.user_path import user_path
 
 HUB_NAME, HUB_FILE = "timm/vgg16.tv_in1k", "model.safetensors"

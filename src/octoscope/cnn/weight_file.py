@@ -12,9 +12,9 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from octoscope.array_typing import Float32
+from octoscope.checkpoints.safetensors_file import open_safetensors
+from octoscope.checkpoints.stored_params import StoredParams
 from octoscope.errors import CheckpointError
-from octoscope.octo.safetensors_file import open_safetensors
-from octoscope.octo.stored_params import StoredParams
 
 Shape = tuple[int, ...]
 

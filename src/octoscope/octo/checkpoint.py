@@ -14,13 +14,14 @@ from typing import Any
 
 from flax import serialization
 
+from octoscope.checkpoints.json_file import read_json
+from octoscope.checkpoints.safetensors_file import open_safetensors
+from octoscope.checkpoints.stored_params import StoredParams, require_file
 from octoscope.errors import CheckpointError
-from octoscope.octo.config import apply_shims, read_json, shim_example_batch
+from octoscope.octo.config import apply_shims, shim_example_batch
 from octoscope.octo.msgpack_index import open_msgpack
 from octoscope.octo.orbax_directory import is_orbax_directory, open_orbax_directory
-from octoscope.octo.safetensors_file import open_safetensors
 from octoscope.octo.statistics import read_statistics
-from octoscope.octo.stored_params import StoredParams, require_file
 
 CONFIG = "config.json"
 EXAMPLE_BATCH = "example_batch.msgpack"

@@ -14,6 +14,7 @@ import msgpack
 import numpy as np
 from flax import serialization, traverse_util
 
+from octoscope.checkpoints.json_file import read_json
 from octoscope.errors import CheckpointError, OutputError
 from octoscope.octo.checkpoint import (
     CONFIG,
@@ -21,7 +22,7 @@ from octoscope.octo.checkpoint import (
     find_steps,
     read_msgpack,
 )
-from octoscope.octo.config import apply_shims, read_json, shim_example_batch
+from octoscope.octo.config import apply_shims, shim_example_batch
 from octoscope.octo.statistics import STATISTICS, read_statistics
 from octoscope.run_lock import RunLock
 from octoscope.staging import STAGING, make_staging, remove_abandoned

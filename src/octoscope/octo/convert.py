@@ -4,10 +4,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from octoscope.checkpoints.safetensors_file import write_safetensors
 from octoscope.errors import OutputError
 from octoscope.octo.checkpoint import CONFIG, EXAMPLE_BATCH, SAFETENSORS, open_checkpoint
 from octoscope.octo.checkpoint_writer import copy_files, staged_directory
-from octoscope.octo.safetensors_file import write_safetensors
 from octoscope.octo.sources import checkpoint_directory, checkpoint_name, text_files_beside
 from octoscope.octo.statistics import STATISTICS
 

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 from flax import traverse_util
 
+from octoscope.checkpoints.stored_params import PathArrays, StoredParams
 from octoscope.errors import CheckpointError
 from octoscope.octo.finite import describe_not_finite
 from octoscope.octo.param_check import check_params
-from octoscope.octo.stored_params import PathArrays, StoredParams
 
 
 def load_params(stored: StoredParams, expected: Mapping[str, Any]) -> dict[str, Any]:

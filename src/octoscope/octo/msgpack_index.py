@@ -16,8 +16,7 @@ import ml_dtypes  # noqa: F401  # teaches NumPy the names bfloat16 and float8
 import numpy as np
 from flax import traverse_util
 
-from octoscope.errors import CheckpointError
-from octoscope.octo.stored_params import (
+from octoscope.checkpoints.stored_params import (
     ArraySpec,
     FilePlace,
     PathArrays,
@@ -26,6 +25,7 @@ from octoscope.octo.stored_params import (
     read_places,
     require_file,
 )
+from octoscope.errors import CheckpointError
 
 _CHUNKED = "__msgpack_chunked_array__"
 # What orbax writes in place of an array that is spread over devices.

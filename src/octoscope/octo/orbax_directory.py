@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from octoscope.checkpoints.stored_params import ArraySpec, PathArrays, StoredParams, is_numeric
 from octoscope.errors import CheckpointError
-from octoscope.octo.stored_params import ArraySpec, PathArrays, StoredParams, is_numeric
 
 _MANIFEST = "manifest.ocdbt"
 _METADATA = "_METADATA"

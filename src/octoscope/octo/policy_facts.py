@@ -5,11 +5,11 @@ from typing import Any
 
 from flax import linen as nn
 
+from octoscope.checkpoints.stored_params import StoredParams
 from octoscope.octo.module import OctoModule
 from octoscope.octo.normalization_type import NormalizationType
 from octoscope.octo.observation_keys import unread_images
 from octoscope.octo.statistics import action_dimensions, complete_statistics, statistics_faults
-from octoscope.octo.stored_params import StoredParams
 from octoscope.octo.tokenizers import ImageTokenizer
 from octoscope.tokens.layout import camera_of
 

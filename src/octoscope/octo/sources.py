@@ -4,17 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download, snapshot_download
-
+from octoscope.checkpoints.checkpoint_folder import checkpoint_folder, folder_name
+from octoscope.checkpoints.json_file import read_json
+from octoscope.checkpoints.text_file import beside, find_text_file
 from octoscope.embedded import files
 from octoscope.errors import CheckpointError, ConfigError
-from octoscope.octo.config import read_json
-from octoscope.octo.hub import fetch
 from octoscope.octo.instruction_embeddings import EMBEDDINGS_FILE
 from octoscope.octo.t5 import T5_CONFIGS, T5Config
-from octoscope.user_path import user_path
 
-_HUB = "hf://"
 _CHECKPOINT_FILES = [
     "config.json",
     "example_batch.msgpack",
@@ -37,20 +34,7 @@ def checkpoint_directory(checkpoint: str | Path) -> Path:
     """
     if str(checkpoint) in files.EMBEDDED:
         return files.policy_directory(str(checkpoint))
-    if not str(checkpoint).startswith(_HUB):
-        return user_path(checkpoint).resolve()
-    name, _, revision = str(checkpoint).removeprefix(_HUB).partition("@")
-    if name.count("/") != 1:
-        raise CheckpointError(
-            f"A hub checkpoint is named 'hf://owner/name' or 'hf://owner/name@revision', got '{checkpoint}'."
-        )
-    try:
-        return fetch(snapshot_download, name, revision=revision or None, allow_patterns=_CHECKPOINT_FILES)
-    except Exception as error:  # the hub's client raises its own, httpx's and OSError alike
-        raise CheckpointError(
-            f"'{checkpoint}' could not be fetched ({_first_line(error)}). Check the name and the connection, or copy the "
-            "checkpoint's folder to this machine and give its path."
-        ) from None
+    return checkpoint_folder(checkpoint, files=_CHECKPOINT_FILES)
 
 
 def checkpoint_name(checkpoint: str | Path) -> str:
@@ -59,11 +43,7 @@ def checkpoint_name(checkpoint: str | Path) -> str:
     >>> checkpoint_name("hf://rail-berkeley/octo-small-1.5"), checkpoint_name("runs/mine/ckpt")
     ('octo-small-1.5', 'mine/ckpt')
     """
-    if str(checkpoint).startswith(_HUB):
-        return str(checkpoint).rpartition("/")[2]
-    if str(checkpoint) in files.EMBEDDED:
-        return str(checkpoint)
-    return "/".join(user_path(checkpoint).resolve().parts[-2:])
+    return str(checkpoint) if str(checkpoint) in files.EMBEDDED else folder_name(checkpoint)
 
 
 def find_tokenizer(name: str, checkpoint: Path) -> Path:
@@ -72,7 +52,7 @@ def find_tokenizer(name: str, checkpoint: Path) -> Path:
     Raises:
       CheckpointError: If it is in none of these places, saying which file to put where.
     """
-    return _find_text_file(name, "tokenizer.json", checkpoint)
+    return find_text_file(name, "tokenizer.json", checkpoint)
 
 
 def find_text_encoder(name: str, checkpoint: Path) -> T5Config:
@@ -82,10 +62,10 @@ def find_text_encoder(name: str, checkpoint: Path) -> T5Config:
       CheckpointError: If the encoder is not known and has no config.json.
       ConfigError: If it is no T5 encoder of the first version.
     """
-    local = _beside(name, "config.json", checkpoint)
+    local = beside(name, "config.json", checkpoint)
     if local is None and name.removeprefix("google-t5/") in T5_CONFIGS:
         return T5_CONFIGS[name.removeprefix("google-t5/")]
-    config = read_json(local or _find_text_file(name, "config.json", checkpoint))
+    config = read_json(local or find_text_file(name, "config.json", checkpoint))
     model, activation = config.get("model_type", "t5"), config.get("feed_forward_proj", "relu")
     if model != "t5" or activation != "relu" or config.get("layer_norm_epsilon", 1e-6) != 1e-6:
         raise ConfigError(
@@ -109,7 +89,7 @@ def text_files_beside(config: Mapping[str, Any], checkpoint: Path) -> dict[str, 
     found: dict[str, Path] = {}
     for name in _text_names(config):
         for filename in _TEXT_FILES:
-            local = _beside(name, filename, checkpoint)
+            local = beside(name, filename, checkpoint)
             if local is not None and not Path(name).is_absolute() and ".." not in Path(name).parts:
                 found[f"{name}/{filename}"] = local
     embeddings = checkpoint / EMBEDDINGS_FILE
@@ -125,34 +105,3 @@ def _text_names(tree: Any) -> Iterator[str]:
                 yield value
             else:
                 yield from _text_names(value)
-
-
-def _find_text_file(name: str, filename: str, checkpoint: Path) -> Path:
-    local = _beside(name, filename, checkpoint)
-    if local is not None:
-        return local
-    try:
-        return fetch(hf_hub_download, name, filename)
-    except Exception as error:  # as above; a name that is no repository raises ValueError
-        hint = ""
-        if filename == "tokenizer.json" and _beside(name, "spiece.model", checkpoint) is not None:
-            hint = " The spiece.model there is not enough: octoscope reads the same vocabulary from tokenizer.json."
-        raise CheckpointError(
-            f"The policy reads words with '{name}', whose {filename} is not part of a checkpoint and could not be fetched "
-            f"({_first_line(error)}). Put it at {checkpoint / name / filename}.{hint} With a connection, "
-            f"`hf download {name} {filename} --local-dir {checkpoint / name}` fetches it; another tokenizer's would give other "
-            "word pieces, so none is taken in its place."
-        ) from None
-
-
-def _beside(name: str, filename: str, checkpoint: Path) -> Path | None:
-    for folder in (checkpoint / name, checkpoint.parent / name, checkpoint):
-        # The checkpoint's own config.json is the policy's, not the text encoder's.
-        if (folder / filename).is_file() and not (folder == checkpoint and filename == "config.json"):
-            return folder / filename
-    return None
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from octoscope.checkpoints.json_file import read_json
 from octoscope.errors import CheckpointError
-from octoscope.octo.config import read_json
 from octoscope.octo.normalization_type import NormalizationType, normalization_type
 
 STATISTICS = "dataset_statistics.json"

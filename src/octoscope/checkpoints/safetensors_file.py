@@ -6,6 +6,7 @@ Specification: https://github.com/huggingface/safetensors#format
 """
 
 import json
+import mmap
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +15,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from octoscope.errors import CheckpointError
-from octoscope.octo.stored_params import (
+from octoscope.checkpoints.stored_params import (
     ArraySpec,
     FilePlace,
     PathArrays,
@@ -24,6 +24,7 @@ from octoscope.octo.stored_params import (
     read_places,
     require_file,
 )
+from octoscope.errors import CheckpointError
 
 _DTYPES = {
     "F64": np.dtype(np.float64),
@@ -47,6 +48,48 @@ def open_safetensors(path: Path) -> StoredParams:
     Raises:
       CheckpointError: If the file is missing, empty, truncated or something else.
     """
+    places = _places(path)
+
+    def arrays() -> PathArrays:
+        with path.open("rb") as file:
+            yield from read_places(file, places)
+
+    return StoredParams("safetensors", (path,), {name: place.spec for name, place in places.items()}, arrays)
+
+
+def map_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """Returns the arrays of a safetensors file by name, read-only, as they lie in it: nothing is read until it is used.
+
+    Copy what shall outlive the file's next overwriting.
+
+    Raises:
+      CheckpointError: If the file is missing, empty, truncated or something else.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "two.safetensors"
+    ...     header = b'{"a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}'
+    ...     _ = path.write_bytes(struct.pack("<Q", len(header)) + header + bytes([128, 63, 0, 64]))
+    ...     map_safetensors(path)["a"].astype(np.float32)
+    array([1., 2.], dtype=float32)
+    """
+    places = _places(path)
+    with path.open("rb") as file:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return {name: _mapped(content, place) for name, place in places.items()}
+
+
+def _mapped(content: mmap.mmap, place: FilePlace) -> np.ndarray:
+    ((offset, _),) = place.pieces
+    spec = place.spec
+    return (
+        np.frombuffer(content, spec.dtype, spec.size, offset).reshape(spec.shape)
+        if spec.size
+        else np.empty(spec.shape, spec.dtype)
+    )
+
+
+def _places(path: Path) -> dict[str, FilePlace]:
     require_file(path)
     try:
         places = _read_header(path)
@@ -56,12 +99,7 @@ def open_safetensors(path: Path) -> StoredParams:
         ) from None
     check_places(path, places)
     _check_gapless(path, places)
-
-    def arrays() -> PathArrays:
-        with path.open("rb") as file:
-            yield from read_places(file, places)
-
-    return StoredParams("safetensors", (path,), {name: place.spec for name, place in places.items()}, arrays)
+    return places
 
 
 def _read_header(path: Path) -> dict[str, FilePlace]:

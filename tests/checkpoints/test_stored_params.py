@@ -10,10 +10,10 @@ import pytest
 import safetensors.numpy
 from flax import serialization, traverse_util
 
+from octoscope.checkpoints.safetensors_file import map_safetensors, open_safetensors, write_safetensors
 from octoscope.errors import CheckpointError
 from octoscope.octo.load_params import load_params
 from octoscope.octo.msgpack_index import open_msgpack
-from octoscope.octo.safetensors_file import open_safetensors, write_safetensors
 
 RNG = np.random.default_rng(0)
 TREE = {
@@ -173,3 +173,18 @@ def test_weights_go_to_the_device_without_a_copy(msgpack_file):
             placed = jax.device_put(array)
             if placed.device.platform == "cpu":
                 assert placed.unsafe_buffer_pointer() == array.ctypes.data
+
+
+def test_a_map_holds_what_is_read(safetensors_file):
+    mapped = map_safetensors(safetensors_file)
+    assert mapped.keys() == FLAT.keys()
+    assert all(equal(mapped[path], np.asarray(FLAT[path])) for path in FLAT)
+    assert not any(array.flags.writeable for array in mapped.values() if array.size)
+    # It is the file itself, not a copy of it.
+    name, array = next((name, array) for name, array in mapped.items() if array.size)
+    with safetensors_file.open("r+b") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        file.seek(8 + length + header[name]["data_offsets"][0])
+        file.write(bytes(array.nbytes))
+    assert not array.any()

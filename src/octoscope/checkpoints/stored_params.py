@@ -1,7 +1,7 @@
 """Parameters as they lie in a file: where each array is, and a way to read them one at a time.
 
-The weights are never mapped into memory and never held twice: an array is read straight into the memory that jax then uses. A map
-would be quicker by one copy, but a file overwritten in place would then change or kill a policy that is already loaded.
+The weights are never held twice: an array is read straight into the memory that jax then uses, or mapped by a reader that copies
+what it keeps (`map_safetensors`). No policy computes on a map: a file overwritten in place would then change or kill it.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 import pytest
 
-from octoscope.octo import hub
+from octoscope.checkpoints import hub
 
 
 class Session:

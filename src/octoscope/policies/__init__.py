@@ -1,0 +1,1 @@
+"""What every policy is, and the families that are written here."""

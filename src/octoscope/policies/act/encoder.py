@@ -1,0 +1,112 @@
+"""ACT's encoder: from the latent, the state and the cells of all cameras to tokens that have looked at each other."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from octoscope.policies.act.backbone import backbone_maps
+from octoscope.policies.act.config import ActConfig
+from octoscope.policies.act.layers import attend, dense, layer_norm, mlp
+from octoscope.policies.act.positions import grid_positions
+from octoscope.policies.act.stacks import AnyArray, heed_of
+
+
+class ActInputs(NamedTuple):
+    """One decision's inputs, normalised as the policy's folder says."""
+
+    # By the name of the camera's feature; sizes may differ.
+    images: Mapping[str, Float[AnyArray, "height width 3"]]
+    state: Float[AnyArray, " number"] | None
+    environment: Float[AnyArray, " number"] | None
+
+
+class EncoderTokens(NamedTuple):
+    """What goes into the encoder; positions are added to queries and keys, never to values."""
+
+    embeddings: Float[Array, "token embed"]
+    positions: Float[Array, "token embed"]
+
+
+class Encoded(NamedTuple):
+    """What the encoder gives."""
+
+    embeddings: Float[Array, "token embed"]
+    weights: Float[Array, "layer head token token"]
+    # Before the first layer and behind each.
+    encodings: Float[Array, "stage token embed"]
+
+
+def encoder_tokens(params: Mapping[str, Any], config: ActConfig, inputs: ActInputs) -> EncoderTokens:
+    """Returns the tokens: the latent, the state, the environment's state, then each camera's cells, row by row."""
+    # The latent of the VAE is zero when the policy acts, so its token is the same at every step.
+    plain = [dense(params["encoder_latent_input_proj"], jnp.zeros(config.latent_dim))]
+    if config.state_dim is not None:
+        plain.append(dense(params["encoder_robot_state_input_proj"], _given(inputs.state)))
+    if config.environment is not None:
+        plain.append(dense(params["encoder_env_state_input_proj"], _given(inputs.environment)))
+    embeddings, positions = [jnp.stack(plain)], [params["encoder_1d_feature_pos_embed"]["weight"]]
+    maps = _camera_maps(params, config, inputs.images)
+    for camera in config.cameras:
+        rows, columns, channels = maps[camera].shape
+        projection = params["encoder_img_feat_input_proj"]
+        # A 1x1 convolution, whose kernel is (1, 1, in, out).
+        kernel = {"weight": projection["weight"][0, 0].T, "bias": projection["bias"]}
+        embeddings.append(dense(kernel, maps[camera].reshape(rows * columns, channels)))
+        positions.append(jnp.asarray(grid_positions(rows, columns, config.dim_model)))
+    return EncoderTokens(jnp.concatenate(embeddings), jnp.concatenate(positions))
+
+
+def _camera_maps(params: Mapping[str, Any], config: ActConfig, images: Mapping[str, AnyArray]) -> dict[str, Array]:
+    """Returns the backbone's last map of each camera; pictures of one size go through it together, compiled once."""
+    by_size: dict[tuple[int, ...], list[str]] = {}
+    for camera in config.cameras:
+        by_size.setdefault(images[camera].shape, []).append(camera)
+    result: dict[str, Array] = {}
+    for cameras in by_size.values():
+        stacked = jnp.stack([jnp.asarray(images[camera]) for camera in cameras])
+        maps = backbone_maps(params["backbone"], stacked, backbone=config.backbone, dilated=config.dilated)["layer4"]
+        result |= dict(zip(cameras, maps, strict=True))
+    return result
+
+
+def run_encoder(
+    params: Mapping[str, Any],
+    config: ActConfig,
+    tokens: EncoderTokens,
+    hidden: Bool[AnyArray, "token token"],
+    nudges: Float[AnyArray, "layer head token token"] | None,
+) -> Encoded:
+    """Returns the encoded tokens and what was seen on the way.
+
+    Args:
+      params: The encoder's parameters.
+      config: The network.
+      tokens: What goes in.
+      hidden: Keys that queries may not see.
+      nudges: Added to the weights; None adds nothing.
+    """
+    x, weights, encodings = jax.lax.optimization_barrier(tokens.embeddings), [], [tokens.embeddings]
+    for number in range(config.encoder_layers):
+        layer = params["layers"][str(number)]
+        y = layer_norm(layer["norm1"], x) if config.pre_norm else x
+        placed = y + tokens.positions
+        attended = attend(layer["self_attn"], placed, placed, y, heed_of(hidden, nudges, number), heads=config.heads)
+        x = x + attended.values
+        x = x if config.pre_norm else layer_norm(layer["norm1"], x)
+        y = layer_norm(layer["norm2"], x) if config.pre_norm else x
+        x = x + mlp(layer, y, activation=config.activation)
+        x = x if config.pre_norm else layer_norm(layer["norm2"], x)
+        x = jax.lax.optimization_barrier(x)
+        weights.append(attended.weights)
+        encodings.append(x)
+    embeddings = layer_norm(params["norm"], x) if config.pre_norm else x
+    return Encoded(embeddings, jnp.stack(weights), jnp.stack(encodings))
+
+
+def _given(numbers: Float[AnyArray, " number"] | None) -> Float[Array, " number"]:
+    if numbers is None:
+        raise ValueError("`inputs` lacks a state that this ACT takes.")
+    return jnp.asarray(numbers)

@@ -1,0 +1,59 @@
+"""The whole of ACT as one pure function: whoever wants only the actions takes them, and the compiler leaves out the rest."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from jaxtyping import Float
+
+from octoscope.policies.act.config import ActConfig
+from octoscope.policies.act.decoder import run_decoder
+from octoscope.policies.act.encoder import ActInputs, encoder_tokens, run_encoder
+from octoscope.policies.act.layers import dense
+from octoscope.policies.act.stacks import AnyArray, HiddenKeys, StackWeights
+
+
+class ActEncodings(NamedTuple):
+    """Tokens' vectors before the first layer and behind each."""
+
+    encoder: Float[AnyArray, "stage token embed"]
+    decoder: Float[AnyArray, "stage horizon embed"]
+
+
+class ActOutputs(NamedTuple):
+    """Everything that one forward makes; actions as the network gives them, normalised."""
+
+    actions: Float[AnyArray, "horizon dim"]
+    weights: StackWeights
+    encodings: ActEncodings
+
+
+def act_forward(
+    params: Mapping[str, Any],
+    config: ActConfig,
+    inputs: ActInputs,
+    hidden: HiddenKeys,
+    nudges: StackWeights | None = None,
+) -> ActOutputs:
+    """Returns the actions of one decision, and the attention and encodings that they were made with.
+
+    Args:
+      params: As `load_act_params` gives them.
+      config: The network.
+      inputs: Normalised inputs.
+      hidden: Keys that queries may not see; `hide_nothing` where all may be seen.
+      nudges: Added to the weights after the softmax; zeros are the way to their gradients, None adds nothing.
+    """
+    tokens = encoder_tokens(params, config, inputs)
+    encoded = run_encoder(params["encoder"], config, tokens, hidden.encoder, None if nudges is None else nudges.encoder)
+    decoded = run_decoder(
+        params["decoder"],
+        config,
+        params["decoder_pos_embed"]["weight"],
+        encoded.embeddings,
+        tokens.positions,
+        hidden,
+        nudges,
+    )
+    actions = dense(params["action_head"], decoded.embeddings)
+    weights = StackWeights(encoded.weights, decoded.self_weights, decoded.cross_weights)
+    return ActOutputs(actions, weights, ActEncodings(encoded.encodings, decoded.encodings))

@@ -1,0 +1,218 @@
+"""An ACT as people use it: load a LeRobot folder, act, and watch what the same forward looks at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float32, UInt8
+
+from octoscope.errors import ObservationError, SelectionError, nearest
+from octoscope.policies.act.config import ActConfig, read_act_config
+from octoscope.policies.act.encoder import ActInputs
+from octoscope.policies.act.forward import ActOutputs, act_forward
+from octoscope.policies.act.layout import attention_stacks
+from octoscope.policies.act.params import load_act_params
+from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, AnyArray, HiddenKeys, StackWeights, no_nudges
+from octoscope.policies.lerobot_folder.features import STATE
+from octoscope.policies.lerobot_folder.policy_folder import LeRobotFolder, open_lerobot_folder
+from octoscope.policies.parts.token_groups import AttentionStack, hidden_mask
+from octoscope.tokens.image_transform import ImageTransform
+
+# Masks by the name of a stack: (key) hides keys from all queries, (query, key) from some.
+Masks = Mapping[str, Bool[np.ndarray, "..."]]
+
+
+class PreparedFrame(NamedTuple):
+    """A camera's frame at the policy's size, and how it came there."""
+
+    image: UInt8[np.ndarray, "height width 3"]
+    transform: ImageTransform
+
+
+class ActGradients(NamedTuple):
+    """What a number made of the actions owes to each input and weight."""
+
+    # Per normalised value; times `FeatureNormalization.slope` per value of 0..1 of the picture, or per unit of the state.
+    inputs: ActInputs
+    weights: StackWeights
+
+
+@dataclass(frozen=True, eq=False)
+class ActModel:
+    """An ACT with its parameters."""
+
+    folder: LeRobotFolder
+    config: ActConfig
+    # Nested dicts of arrays, named as in the file.
+    params: Mapping[str, Any]
+
+    @classmethod
+    def load_pretrained(cls, checkpoint: str | Path) -> "ActModel":
+        """Loads an ACT from a LeRobot policy folder; neither torch nor lerobot is needed.
+
+        Args:
+          checkpoint: A folder, or 'hf://owner/name' (also from the hub's local cache).
+
+        Raises:
+          CheckpointError: If a file is missing or broken, statistics are missing, or the weights do not fit the config.
+          ConfigError: If it is another kind of policy, or has options that are not known.
+        """
+        folder = open_lerobot_folder(checkpoint, kind="act")
+        config = read_act_config(folder.config)
+        params = load_act_params(folder.weights, config, source=str(folder.path / "model.safetensors"))
+        return cls(folder, config, params)
+
+    @property
+    def name(self) -> str:
+        """Short name for titles."""
+        return self.folder.name
+
+    def prepare(self, camera: str, frame: UInt8[np.ndarray, "height width 3"]) -> PreparedFrame:
+        """Returns a frame as this policy takes it, which is as it was recorded: ACT resizes nothing.
+
+        Raises:
+          SelectionError: If the policy has no such camera.
+        """
+        self._check_camera(camera)
+        size = (frame.shape[0], frame.shape[1])
+        return PreparedFrame(frame, ImageTransform.resize(size, size))
+
+    def inputs(
+        self,
+        images: Mapping[str, UInt8[np.ndarray, "height width 3"]],
+        numbers: Mapping[str, Float32[np.ndarray, " number"]],
+    ) -> ActInputs:
+        """Returns normalised inputs.
+
+        Args:
+          images: Prepared frames by the names of the cameras' features, or as the folder's rename map has them recorded.
+          numbers: `observation.state` and the environment's state, where the policy takes them, likewise; others are left out.
+
+        Raises:
+          ObservationError: If one that the policy takes is missing, or has another shape.
+        """
+        given_images, given_numbers = self.folder.rename(images), self.folder.rename(numbers)
+        for name in given_images:
+            self._check_camera(name)
+        normalized: dict[str, Any] = {}
+        for feature in self.folder.config.inputs:
+            if feature.name in self.config.cameras:
+                normalized[feature.name] = self.folder.normalized_image(feature, _given(given_images, feature.name))
+            elif feature.name in self.number_names:
+                normalized[feature.name] = self.folder.normalized_numbers(feature, _given(given_numbers, feature.name))
+        environment = self.config.environment
+        return ActInputs(
+            {camera: normalized[camera] for camera in self.config.cameras},
+            normalized.get(STATE),
+            None if environment is None else normalized[environment[0]],
+        )
+
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """The numbers that the policy takes, by the names of their features."""
+        state = () if self.config.state_dim is None else (STATE,)
+        return state if self.config.environment is None else (*state, self.config.environment[0])
+
+    def stacks(self, inputs: ActInputs) -> tuple[AttentionStack, ...]:
+        """Returns the attentions, whose tokens depend on the sizes of the pictures."""
+        sizes = {camera: (image.shape[0], image.shape[1]) for camera, image in inputs.images.items()}
+        return attention_stacks(self.config, sizes)
+
+    def hide(self, inputs: ActInputs, masks: Masks | None = None) -> HiddenKeys:
+        """Returns which keys are hidden in each stack, in all of its layers.
+
+        Args:
+          inputs: What the policy will act on.
+          masks: By the name of a stack: (key) to hide keys from all of its queries, or (query, key); None hides nothing.
+
+        Raises:
+          SelectionError: If a stack is not known, a mask has another shape, or a query is left without any key.
+        """
+        stacks = {stack.name: stack for stack in self.stacks(inputs)}
+        for name in masks or {}:
+            if name not in stacks:
+                raise SelectionError(f"No stack '{name}'; an ACT has {', '.join(stacks)}.{nearest(name, stacks)}")
+        return HiddenKeys(*(hidden_mask(stacks[name], (masks or {}).get(name)) for name in (ENCODER, DECODER, CROSS)))
+
+    def act(self, inputs: ActInputs, hidden: HiddenKeys | None = None) -> Float32[np.ndarray, "horizon dim"]:
+        """Returns the chunk of actions as the network gives it, normalised; `robot_actions` takes it further.
+
+        Args:
+          inputs: Normalised inputs.
+          hidden: Keys that queries may not see; None hides nothing.
+        """
+        return np.asarray(_act(self.params, self.config, inputs, self.hide(inputs) if hidden is None else hidden))
+
+    def watch(self, inputs: ActInputs, hidden: HiddenKeys | None = None) -> ActOutputs:
+        """Returns the actions, bit for bit those of `act`, with the attention and encodings of the forward that made them."""
+        outputs = _watch(self.params, self.config, inputs, self.hide(inputs) if hidden is None else hidden)
+        return jax.tree.map(np.asarray, outputs)
+
+    def gradients(self, inputs: ActInputs, target: Float32[np.ndarray, "horizon dim"]) -> ActGradients:
+        """Returns the gradients of `sum(target * actions)`, of normalised actions.
+
+        Args:
+          inputs: Normalised inputs.
+          target: How much each entry of the chunk counts.
+        """
+        hidden = self.hide(inputs)
+        nudges = no_nudges(self.config, hidden.encoder.shape[0])
+        return jax.tree.map(
+            np.asarray, ActGradients(*_gradients(self.params, self.config, inputs, hidden, nudges, target))
+        )
+
+    def robot_actions(
+        self, actions: Float32[np.ndarray, "*chunk dim"], *, state: Float32[np.ndarray, " number"] | None = None
+    ) -> Float32[np.ndarray, "*chunk dim"]:
+        """Returns actions in the units of the recording; `state` only where they are relative to it."""
+        return self.folder.robot_actions(actions, state=state)
+
+    def digest(self) -> str:
+        """Returns the SHA-256 of the files that the policy was read from."""
+        return self.folder.digest()
+
+    def _check_camera(self, camera: str) -> None:
+        cameras = self.config.cameras
+        if camera not in cameras:
+            raise SelectionError(
+                f"The policy has no camera '{camera}'; it has {', '.join(cameras) or 'none'}.{nearest(camera, cameras)}"
+            )
+
+
+def _given(values: Mapping[str, Any], name: str) -> Any:
+    if name not in values:
+        raise ObservationError(
+            f"The policy takes '{name}', which was not given; given were {', '.join(values) or 'none'}."
+        )
+    return values[name]
+
+
+@partial(jax.jit, static_argnames="config")
+def _act(
+    params: Mapping[str, Any], config: ActConfig, inputs: ActInputs, hidden: HiddenKeys
+) -> Float[AnyArray, "horizon dim"]:
+    return act_forward(params, config, inputs, hidden).actions
+
+
+@partial(jax.jit, static_argnames="config")
+def _watch(params: Mapping[str, Any], config: ActConfig, inputs: ActInputs, hidden: HiddenKeys) -> ActOutputs:
+    return act_forward(params, config, inputs, hidden)
+
+
+@partial(jax.jit, static_argnames="config")
+def _gradients(
+    params: Mapping[str, Any],
+    config: ActConfig,
+    inputs: ActInputs,
+    hidden: HiddenKeys,
+    nudges: StackWeights,
+    target: Float[Array, "horizon dim"],
+) -> tuple[ActInputs, StackWeights]:
+    def score(inputs: ActInputs, nudges: StackWeights) -> Float[Array, ""]:
+        return (target * act_forward(params, config, inputs, hidden, nudges).actions).sum()
+
+    return jax.grad(score, (0, 1))(inputs, nudges)

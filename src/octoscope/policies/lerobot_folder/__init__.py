@@ -1,0 +1,1 @@
+"""What a policy folder of LeRobot says: features, cameras, normalisation, processors; old and new. NumPy only."""

@@ -1,0 +1,1 @@
+"""Parts that several families of LeRobot's policies are built from."""

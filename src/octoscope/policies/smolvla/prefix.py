@@ -1,0 +1,130 @@
+"""SmolVLA's prefix: pictures, words and the state look at each other once; their keys and values serve every denoising step."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from octoscope.policies.parts.layers import attend, dense, gated_mlp, rms_norm, rotate, split_heads
+from octoscope.policies.parts.resize_pad import resize_with_pad
+from octoscope.policies.smolvla.config import SmolVlaConfig
+from octoscope.policies.smolvla.vision import picture_tokens
+
+AnyArray = Array | np.ndarray
+EPSILON = 1e-5
+
+
+class SmolVlaInputs(NamedTuple):
+    """One decision's inputs, normalised as the policy's folder says."""
+
+    # By the name of the camera's feature, 0..1, as recorded; a camera that is missing is not there.
+    images: Mapping[str, Float[AnyArray, "height width 3"]]
+    words: Int[AnyArray, " word"]
+    # False where a word is padding.
+    real_words: Bool[AnyArray, " word"]
+    state: Float[AnyArray, " number"]
+
+
+class PrefixTokens(NamedTuple):
+    """What goes in; tokens that are padding are neither looked at nor look, and take no position."""
+
+    embeddings: Float[Array, "token embed"]
+    real: Bool[Array, " token"]
+    # A token sees the tokens of its own block and of those before it: pictures and words 0, the state 1.
+    blocks: Int[AnyArray, " token"]
+
+
+class Prefix(NamedTuple):
+    """What the pass over the prefix gives."""
+
+    # Of each layer, positions turned into the keys.
+    keys: Float[Array, "layer token head channel"]
+    values: Float[Array, "layer token head channel"]
+    weights: Float[Array, "layer head token token"]
+    # Before the first layer and behind each; the last acts on nothing.
+    encodings: Float[Array, "stage token embed"]
+
+
+def prefix_tokens(
+    params: Mapping[str, Any], config: SmolVlaConfig, inputs: SmolVlaInputs, special: tuple[int, int] | None
+) -> PrefixTokens:
+    """Returns the tokens: each camera that is there, empty cameras, words, the state, and padding behind it.
+
+    Args:
+      params: The whole policy's parameters.
+      config: The network.
+      inputs: What it acts on.
+      special: The ids of the words around a picture, `<fake_token_around_image>` and `<global-img>`; needed where the policy has them.
+    """
+    words, scale = params["text"]["embed_tokens"]["weight"], jnp.sqrt(jnp.float32(config.vlm.hidden))
+    present = [camera for camera in config.cameras if camera in inputs.images]
+    empty = min(len(config.cameras) - len(present), config.empty_cameras)
+    pictures = [
+        resize_with_pad(jnp.asarray(inputs.images[camera]), config.image_size, anchor="bottom_right")
+        for camera in present
+    ]
+    pictures = [picture * 2 - 1 for picture in pictures] + [-jnp.ones((*config.image_size, 3))] * empty
+    embeddings, real = [], []
+    for number, picture in enumerate(pictures):
+        tokens = picture_tokens(params["vision"], params["connector"], picture, config.vlm) * scale
+        seen = np.full(len(tokens), number < len(present))
+        if config.special_tokens and special is not None:
+            around, whole = special
+            # Words around a picture keep their size, and are looked at even where the picture is empty.
+            tokens = jnp.concatenate([words[jnp.array([around, whole])], tokens, words[jnp.array([around])]])
+            seen = np.concatenate([[True, True], seen, [True]])
+        embeddings.append(tokens)
+        real.append(jnp.asarray(seen))
+    state = jnp.pad(jnp.asarray(inputs.state), (0, config.max_state_dim - len(inputs.state)))
+    embeddings += [words[jnp.asarray(inputs.words)] * scale, dense(params["state_proj"], state)[None]]
+    real += [jnp.asarray(inputs.real_words), jnp.ones(1, bool)]
+    whole, counted = jnp.concatenate(embeddings), jnp.concatenate(real)
+    blocks = np.zeros(len(whole), np.int32)
+    blocks[-1] = 1
+    padding = max(0, config.prefix_length - len(whole))
+    return PrefixTokens(
+        jnp.pad(whole, ((0, padding), (0, 0))),
+        jnp.pad(counted, (0, padding)),
+        np.pad(blocks, (0, padding), mode="edge"),
+    )
+
+
+def run_prefix(
+    params: Mapping[str, Any],
+    config: SmolVlaConfig,
+    tokens: PrefixTokens,
+    hidden: Bool[AnyArray, "token token"],
+    nudges: Float[AnyArray, "layer head token token"] | None,
+) -> Prefix:
+    """Returns the keys and values that the actions look at, and what was seen on the way.
+
+    Args:
+      params: The text model's parameters.
+      config: The network.
+      tokens: What goes in.
+      hidden: Keys that queries may not see, besides the rules. Hiding moves no position.
+      nudges: Added to the weights; None adds nothing.
+    """
+    real, blocks = tokens.real, jnp.asarray(tokens.blocks)
+    mask = (blocks[None] <= blocks[:, None]) & real[None] & real[:, None] & ~jnp.asarray(hidden)
+    positions = jnp.cumsum(real) - 1
+    x, keys, values, weights, encodings = tokens.embeddings, [], [], [], [tokens.embeddings]
+    for number in range(config.layers):
+        layer = params["layers"][str(number)]
+        y, attention = rms_norm(layer["input_layernorm"], x, epsilon=EPSILON), layer["self_attn"]
+        q, k, v = (
+            split_heads(dense(attention[name], y), config.vlm.head_dim) for name in ("q_proj", "k_proj", "v_proj")
+        )
+        k = rotate(k, positions)
+        attended = attend(rotate(q, positions), k, v, mask, None if nudges is None else jnp.asarray(nudges[number]))
+        x = x + dense(attention["o_proj"], attended.values)
+        x = x + gated_mlp(layer["mlp"], rms_norm(layer["post_attention_layernorm"], x, epsilon=EPSILON), jax.nn.silu)
+        x = jax.lax.optimization_barrier(x)
+        keys.append(k)
+        values.append(v)
+        weights.append(attended.weights)
+        encodings.append(x)
+    return Prefix(jnp.stack(keys), jnp.stack(values), jnp.stack(weights), jnp.stack(encodings))
