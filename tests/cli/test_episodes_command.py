@@ -10,6 +10,7 @@ from octoscope.cli.main import main
 from octoscope.episodes.listing import list_episodes
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
+from octoscope.escaping.terminal import say
 
 
 def save(path: Path, level: int, size: tuple[int, int] = (6, 8)) -> None:
@@ -52,12 +53,15 @@ def test_only_the_pages_episodes_are_read(folder: Path) -> None:
     assert read == [1497, 1498, 1499]
 
 
-def test_the_table_obeys_no_words(folder: Path) -> None:
+def test_the_table_obeys_no_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = open_episodes(folder)
     lines = episode_table(source, list_episodes(source, thumbnails=False))
     assert lines[0] == "data/all: 5 episodes; cameras primary=top, wrist=wrist"
-    assert '      4      5  primary 6x8, wrist 4x4              "lift \\x1b[31mthis"' in lines
-    assert not any("\x1b" in line for line in lines)
+    assert '      4      5  primary 6x8, wrist 4x4              "lift \x1b[31mthis"' in lines
+    say(*lines)
+    printed = capsys.readouterr().out
+    assert '"lift \\u001b[31mthis"' in printed
+    assert "\x1b" not in printed
 
 
 def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
