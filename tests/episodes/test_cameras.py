@@ -90,6 +90,7 @@ def test_usual_names(dataset: str, keys: list[str], expected: dict[str, str]) ->
     assert choose_cameras(dataset, keys) == expected
 
 
-def test_usual_names_without_a_main_camera_choose_nothing() -> None:
+def test_one_key_beside_a_wrist_is_the_main_camera_and_of_several_none_is() -> None:
+    assert choose_cameras("mine", ["left", "wrist_image"]) == {"primary": "left", "wrist": "wrist_image"}
     with pytest.raises(EpisodeError, match="none is known to be the main camera"):
-        choose_cameras("mine", ["left", "wrist_image"])
+        choose_cameras("mine", ["left", "right", "wrist_image"])

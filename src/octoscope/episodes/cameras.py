@@ -20,7 +20,7 @@ def choose_cameras(
 
     Without `cameras`, the choice is the known one of the dataset; else the keys named like a camera
     ("image_wrist" before "wrist") or by well-known names, alone or as the last part ("agentview_rgb", "images/front"); else the
-    only key there is, as `primary`.
+    only key that is left, as `primary`.
 
     Args:
       dataset: Name of the dataset ("bridge_dataset").
@@ -81,7 +81,7 @@ def _by_name(image_keys: Sequence[str]) -> dict[str, str]:
         # A second view is one only beside a first.
         names.pop("secondary", None)
         others = [key for key in image_keys if key not in names.values()]
-        if (names and others) or len(others) > 1:
+        if len(others) > 1:
             # Which of them is the main camera is the user's to say.
             return {}
         if others:
