@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from damage import damaged, odd_json
+from damaged_bytes import damaged, odd_json
 from octoscope.cnn.resnet18 import load_resnet18
 from octoscope.cnn.sources import open_network
 from octoscope.cnn.squeezenet import _shapes, load_squeezenet

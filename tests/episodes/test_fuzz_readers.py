@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from damage import damaged, odd_json
+from damaged_bytes import damaged, odd_json
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.image_codec import decode_image, encode_png
 from octoscope.episodes.picture_file import read_picture

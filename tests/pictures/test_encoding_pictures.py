@@ -110,7 +110,7 @@ def test_results_hold_every_picture_that_they_name(runs, tmp_path):
             assert f"({name})" in text
             with Image.open(tmp_path / name) as picture:
                 assert min(picture.size) > 200
-    assert "red | blue" in text
+    assert "red \\| blue" in text
     assert "conditions no image encoder by FiLM" in text
     assert len((tmp_path / "words.csv").read_text().splitlines()) > 10
 

@@ -4,12 +4,14 @@ python killed_writer.py FOLDER KILLS [SEED]: writes FOLDER/whole.zarr in one go,
 every single operation), resumes each, and prints how many have the bytes of the whole one.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import random
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +26,19 @@ STEPS = 7
 _EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
 
 
-def write(path: Path) -> None:
+@contextlib.contextmanager
+def shards_of_three_steps() -> Iterator[None]:
+    kept = run_writer.steps_per_shard
     run_writer.steps_per_shard = lambda _: 3
+    try:
+        yield
+    finally:
+        # Tests write in their own process too.
+        run_writer.steps_per_shard = kept
+
+
+@shards_of_three_steps()
+def write(path: Path) -> None:
     layout, manifest = small_manifest()
     frames = np.arange(STEPS * 8 * 8 * 3, dtype=np.uint8).reshape(STEPS, 8, 8, 3)
     actions = np.linspace(0, 1, STEPS * 3, dtype=np.float32).reshape(STEPS, 3)

@@ -1,12 +1,25 @@
 """Text to the terminal: the one way by which anything is printed."""
 
 import sys
-from typing import TextIO
+from typing import Any, Protocol, runtime_checkable
 
 from octoscope.escaping.visible import visible
 
 
-def say(*lines: str, file: TextIO | None = None, flush: bool = False) -> None:
+@runtime_checkable
+class TextStream(Protocol):
+    """What text is printed to: a file, or what stands before standard output."""
+
+    def write(self, text: str, /) -> Any:
+        """Takes some text."""
+        ...
+
+    def flush(self) -> Any:
+        """Hands on what was held back."""
+        ...
+
+
+def say(*lines: str, file: TextStream | None = None, flush: bool = False) -> None:
     r"""Prints each line; what would steer the terminal, or begin another line, is shown as a code.
 
     Args:
