@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 from zarr.storage import MemoryStore
 
-from octoscope.runs.attention_selection import AttentionSelection
+from octoscope.octo.attention_rules import with_octo_stack
+from octoscope.octo.word_pieces import describe_pieces
+from octoscope.runs.attention_selection import select_attention
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
-from octoscope.tokens.attention_rules import attention_rule_mask
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout, TokenSource
 
@@ -22,12 +23,13 @@ def hand_made_layout(*, repeat=True, pieces=tuple(PIECES)) -> TokenLayout:
     copy = TokenSource("language", ("language_instruction",), repeats="task_language")
     groups += [("obs_task_language", len(pieces), copy)] if repeat else []
     groups += [("readout_action", 1, TokenSource("readout"))]
-    return TokenLayout.assemble([language], groups, window=2).with_words(pieces)
+    layout = TokenLayout.assemble([language], groups, window=2).with_pieces(describe_pieces(pieces))
+    return with_octo_stack(layout, LAYERS, HEADS)
 
 
 def visible_matrix(layout: TokenLayout, *, padded: bool) -> np.ndarray:
     """Who may look at whom; at the first step nobody at the patches and the readout of the timestep before."""
-    mask = attention_rule_mask(layout)
+    mask = layout.rules()
     if padded:
         mask = mask & ~padding_of(layout)
     return mask
@@ -63,26 +65,24 @@ def hand_made_run(
       frames: (step, 32, 32, 3); black by default.
       masks: (step, 32, 32); none by default.
       dataset: Name of it, which says how masks are numbered.
-      chosen: Arguments of `AttentionSelection.choose`; every row and key is kept by default.
+      chosen: Arguments of `select_attention`; every row and key is kept by default.
     """
     layout = layout or hand_made_layout()
     steps = list(range(steps)) if isinstance(steps, int) else list(steps)
     length = max(steps) + 1
-    selection = AttentionSelection.choose(layout, num_layers=LAYERS, **{"query_groups": "all", **chosen})
+    (selection,) = select_attention(layout, **{"query_groups": "all", **chosen})
     recorded = np.zeros((length, 32, 32, 3), np.uint8) if frames is None else frames
     manifest = {
         "policy": "hand-made",
         "policy_note": "",
         "policy_step": 0,
-        "num_layers": LAYERS,
-        "num_heads": HEADS,
         "episode": "hand/made/0",
         "dataset": dataset,
         "episode_length": length,
         "instruction": "push ball",
         "goal_images": [],
         "steps": steps,
-        **selection.to_manifest(),
+        "attention": {selection.stack: selection.to_manifest()},
         "layout": layout.to_json(),
         "transforms": {"primary": dataclasses.asdict(ImageTransform.resize((32, 32), (32, 32)))},
     }
@@ -102,6 +102,6 @@ def hand_made_run(
             }
             for group in selection.query_groups:
                 rows = matrix[:, :, selection.query_places(layout, group)][..., keys][list(selection.layers)]
-                arrays[f"attention/{group}"] = (rows, ("layer", "head", f"query_{group}", "key"))
+                arrays[selection.array_name(group)] = (rows, selection.axes(layout, group))
             writer.append_step(arrays)
     return writer.read()

@@ -8,6 +8,7 @@ from octoscope.attention.depth_profile import depth_profile
 from octoscope.attention.rollout import attention_rollout
 from octoscope.attention.travel import patch_travel, rollout_column
 from octoscope.errors import SelectionError
+from octoscope.octo.attention_rules import with_octo_stack
 from octoscope.tokens.layout import TokenLayout, TokenSource
 
 
@@ -91,6 +92,8 @@ def test_a_patch_that_is_not_there_is_refused():
 def test_what_the_policy_has_none_of_has_no_statistic():
     source = TokenSource("image", ("image_primary",), grid=(2, 2))
     groups = [("obs_primary", 4, source), ("readout_action", 1, TokenSource("readout"))]
-    found = by_name(depth_profile(hand_made_run(layout=TokenLayout.assemble([], groups, window=2))))
+    found = by_name(
+        depth_profile(hand_made_run(layout=with_octo_stack(TokenLayout.assemble([], groups, window=2), 2, 2)))
+    )
     assert ("words", "share") not in found
     assert {("own frame", "share"), ("other images", "share")} <= set(found)

@@ -8,6 +8,7 @@ from octoscope.attention.query import find_query
 from octoscope.attention.share_table import share_table, uniform_shares
 from octoscope.attention.shares import NOT_CAPTURED, attention_shares
 from octoscope.errors import SelectionError
+from octoscope.octo.word_pieces import describe_pieces
 
 
 def test_shares_and_even_shares_sum_to_one_at_every_step():
@@ -65,7 +66,7 @@ def test_words_are_those_in_front_and_repeated_without_padding():
 
 def test_neither_the_end_mark_nor_padding_counts_to_the_words():
     """The share on words is that of the pieces that spell the instruction, by hand."""
-    layout = hand_made_layout().with_words(["\u2581the", "</s>", "<pad>"])
+    layout = hand_made_layout().with_pieces(describe_pieces(["\u2581the", "</s>", "<pad>"]))
     weights = np.arange(layout.size, dtype=float) / np.arange(layout.size).sum()
     shares = attention_shares(layout, weights)
     front, repeated = layout.find_spans("task_language")[0], layout.find_spans("obs_task_language")

@@ -7,6 +7,7 @@ from hand_made_runs import hand_made_layout, hand_made_run
 from octoscope.attention.instruction_words import instruction_words, word_copies, word_queries
 from octoscope.attention.patch_words import patch_words
 from octoscope.errors import SelectionError
+from octoscope.octo.word_pieces import describe_pieces
 
 JOINED = ("\u2581car", "rot", "\u2581on", "\u2581the", "\u2581the", "</s>", "<pad>", "<pad>")
 
@@ -90,4 +91,4 @@ def test_words_that_are_not_repeated_see_no_image():
 def test_a_policy_that_reads_no_words():
     layout = hand_made_layout()
     with pytest.raises(SelectionError, match="No token of this run is a word"):
-        instruction_words(layout.with_words(["one"]))
+        instruction_words(layout.with_pieces(describe_pieces(["one"])))

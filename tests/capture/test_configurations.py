@@ -11,7 +11,6 @@ from octoscope.errors import SelectionError
 from octoscope.pictures.attention_film import attention_film_frames
 from octoscope.pictures.attention_sheet import describe_run, render_attention_sheet
 from octoscope.pictures.layout_picture import render_layout
-from octoscope.tokens.attention_rules import attention_rule_mask
 from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
 
 PRIMARY = images("image_primary", goals=["image_primary"])
@@ -168,7 +167,7 @@ def test_shares_sum_to_one_with_every_group_named(made, name):
 def test_weights_are_zero_wherever_the_mask_forbids(made, name):
     _, run = made(name)
     for group in run.query_groups:
-        rules = attention_rule_mask(run.layout)[run.layout.select(group, timestep=-1)]
+        rules = run.rules[run.layout.select(group, timestep=-1)]
         for step in run.steps:
             visible = rules & ~run.token_pad(step=step)
             assert visible.any(axis=-1).all()

@@ -35,7 +35,7 @@ def other(demo_model, demo_episode):
 def test_stages_are_the_rows_of_the_words(run):
     words = word_stages(run, step=5, copy="repeated")
     layout = run.layout
-    pieces = [piece.removeprefix("\u2581") for piece in layout.word_pieces if piece not in ("</s>", "<pad>")]
+    pieces = [piece.letters for piece in layout.instruction_pieces if piece.speaks]
     assert list(words.words) == pieces
     # T5 comes first, then the policy's stream; the last norms rescale and stand alone.
     assert words.spaces == ("T5", "T5 output", "policy", "output")
@@ -59,7 +59,7 @@ def test_words_in_front_never_change_and_repeated_ones_do(run):
 def test_the_end_mark_and_padding_are_no_words_unless_asked_for(run):
     assert word_stages(run).words == ("pick", "up", "the", "red", "cube")
     assert word_stages(run, padding=True).words[5] == "</s>"
-    assert len(word_stages(run, padding=True).words) == len(run.layout.word_pieces)
+    assert len(word_stages(run, padding=True).words) == len(run.layout.instruction_pieces)
 
 
 def test_what_is_missing_is_said(run, demo_run):
@@ -67,7 +67,7 @@ def test_what_is_missing_is_said(run, demo_run):
         word_stages(demo_run)
     with pytest.raises(SelectionError, match="'in front' or 'repeated'"):
         word_stages(run, copy="behind")
-    silent = dataclasses.replace(run, layout=dataclasses.replace(run.layout, word_pieces=None))
+    silent = dataclasses.replace(run, layout=dataclasses.replace(run.layout, pieces=()))
     with pytest.raises(SelectionError, match="No token of this run is a word"):
         word_stages(silent)
 

@@ -139,7 +139,7 @@ def test_keys_are_hidden_from_one_group_alone(scene):
     hidden = apply_intervention(scene, MaskKeys(words=("ball",), from_group="readout_action")).hidden
     queries = np.flatnonzero(hidden.any(axis=1))
     assert queries.tolist() == scene.layout.select("readout_action").tolist()
-    pieces = [token.word_piece for token in scene.layout.tokens() if hidden.any(axis=0)[token.index]]
+    pieces = [token.piece.text for token in scene.layout.tokens() if hidden.any(axis=0)[token.index]]
     assert pieces == ["\u2581ball"] * 3
 
 
@@ -277,7 +277,7 @@ def test_random_words_are_of_those_that_the_policy_reads(two_cameras, masked_epi
     """The tokenizer has room for five pieces with the end mark: the last words are not there to be masked."""
     long = dataclasses.replace(masked_episode, instruction="push the ball push the ball and then push")
     scene = StepScene.at(two_cameras, long, STEP)
-    read = {word.text for word in words_of_pieces(scene.layout.word_pieces)}
+    read = {word.text for word in words_of_pieces(scene.layout.instruction_pieces)}
     assert "then" not in read
     drawn = random_controls(scene, MaskKeys(words=("ball",)), np.random.default_rng(0), count=9)
     assert {words for each in drawn.interventions for words in each.words} == read - {"ball"}

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from octoscope.octo.attention_rules import with_octo_stack
 from octoscope.octo.row_plan import plan_rows
-from octoscope.tokens.attention_rules import attention_rule_mask
 from octoscope.tokens.layout import TokenLayout, TokenSource
 
 PREFIX = ("task_language", 2, TokenSource("language"))
@@ -12,7 +12,7 @@ READOUT = ("readout_action", 1, TokenSource("readout"))
 
 
 def layout(**options):
-    return TokenLayout.assemble([PREFIX], [PATCHES, READOUT], window=2, **options)
+    return with_octo_stack(TokenLayout.assemble([PREFIX], [PATCHES, READOUT], window=2), 1, 1, **options)
 
 
 def test_the_last_layer_gives_the_readout_alone_and_earlier_ones_what_it_sees():
@@ -24,7 +24,7 @@ def test_the_last_layer_gives_the_readout_alone_and_earlier_ones_what_it_sees():
 
 
 def test_tokens_see_what_the_rules_let_them_see():
-    rules = attention_rule_mask(layout())
+    rules = layout().rules()
     plan = plan_rows(layout(), num_layers=2, read=[9], watched=[])
     assert plan is not None
     classes = plan.layers[0].classes

@@ -279,9 +279,9 @@ def test_a_policy_on_encodings_acts_and_its_layout_has_one_word_token_without_pi
     model = OctoModel.load_pretrained(folder)
     tasks = model.create_tasks(texts=["put carrot"])
     np.testing.assert_array_equal(tasks["language_instruction"], vectors[1:])
-    layout = model.token_layout(batch["observation"], tasks).with_words(model.text_processor.pieces("put carrot"))
+    layout = model.token_layout(batch["observation"], tasks).with_pieces(model.text_processor.word_pieces("put carrot"))
     assert [layout.select(group).size for group in ("task_language", "obs_task_language")] == [1, 2]
-    assert {token.word_piece for token in layout.tokens()} == {None}
+    assert {token.piece for token in layout.tokens()} == {None}
     goal = model.create_tasks(goals={"image_primary": batch["task"]["image_primary"]})
     assert not goal["pad_mask_dict"]["language_instruction"].any()
     with pytest.raises(ObservationError, match=r"'language_instruction' must have shape \(batch, 6\)"):

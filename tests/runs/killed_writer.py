@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from octoscope.octo.attention_rules import with_octo_stack
 from octoscope.runs import run_writer
-from octoscope.runs.attention_selection import AttentionSelection
+from octoscope.runs.attention_selection import AttentionSelection, select_attention
 from octoscope.runs.run_writer import RunWriter, open_finished
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout, TokenSource
@@ -39,7 +40,7 @@ def shards_of_three_steps() -> Iterator[None]:
 
 @shards_of_three_steps()
 def write(path: Path) -> None:
-    layout, manifest = small_manifest()
+    layout, selection, manifest = small_manifest()
     frames = np.arange(STEPS * 8 * 8 * 3, dtype=np.uint8).reshape(STEPS, 8, 8, 3)
     actions = np.linspace(0, 1, STEPS * 3, dtype=np.float32).reshape(STEPS, 3)
     whole = {
@@ -54,9 +55,9 @@ def write(path: Path) -> None:
             weights /= weights.sum(axis=-1, keepdims=True)
             writer.append_step(
                 {
-                    "attention/obs_primary": (
+                    selection.array_name("obs_primary"): (
                         weights.astype(np.float16),
-                        ("layer", "head", "query_obs_primary", "key"),
+                        selection.axes(layout, "obs_primary"),
                     ),
                     "token_pad": (np.zeros(layout.size, bool), ("token",)),
                     "timestep_pad_mask": (np.ones(1, bool), ("window",)),
@@ -66,9 +67,10 @@ def write(path: Path) -> None:
             )
 
 
-def small_manifest() -> tuple[TokenLayout, dict]:
+def small_manifest() -> tuple[TokenLayout, AttentionSelection, dict]:
     groups = [("obs_primary", 4, TokenSource("image", ("image_primary",), grid=(2, 2)))]
-    layout = TokenLayout.assemble([], groups, window=1)
+    layout = with_octo_stack(TokenLayout.assemble([], groups, window=1), 2, 3)
+    (selection,) = select_attention(layout, query_groups=["obs_primary"])
     manifest = {
         "policy": "test",
         "policy_note": "",
@@ -81,14 +83,12 @@ def small_manifest() -> tuple[TokenLayout, dict]:
         "seed": 0,
         "config": {"model": {"observation_tokenizers": {"primary": {"kwargs": {"task_film_keys": []}}}}},
         "steps": list(range(STEPS)),
-        "num_layers": 2,
-        "num_heads": 3,
-        **AttentionSelection.choose(layout, num_layers=2, query_groups=["obs_primary"]).to_manifest(),
+        "attention": {selection.stack: selection.to_manifest()},
         "dtype": "float16",
         "layout": layout.to_json(),
         "transforms": {"primary": dataclasses.asdict(ImageTransform.resize((8, 8), (8, 8)))},
     }
-    return layout, manifest
+    return layout, selection, manifest
 
 
 def in_child(path: Path, *, kill_at: int | None) -> tuple[bool, int]:

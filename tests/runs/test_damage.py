@@ -34,12 +34,12 @@ def stored(tmp_path):
 def test_a_missing_shard_is_told_with_array_and_steps(stored):
     (stored / "attention" / "obs_primary" / "c" / "1" / "0" / "0" / "0" / "0").unlink()
     with pytest.raises(
-        RunError, match=r"attention/obs_primary: 1 of 3 files are missing or empty, within steps 3\.\.5"
+        RunError, match=r"attention/transformer/obs_primary: 1 of 3 files are missing or empty, within steps 3\.\.5"
     ):
         Run.open(stored)
     (summary,) = find_runs(stored)
     assert not summary.whole
-    assert "is damaged: attention/obs_primary: 1 of 3 files" in summary.state
+    assert "is damaged: attention/transformer/obs_primary: 1 of 3 files" in summary.state
 
 
 def test_a_chunk_that_goes_while_the_run_is_open_is_told_where_it_is_read(stored):
@@ -47,7 +47,7 @@ def test_a_chunk_that_goes_while_the_run_is_open_is_told_where_it_is_read(stored
     (stored / "attention" / "obs_primary" / "c" / "1" / "0" / "0" / "0" / "0").unlink()
     (stored / "actions" / "c" / "0" / "0" / "0").unlink()
     assert run.attention("obs_primary", step=2).shape == (2, 3, 4, 4)
-    with pytest.raises(RunError, match=r"steps 3\.\.5 of attention/obs_primary is missing"):
+    with pytest.raises(RunError, match=r"steps 3\.\.5 of attention/transformer/obs_primary is missing"):
         run.attention("obs_primary", step=4)
     with pytest.raises(RunError, match=r"steps 0\.\.6 of actions is missing"):
         _ = run.actions
@@ -57,11 +57,11 @@ def test_a_chunk_that_its_shard_does_not_know_is_told(stored):
     """As a writer leaves it that skips what equals the fill value, or one that was stopped within a shard."""
     group = zarr.open_group(stored, mode="r+")
     with zarr.config.set({"array.write_empty_chunks": False}):
-        group["attention/obs_primary"][4] = 0
+        group["attention/transformer/obs_primary"][4] = 0
         group["frames/primary"][3] = 0
     run = Run.open(stored)
-    for read in (lambda: run.attention("obs_primary", step=4), lambda: run.read("attention/obs_primary")):
-        with pytest.raises(RunError, match=r"steps 3\.\.5 of attention/obs_primary lacks a part"):
+    for read in (lambda: run.attention("obs_primary", step=4), lambda: run.read("attention/transformer/obs_primary")):
+        with pytest.raises(RunError, match=r"steps 3\.\.5 of attention/transformer/obs_primary lacks a part"):
             read()
     with pytest.raises(RunError, match=r"frames/primary lacks a part"):
         run.frame("primary", time=3)

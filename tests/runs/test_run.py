@@ -32,14 +32,14 @@ def test_a_run_says_where_it_comes_from(stored):
 
 def test_float16_is_the_default_and_close_to_what_was_captured(stored, demo_run):
     path, run = stored
-    assert zarr.open_group(path)["attention/readout_action"].dtype == np.float16
+    assert zarr.open_group(path)["attention/transformer/readout_action"].dtype == np.float16
     exact = demo_run.attention("readout_action", step=0)
     np.testing.assert_allclose(run.attention("readout_action", step=0), exact, atol=5e-4)
 
 
 def test_xarray_opens_it_with_dimension_names(stored):
     path, _ = stored
-    data = xarray.open_zarr(path, group="attention", consolidated=False)
+    data = xarray.open_zarr(path, group="attention/transformer", consolidated=False)
     assert data["readout_action"].dims == ("step", "layer", "head", "query_readout_action", "key")
 
 

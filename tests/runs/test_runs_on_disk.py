@@ -10,7 +10,6 @@ import zarr
 import octoscope as osc
 from octoscope.cli.main import main
 from octoscope.errors import RunError
-from octoscope.runs.compact import compact_run
 from octoscope.runs.find_runs import find_runs
 from octoscope.runs.run_writer import RunWriter
 from octoscope.runs.unfinished import Unfinished
@@ -29,43 +28,24 @@ def copied(stored, tmp_path):
     return tmp_path / "run.zarr"
 
 
-def write_format_1(path, run):
-    """As octoscope 0.1 wrote it: a file per step, no word about layers and keys."""
-    group = zarr.create_group(path)
-    unsaid = ("num_layers", "num_heads", "layers", "key_groups", "query_timesteps", "dtype")
-    kept = {name: value for name, value in run.manifest.items() if name not in unsaid}
-    group.attrs.update({**kept, "format": 1, "complete": True})
-    names = [f"attention/{name}" for name in run.query_groups]
-    for name in [*names, "token_pad", "timestep_pad_mask", "frame_index", "actions", "frames/primary", "frames/wrist"]:
-        array = run.group[name]
-        chunks = (1, *array.shape[1:])
-        axes = array.metadata.dimension_names
-        target = group.create_array(name, shape=array.shape, chunks=chunks, dtype=array.dtype, dimension_names=axes)
-        target[:] = array[:]
-
-
 def test_few_files_and_names_for_every_axis(stored):
     run, path = stored
-    data = xarray.open_zarr(path, group="attention", consolidated=False)
+    data = xarray.open_zarr(path, group="attention/transformer", consolidated=False)
     weights = data["readout_action"].sel(step=5, layer=1)
     assert weights.dims == ("head", "query_readout_action", "key")
     np.testing.assert_array_equal(
         weights.values.astype(np.float32), run.attention("readout_action", step=5, layers=[1])[0]
     )
     assert data["key"].values.tolist() == list(range(run.layout.size))
-    shards = [file for file in (path / "attention" / "readout_action" / "c").rglob("*") if file.is_file()]
+    shards = [
+        file for file in (path / "attention" / "transformer" / "readout_action" / "c").rglob("*") if file.is_file()
+    ]
     assert len(shards) == 1
     assert xarray.open_zarr(path, consolidated=False)["actions"].dims == ("step", "horizon", "dim")
 
 
-def test_a_sound_run_passes_and_format_1_does_too(stored, tmp_path):
-    run, _ = stored
-    assert verify_run(run) == []
-    write_format_1(tmp_path / "old.zarr", run)
-    old = osc.Run.open(tmp_path / "old.zarr")
-    assert verify_run(old) == []
-    assert (old.layers, old.key_groups) == (run.layers, run.key_groups)
-    np.testing.assert_array_equal(old.attention("readout_action", step=2), run.attention("readout_action", step=2))
+def test_a_sound_run_passes(stored):
+    assert verify_run(stored[0]) == []
 
 
 def test_in_format_1_only_attention_can_be_missed(stored, tmp_path):
@@ -76,12 +56,12 @@ def test_in_format_1_only_attention_can_be_missed(stored, tmp_path):
     (path / "token_pad" / "c" / "1" / "0").unlink(missing_ok=True)
     assert not osc.Run.open(path).token_pad(step=2).any()
     (path / "attention" / "readout_action" / "c" / "1" / "0" / "0" / "0" / "0").unlink()
-    with pytest.raises(RunError, match=r"attention/readout_action: 1 of 3 files are missing or empty, within step 2\."):
+    with pytest.raises(RunError, match=r"attention/transformer/readout_action: 1 of 3 files are missing or empty, within step 2\."):
         osc.Run.open(path)
 
 
 def test_what_is_broken_is_named(copied):
-    shard = copied / "attention" / "readout_action" / "c" / "0" / "0" / "0" / "0" / "0"
+    shard = copied / "attention" / "transformer" / "readout_action" / "c" / "0" / "0" / "0" / "0" / "0"
     frames = copied / "frames" / "wrist" / "c" / "0" / "0" / "0" / "0"
     content = bytearray(frames.read_bytes())
     content[1000] ^= 255
@@ -90,7 +70,7 @@ def test_what_is_broken_is_named(copied):
     assert problem.startswith("frames/wrist[0:12] cannot be read")
     shard.unlink()
     with pytest.raises(
-        RunError, match=r"attention/readout_action: 1 of 1 files are missing or empty, within steps 0\.\.5"
+        RunError, match=r"attention/transformer/readout_action: 1 of 1 files are missing or empty, within steps 0\.\.5"
     ):
         osc.Run.open(copied)
 
@@ -106,26 +86,11 @@ def test_what_is_broken_is_named(copied):
 def test_wrong_weights_are_named_with_their_step(copied, damage, sentence):
     run = osc.Run.open(copied)
     step = 0 if "step 0" in sentence else 2
-    array = zarr.open_group(copied, mode="r+")["attention/readout_action"]
+    array = zarr.open_group(copied, mode="r+")["attention/transformer/readout_action"]
     index = run.index_of(step)
     array[index] = damage(array[index], run.token_pad(step=step)).astype(np.float16)
     problems = verify_run(osc.Run.open(copied))
-    assert f"attention/readout_action: {sentence}" in problems
-
-
-def test_compacting_changes_no_value(stored, tmp_path):
-    run, _ = stored
-    write_format_1(tmp_path / "old.zarr", run)
-    files = sum(path.is_file() for path in (tmp_path / "old.zarr").rglob("*"))
-    before, after = compact_run(tmp_path / "old.zarr")
-    assert after < 1.1 * before
-    assert sum(path.is_file() for path in (tmp_path / "old.zarr").rglob("*")) < files / 2
-    new = osc.Run.open(tmp_path / "old.zarr")
-    assert new.manifest["format"] == 2
-    assert verify_run(new) == []
-    for name in ("attention/readout_action", "attention/obs_task_language", "token_pad", "actions", "frames/primary"):
-        np.testing.assert_array_equal(new.group[name][:], run.group[name][:])
-    assert [path.name for path in tmp_path.iterdir()] == ["old.zarr"]
+    assert f"attention/transformer/readout_action: {sentence}" in problems
 
 
 def test_the_list_tells_whole_from_unfinished_from_broken(stored, copied, tmp_path, capsys):

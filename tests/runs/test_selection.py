@@ -8,13 +8,14 @@ from octoscope.attention.maps import attention_maps
 from octoscope.attention.query import find_query
 from octoscope.attention.shares import NOT_CAPTURED, attention_shares
 from octoscope.errors import RunError, SelectionError
+from octoscope.octo.attention_rules import with_octo_stack
 from octoscope.pictures.attention_film import attention_film_frames
 from octoscope.pictures.attention_results import film_cameras
-from octoscope.runs.attention_selection import AttentionSelection
+from octoscope.runs.attention_selection import select_attention
 from octoscope.tokens.layout import TokenLayout, TokenSource
 
 
-def octo_layout() -> TokenLayout:
+def octo_layout(layers=12, heads=12) -> TokenLayout:
     """octo-small-1.5 and octo-base-1.5 with both cameras: 690 tokens."""
     timestep = [
         ("obs_primary", 256, TokenSource("image", ("image_primary",), grid=(16, 16))),
@@ -22,7 +23,8 @@ def octo_layout() -> TokenLayout:
         ("obs_task_language", 16, TokenSource("language", repeats="task_language")),
         ("readout_action", 1, TokenSource("readout")),
     ]
-    return TokenLayout.assemble([("task_language", 16, TokenSource("language"))], timestep, window=2)
+    bare = TokenLayout.assemble([("task_language", 16, TokenSource("language"))], timestep, window=2)
+    return with_octo_stack(bare, layers, heads)
 
 
 @pytest.mark.parametrize(
@@ -30,10 +32,10 @@ def octo_layout() -> TokenLayout:
     [(12, 12, None, 7e6), (12, 12, "readout", 0.2e6), (12, 6, None, 3.5e6), (12, 6, "readout", 0.1e6)],
 )
 def test_bytes_per_step_of_octo_base_and_small(layers, heads, queries, most):
-    layout = octo_layout()
+    layout = octo_layout(layers, heads)
     assert layout.size == 690
-    selection = AttentionSelection.choose(layout, num_layers=layers, query_groups=queries)
-    size = selection.bytes_per_step(layout, num_heads=heads, dtype="float16")
+    (selection,) = select_attention(layout, query_groups=queries)
+    size = selection.bytes_per_step(layout, dtype="float16")
     rows = 1 if queries else 17
     assert size == layers * heads * rows * 690 * 2 <= most
 
@@ -51,7 +53,7 @@ def test_bytes_per_step_of_octo_base_and_small(layers, heads, queries, most):
 )
 def test_what_does_not_exist_is_refused(choice, message):
     with pytest.raises(SelectionError, match=message):
-        AttentionSelection.choose(octo_layout(), num_layers=12, **choice)
+        select_attention(octo_layout(), **choice)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def test_a_selection_holds_the_same_weights_and_nan_elsewhere(part, demo_run):
         ("obs_primary", "readout_action"),
         (0, 2),
     )
-    stored = part.group["attention/readout_action"]
+    stored = part.group["attention/transformer/readout_action"]
     assert stored.shape == (2, 2, 4, 1, 2 * 64 + 2)
     weights, whole = part.attention("readout_action", step=5), demo_run.attention("readout_action", step=5)
     kept = part.captured_keys

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from octoscope.errors import SelectionError
+from octoscope.octo.word_pieces import describe_pieces
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout, TokenSource
 from octoscope.tokens.receptive_field import ReceptiveField
@@ -20,7 +21,7 @@ def layout():
         [("task_language", 2, TokenSource("language", ("language_instruction",)))],
         [("obs_primary", 6, image), ("obs_task_language", 2, copy), ("readout_action", 1, TokenSource("readout"))],
         window=2,
-    ).with_words(["\u2581push", "<pad>"])
+    ).with_pieces(describe_pieces(["\u2581push", "<pad>"]))
 
 
 def test_places_follow_each_other(layout):
@@ -44,8 +45,8 @@ def test_every_token_is_told_apart(layout):
         1,
         1,
     )
-    assert tokens[0].word_piece == "\u2581push"
-    assert tokens[18].word_piece == "<pad>"
+    assert tokens[0].piece.text == "\u2581push"
+    assert tokens[18].piece.text == "<pad>"
     assert [token.pad for token in tokens] == pad.tolist()
 
 
@@ -79,8 +80,8 @@ def test_a_camera_the_episode_lacks_leaves_the_sequence(demo_model):
 
 def test_words_join_their_pieces():
     pieces = ["\u2581t", "urn", "\u2581it", "</s>", "<pad>"]
-    assert words_of_pieces(pieces) == (Word("turn", (0, 1)), Word("it", (2,)))
-    unknown = words_of_pieces(["\u2581the", "<unk>", "\u2581ball"])
+    assert words_of_pieces(describe_pieces(pieces)) == (Word("turn", (0, 1)), Word("it", (2,)))
+    unknown = words_of_pieces(describe_pieces(["\u2581the", "<unk>", "\u2581ball"]))
     assert [word.text for word in unknown] == ["the", "<unk>", "ball"]
 
 

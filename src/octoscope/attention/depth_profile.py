@@ -18,7 +18,6 @@ from octoscope.attention.map_measures import attention_distance, relative_entrop
 from octoscope.attention.maps import captured_spans, grid_box
 from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
-from octoscope.tokens.attention_rules import attention_rule_mask
 from octoscope.tokens.layout import TokenSpan
 
 _UNIT = (0.0, 1.0)
@@ -85,7 +84,7 @@ def _step_values(
     run: Run, camera: str, span: TokenSpan, *, step: int, layers: Sequence[int]
 ) -> Float[np.ndarray, "statistic layer head"]:
     rows = run.attention(span.group, step=step, layers=layers).astype(np.float64)
-    visible = attention_rule_mask(run.layout)[span.start] & ~run.token_pad(step=step)
+    visible = run.rules[span.start] & ~run.token_pad(step=step)
     own = rows[..., span.start : span.stop]
     itself = np.einsum("lhpp->lhp", own)
     parts = [itself, own.sum(axis=-1) - itself, *(rows[..., places].sum(axis=-1) for places in _others(run, span))]
@@ -99,7 +98,7 @@ def _step_values(
 
 
 def _step_even(run: Run, camera: str, span: TokenSpan, *, step: int) -> Float[np.ndarray, " statistic"]:
-    visible = attention_rule_mask(run.layout)[span.start] & ~run.token_pad(step=step)
+    visible = run.rules[span.start] & ~run.token_pad(step=step)
     alike = np.ones((1, 1, span.size, span.size))
     distances = [values.item() for values in _distances(run, camera, span, alike)]
     others = [visible[places].sum() for places in _others(run, span)]

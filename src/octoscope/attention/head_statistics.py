@@ -54,7 +54,7 @@ def head_table(
       ValueError: If `positions` does not hold one place a step.
     """
     row = find_query(run.layout, query)
-    require_sight(run.layout, row)
+    require_sight(run.layout, row, run.stack.name)
     chosen = tuple(run.layers if layers is None else run.check_layers(layers))
     if positions is not None and positions.shape != (len(run.steps), 2):
         raise ValueError(f"`positions` must be ({len(run.steps)}, 2), a place for each step, got {positions.shape}.")

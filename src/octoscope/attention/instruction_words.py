@@ -7,7 +7,7 @@ from octoscope.attention.query import QueryRow
 from octoscope.attention.shares import timestep_name
 from octoscope.errors import SelectionError
 from octoscope.tokens.layout import TokenLayout, TokenSpan
-from octoscope.tokens.words import END_PIECE, PAD_PIECE, Word, words_of_pieces
+from octoscope.tokens.words import Word, words_of_pieces
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,15 @@ def instruction_words(layout: TokenLayout, *, padding: bool = False) -> tuple[Wo
       SelectionError: If the policy reads no words, or the run does not know them.
 
     >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.words import WordPiece
     >>> layout = TokenLayout.assemble([("task_language", 5, TokenSource("language"))], [], window=1)
-    >>> layout = layout.with_words(["\u2581the", "\u2581ball", "\u2581the", "</s>", "<pad>"])
+    >>> the, ball = WordPiece("the", "the"), WordPiece("ball", "ball")
+    >>> layout = layout.with_pieces([the, ball, the, WordPiece("</s>", "", "special"), WordPiece("<pad>", "", "padding")])
     >>> [word.text for word in instruction_words(layout, padding=True)]
     ['the', 'ball', 'the (2nd)', '</s>', '<pad> x 1']
     """
-    pieces = layout.word_pieces
-    if pieces is None or not any(layout.pieces_of(span) for span in layout.spans):
+    pieces = layout.instruction_pieces
+    if not pieces:
         raise SelectionError(
             "No token of this run is a word: the policy was given no words, or reads them as one encoding. "
             "Use an episode with an instruction, or give one with --task."
@@ -51,9 +53,10 @@ def instruction_words(layout: TokenLayout, *, padding: bool = False) -> tuple[Wo
         seen[word.text] += 1
         words.append(Word(word.text + _ordinal(seen[word.text]), word.positions))
     if padding:
-        for piece, label in ((END_PIECE, END_PIECE), (PAD_PIECE, f"{PAD_PIECE} x {pieces.count(PAD_PIECE)}")):
-            positions = tuple(place for place, other in enumerate(pieces) if other == piece)
-            words += [Word(label, positions)] if positions else []
+        for text in dict.fromkeys(piece.text for piece in pieces if piece.kind == "special"):
+            words.append(Word(text, tuple(at for at, piece in enumerate(pieces) if piece.text == text)))
+        fill = tuple(at for at, piece in enumerate(pieces) if piece.kind == "padding")
+        words += [Word(f"{pieces[fill[0]].text} x {len(fill)}", fill)] if fill else []
     return tuple(words)
 
 
@@ -61,9 +64,10 @@ def word_copies(layout: TokenLayout) -> tuple[WordCopy, ...]:
     """Returns every copy of the instruction, in sequence order.
 
     >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.words import WordPiece
     >>> copy = ("obs_task_language", 1, TokenSource("language", repeats="task_language"))
     >>> layout = TokenLayout.assemble([("task_language", 1, TokenSource("language"))], [copy], window=2)
-    >>> [found.name for found in word_copies(layout.with_words(["\u2581go"]))]
+    >>> [found.name for found in word_copies(layout.with_pieces([WordPiece("go", "go")]))]
     ['words in front', 'repeated words t-1', 'repeated words t']
     """
     copies: list[WordCopy] = []

@@ -9,7 +9,6 @@ from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.attention.query import QueryRow
 from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
-from octoscope.tokens.attention_rules import attention_rule_mask
 from octoscope.tokens.image_transform import Box, ImageTransform
 from octoscope.tokens.layout import TokenLayout, TokenSource, TokenSpan
 
@@ -58,7 +57,7 @@ def attention_maps(
         image.
     """
     run.check_layers([layer])
-    require_sight(run.layout, query)
+    require_sight(run.layout, query, run.stack.name)
     return cut_maps(run, query, query.weights(run, step=step, layers=[layer])[0], step=step, camera=camera)
 
 
@@ -178,14 +177,14 @@ def grid_box(source: TokenSource, transform: ImageTransform) -> Box:
     return transform.to_recorded((0.0, 0.0, float(height), float(width)))
 
 
-def require_sight(layout: TokenLayout, query: QueryRow) -> None:
+def require_sight(layout: TokenLayout, query: QueryRow, stack: str | None = None) -> None:
     """Refuses a query that the rules let see no image, like the words in front.
 
     Raises:
       SelectionError: If no patch may be looked at.
     """
     row = layout.select(query.group, timestep=-1)[query.positions[0]]
-    allowed = attention_rule_mask(layout)[row]
+    allowed = layout.rules(stack)[row]
     if not any(allowed[span.start : span.stop].any() for _, span in placed_spans(layout)):
         raise SelectionError(
             f"{query.label} may not look at any image: tokens in front of the timesteps see only each other. "
@@ -196,4 +195,4 @@ def require_sight(layout: TokenLayout, query: QueryRow) -> None:
 def visible_keys(run: Run, query: QueryRow, *, step: int) -> Bool[np.ndarray, " key"]:
     """Returns which keys the query may look at: allowed by the rules, and not padding."""
     row = run.layout.select(query.group, timestep=-1)[query.positions[0]]
-    return attention_rule_mask(run.layout)[row] & ~run.token_pad(step=step)
+    return run.rules[row] & ~run.token_pad(step=step)

@@ -68,12 +68,12 @@ def _find_word(layout: TokenLayout, word: str) -> QueryRow:
         raise SelectionError(
             "No token of this policy is a word: it reads the instruction as encodings, not as word pieces."
         )
-    if not spans or layout.word_pieces is None:
+    if not spans:
         raise SelectionError(
             "No word of this policy can see an image: it does not repeat the instruction at each timestep "
             "(`repeat_task_tokens` is false), and the tokens in front look only at each other."
         )
-    words = words_of_pieces(layout.word_pieces)
+    words = words_of_pieces(layout.instruction_pieces)
     for found in words:
         if found.text == word:
             return QueryRow(spans[-1].group, found.positions, f"word '{word}'")

@@ -93,7 +93,10 @@ def share_table(
     layers = run.layers if layers is None else run.check_layers(layers)
     steps = run.steps if steps is None else tuple(steps)
     tables = [
-        attention_shares(run.layout, row.weights(run, step=step, layers=layers).astype(np.float64)) for step in steps
+        attention_shares(
+            run.layout, row.weights(run, step=step, layers=layers).astype(np.float64), stack=run.stack.name
+        )
+        for step in steps
     ]
     names = tuple(tables[0])
     uniform = [uniform_shares(run, row, step=step) for step in steps]
@@ -119,5 +122,5 @@ def uniform_shares(run: Run, query: QueryRow, *, step: int) -> dict[str, float]:
     """
     visible = visible_keys(run, query, step=step)
     even = visible / max(1, int(visible.sum()))
-    shares = attention_shares(run.layout, np.where(run.captured_keys, even, np.nan))
+    shares = attention_shares(run.layout, np.where(run.captured_keys, even, np.nan), stack=run.stack.name)
     return {name: max(0.0, float(share)) if name == NOT_CAPTURED else float(share) for name, share in shares.items()}

@@ -4,21 +4,25 @@ import numpy as np
 
 from octoscope.array_typing import Float
 from octoscope.tokens.layout import TokenLayout, TokenSpan
-from octoscope.tokens.words import END_PIECE, PAD_PIECE
 
 NOT_CAPTURED = "not captured"
 
 
 def attention_shares(
-    layout: TokenLayout, weights: Float[np.ndarray, "*batch key"]
+    layout: TokenLayout, weights: Float[np.ndarray, "*batch key"], *, stack: str | None = None
 ) -> dict[str, Float[np.ndarray, "*batch"]]:
     """Returns the weights summed over each kind of key; the shares of a query sum to 1.
 
-    Padding pieces and the end mark `</s>` are told apart from words, because Octo attends to all of them and only words say something; so
-    are the repeated copies of the instruction. A group of
+    Padding pieces and marks such as `</s>` are told apart from words, because a policy attends to all of them and only words say
+    something; so are the repeated copies of the instruction. A group of
     numbers has its name and timestep; so have the patches of cameras that several tokenizers look through. Cameras stacked into the
     same patches share one entry. Groups whose keys were not captured (NaN) have no share of their own: "not captured" is what the
-    others leave of 1.
+    others leave of 1. Groups that are no keys of the stack have none either.
+
+    Args:
+      layout: Of the tokens.
+      weights: One for each token of the layout.
+      stack: Whose weights they are; the one that acts by default.
 
     >>> from octoscope.tokens.layout import TokenSource
     >>> groups = [("obs_primary", 2, TokenSource("image", ("image_primary",))), ("readout_action", 1, TokenSource("readout"))]
@@ -28,11 +32,12 @@ def attention_shares(
     """
     shares: dict[str, np.ndarray] = {}
     captured = np.asarray(~np.isnan(weights).reshape(-1, weights.shape[-1]).all(axis=0))
+    keys = layout.stack(stack).key_groups if layout.stacks else layout.groups
     for span in layout.spans:
         for name, places in _parts(layout, span):
             if places and captured[places].all():
                 shares[name] = np.asarray(shares.get(name, 0) + weights[..., places].sum(axis=-1))
-    if not captured.all():
+    if not captured[layout.places(keys)].all():
         shares[NOT_CAPTURED] = np.asarray(1.0 - sum(shares.values(), np.zeros(weights.shape[:-1], weights.dtype)))
     return shares
 
@@ -48,20 +53,23 @@ def _parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
         return [(f"{span.group} {time}", places)]
     if span.source.kind == "language":
         kind = "words" if span.source.repeats is None else "repeated words"
-        pieces = layout.pieces_of(span) or ("",) * span.size
-        ends, padding = (
-            [place for place, piece in zip(places, pieces, strict=True) if piece == other]
-            for other in (END_PIECE, PAD_PIECE)
-        )
-        words = [place for place in places if place not in (*ends, *padding)]
-        return [(kind, words), (f"{END_PIECE} of {kind}", ends), (f"padding of {kind}", padding)]
+        pieces = layout.pieces_of(span)
+        if pieces is None:
+            return [(kind, places)]
+        # An entry for each mark of the policy's own, between words and padding.
+        names = {kind: [], **{f"{piece.text} of {kind}": [] for piece in pieces if piece.kind == "special"}}
+        names[f"padding of {kind}"] = []
+        for place, piece in zip(places, pieces, strict=True):
+            name = {"padding": f"padding of {kind}", "special": f"{piece.text} of {kind}"}.get(piece.kind, kind)
+            names[name].append(place)
+        return list(names.items())
     return [(span.group, places)]
 
 
 def timestep_name(layout: TokenLayout, timestep: int | None) -> str:
     """Returns "t" for the current timestep, "t-1" for the one before.
 
-    >>> timestep_name(TokenLayout((), 2, True), 0)
+    >>> timestep_name(TokenLayout((), 2), 0)
     't-1'
     """
     back = layout.window - 1 - (timestep or 0)

@@ -18,7 +18,6 @@ from octoscope.errors import SelectionError
 from octoscope.escaping.markdown import markdown_table
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import Token, TokenLayout
-from octoscope.tokens.words import WORD_START
 
 # Fewer tell nothing about variation over steps.
 LEAST_STEPS = 3
@@ -168,5 +167,5 @@ def _token_name(token: Token, layout: TokenLayout) -> str:
     time = "" if token.timestep is None else f" {timestep_name(layout, token.timestep)}"
     if token.row is not None:
         return f"{'+'.join(token.cameras)}{time} patch ({token.row}, {token.column})"
-    detail = (token.word_piece or token.number or "").removeprefix(WORD_START)
+    detail = (token.piece.letters or token.piece.text) if token.piece else (token.number or "")
     return f"{token.group}{time}{f': {detail}' if detail else f' token {token.position}'}"

@@ -21,13 +21,11 @@ from octoscope.episodes.episode import Episode
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.visible import visible
 from octoscope.octo.model import OctoModel
-from octoscope.runs.attention_selection import AttentionSelection, default_query_groups
+from octoscope.runs.attention_selection import AttentionSelection, select_attention
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter, open_finished
 from octoscope.tokens.layout import TokenLayout
-
-__all__ = ["attend", "default_query_groups", "episode_layout"]
 
 
 def attend(
@@ -106,9 +104,7 @@ def attend(
     if not 0 <= seed < 2**32:
         raise SelectionError(f"`seed` must be in 0..{2**32 - 1}, got {seed}.")
     layout = episode_layout(model, observations, tasks, instruction=words, step=steps[0])
-    selection = AttentionSelection.choose(
-        layout, num_layers=model.num_layers, query_groups=query_groups, key_groups=key_groups, layers=layers
-    )
+    (selection,) = select_attention(layout, query_groups=query_groups, key_groups=key_groups, layers=layers)
     stream = (
         EncodingStream.plan_for(model, observations.at(steps[0]), tasks, encodings, dtype=dtype) if encodings else None
     )
@@ -195,10 +191,9 @@ def _whole_arrays(
     episode: Episode, layout: TokenLayout, selection: AttentionSelection, steps: Sequence[int]
 ) -> dict[str, tuple[Any, tuple[str, ...]]]:
     """Returns the frames and recorded actions, and what the indices of the other arrays stand for."""
-    places = {f"query_{group}": selection.query_places(layout, group) for group in selection.query_groups}
-    attention = {"step": steps, "layer": selection.layers, "key": selection.key_places(layout), **places}
     whole: dict[str, tuple[Any, tuple[str, ...]]] = {"step": (np.array(steps, np.int32), ("step",))}
-    whole |= {f"attention/{name}": (np.array(values, np.int32), (name,)) for name, values in attention.items()}
+    coordinates = selection.coordinates(layout, steps)
+    whole |= {name: (values, (name.rpartition("/")[2],)) for name, values in coordinates.items()}
     for camera in layout.cameras:
         axes = ("time", f"height_{camera}", f"width_{camera}", "channel")
         whole[f"frames/{camera}"] = (episode.images[camera], axes)

@@ -302,7 +302,7 @@ def _finite(look: _Look, stored: StoredParams) -> None:
 def _captured(look: _Look, model: OctoModel) -> None:
     batch = model.example_batch
     layout = model.token_layout(batch["observation"], batch["task"])
-    groups = default_query_groups(layout)
+    groups = default_query_groups(layout, layout.stack())
     rows = {group: len(layout.select(group, timestep=-1)) for group in groups}
     look.captured.update(
         {

@@ -101,13 +101,13 @@ def compiled_forward(model: OctoModel, names: tuple[str, ...]) -> Any:
 def _forward(model: OctoModel, choose: Callable[[Mapping[str, EncodingPoint]], Sequence[str]]) -> Any:
     """Returns the forward as a function; `choose` is shown all points while it is traced, and says which are returned."""
     # Not the model itself: compiled programs that hold it would never let it go.
-    module, correct = model.module, model.config["model"]["use_correct_attention"]
+    module = model.module
 
     def forward(params: Any, observation: Any, task: Any, pad: Any) -> dict[str, Array]:
         recorder = EncodingRecorder()
         with nn.intercept_methods(recorder):
             outputs: Any = module.apply({"params": params}, observation, task, pad, method=OctoModule.run_transformer)
-        found = recorder.points(outputs, lay_out(outputs, use_correct_attention=correct))
+        found = recorder.points(outputs, lay_out(outputs))
         return {name: found[name][1] for name in choose({name: point for name, (point, _) in found.items()})}
 
     return forward

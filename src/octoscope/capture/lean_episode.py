@@ -39,7 +39,7 @@ class LeanEpisode:
         dtype: Any = jnp.float32,
     ) -> "LeanEpisode | None":
         """Returns the episode's forward; None where the lean forward does not cover what is asked (see `LeanForward.plan_for`)."""
-        bare = dataclasses.replace(layout, word_pieces=None, reading=None, unrecorded=())
+        bare = dataclasses.replace(layout, pieces=(), reading=None, unrecorded=())
         key = (bare, tuple(watched), head, jnp.dtype(dtype).name)
         known = _COMPILED.setdefault(model, {})
         if key not in known:

@@ -44,7 +44,7 @@ def run_manifest(
     episode = observations.episode
     return {
         "octoscope_version": version("octoscope"),
-        "jax_version": jax.__version__,
+        "framework": {"name": "jax", "version": jax.__version__},
         **computed_on(model),
         "batch": batch,
         "policy": model.name,
@@ -52,8 +52,6 @@ def run_manifest(
         "policy_step": model.checkpoint.step,
         "policy_sha256": policy_digest(model),
         "config": model.config,
-        "num_layers": model.num_layers,
-        "num_heads": model.num_heads,
         "episode": episode.name,
         "episode_length": len(episode),
         "episode_sha256": episode_digest(observations),
@@ -69,7 +67,7 @@ def run_manifest(
         "head": acting_head(model),
         "seed": seed,
         "steps": list(steps),
-        **selection.to_manifest(),
+        "attention": {selection.stack: selection.to_manifest()},
         "dtype": dtype,
         "compute": compute,
         # Only where asked for, so that a run without is what it was before there were encodings.

@@ -120,7 +120,7 @@ class StepCapture:
     @property
     def bytes_per_step(self) -> int:
         """What one step takes before compression."""
-        weights = self.selection.bytes_per_step(self.layout, num_heads=self.model.num_heads, dtype=self.dtype)
+        weights = self.selection.bytes_per_step(self.layout, dtype=self.dtype)
         return weights + (0 if self.encodings is None else self.encodings.bytes_per_step)
 
     def _act(self, observation: Mapping[str, Any], step: int) -> tuple[Array, Mapping[str, Any]]:
@@ -150,7 +150,7 @@ class StepCapture:
         start = 0
         for group, places in self._rows.items():
             kept = weights[:, :, start : start + len(places)]
-            arrays[f"attention/{group}"] = (kept, ("layer", "head", f"query_{group}", "key"))
+            arrays[self.selection.array_name(group)] = (kept, self.selection.axes(self.layout, group))
             start += len(places)
         return arrays
 

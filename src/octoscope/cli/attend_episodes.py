@@ -26,7 +26,7 @@ from octoscope.pictures.attention_results import (
     film_cameras,
     write_attention_results,
 )
-from octoscope.runs.attention_selection import ALL, AttentionSelection, default_query_groups
+from octoscope.runs.attention_selection import ALL, AttentionSelection, default_query_groups, select_attention
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, remove_results, staged_output
@@ -128,16 +128,10 @@ class EpisodeJob:
         words, tasks = episode_task(self.model, episode, instruction=asked.instruction, goal_images=asked.goal_images)
         layout = episode_layout(self.model, observations, tasks, instruction=words)
         query = find_query(layout, asked.query)
-        groups = asked.queries or default_query_groups(layout)
+        groups = asked.queries or default_query_groups(layout, layout.stack())
         groups = ALL if ALL in groups else tuple(dict.fromkeys((*groups, query.group)))
-        selection = AttentionSelection.choose(
-            layout,
-            num_layers=self.model.num_layers,
-            query_groups=groups,
-            key_groups=asked.keys,
-            layers=asked.layers,
-        )
-        size = selection.bytes_per_step(layout, num_heads=self.model.num_heads, dtype=asked.dtype)
+        (selection,) = select_attention(layout, query_groups=groups, key_groups=asked.keys, layers=asked.layers)
+        size = selection.bytes_per_step(layout, dtype=asked.dtype)
         if asked.encodings:
             stream = EncodingStream.plan_for(
                 self.model, observations.at(steps[0]), tasks, asked.encodings, dtype=asked.dtype

@@ -112,7 +112,7 @@ def _what(span: TokenSpan, layout: TokenLayout) -> str:
     if source.kind == "language":
         copy = f"copy of {source.repeats}" if source.repeats else "word pieces"
         pieces = layout.pieces_of(span)
-        return f"{copy}: {' '.join(pieces)}" if pieces else copy
+        return f"{copy}: {' '.join(piece.text for piece in pieces)}" if pieces else copy
     return "read by an action head" if source.kind == "readout" else ""
 
 
@@ -124,7 +124,7 @@ def _describe(token: Token, layout: TokenLayout) -> str:
         "+".join(token.cameras) or "-",
         "-" if token.row is None else str(token.row),
         "-" if token.column is None else str(token.column),
-        token.word_piece or token.number or "-",
+        (token.piece.text if token.piece else token.number) or "-",
         "pad" if token.pad else "-",
     )
 

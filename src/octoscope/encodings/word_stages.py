@@ -10,7 +10,7 @@ from octoscope.array_typing import Float
 from octoscope.errors import SelectionError, nearest
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenSpan
-from octoscope.tokens.words import END_PIECE, PAD_PIECE, WORD_START
+from octoscope.tokens.words import WordPiece
 
 # What `word_stages` reads; fewer points give fewer stages.
 WORD_POINTS = ("tokens.task_*", "tokens.obs_task_*.embedding", "blocks.*.residual", "blocks.final")
@@ -78,7 +78,7 @@ def word_stages(
     step = run.steps[0] if step is None else step
     front, span = _spans(run, copy, group)
     pieces = run.layout.pieces_of(front) or ()
-    chosen = [place for place, piece in enumerate(pieces) if padding or piece not in (PAD_PIECE, END_PIECE)]
+    chosen = [place for place, piece in enumerate(pieces) if padding or piece.speaks]
     if not chosen:
         raise SelectionError("The policy reads no word of this instruction, so there is nothing to follow.")
     stages = [
@@ -135,12 +135,12 @@ def _stages(run: Run, front: TokenSpan, span: TokenSpan, step: int) -> list[Stag
     return found
 
 
-def _labels(pieces: list[str]) -> tuple[str, ...]:
+def _labels(pieces: list[WordPiece]) -> tuple[str, ...]:
     seen: Counter[str] = Counter()
     labels: list[str] = []
     for piece in pieces:
-        text = piece.removeprefix(WORD_START) or "_"
-        text = text if piece.startswith(WORD_START) or piece in (END_PIECE, PAD_PIECE) or not labels else f"-{text}"
+        text = (piece.letters if piece.speaks else piece.text) or "_"
+        text = text if piece.begins or not labels else f"-{text}"
         seen[text] += 1
         labels.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
     return tuple(labels)

@@ -211,7 +211,7 @@ def _effects(
 
 
 def _word_remarks(scene: StepScene) -> list[str]:
-    words = scene.layout.word_pieces
+    words = scene.layout.instruction_pieces
     blanked = blanked_words_remark(scene.episode.dataset, scene.model.dataset_statistics) if words else ""
     return [*instruction_remarks(scene.layout), *([blanked] if blanked else [])]
 

@@ -117,7 +117,7 @@ def _moved_pixels(scene: StepScene, intervention: CoverPixels, rng: np.random.Ge
 
 def _other_words(scene: StepScene, intervention: MaskKeys, rng: np.random.Generator, count: int) -> RandomControls:
     # Of the pieces that the policy reads: an instruction may be longer than its tokenizer allows.
-    read = [word.text for word in words_of_pieces(scene.layout.word_pieces or ())]
+    read = [word.text for word in words_of_pieces(scene.layout.instruction_pieces)]
     chosen = intervention.words or ()
     others = [word for word in dict.fromkeys(read) if word not in chosen]
     # Words of other lengths hide other numbers of tokens; there is nothing closer.

@@ -8,7 +8,7 @@ from octoscope.array_typing import Bool
 from octoscope.errors import SelectionError, nearest
 from octoscope.interventions.descriptions import MaskKeys, Patches
 from octoscope.tokens.layout import TokenLayout, TokenSpan
-from octoscope.tokens.words import END_PIECE, PAD_PIECE, words_of_pieces
+from octoscope.tokens.words import WordPiece, words_of_pieces
 
 
 def chosen_keys(layout: TokenLayout, choice: MaskKeys) -> Bool[np.ndarray, " key"]:
@@ -84,16 +84,16 @@ def _within(layout: TokenLayout, span: TokenSpan, choice: MaskKeys) -> Bool[np.n
     return inside
 
 
-def _word_places(pieces: tuple[str, ...], words: Sequence[str]) -> Bool[np.ndarray, " token"]:
+def _word_places(pieces: tuple[WordPiece, ...], words: Sequence[str]) -> Bool[np.ndarray, " token"]:
     places = np.zeros(len(pieces), bool)
     known = words_of_pieces(pieces)
     for word in words:
-        special = [at for at, piece in enumerate(pieces) if piece == word and piece in (PAD_PIECE, END_PIECE)]
-        found = special or [at for other in known if other.text == word for at in other.positions]
+        marks = [at for at, piece in enumerate(pieces) if piece.text == word and not piece.speaks]
+        found = marks or [at for other in known if other.text == word for at in other.positions]
         if not found:
-            names = [other.text for other in known]
+            names = [*(other.text for other in known), *dict.fromkeys(p.text for p in pieces if not p.speaks)]
             raise SelectionError(
-                f"The instruction has no word '{word}'. It has: {', '.join(names)}, {PAD_PIECE}.{nearest(word, names)}"
+                f"The instruction has no word '{word}'. It has: {', '.join(names)}.{nearest(word, names)}"
             )
         places[found] = True
     return places

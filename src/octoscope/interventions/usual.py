@@ -41,8 +41,8 @@ def usual_interventions(scene: StepScene, *, fills: Sequence[Fill] = ("grey", "s
     for camera in cameras:
         found += [BlankCamera(camera, fill) for fill in whole_frame_fills(fills)]
         found.append(MaskKeys(camera=camera))
-    if scene.layout.word_pieces is not None and scene.instruction:
-        words = dict.fromkeys(word.text for word in words_of_pieces(scene.layout.word_pieces))
+    if scene.layout.instruction_pieces and scene.instruction:
+        words = dict.fromkeys(word.text for word in words_of_pieces(scene.layout.instruction_pieces))
         found += [MaskKeys(words=(word,)) for word in words]
         found.append(NoInstruction())
         if len(set(scene.instruction.split())) > 1:

@@ -16,6 +16,7 @@ import numpy as np
 
 from octoscope.array_typing import Float
 from octoscope.errors import CheckpointError, ObservationError, nearest
+from octoscope.tokens.words import WordPiece
 
 EMBEDDINGS_FILE = "instruction_embeddings.npz"
 
@@ -45,6 +46,10 @@ class InstructionEmbeddings:
 
     def pieces(self, text: str) -> tuple[str, ...]:
         """Returns no pieces: an encoding has none."""
+        return ()
+
+    def word_pieces(self, text: str) -> tuple[WordPiece, ...]:
+        """Returns no pieces either."""
         return ()
 
     def reading(self, text: str) -> None:

@@ -16,6 +16,7 @@ from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.octo.action_normalization import unnormalize_actions, usable_statistics
 from octoscope.octo.assembly import assemble_module, assemble_text_processor, expected_params
 from octoscope.octo.attention import QueryRows
+from octoscope.octo.attention_rules import with_octo_stack
 from octoscope.octo.checkpoint import Checkpoint, open_checkpoint
 from octoscope.octo.checkpoint_writer import write_checkpoint
 from octoscope.octo.device import require_jax
@@ -212,7 +213,7 @@ class OctoModel:
             return layout
         # Without words the tokens are masked, and nothing of an instruction is read or cut.
         reading = self.text_processor.reading(instruction) if instruction else None
-        return layout.with_words(self.text_processor.pieces(instruction), reading)
+        return layout.with_pieces(self.text_processor.word_pieces(instruction), reading)
 
     def run_transformer(
         self,
@@ -339,7 +340,8 @@ class OctoModel:
         mask = self.check_inputs(observations, tasks, timestep_pad_mask)
         run = functools.partial(self._run, query_rows=None, watch=False)
         outputs, _ = jax.eval_shape(run, self.params, observations, tasks, mask)
-        return lay_out(outputs, use_correct_attention=self.config["model"]["use_correct_attention"])
+        correct = self.config["model"]["use_correct_attention"]
+        return with_octo_stack(lay_out(outputs), self.num_layers, self.num_heads, use_correct_attention=correct)
 
     def check_inputs(
         self, observations: Inputs, tasks: Inputs, timestep_pad_mask: Array | np.ndarray | None = None

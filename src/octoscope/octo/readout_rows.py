@@ -18,7 +18,6 @@ from octoscope.octo import block_parts
 from octoscope.octo.diffusion_head import DiffusionActionHead
 from octoscope.octo.module import OctoModule
 from octoscope.octo.token_group import TokenGroup
-from octoscope.tokens.attention_rules import attention_rule_mask
 from octoscope.tokens.layout import TokenLayout, TokenSpan
 
 Params = Mapping[str, Any]
@@ -55,7 +54,7 @@ def readout_span(layout: TokenLayout, readout_key: str) -> TokenSpan:
             f"The sequence has: {', '.join(layout.groups)}."
         )
     (span,) = spans
-    rules = attention_rule_mask(layout)
+    rules = layout.rules()
     others = [other for other in layout.spans if other != span]
     readers = sorted({one.group for one in others if rules[one.start : one.stop, span.start : span.stop].any()})
     if readers:

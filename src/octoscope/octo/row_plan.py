@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoscope.array_typing import Bool, Int
-from octoscope.tokens.attention_rules import attention_rule_mask
 from octoscope.tokens.layout import TokenLayout
 
 # Places from the first to before the second.
@@ -54,19 +53,21 @@ def plan_rows(layout: TokenLayout, *, num_layers: int, read: Sequence[int], watc
     """Returns what has to be computed; None where the prefix does not come first, looks beyond itself, or is to be watched.
 
     Args:
-      layout: Of the sequence.
+      layout: Of the sequence, with its rules.
       num_layers: Blocks of the transformer.
       read: Places whose encodings are read after the last layer.
       watched: Places whose attention is wanted in every layer.
 
+    >>> from octoscope.octo.attention_rules import with_octo_stack
     >>> from octoscope.tokens.layout import TokenSource
     >>> prefix = ("task_language", 2, TokenSource("language"))
     >>> groups = [("obs_primary", 4, TokenSource("image")), ("readout_action", 1, TokenSource("readout"))]
-    >>> plan = plan_rows(TokenLayout.assemble([prefix], groups, window=2), num_layers=2, read=[11], watched=[])
+    >>> layout = with_octo_stack(TokenLayout.assemble([prefix], groups, window=2), 2, 1)
+    >>> plan = plan_rows(layout, num_layers=2, read=[11], watched=[])
     >>> [layer.outputs for layer in plan.layers]  # the readout of the first timestep sees and is seen, so it is computed too
     [((2, 12),), ((11, 12),)]
     """
-    rules = attention_rule_mask(layout)
+    rules = layout.rules()
     prefix = sum(span.size for span in layout.spans if span.timestep is None)
     wanted = sorted({*read, *watched})
     if rules[:prefix, prefix:].any() or not wanted or wanted[0] < prefix:

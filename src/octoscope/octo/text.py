@@ -22,7 +22,8 @@ from octoscope.octo.instruction_embeddings import read_instruction_embeddings
 from octoscope.octo.spec import spec_arguments, spec_path
 from octoscope.octo.t5 import T5Config
 from octoscope.octo.tokenizer_file import encode_texts, open_tokenizer
-from octoscope.tokens.words import UNKNOWN_PIECE, WORD_START, InstructionReading
+from octoscope.octo.word_pieces import UNKNOWN_PIECE, WORD_START, describe_pieces
+from octoscope.tokens.words import InstructionReading, WordPiece
 
 _MODULE = "octo.data.utils.text_processing"
 _HF_TOKENIZER = f"{_MODULE}.HFTokenizer"
@@ -53,6 +54,10 @@ class TextProcessor(Protocol):
 
     def reading(self, text: str) -> InstructionReading | None:
         """Returns what of the text the pieces are made of; None when the policy reads encodings instead."""
+        ...
+
+    def word_pieces(self, text: str) -> tuple[WordPiece, ...]:
+        """Returns the same pieces, each with what it is: a word's, a mark of the tokenizer's own, or padding."""
         ...
 
 
@@ -92,6 +97,11 @@ class WordPieces:
             unknown=tuple(filter(None, (text[slice(*encoding.offsets[place])].strip() for place in lost))),
             any_known=bool(known) or not words,
         )
+
+    def word_pieces(self, text: str) -> tuple[WordPiece, ...]:
+        """Returns the same pieces, each with what it is."""
+        (encoding,) = encode_texts(self.tokenizer, [text])
+        return describe_pieces(encoding.tokens, real=encoding.attention_mask)
 
 
 def load_text_processor(

@@ -11,9 +11,9 @@ from jaxtyping import Array
 
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.octo.attention import BlockTransformer, QueryRows
+from octoscope.octo.attention_rules import octo_rules
 from octoscope.octo.token_group import TokenGroup
 from octoscope.octo.tokenizers import Inputs
-from octoscope.tokens.attention_rules import attention_rule_mask
 from octoscope.tokens.layout import TokenLayout, TokenSource
 
 _POSITION_INIT = nn.initializers.normal(0.02)
@@ -64,10 +64,11 @@ class OctoTransformer(nn.Module):
           train: Whether the tokenizers run as in training.
         """
         groups = self._tokenize(observations, tasks, timestep_pad_mask, readouts=readouts, train=train)
-        layout = lay_out(groups, use_correct_attention=self.use_correct_attention)
+        layout = lay_out(groups)
+        rules = octo_rules(layout, use_correct_attention=self.use_correct_attention)
         visible = _join(groups, "mask").astype(bool)
         self.sow("intermediates", "token_mask", visible)
-        mask = jnp.asarray(attention_rule_mask(layout))[None, None] & visible[:, None, None, :]
+        mask = jnp.asarray(rules)[None, None] & visible[:, None, None, :]
         if hidden_keys is not None:
             mask &= ~hidden_keys[:, None]
         block = BlockTransformer(self.num_layers, self.mlp_dim, self.num_heads, name="BlockTransformer_0")
@@ -148,14 +149,13 @@ class OctoTransformer(nn.Module):
         return TokenGroup(tokens, jnp.ones(shape[:-1]), TokenSource("readout"))
 
 
-def lay_out(groups: Groups, *, use_correct_attention: bool) -> TokenLayout:
+def lay_out(groups: Groups) -> TokenLayout:
     """Returns the layout of the sequence that these groups make, in their order; joined groups are passed over."""
     prefix, timesteps = _prefix_and_timesteps(groups)
     return TokenLayout.assemble(
         [(name, group.tokens.shape[1], group.source) for name, group in prefix.items()],
         [(name, group.tokens.shape[2], group.source) for name, group in timesteps.items()],
         window=next(iter(timesteps.values())).tokens.shape[1] if timesteps else 0,
-        use_correct_attention=use_correct_attention,
     )
 
 

@@ -198,7 +198,8 @@ def _map_name(found: AttentionMap, maps: Sequence[AttentionMap]) -> str:
 
 
 def _share_lines(run: Run, query: QueryRow, *, step: int, layer: int) -> list[str]:
-    shares = attention_shares(run.layout, query.weights(run, step=step, layers=[layer])[0].mean(axis=0))
+    weights = query.weights(run, step=step, layers=[layer])[0].mean(axis=0)
+    shares = attention_shares(run.layout, weights, stack=run.stack.name)
     named = [f"{name} {float(share):.1%}" for name, share in shares.items()]
     # A line that would be wrapped too often is cut, and no share may be lost.
     lines = [", ".join(named[first : first + _SHARES_A_LINE]) for first in range(0, len(named), _SHARES_A_LINE)]

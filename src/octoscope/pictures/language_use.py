@@ -11,7 +11,6 @@ from octoscope.render.color_scale import ColorScale
 from octoscope.render.heat_panel import render_heat_panel
 from octoscope.render.panel_page import render_panel_page
 from octoscope.runs.run import Run
-from octoscope.tokens.words import END_PIECE
 
 _FOOTNOTE = (
     "Shares of the query row's whole attention, mean over heads. Blue: even attention. The end mark </s> stands behind every instruction "
@@ -43,7 +42,10 @@ def render_language_use(
             table.shares[..., places].sum(axis=-1).mean(axis=2)[order],
             float(table.uniform[:, places].sum(-1).mean()),
         )
-        for title, prefix in (("end mark </s>", f"{END_PIECE} of"), ("padding pieces", "padding of"))
+        for title, prefix in (
+            *((f"mark {mark}", f"{mark} of") for mark in _marks(table)),
+            ("padding pieces", "padding of"),
+        )
         if (places := [place for place, name in enumerate(table.names) if name.startswith(prefix)])
     }
     held = [name for name in table.names if name in WORD_SHARES]
@@ -82,3 +84,10 @@ def render_language_use(
         footnote=_FOOTNOTE,
         columns=2,
     )
+
+
+def _marks(table: ShareTable) -> list[str]:
+    """Returns the policy's own marks among the words, such as "</s>", that have shares of their own."""
+    ends = tuple(f" of {words}" for words in WORD_SHARES)
+    before = [name[: -len(end)] for name in table.names for end in ends if name.endswith(end)]
+    return [mark for mark in dict.fromkeys(before) if mark != "padding"]

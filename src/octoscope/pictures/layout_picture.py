@@ -7,7 +7,6 @@ import numpy as np
 from octoscope.array_typing import Bool, UInt8
 from octoscope.attention.shares import timestep_name
 from octoscope.render.token_matrix import MatrixSpan, render_token_matrix
-from octoscope.tokens.attention_rules import attention_rule_mask
 from octoscope.tokens.layout import TokenLayout
 
 
@@ -31,4 +30,4 @@ def render_layout(
         )
         for span in layout.spans
     ]
-    return render_token_matrix(attention_rule_mask(layout), spans=spans, title=title, subtitle=list(subtitle), pad=pad)
+    return render_token_matrix(layout.rules(), spans=spans, title=title, subtitle=list(subtitle), pad=pad)

@@ -11,6 +11,7 @@ import numpy as np
 from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.runs.chunk_files import ChunkFiles, missing_files, never_zero
 from octoscope.runs.encoding_point import EncodingPoint
+from octoscope.runs.older_formats import OLDER
 from octoscope.tokens.layout import TokenLayout
 
 # As NumPy's `dtype.kind`.
@@ -60,14 +61,16 @@ def array_problems(
 
 def _expected(manifest: Mapping[str, Any], layout: TokenLayout) -> Iterator[_Expected]:
     steps, length = len(manifest["steps"]), manifest["episode_length"]
-    layers = manifest.get("layers") or manifest.get("num_layers")
-    selection = AttentionSelection.from_manifest(manifest, layout, num_layers=manifest.get("num_layers") or 1)
-    kept_layers = len(layers) if isinstance(layers, list | tuple) else layers
-    keys = len(selection.key_places(layout))
-    for group in selection.query_groups:
-        rows = len(selection.query_places(layout, group))
-        shape = (steps, kept_layers, manifest.get("num_heads"), rows, keys)
-        yield _Expected(f"attention/{group}", shape, _FLOAT)
+    for name, kept in manifest["attention"].items():
+        selection, stack = AttentionSelection.from_manifest(name, kept), layout.stack(name)
+        passes = (len(selection.passes),) if stack.num_passes > 1 else ()
+        keys = len(selection.key_places(layout))
+        for group in selection.query_groups:
+            rows = len(selection.query_places(layout, group))
+            shape = (steps, *passes, len(selection.layers), stack.num_heads, rows, keys)
+            array = f"attention/{group}" if manifest["format"] <= OLDER else selection.array_name(group)
+            yield _Expected(array, shape, _FLOAT)
+        yield _Expected(f"attention/{name}/step", (steps,), _WHOLE, required=False)
     yield _Expected("token_pad", (steps, layout.size), _BOOL)
     yield _Expected("frame_index", (steps, layout.window), _WHOLE)
     yield _Expected("timestep_pad_mask", (steps, layout.window), _BOOL)

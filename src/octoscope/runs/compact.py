@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from octoscope.runs.contents import axis_names, folder_bytes, stored_arrays
-from octoscope.runs.run import Run
+from octoscope.runs.run import FORMAT, Run
 from octoscope.runs.run_writer import RunWriter
 
 # Of the zstd compression; runs are written with 1.
@@ -17,7 +17,7 @@ _STEP = "step"
 
 
 def compact_run(path: str | Path) -> tuple[int, int]:
-    """Rewrites a run, also one of format 1, into shards with stronger compression; returns its bytes before and after.
+    """Rewrites a run, also one of an older format, into shards with stronger compression; returns its bytes before and after.
 
     The old run lies at its place until the new one is whole; after a kill the same call goes on.
 
@@ -28,7 +28,7 @@ def compact_run(path: str | Path) -> tuple[int, int]:
     path = Path(path)
     run = Run.open(path)
     before = folder_bytes(path)
-    arrays = dict(stored_arrays(run.group))
+    arrays = {_name_today(run, name): array for name, array in stored_arrays(run.group)}
     by_step = {name: array for name, array in arrays.items() if axis_names(array)[0] == _STEP and array.ndim > 1}
     whole = {name: (array, axis_names(array)) for name, array in arrays.items() if name not in by_step}
     with RunWriter(path, manifest=_manifest(run), whole=whole, resume=True, level=_LEVEL) as writer:
@@ -40,7 +40,13 @@ def compact_run(path: str | Path) -> tuple[int, int]:
 
 
 def _manifest(run: Run) -> Mapping[str, Any]:
-    """Returns the manifest, with what format 1 left unsaid."""
-    said = {name: value for name, value in run.manifest.items() if name not in ("format", "complete")}
-    unsaid = {"num_layers": run.num_layers, "num_heads": run.num_heads, **run.selection.to_manifest()}
-    return said | {name: value for name, value in unsaid.items() if name not in said}
+    """Returns the manifest as one of today says it."""
+    return {name: value for name, value in run.manifest.items() if name not in ("format", "complete")}
+
+
+def _name_today(run: Run, name: str) -> str:
+    """Returns the name of an array as today's format has it: those of a stack's attention lie under the stack's name."""
+    kind, _, rest = name.partition("/")
+    if kind != "attention" or run.manifest["format"] == FORMAT:
+        return name
+    return f"attention/{run.stack.name}/{rest}"

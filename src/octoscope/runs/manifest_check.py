@@ -1,14 +1,15 @@
 """Whether a manifest says what a run needs, in the types it needs; told by the name of the entry that does not."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from octoscope.errors import RunError
 from octoscope.runs.encoding_point import EncodingPoint
-from octoscope.runs.plain_data import read_plain
+from octoscope.plain_data import read_plain
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.stack import AttentionStack
 
 # No policy comes near: octo-base has 690 tokens and 12 layers.
 _MOST_TOKENS, _MOST_LAYERS = 10**6, 10**4
@@ -27,6 +28,17 @@ class Manifest(dict[str, Any]):
 
 
 @dataclasses.dataclass(frozen=True)
+class _Kept:
+    """What is kept of one stack, as `AttentionSelection.to_manifest` says it."""
+
+    query_groups: tuple[str, ...]
+    key_groups: tuple[str, ...]
+    layers: tuple[int, ...]
+    query_timesteps: Literal["current", "all"] = "current"
+    passes: tuple[int, ...] = (0,)
+
+
+@dataclasses.dataclass(frozen=True)
 class _Entries:
     """What is read of a manifest; what has a default may be missing, as in older runs."""
 
@@ -37,15 +49,11 @@ class _Entries:
     instruction: str
     goal_images: tuple[str, ...]
     steps: tuple[int, ...]
-    query_groups: tuple[str, ...]
+    # By stack, what is kept of its attention.
+    attention: Mapping[str, _Kept]
     layout: TokenLayout
     transforms: Mapping[str, ImageTransform]
     policy_step: int | None = None
-    num_layers: int | None = None
-    num_heads: int | None = None
-    query_timesteps: Literal["current", "all"] = "current"
-    key_groups: tuple[str, ...] | None = None
-    layers: tuple[int, ...] | None = None
     encodings: tuple[EncodingPoint, ...] = ()
     dtype: Literal["float16", "float32"] = "float16"
     dataset: str | None = None
@@ -57,7 +65,11 @@ class _Entries:
     threads: int | None = None
     processor: str | None = None
     octoscope_version: str | None = None
-    jax_version: str | None = None
+    framework: Mapping[str, str] | None = None
+    policy_family: str | None = None
+    facts: Mapping[str, Any] | None = None
+    remarks: tuple[str, ...] = ()
+    recorded_instruction: str | None = None
     policy_sha256: str | None = None
     episode_sha256: str | None = None
     goal_sha256: Mapping[str, str] | None = None
@@ -110,25 +122,60 @@ def _check_layout(layout: TokenLayout) -> None:
         times = [span.timestep for span in layout.spans if span.group == group]
         if times not in ([None], list(range(layout.window))):
             raise ValueError(f"layout: {group} is not there at each timestep once")
+    names = layout.stack_names
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"layout: stacks must have names of their own, are {list(names)}")
+    for stack in layout.stacks:
+        _check_stack(layout, stack)
+    for known in layout.pieces:
+        _check_groups(f"layout.pieces of {known.group}", [known.group], layout.groups)
+        size = layout.find_spans(known.group)[0].size
+        if len(known.pieces) != size:
+            raise ValueError(f"layout: {len(known.pieces)} pieces for the {size} tokens of {known.group}")
+
+
+def _check_stack(layout: TokenLayout, stack: AttentionStack) -> None:
+    where = f"layout: stack {stack.name}"
+    _check_groups(f"{where}: query_groups", stack.query_groups, layout.groups)
+    _check_groups(f"{where}: key_groups", stack.key_groups, layout.groups)
+    for name in ("num_layers", "num_heads", "num_passes"):
+        if not 1 <= getattr(stack, name) <= _MOST_LAYERS:
+            raise ValueError(f"{where}: {name} must be in 1..{_MOST_LAYERS}, is {getattr(stack, name)}")
+    wanted = tuple(sum(layout.select(g).size for g in groups) for groups in (stack.query_groups, stack.key_groups))
+    if stack.rules.shape != wanted:
+        raise ValueError(f"{where}: rules of {stack.rules.shape} for {wanted} tokens")
+    # Unpacks the bits, which says whether they are whole.
+    assert stack.rules.matrix.shape == wanted, "rules have their shape"
+
+
+def _check_groups(where: str, groups: Sequence[str], known: Sequence[str]) -> None:
+    if not groups or any(group not in known for group in groups) or len(set(groups)) != len(groups):
+        raise ValueError(f"{where} must name groups of the layout, each once, is {list(groups)}")
 
 
 def _check_selection(entries: _Entries) -> None:
-    groups, length = entries.layout.groups, entries.episode_length
-    for name, values in (("query_groups", entries.query_groups), ("key_groups", entries.key_groups)):
-        unknown = [group for group in values or () if group not in groups]
-        if unknown or (values is not None and not values) or len(set(values or ())) != len(values or ()):
-            raise ValueError(f"{name} must name groups of the layout, each once, is {list(values or ())}")
+    length = entries.episode_length
     if not entries.steps or not all(0 <= step < length for step in entries.steps):
         raise ValueError(f"steps must lie in 0..{length - 1} (episode_length {length})")
-    counts = {name: getattr(entries, name) for name in ("num_layers", "num_heads", "batch", "threads")}
+    counts = {name: getattr(entries, name) for name in ("batch", "threads")}
     for name, count in counts.items():
         if count is not None and not 1 <= count <= _MOST_LAYERS:
             raise ValueError(f"{name} must be in 1..{_MOST_LAYERS}, is {count}")
-    layers = entries.layers
-    if layers is not None:
-        rising = list(layers) == sorted(set(layers))
-        if not layers or not rising or layers[0] < 0 or layers[-1] >= (entries.num_layers or _MOST_LAYERS):
-            raise ValueError(f"layers must rise within the {entries.num_layers} of the policy, is {list(layers)}")
+    if not entries.attention:
+        raise ValueError("attention names no stack of which something is kept")
+    for name, kept in entries.attention.items():
+        if name not in entries.layout.stack_names:
+            raise ValueError(f"attention: the layout has no stack {name}")
+        stack, where = entries.layout.stack(name), f"attention.{name}"
+        _check_groups(f"{where}.query_groups", kept.query_groups, stack.query_groups)
+        _check_groups(f"{where}.key_groups", kept.key_groups, stack.key_groups)
+        _check_rising(f"{where}.layers", kept.layers, stack.num_layers)
+        _check_rising(f"{where}.passes", kept.passes, stack.num_passes)
+
+
+def _check_rising(where: str, numbers: Sequence[int], count: int) -> None:
+    if not numbers or list(numbers) != sorted(set(numbers)) or numbers[0] < 0 or numbers[-1] >= count:
+        raise ValueError(f"{where} must rise within 0..{count - 1}, is {list(numbers)}")
 
 
 def _check_config(config: Mapping[str, Any] | None) -> None:

@@ -1,8 +1,9 @@
 """A run: one stored analysis of one episode, a zarr v3 group that opens without jax.
 
-    attention/GROUP      (step, layer, head, query, key)  weights of the current timestep's GROUP tokens, after mask and softmax
-    attention/layer, key                                  which layers, and which places of the sequence, are kept
-    step, attention/step                                  which steps of the episode the run holds
+    attention/STACK/GROUP  (step, layer, head, query, key)  weights of the current timestep's GROUP tokens, after mask and softmax; of a
+                                                          stack that runs several times for one action (step, pass, layer, ...)
+    attention/STACK/layer, key, pass, query_GROUP         which layers, places of the layout and passes are kept
+    step, attention/STACK/step                            which steps of the episode the run holds
     token_pad            (step, token)                    True where a token was masked out as a key
     frame_index          (step, window)                   which frame of the episode each timestep shows
     timestep_pad_mask    (step, window)                   False where the timestep is padded history
@@ -20,9 +21,9 @@ The manifest, in the group's attributes, says which policy, episode, instruction
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
@@ -35,10 +36,11 @@ from octoscope.runs.chunk_files import HOW, STEP, place_of, rows_as_people_say
 from octoscope.runs.contents import axis_names
 from octoscope.runs.encoding_point import EncodingPoint
 from octoscope.runs.recent_reads import RecentReads
-from octoscope.runs.sound_run import open_sound
+from octoscope.runs.sound_run import FORMAT, open_sound
 from octoscope.runs.unfinished import Unfinished
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.stack import AttentionStack
 
 # Up to this many bytes a step, the attention of a group is read whole.
 _SMALL_STEP = 8 * 2**20
@@ -51,6 +53,10 @@ class Run:
     group: zarr.Group
     manifest: Mapping[str, Any]
     layout: TokenLayout
+    # Name of the stack whose attention is looked at; the one that acts with "".
+    stack_name: str = ""
+    # Of a stack that runs several times for one action: the number of a pass, or "mean" of those that are kept; the last with None.
+    forward_pass: int | Literal["mean"] | None = None
 
     @classmethod
     def open(cls, store: str | Path | Store) -> "Run":
@@ -64,6 +70,41 @@ class Run:
         return cls(*open_sound(store))
 
     @property
+    def stacks(self) -> tuple[AttentionStack, ...]:
+        """Stacks of which the run holds attention, in the order of the forward."""
+        return tuple(stack for stack in self.layout.stacks if stack.name in self.manifest["attention"])
+
+    @functools.cached_property
+    def stack(self) -> AttentionStack:
+        """The stack that is looked at."""
+        return self.layout.stack(self.stack_name or self.stacks[-1].name)
+
+    def of_stack(self, name: str) -> "Run":
+        """Returns the same run, looked at through another stack.
+
+        Raises:
+          SelectionError: If the run holds nothing of such a stack.
+        """
+        held = [stack.name for stack in self.stacks]
+        if name not in held:
+            raise SelectionError(
+                f"The run holds no attention of a stack '{name}'. It holds: {', '.join(held)}.{nearest(name, held)}"
+            )
+        return replace(self, stack_name=name, forward_pass=None)
+
+    def of_pass(self, forward_pass: int | Literal["mean"]) -> "Run":
+        """Returns the same run, looked at in one pass of several that make an action, or in their mean.
+
+        Raises:
+          SelectionError: If the run does not hold that pass.
+        """
+        if forward_pass != "mean" and forward_pass not in self.selection.passes:
+            raise SelectionError(
+                f"The run holds the passes {_ranges(self.selection.passes)} of '{self.stack.name}', got {forward_pass}."
+            )
+        return replace(self, forward_pass=forward_pass)
+
+    @property
     def steps(self) -> tuple[int, ...]:
         """The episode's steps that the run holds, in order."""
         return tuple(self.manifest["steps"])
@@ -71,22 +112,27 @@ class Run:
     @property
     def query_groups(self) -> tuple[str, ...]:
         """Token groups whose attention is stored."""
-        return tuple(self.manifest["query_groups"])
+        return self.selection.query_groups
 
     @property
     def num_layers(self) -> int:
-        """Layers of the policy, kept or not."""
-        return self.manifest.get("num_layers") or self._attention(self.query_groups[0]).shape[1]
+        """Layers of the stack, kept or not."""
+        return self.stack.num_layers
 
     @property
     def num_heads(self) -> int:
         """Attention heads of each layer."""
-        return self._attention(self.query_groups[0]).shape[2]
+        return self.stack.num_heads
 
     @functools.cached_property
     def selection(self) -> AttentionSelection:
         """Which rows, keys and layers of the attention are in the run."""
-        return AttentionSelection.from_manifest(self.manifest, self.layout, num_layers=self.num_layers)
+        return AttentionSelection.from_manifest(self.stack.name, self.manifest["attention"][self.stack.name])
+
+    @functools.cached_property
+    def rules(self) -> Bool[np.ndarray, "query key"]:
+        """Who may look at whom in the stack, over the whole layout, before padding is taken away."""
+        return self.layout.rules(self.stack.name)
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -141,22 +187,18 @@ class Run:
         few = stored.nbytes // stored.shape[0] <= _SMALL_STEP
         asked = range(self.num_layers) if layers is None else self.check_layers(layers)
         # All layers of a step are read at once, and kept for whoever asks for the next layer; of some of a large step, a chunk each.
-        whole = (
-            self._reads(f"attention/{query_group}", at)
-            if few
-            else self.read(f"attention/{query_group}", at)
-            if layers is None
-            else None
-        )
+        name = self.attention_name(query_group)
+        whole = self._reads(name, at) if few else self.read(name, at) if layers is None else None
+        whole = None if whole is None else self._in_pass(whole)
         rows = self.layout.find_spans(query_group, timestep=-1)[0].size
         keys = self.selection.key_places(self.layout)
         weights = np.full((len(asked), self.num_heads, rows, self.layout.size), np.nan, np.float32)
         for place, layer in enumerate(asked):
             if layer in self.layers:
                 index = self.layers.index(layer)
-                found = self.read(f"attention/{query_group}", (at, index)) if whole is None else whole[index]
+                kept = self._layer(name, at, index) if whole is None else whole[index]
                 # Where all timesteps are kept, the current one comes last.
-                weights[place][..., keys] = found[:, -rows:]
+                weights[place][..., keys] = kept[:, -rows:]
         return weights
 
     def attention_matrix(
@@ -180,7 +222,7 @@ class Run:
         size, keys = self.layout.size, self.selection.key_places(self.layout)
         matrix = np.full((len(asked), self.num_heads, size, size), np.nan, np.float32)
         for group in self.query_groups:
-            stored = self.read(f"attention/{group}", self.index_of(step))
+            stored = self._in_pass(self.read(self.attention_name(group), self.index_of(step)))
             places = self.selection.query_places(self.layout, group)
             for at, layer in enumerate(asked):
                 if layer in self.layers:
@@ -327,7 +369,26 @@ class Run:
                 f"The run holds no attention of '{query_group}'. It holds: {', '.join(self.query_groups)}."
                 + nearest(query_group, self.query_groups)
             )
-        return self._array(f"attention/{query_group}")
+        return self._array(self.attention_name(query_group))
+
+    def attention_name(self, query_group: str) -> str:
+        """Returns the name of the array that holds a group's weights."""
+        if self.manifest["format"] < FORMAT:
+            return f"attention/{query_group}"
+        return self.selection.array_name(query_group)
+
+    def _layer(self, name: str, at: int, index: int) -> Float[np.ndarray, "head query key"]:
+        if self.stack.num_passes == 1:
+            return self.read(name, (at, index))
+        return self._in_pass(self.read(name, (at, slice(None), index)))
+
+    def _in_pass(self, weights: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        """Returns the weights of the pass that is looked at, from those of one step, which begin with the pass if there are several."""
+        if self.stack.num_passes == 1:
+            return weights
+        if self.forward_pass == "mean":
+            return weights.mean(axis=0, dtype=np.float32)
+        return weights[-1 if self.forward_pass is None else self.selection.passes.index(self.forward_pass)]
 
     @functools.cached_property
     def _reads(self) -> RecentReads:

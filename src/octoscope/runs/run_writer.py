@@ -52,7 +52,7 @@ class RunWriter:
 
         Args:
           store: A path, or a zarr store (`zarr.storage.MemoryStore()` keeps the run in memory).
-          manifest: All that a run says of itself; must hold "steps", "query_groups" and "layout".
+          manifest: All that a run says of itself; must hold "steps", "attention" and "layout".
           whole: Arrays that do not come step by step.
           resume: Go on with the unfinished run at the path, if there is one.
           overwrite: Replace what is at the path, once the new run is whole; an unfinished run there is begun anew.

@@ -15,12 +15,14 @@ from octoscope.runs.array_check import array_problems, check_sizes
 from octoscope.runs.chunk_files import HOW, METADATA, WholeChunksStore
 from octoscope.runs.contents import stored_arrays
 from octoscope.runs.manifest_check import Manifest, check_manifest
+from octoscope.runs.older_formats import OLDER, upgraded_manifest
 from octoscope.runs.stored_metadata import OWN, changed, metadata_files
 from octoscope.tokens.layout import TokenLayout
 
-# 1: one file per step, all layers and keys. 2: shards, a selection of layers and keys, coordinates.
-FORMAT = 2
-_READABLE = (1, 2)
+# 1: one file per step, all layers and keys. 2: shards, a selection of layers and keys, coordinates. 3: stacks and passes, rules and
+# words as the policy states them.
+FORMAT = 3
+_READABLE = (1, 2, 3)
 _SHOWN = 4
 
 
@@ -60,13 +62,16 @@ def _look_over(
     if problems:
         raise _damaged(store, problems)
     manifest = Manifest((name, value) for name, value in attributes.items() if name not in OWN)
-    try:
-        layout = check_manifest(manifest)
-    except ValueError as error:
-        raise _damaged(store, [f"the manifest is wrong: {error}"]) from None
     group = zarr.open_group(_guarded(store, manifest), mode="r")
     metadata = _arrays(group) if files is None else _arrays_on_disk(files)
     check_sizes(metadata)
+    try:
+        if manifest["format"] <= OLDER:
+            shapes = {name: tuple(entries["shape"]) for name, entries in metadata.items()}
+            manifest = Manifest(upgraded_manifest(manifest, shapes))
+        layout = check_manifest(manifest)
+    except ValueError as error:
+        raise _damaged(store, [f"the manifest is wrong: {error}"]) from None
     problems = list(array_problems(manifest, layout, metadata, folder))
     if problems:
         raise _damaged(store, problems)

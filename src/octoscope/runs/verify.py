@@ -7,7 +7,6 @@ import numpy as np
 from octoscope.errors import RunError
 from octoscope.runs.contents import stored_arrays
 from octoscope.runs.run import Run
-from octoscope.tokens.attention_rules import attention_rule_mask
 
 # What rounding leaves of a row of weights that sums to 1: measured for float16 (softmax of 690 keys), and of float32's own sums.
 _TOLERANCE = {"float16": 1e-3, "float32": 1e-5}
@@ -22,7 +21,11 @@ def verify_run(run: Run) -> list[str]:
     hide must be exactly 0, but in rows that may look at nothing: those spread over all tokens alike, as in Octo itself.
     """
     # What cannot be read cannot be checked further.
-    return list(_unreadable(run)) or [*_weights(run), *_actions(run), *_encodings(run)]
+    unreadable = list(_unreadable(run))
+    if unreadable:
+        return unreadable
+    stacks = [run.of_stack(stack.name) for stack in run.stacks]
+    return [*(line for stack in stacks for line in _weights(stack)), *_actions(run), *_encodings(run)]
 
 
 def _unreadable(run: Run) -> Iterator[str]:
@@ -38,19 +41,21 @@ def _unreadable(run: Run) -> Iterator[str]:
 
 
 def _weights(run: Run) -> Iterator[str]:
-    rules = attention_rule_mask(run.layout)
+    rules = run.rules
     keys = run.selection.key_places(run.layout)
     arrays = dict(stored_arrays(run.group))
     found: dict[str, list[int]] = {}
     for group in run.query_groups:
-        stored = arrays[f"attention/{group}"]
+        name = run.attention_name(group)
+        stored = arrays[name]
         tolerance = _TOLERANCE.get(str(stored.dtype), 1e-5)
         places = run.selection.query_places(run.layout, group)
         for step in run.steps:
             visible = rules[places] & ~run.token_pad(step=step)
+            # Passes of one action are so many rows more.
             weights = np.asarray(stored[run.index_of(step)], np.float64)
             for problem in _row_problems(weights, visible, keys, tolerance):
-                found.setdefault(f"attention/{group}: {problem}", []).append(step)
+                found.setdefault(f"{name}: {problem}", []).append(step)
     for problem, steps in found.items():
         yield f"{problem} at step {_listed(steps)}"
 
@@ -88,7 +93,7 @@ def _row_problems(weights: np.ndarray, visible: np.ndarray, keys: np.ndarray, to
     if (weights < 0).any():
         yield "weights below 0"
     total = weights.sum(axis=-1)
-    if len(keys) == visible.shape[1]:
+    if not visible[:, np.setdiff1d(np.arange(visible.shape[1]), keys)].any():
         worst = float(np.abs(total - 1.0).max())
         if worst > tolerance:
             yield f"rows that do not sum to 1 (tolerance {tolerance:g})"

@@ -10,6 +10,7 @@ import zarr
 from zarr.storage import MemoryStore
 
 from octoscope.array_typing import Bool, Float, Int
+from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
 from octoscope.tokens.layout import TokenLayout
@@ -27,6 +28,8 @@ class StepAttention:
     # By query group: (layer, head, query, key), after mask and softmax; of its tokens at the present timestep unless all were asked.
     weights: Mapping[str, Float[np.ndarray, "layer head query key"]]
     layout: TokenLayout
+    # Which rows are kept, and where.
+    selection: AttentionSelection
     # True where a token was masked out as a key.
     token_pad: Bool[np.ndarray, " token"]
     # False where a timestep is padded history.
@@ -51,8 +54,9 @@ class StepAttention:
         return writer.read()
 
     def _arrays(self) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
+        selection = self.selection
         weights = {
-            f"attention/{group}": (rows, ("layer", "head", f"query_{group}", "key"))
+            selection.array_name(group): (rows, selection.axes(self.layout, group))
             for group, rows in self.weights.items()
         }
         return {

@@ -10,7 +10,7 @@ import numpy as np
 
 from octoscope.array_typing import Int
 from octoscope.octo.model import OctoModel
-from octoscope.runs.attention_selection import AttentionSelection
+from octoscope.runs.attention_selection import AttentionSelection, select_attention
 from octoscope.tokens.layout import TokenLayout
 
 
@@ -58,6 +58,5 @@ def find_watched_rows(
     unrecorded = tuple(camera for camera in layout.cameras if camera not in cameras)
     layout = dataclasses.replace(layout, unrecorded=unrecorded)
     layout = model.with_words(layout, instruction)
-    return WatchedRows(
-        layout, AttentionSelection.choose(layout, num_layers=model.num_layers, query_groups=query_groups)
-    )
+    (selection,) = select_attention(layout, query_groups=query_groups)
+    return WatchedRows(layout, selection)

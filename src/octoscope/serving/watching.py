@@ -46,6 +46,7 @@ def keep_attention(
         step=state.step,
         weights=dict(zip(rows.places, np.split(weights, bounds, axis=2), strict=True)),
         layout=rows.layout,
+        selection=rows.selection,
         token_pad=pad,
         timestep_pad_mask=real,
         frame_index=frame_index,

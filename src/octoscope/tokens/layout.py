@@ -1,20 +1,23 @@
 """The token layout: what every token of the policy's sequence stands for, and where it lies.
 
-The sequence is `[prefix groups] + [groups of timestep 0] + [groups of timestep 1] + ...`. The layout is assembled once, by the
-model, while it assembles the sequence itself; the attention mask is computed from it, capture selects by it and maps are cut by
-it. Nothing else in octoscope counts tokens.
+Every token of a policy has one place in it, whichever stack looks at it: Octo's sequence is `[prefix groups] + [groups of timestep 0] +
+...`; ACT's encoder tokens are followed by its decoder's queries. The policy makes the layout, with its stacks, the rules of who may look
+at whom, and the pieces of the instruction; capture selects by it and maps are cut by it. Nothing else in octoscope counts tokens.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from octoscope.array_typing import Int
+from octoscope.array_typing import Bool, Int
 from octoscope.errors import SelectionError, nearest
+from octoscope.plain_data import read_plain
 from octoscope.tokens.receptive_field import ReceptiveField
-from octoscope.tokens.words import InstructionReading
+from octoscope.tokens.stack import AttentionStack
+from octoscope.tokens.words import InstructionReading, WordPiece
 
 TokenKind = Literal["language", "image", "lowdim", "readout", "mixed"]
 
@@ -69,7 +72,7 @@ class TokenSpan:
     """One group's tokens at one timestep: consecutive places in the sequence."""
 
     group: str
-    # Index into the window, oldest first; None for prefix (task) tokens.
+    # Index into the window, oldest first; None for tokens of no timestep, such as the words in front.
     timestep: int | None
     start: int
     size: int
@@ -93,11 +96,19 @@ class Token:
     cameras: tuple[str, ...] = ()
     row: int | None = None
     column: int | None = None
-    word_piece: str | None = None
+    piece: WordPiece | None = None
     # Of a token that is one number: "proprio[3]".
     number: str | None = None
     # True when the token is masked out as a key: padded history, or an absent camera or instruction.
     pad: bool = False
+
+
+@dataclass(frozen=True)
+class GroupPieces:
+    """What each language token of a group stands for."""
+
+    group: str
+    pieces: tuple[WordPiece, ...]
 
 
 @dataclass(frozen=True)
@@ -106,10 +117,10 @@ class TokenLayout:
 
     spans: tuple[TokenSpan, ...]
     window: int
-    # False for the checkpoints of December 2023, whose first token of a group counts to the group before it.
-    use_correct_attention: bool
-    # Pieces of the instruction, padding included, one per language token; None when unknown.
-    word_pieces: tuple[str, ...] | None = None
+    # Towers of attention; the last one is looked at unless another is named: the one that acts.
+    stacks: tuple[AttentionStack, ...] = ()
+    # For groups of language tokens whose pieces are known: a piece for each token, padding included.
+    pieces: tuple[GroupPieces, ...] = ()
     # Cameras that the policy takes but nobody recorded: black images stand in, so there is no frame to draw their patches on.
     unrecorded: tuple[str, ...] = ()
     # What of the instruction the pieces are made of; None when unknown.
@@ -122,7 +133,6 @@ class TokenLayout:
         timestep: Sequence[tuple[str, int, TokenSource]],
         *,
         window: int,
-        use_correct_attention: bool = True,
     ) -> "TokenLayout":
         """Lays out prefix groups, then the groups of each timestep; a group is (name, tokens, source).
 
@@ -139,7 +149,7 @@ class TokenLayout:
             for name, size, source in groups:
                 spans.append(TokenSpan(name, time, start, size, source))
                 start += size
-        return cls(tuple(spans), window, use_correct_attention)
+        return cls(tuple(spans), window)
 
     @property
     def size(self) -> int:
@@ -202,17 +212,65 @@ class TokenLayout:
             )
         return tuple(span for span in self.spans if camera in span.source.cameras)
 
-    def with_words(self, word_pieces: Sequence[str], reading: InstructionReading | None = None) -> "TokenLayout":
-        """Returns the layout with the pieces of this instruction on its language tokens.
+    @property
+    def stack_names(self) -> tuple[str, ...]:
+        """Names of the stacks, in the order of the forward."""
+        return tuple(stack.name for stack in self.stacks)
+
+    def stack(self, name: str | None = None) -> AttentionStack:
+        """Returns a stack; the one that acts by default.
+
+        Raises:
+          SelectionError: If there is no such stack, or the policy has no attention at all.
+        """
+        if not self.stacks:
+            raise SelectionError("This layout has no attention stack, so nobody looks at anybody.")
+        if name is not None and name not in self.stack_names:
+            raise SelectionError(
+                f"The policy has no attention stack '{name}'. It has: {', '.join(self.stack_names)}."
+                + nearest(name, self.stack_names)
+            )
+        return self.stacks[-1] if name is None else self.stacks[self.stack_names.index(name)]
+
+    def with_stacks(self, stacks: Sequence[AttentionStack]) -> "TokenLayout":
+        """Returns the layout with these stacks; the last one acts."""
+        return replace(self, stacks=tuple(stacks))
+
+    def places(self, groups: Sequence[str]) -> Int[np.ndarray, " token"]:
+        """Returns the places of the tokens of several groups, in sequence order."""
+        return np.sort(np.concatenate([self.select(group) for group in groups]))
+
+    def rules(self, stack: str | None = None) -> Bool[np.ndarray, "query key"]:
+        """Returns who may look at whom in a stack, over the whole layout: False for tokens that are not its queries or keys.
+
+        Args:
+          stack: Its name; the one that acts by default.
+
+        Raises:
+          SelectionError: If there is no such stack.
+        """
+        return _whole_rules(self, self.stack(stack).name)
+
+    def with_pieces(self, pieces: Sequence[WordPiece], reading: InstructionReading | None = None) -> "TokenLayout":
+        """Returns the layout with the pieces of an instruction on every group of as many language tokens.
 
         A language group with another number of tokens (one sentence encoding, say) gets no pieces.
         """
-        return replace(self, word_pieces=tuple(word_pieces), reading=reading)
+        groups = [group for group in self.groups if self._takes(group, len(pieces))]
+        return replace(self, pieces=tuple(GroupPieces(group, tuple(pieces)) for group in groups), reading=reading)
 
-    def pieces_of(self, span: TokenSpan) -> tuple[str, ...] | None:
-        """Returns the word pieces of a span of language tokens, one per token; None when they are unknown, or it has none."""
-        known = span.source.kind == "language" and self.word_pieces is not None and len(self.word_pieces) == span.size
-        return self.word_pieces if known else None
+    def _takes(self, group: str, count: int) -> bool:
+        span = self.find_spans(group)[0]
+        return span.source.kind == "language" and span.size == count
+
+    def pieces_of(self, span: TokenSpan) -> tuple[WordPiece, ...] | None:
+        """Returns the pieces of a span of language tokens, one per token; None when they are unknown, or it has none."""
+        return next((known.pieces for known in self.pieces if known.group == span.group), None)
+
+    @property
+    def instruction_pieces(self) -> tuple[WordPiece, ...]:
+        """The pieces of the instruction, padding included, of the first group that has some; none where they are unknown."""
+        return self.pieces[0].pieces if self.pieces else ()
 
     def tokens(self, pad: Sequence[bool] | np.ndarray | None = None) -> list[Token]:
         """Returns every token of the sequence with all that is known of it.
@@ -235,7 +293,7 @@ class TokenLayout:
                         cameras=span.source.cameras,
                         row=row,
                         column=column,
-                        word_piece=pieces[position] if pieces else None,
+                        piece=pieces[position] if pieces else None,
                         number=span.source.number_name(position),
                         pad=bool(pad[index]) if pad is not None else False,
                     )
@@ -248,17 +306,12 @@ class TokenLayout:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "TokenLayout":
-        """Reads what `to_json` wrote."""
-        spans = tuple(TokenSpan(**{**span, "source": _source_from_json(span["source"])}) for span in data["spans"])
-        words = data["word_pieces"]
-        return cls(
-            spans,
-            data["window"],
-            data["use_correct_attention"],
-            None if words is None else tuple(words),
-            tuple(data.get("unrecorded", ())),
-            _reading_from_json(data.get("reading")),
-        )
+        """Reads what `to_json` wrote.
+
+        Raises:
+          ValueError: If an entry is missing or of another type.
+        """
+        return read_plain(cls, data, "layout")
 
 
 def instruction_remarks(layout: TokenLayout) -> list[str]:
@@ -266,18 +319,11 @@ def instruction_remarks(layout: TokenLayout) -> list[str]:
     return [] if layout.reading is None else layout.reading.remarks()
 
 
-def _reading_from_json(data: Mapping[str, Any] | None) -> InstructionReading | None:
-    return None if data is None else InstructionReading(**{**data, "unknown": tuple(data["unknown"])})
-
-
-def _source_from_json(data: Mapping[str, Any]) -> TokenSource:
-    field = data["receptive_field"]
-    return TokenSource(
-        kind=data["kind"],
-        inputs=tuple(data["inputs"]),
-        input_sizes=tuple(data.get("input_sizes", ())),
-        goal_inputs=tuple(data["goal_inputs"]),
-        grid=None if data["grid"] is None else (data["grid"][0], data["grid"][1]),
-        receptive_field=None if field is None else ReceptiveField(**field),
-        repeats=data["repeats"],
-    )
+@functools.lru_cache(maxsize=16)
+def _whole_rules(layout: TokenLayout, name: str) -> Bool[np.ndarray, "query key"]:
+    # Pictures ask for the same rules again and again, and share them.
+    stack = layout.stack(name)
+    rules = np.zeros((layout.size, layout.size), bool)
+    rules[np.ix_(layout.places(stack.query_groups), layout.places(stack.key_groups))] = stack.rules.matrix
+    rules.flags.writeable = False
+    return rules

@@ -5,7 +5,7 @@ import fnmatch
 import numpy as np
 import pytest
 
-from octoscope.tokens.attention_rules import attention_rule_mask
+from octoscope.octo.attention_rules import octo_rules
 from octoscope.tokens.layout import TokenLayout, TokenSource
 
 _RULES = {
@@ -48,13 +48,15 @@ def test_mask_follows_the_rules(prefix, timestep, window, correct):
     def sourced(groups):
         return [(name, size, TokenSource("image")) for name, size in groups]
 
-    layout = TokenLayout.assemble(sourced(prefix), sourced(timestep), window=window, use_correct_attention=correct)
-    np.testing.assert_array_equal(attention_rule_mask(layout), pair_by_pair(prefix, timestep, window, correct))
+    layout = TokenLayout.assemble(sourced(prefix), sourced(timestep), window=window)
+    np.testing.assert_array_equal(
+        octo_rules(layout, use_correct_attention=correct), pair_by_pair(prefix, timestep, window, correct)
+    )
 
 
 def test_first_checkpoints_let_observations_see_the_readout():
     groups = [("obs_primary", 2, TokenSource("image")), ("readout_action", 1, TokenSource("readout"))]
-    correct = attention_rule_mask(TokenLayout.assemble([], groups, window=1))
-    old = attention_rule_mask(TokenLayout.assemble([], groups, window=1, use_correct_attention=False))
+    layout = TokenLayout.assemble([], groups, window=1)
+    correct, old = octo_rules(layout), octo_rules(layout, use_correct_attention=False)
     assert not correct[:2, 2].any()
     assert old[:2, 2].all()
