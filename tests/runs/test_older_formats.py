@@ -11,10 +11,12 @@ import zarr
 from zarr.storage import MemoryStore
 
 import octoscope as osc
+from octoscope.errors import RunError
 from octoscope.runs.compact import compact_run
 from octoscope.runs.contents import axis_names, stored_arrays
-from octoscope.runs.run import FORMAT, Run
+from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
+from octoscope.runs.sound_run import FORMAT
 from octoscope.runs.verify import verify_run
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -92,3 +94,15 @@ def test_compacting_an_old_run_brings_it_to_today_and_changes_no_value(old, tmp_
         )
     np.testing.assert_array_equal(new.group["frames/primary"][:], old.group["frames/primary"][:])
     assert [file.name for file in tmp_path.iterdir()] == ["old.zarr"]
+
+
+def test_in_format_1_only_attention_can_be_missed(tmp_path):
+    with zipfile.ZipFile(RECORDED / "run_format_1.zip") as archive:
+        archive.extractall(tmp_path)
+    path = tmp_path / "run_format_1.zarr"
+    # Chunks of zeros were left out: the masked tokens of no step.
+    (path / "token_pad" / "c" / "1" / "0").unlink(missing_ok=True)
+    assert not osc.Run.open(path).token_pad(step=1).any()
+    (path / "attention" / "readout_action" / "c" / "1" / "0" / "0" / "0" / "0").unlink()
+    with pytest.raises(RunError, match=r"attention/readout_action: 1 of 2 files are missing or empty, within step 1\."):
+        osc.Run.open(path)

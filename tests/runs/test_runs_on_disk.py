@@ -48,18 +48,6 @@ def test_a_sound_run_passes(stored):
     assert verify_run(stored[0]) == []
 
 
-def test_in_format_1_only_attention_can_be_missed(stored, tmp_path):
-    run, _ = stored
-    path = tmp_path / "old.zarr"
-    write_format_1(path, run)
-    # Chunks of zeros were left out: the masked tokens of no step.
-    (path / "token_pad" / "c" / "1" / "0").unlink(missing_ok=True)
-    assert not osc.Run.open(path).token_pad(step=2).any()
-    (path / "attention" / "readout_action" / "c" / "1" / "0" / "0" / "0" / "0").unlink()
-    with pytest.raises(RunError, match=r"attention/transformer/readout_action: 1 of 3 files are missing or empty, within step 2\."):
-        osc.Run.open(path)
-
-
 def test_what_is_broken_is_named(copied):
     shard = copied / "attention" / "transformer" / "readout_action" / "c" / "0" / "0" / "0" / "0" / "0"
     frames = copied / "frames" / "wrist" / "c" / "0" / "0" / "0" / "0"

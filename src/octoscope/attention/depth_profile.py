@@ -48,7 +48,7 @@ def depth_profile(run: Run, *, camera: str | None = None, layers: Sequence[int] 
     """
     chosen = tuple(run.layers if layers is None else run.check_layers(layers))
     spans = captured_spans(run.layout, run.key_groups, camera)
-    camera, span = next(found for found in spans if found[1].timestep == run.layout.window - 1)
+    camera, span = next(found for found in spans if run.layout.time_of(found[1]) == run.layout.window - 1)
     if span.group not in run.query_groups or not run.captured_keys.all():
         raise SelectionError(
             f"How patches look needs the rows of {span.group} to all keys. Capture them with --queries readout {span.group}."

@@ -94,7 +94,7 @@ def patch_centers(grid: tuple[int, int], box: tuple[float, float, float, float])
 
 def _current_span(run: Run, camera: str | None) -> tuple[str, TokenSpan]:
     spans = captured_spans(run.layout, run.key_groups, camera)
-    return next(found for found in spans if found[1].timestep == run.layout.window - 1)
+    return next(found for found in spans if run.layout.time_of(found[1]) == run.layout.window - 1)
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def cut_maps(
     for name, span in captured_spans(run.layout, run.key_groups, camera):
         grid = span.source.grid
         assert grid is not None, "placed spans have a grid"
-        timestep = span.timestep or 0
+        timestep = run.layout.time_of(span)
         maps.append(
             AttentionMap(
                 camera=name,
@@ -173,8 +173,10 @@ def grid_box(source: TokenSource, transform: ImageTransform) -> Box:
     """
     if source.receptive_field is None or source.grid is None:
         return transform.policy_box
-    height, width = (count * source.receptive_field.stride for count in source.grid)
-    return transform.to_recorded((0.0, 0.0, float(height), float(width)))
+    height, width = (
+        float(count * stride) for count, stride in zip(source.grid, source.receptive_field.strides, strict=True)
+    )
+    return transform.to_recorded((0.0, 0.0, height, width))
 
 
 def require_sight(layout: TokenLayout, query: QueryRow, stack: str | None = None) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from octoscope.array_typing import Float
+from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
 
 
@@ -86,12 +87,18 @@ def run_rollout(run: Run, query: int, *, step: int, residual_weight: float = 0.5
       residual_weight: Share of a token that bypasses attention, in [0, 1].
 
     Raises:
-      SelectionError: If the run holds only some rows or layers, or not the step.
+      SelectionError: If the run holds only some rows or layers, or not the step, or the stack's tokens look at others than themselves.
       ValueError: If `residual_weight` is outside [0, 1], or keys are missing from the run.
     """
+    stack = run.stack
+    if stack.query_groups != stack.key_groups:
+        raise SelectionError(
+            f"Tokens of '{stack.name}' look at other tokens than themselves ({', '.join(stack.key_groups)}), so its layers cannot be "
+            "multiplied: roll out a stack whose tokens look at each other."
+        )
     layers = run.check_layers(range(run.num_layers))
-    stack = (run.attention_matrix(step=step, layers=[layer])[0] for layer in reversed(layers))
-    return rollout_row(stack, query, residual_weight=residual_weight)
+    matrices = (run.attention_matrix(step=step, layers=[layer])[0] for layer in reversed(layers))
+    return rollout_row(matrices, query, residual_weight=residual_weight)
 
 
 def mixed_attention(

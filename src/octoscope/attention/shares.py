@@ -44,7 +44,7 @@ def attention_shares(
 
 def _parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
     places = list(range(span.start, span.stop))
-    time = timestep_name(layout, span.timestep)
+    time = timestep_name(layout, layout.time_of(span))
     if span.source.kind == "image":
         cameras = span.source.cameras
         several = len({other.group for other in layout.spans if other.source.cameras == cameras}) > 1

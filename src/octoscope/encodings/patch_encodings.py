@@ -96,7 +96,7 @@ def grid_box(span: TokenSpan, run: Run, camera: str) -> Box:
     transform, field, grid = run.transform(camera), span.source.receptive_field, span.source.grid
     if field is None or grid is None:
         return transform.policy_box
-    return transform.to_recorded((0.0, 0.0, float(grid[0] * field.stride), float(grid[1] * field.stride)))
+    return transform.to_recorded((0.0, 0.0, float(grid[0] * field.strides[0]), float(grid[1] * field.strides[1])))
 
 
 def _camera_spans(run: Run, camera: str | None) -> tuple[TokenSpan, ...]:

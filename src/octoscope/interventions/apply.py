@@ -110,7 +110,7 @@ def cell_pixels(
            [0, 0, 1, 1]])
     """
     field, grid = source.receptive_field, cells.shape
-    height, width = (field.stride, field.stride) if field else (size[0] / grid[0], size[1] / grid[1])
+    height, width = field.strides if field else (size[0] / grid[0], size[1] / grid[1])
     rows = np.floor(np.arange(size[0]) / height).astype(int)
     columns = np.floor(np.arange(size[1]) / width).astype(int)
     padded = np.pad(cells, ((0, 1), (0, 1)))

@@ -146,7 +146,7 @@ def largest_weights(
 ) -> dict[int, float]:
     """Returns the same for each layer by itself, reading every step once."""
     spans = [span for _, span in captured_spans(run.layout, run.key_groups, camera)]
-    spans = [span for span in spans if timesteps is None or span.timestep in timesteps]
+    spans = [span for span in spans if timesteps is None or run.layout.time_of(span) in timesteps]
     places = np.concatenate([np.arange(span.start, span.stop) for span in spans])
     largest = np.zeros(len(layers))
     for step in run.steps:

@@ -146,8 +146,9 @@ class Run:
 
     @property
     def captured_keys(self) -> Bool[np.ndarray, " key"]:
-        """True where the weights of a key are stored."""
-        captured = np.zeros(self.layout.size, bool)
+        """True where the weights of a key are known: stored, or 0 because the token is no key of the stack."""
+        captured = np.ones(self.layout.size, bool)
+        captured[self.layout.places(self.stack.key_groups)] = False
         captured[self.selection.key_places(self.layout)] = True
         return captured
 
@@ -171,8 +172,9 @@ class Run:
     ) -> Float[np.ndarray, "layer head query key"]:
         """Returns the weights of a group's tokens at the current timestep, at one step of the episode, in float32.
 
-        Keys and layers keep their numbers: what the run does not hold is NaN. Keys that a row may not see are 0; but a row that may
-        see nothing at all (a word of a task that was not given) is uniform over all keys, as in Octo itself.
+        Keys and layers keep their numbers: what the run does not hold is NaN. Keys that a row may not see are 0, and so are tokens that
+        are no keys of the stack; but a row that may see nothing at all (in Octo, a word of a task that was not given) is what the policy
+        makes of it: in Octo uniform over all keys.
 
         Args:
           query_group: The tokens that attend.
@@ -193,12 +195,15 @@ class Run:
         rows = self.layout.find_spans(query_group, timestep=-1)[0].size
         keys = self.selection.key_places(self.layout)
         weights = np.full((len(asked), self.num_heads, rows, self.layout.size), np.nan, np.float32)
+        weights[..., self.captured_keys] = 0.0
         for place, layer in enumerate(asked):
             if layer in self.layers:
                 index = self.layers.index(layer)
                 kept = self._layer(name, at, index) if whole is None else whole[index]
                 # Where all timesteps are kept, the current one comes last.
                 weights[place][..., keys] = kept[:, -rows:]
+            else:
+                weights[place] = np.nan
         return weights
 
     def attention_matrix(
@@ -221,6 +226,11 @@ class Run:
         asked = range(self.num_layers) if layers is None else self.check_layers(layers)
         size, keys = self.layout.size, self.selection.key_places(self.layout)
         matrix = np.full((len(asked), self.num_heads, size, size), np.nan, np.float32)
+        # Tokens that do not look in this stack look at nothing, and nobody looks at tokens that are no keys of it.
+        queries = np.zeros(size, bool)
+        queries[self.layout.places(self.stack.query_groups)] = True
+        nothing = ~queries[:, None] | self.captured_keys[None]
+        matrix[:, :, nothing] = np.where(np.isin(asked, self.layers), 0.0, np.nan)[:, None, None]
         for group in self.query_groups:
             stored = self._in_pass(self.read(self.attention_name(group), self.index_of(step)))
             places = self.selection.query_places(self.layout, group)

@@ -167,6 +167,10 @@ class TokenLayout:
         seen = dict.fromkeys(camera for span in self.spans for camera in span.source.cameras)
         return tuple(camera for camera in seen if camera not in self.unrecorded)
 
+    def time_of(self, span: TokenSpan) -> int:
+        """Returns which timestep of the window a span shows; tokens of no timestep, such as those of a policy without history, show now."""
+        return self.window - 1 if span.timestep is None else span.timestep
+
     def find_spans(self, group: str, *, timestep: int | None = None) -> tuple[TokenSpan, ...]:
         """Returns the spans of a group, of one timestep when given (negative counts from the current one).
 

@@ -18,6 +18,13 @@ class ReceptiveField:
     stride: int
     # Pixel index (0 is the first pixel's centre) that unit 0 is centred on.
     first_center: float
+    # Pixels between neighbouring units of a row, where it is not `stride`: for an oblong image that is squashed into a square grid.
+    column_stride: int | None = None
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Pixels between neighbouring units of a column, and of a row."""
+        return (self.stride, self.stride if self.column_stride is None else self.column_stride)
 
 
 def receptive_field(layers: Iterable[tuple[int, int, int]]) -> ReceptiveField:
