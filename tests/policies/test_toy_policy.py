@@ -109,5 +109,5 @@ def test_what_is_cut_is_said():
     bound = bind(POLICY, episode("push the red ball to the left side"))
     assert len(bound.layout.instruction_pieces) == 6
     assert bound.remarks == (
-        'The instruction is cut after "ball to the": the policy reads 6 pieces, and no more of its words.',
+        'The policy reads only 6 word pieces of the instruction: "push the red ball to the". Cut off, and not read: "left side".',
     )

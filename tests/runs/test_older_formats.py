@@ -23,11 +23,16 @@ RECORDED = Path(__file__).parent / "recorded"
 
 
 @pytest.fixture(scope="module", params=[1, 2])
-def old(request, tmp_path_factory) -> Run:
+def path(request, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
     with zipfile.ZipFile(RECORDED / f"run_format_{request.param}.zip") as archive:
         archive.extractall(folder)
-    return Run.open(folder / f"run_format_{request.param}.zarr")
+    return folder / f"run_format_{request.param}.zarr"
+
+
+@pytest.fixture(scope="module")
+def old(path) -> Run:
+    return Run.open(path)
 
 
 def written_today(run: Run) -> Run:
@@ -51,9 +56,9 @@ def written_today(run: Run) -> Run:
     return writer.read()
 
 
-def test_an_old_run_is_sound_and_says_what_it_said(old):
+def test_an_old_run_is_sound_and_says_what_it_said(old, path):
     assert verify_run(old) == []
-    stored = json.loads((Path(str(old.group.store.root)) / "zarr.json").read_text())["attributes"]
+    stored = json.loads((path / "zarr.json").read_text())["attributes"]
     assert stored["format"] < FORMAT
     assert (old.stack.name, old.num_layers, old.num_heads) == ("transformer", 3, 4)
     assert old.query_groups == tuple(stored["query_groups"])
@@ -80,9 +85,9 @@ def test_an_old_run_draws_the_same_pictures(old):
     np.testing.assert_array_equal(osc.render_share_grids(old), osc.render_share_grids(new))
 
 
-def test_compacting_an_old_run_brings_it_to_today_and_changes_no_value(old, tmp_path):
+def test_compacting_an_old_run_brings_it_to_today_and_changes_no_value(old, path, tmp_path):
+    shutil.copytree(path, tmp_path / "old.zarr")
     path = tmp_path / "old.zarr"
-    shutil.copytree(str(old.group.store.root), path)
     before, after = compact_run(path)
     assert after < 1.5 * before
     new = osc.Run.open(path)

@@ -17,8 +17,7 @@ from octoscope.errors import EpisodeError, ObservationError, SelectionError, nea
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.policy_model import PolicyModel
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import TokenLayout
-from octoscope.tokens.words import cut_remark
+from octoscope.tokens.layout import TokenLayout, instruction_remarks
 
 # What the user types to leave an observation out.
 NONE = "none"
@@ -103,7 +102,7 @@ class BoundEpisode:
         absent = [camera for camera in self.policy.needs.cameras if camera not in self.cameras]
         unused = [camera for camera in self.episode.images if camera not in self.policy.needs.cameras]
         told = [
-            cut_remark(self.instruction or "", self.layout.instruction_pieces),
+            *instruction_remarks(self.layout),
             f"The policy also looks through {', '.join(absent)}, which the episode lacks." if absent else "",
             f"The episode also has {', '.join(unused)}, which the policy does not look through." if unused else "",
         ]

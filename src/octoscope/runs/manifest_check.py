@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from octoscope.errors import RunError
-from octoscope.runs.encoding_point import EncodingPoint
 from octoscope.plain_data import read_plain
+from octoscope.runs.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.stack import AttentionStack

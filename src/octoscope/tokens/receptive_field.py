@@ -34,9 +34,9 @@ def receptive_field(layers: Iterable[tuple[int, int, int]]) -> ReceptiveField:
     https://distill.pub/2019/computing-receptive-fields
 
     >>> receptive_field([(3, 2, 1)] * 4)
-    ReceptiveField(size=31, stride=16, first_center=0.0)
+    ReceptiveField(size=31, stride=16, first_center=0.0, column_stride=None)
     >>> receptive_field([(16, 16, 0)])
-    ReceptiveField(size=16, stride=16, first_center=7.5)
+    ReceptiveField(size=16, stride=16, first_center=7.5, column_stride=None)
     """
     size, stride, center = 1, 1, 0.0
     for kernel, layer_stride, padding in layers:

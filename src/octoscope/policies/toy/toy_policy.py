@@ -21,7 +21,7 @@ from octoscope.tokens.layout import TokenLayout, TokenSource
 from octoscope.tokens.receptive_field import ReceptiveField
 from octoscope.tokens.rules import Rules
 from octoscope.tokens.stack import AttentionStack
-from octoscope.tokens.words import WordPiece
+from octoscope.tokens.words import InstructionReading, WordPiece
 
 CAMERA, STACK, SIZE, PATCH, LONGEST = "primary", "transformer", (32, 48), 8, 6
 GRID = (SIZE[0] // PATCH, SIZE[1] // PATCH)
@@ -67,7 +67,9 @@ class ToyPolicy:
         rules[:, -1] = False
         rules[-1, -1] = True
         stack = AttentionStack(STACK, 1, 2, layout.groups, layout.groups, Rules.of(rules))
-        return layout.with_pieces(_pieces(inputs.instruction)).with_stacks([stack])
+        words = (inputs.instruction or "").split()
+        reading = InstructionReading(" ".join(words[:LONGEST]), " ".join(words[LONGEST:]), len(words[:LONGEST]))
+        return layout.with_pieces(_pieces(words), reading).with_stacks([stack])
 
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
@@ -116,7 +118,7 @@ class ToyPolicy:
         return values
 
 
-def _pieces(instruction: str | None) -> list[WordPiece]:
+def _pieces(words: Sequence[str]) -> list[WordPiece]:
     """Returns a piece for each word, cut or filled up to six."""
-    words = [WordPiece(word, word) for word in (instruction or "").split()][:LONGEST]
-    return [*words, *[WordPiece("<pad>", "", "padding")] * (LONGEST - len(words))]
+    pieces = [WordPiece(word, word) for word in words[:LONGEST]]
+    return [*pieces, *[WordPiece("<pad>", "", "padding")] * (LONGEST - len(pieces))]
