@@ -154,6 +154,8 @@ def unplaced_groups(layout: TokenLayout) -> list[str]:
         source = span.source
         if source.kind == "lowdim":
             lines.append(f"{group}: {span.size} numbers, which have no place in an image")
+        elif source.kind == "vector":
+            lines.append(f"{group}: a vector, which has no place in an image")
         elif source.kind == "image" and source.grid is None:
             lines.append(
                 f"{group}: {span.size} learned tokens of {'+'.join(source.cameras)}, which have no place in the image"
@@ -187,7 +189,15 @@ def require_sight(layout: TokenLayout, query: QueryRow, stack: str | None = None
     """
     row = layout.select(query.group, timestep=-1)[query.positions[0]]
     allowed = layout.rules(stack)[row]
-    if not any(allowed[span.start : span.stop].any() for _, span in placed_spans(layout)):
+    placed = [span for _, span in placed_spans(layout)]
+    looked_at = layout.stack(stack).key_groups
+    if not any(span.group in looked_at for span in placed):
+        others = [other.name for other in layout.stacks if {span.group for span in placed} & {*other.key_groups}]
+        raise SelectionError(
+            f"Nobody in the stack '{layout.stack(stack).name}' looks at an image, only at {', '.join(looked_at)}. Images are looked at "
+            f"in: {', '.join(others) or 'none'}."
+        )
+    if not any(allowed[span.start : span.stop].any() for span in placed):
         raise SelectionError(
             f"{query.label} may not look at any image: tokens in front of the timesteps see only each other. "
             "Ask for a readout, or for 'word:WORD' where the policy repeats the instruction."

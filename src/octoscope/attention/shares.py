@@ -33,7 +33,7 @@ def attention_shares(
     shares: dict[str, np.ndarray] = {}
     captured = np.asarray(~np.isnan(weights).reshape(-1, weights.shape[-1]).all(axis=0))
     keys = layout.stack(stack).key_groups if layout.stacks else layout.groups
-    for span in layout.spans:
+    for span in (span for span in layout.spans if span.group in keys):
         for name, places in _parts(layout, span):
             if places and captured[places].all():
                 shares[name] = np.asarray(shares.get(name, 0) + weights[..., places].sum(axis=-1))
@@ -49,7 +49,7 @@ def _parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
         cameras = span.source.cameras
         several = len({other.group for other in layout.spans if other.source.cameras == cameras}) > 1
         return [(f"{'+'.join(cameras)} {time} ({span.group})" if several else f"{'+'.join(cameras)} {time}", places)]
-    if span.source.kind == "lowdim":
+    if span.source.kind in ("lowdim", "vector"):
         return [(f"{span.group} {time}", places)]
     if span.source.kind == "language":
         kind = "words" if span.source.repeats is None else "repeated words"

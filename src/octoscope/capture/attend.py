@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from octoscope.array_typing import UInt8
 from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.interrupt import StopAfterStep
 from octoscope.capture.observations import EpisodeObservations, episode_task
+from octoscope.capture.policy_capture import PolicyCapture
 from octoscope.capture.provenance import run_manifest
 from octoscope.capture.step_batch import batches
 from octoscope.capture.step_capture import StepCapture
@@ -21,6 +23,9 @@ from octoscope.episodes.episode import Episode
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.visible import visible
 from octoscope.octo.model import OctoModel
+from octoscope.policies.bind import BindOptions, BoundEpisode, bind
+from octoscope.policies.noise import check_seed
+from octoscope.policies.policy_model import PolicyModel
 from octoscope.runs.attention_selection import AttentionSelection, select_attention
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
@@ -28,8 +33,20 @@ from octoscope.runs.run_writer import RunWriter, open_finished
 from octoscope.tokens.layout import TokenLayout
 
 
+@dataclass(frozen=True, eq=False)
+class _CapturePlan:
+    """What a run is made of, once everything that was asked for is checked."""
+
+    capture: StepCapture | PolicyCapture
+    manifest: Mapping[str, Any]
+    layout: TokenLayout
+    selections: tuple[AttentionSelection, ...]
+    # What does not come step by step, besides frames and recorded actions.
+    constants: Mapping[str, tuple[Any, tuple[str, ...]]]
+
+
 def attend(
-    model: OctoModel,
+    model: OctoModel | PolicyModel,
     episode: Episode,
     store: str | Path | Store | None = None,
     *,
@@ -57,7 +74,8 @@ def attend(
     the next one, and the run has the same bytes as one made in one go. Until then it lies in STORE.unfinished.
 
     Args:
-      model: The policy.
+      model: An `OctoModel`, or any other `PolicyModel`, such as `open_policy` gives. Of one with several stacks, all that hold rows
+        that are asked for are kept, each for itself.
       episode: The recording; the policy's actions are predicted, not executed (open loop).
       store: Where the run is written, a path that does not exist yet; in memory by default.
       steps: Steps of the episode, in the order wanted; all by default.
@@ -95,16 +113,66 @@ def attend(
       RunError: If the run to go on with was begun with other arguments.
       Interrupted: After Ctrl-C, when the step at hand was finished and kept.
     """
-    observations = EpisodeObservations(model, episode, observation_keys=observation_keys, window=window)
-    words, tasks = episode_task(model, episode, instruction=instruction, goal_images=goal_images)
     steps = _check_steps(episode, steps)
-    observations.check_finite(steps)
     if dtype not in ("float16", "float32"):
         raise ValueError(f"`dtype` must be 'float16' or 'float32', got {dtype!r}.")
-    if not 0 <= seed < 2**32:
-        raise SelectionError(f"`seed` must be in 0..{2**32 - 1}, got {seed}.")
+    check_seed(seed)
+    asked = {"query_groups": query_groups, "key_groups": key_groups, "layers": layers}
+    if isinstance(model, OctoModel):
+        plan = _plan_octo(
+            model,
+            episode,
+            steps,
+            asked,
+            instruction=instruction,
+            goal_images=goal_images,
+            observation_keys=observation_keys,
+            window=window,
+            seed=seed,
+            dtype=dtype,
+            compute=compute,
+            batch=batch,
+            encodings=encodings,
+        )
+    else:
+        _refuse_octo_options(compute=compute, batch=batch, encodings=encodings)
+        options = BindOptions(instruction, goal_images or {}, observation_keys or {}, window)
+        plan = _plan_policy(bind(model, episode, options), steps, asked, seed=seed, dtype=dtype)
+    finished = open_finished(store, manifest=plan.manifest) if resume and isinstance(store, str | Path) else None
+    if finished is not None:
+        return finished
+    target = MemoryStore() if store is None else store
+    whole = {**_whole_arrays(episode, plan.layout, plan.selections, steps), **plan.constants}
+    with RunWriter(
+        target, manifest=plan.manifest, whole=whole, resume=resume, overwrite=overwrite, take_over=take_over
+    ) as writer:
+        stopped = _write_steps(writer, plan.capture, steps, progress=progress)
+    if stopped:
+        raise Interrupted(f"stopped after the last step: the run {store or ''} is whole. Go on with --resume.")
+    return writer.read()
+
+
+def _plan_octo(
+    model: OctoModel,
+    episode: Episode,
+    steps: Sequence[int],
+    asked: Mapping[str, Any],
+    *,
+    instruction: str | None,
+    goal_images: Mapping[str, UInt8[np.ndarray, "height width 3"]] | None,
+    observation_keys: Mapping[str, str] | None,
+    window: int | None,
+    seed: int,
+    dtype: str,
+    compute: str,
+    batch: int | None,
+    encodings: str | Sequence[str],
+) -> _CapturePlan:
+    observations = EpisodeObservations(model, episode, observation_keys=observation_keys, window=window)
+    words, tasks = episode_task(model, episode, instruction=instruction, goal_images=goal_images)
+    observations.check_finite(steps)
     layout = episode_layout(model, observations, tasks, instruction=words, step=steps[0])
-    (selection,) = select_attention(layout, query_groups=query_groups, key_groups=key_groups, layers=layers)
+    (selection,) = select_attention(layout, **asked)
     stream = (
         EncodingStream.plan_for(model, observations.at(steps[0]), tasks, encodings, dtype=dtype) if encodings else None
     )
@@ -125,20 +193,23 @@ def attend(
         batch=capture.batch,
         encodings=() if stream is None else stream.points,
     )
-    finished = open_finished(store, manifest=manifest) if resume and isinstance(store, str | Path) else None
-    if finished is not None:
-        return finished
-    target = MemoryStore() if store is None else store
-    whole = _whole_arrays(episode, layout, selection, steps)
-    if stream is not None:
-        whole |= stream.constants(observations.at(steps[0]))
-    with RunWriter(
-        target, manifest=manifest, whole=whole, resume=resume, overwrite=overwrite, take_over=take_over
-    ) as writer:
-        stopped = _write_steps(writer, capture, steps, progress=progress)
-    if stopped:
-        raise Interrupted(f"stopped after the last step: the run {store or ''} is whole. Go on with --resume.")
-    return writer.read()
+    constants = {} if stream is None else stream.constants(observations.at(steps[0]))
+    return _CapturePlan(capture, manifest, layout, (selection,), constants)
+
+
+def _plan_policy(
+    bound: BoundEpisode, steps: Sequence[int], asked: Mapping[str, Any], *, seed: int, dtype: str
+) -> _CapturePlan:
+    selections = select_attention(bound.layout, **asked)
+    capture = PolicyCapture(bound, selections, seed, dtype)
+    return _CapturePlan(capture, capture.manifest(steps), bound.layout, selections, {})
+
+
+def _refuse_octo_options(*, compute: str, batch: int | None, encodings: str | Sequence[str]) -> None:
+    given = {"compute": compute != "exact", "batch": batch not in (None, 1), "encodings": bool(encodings)}
+    refused = [name for name, asked in given.items() if asked]
+    if refused:
+        raise SelectionError(f"`{refused[0]}` is for Octo alone so far: leave it out for this policy.")
 
 
 def episode_layout(
@@ -151,14 +222,16 @@ def episode_layout(
     return model.with_words(layout, instruction)
 
 
-def _write_steps(writer: RunWriter, capture: StepCapture, steps: Sequence[int], *, progress: bool) -> bool:
+def _write_steps(
+    writer: RunWriter, capture: StepCapture | PolicyCapture, steps: Sequence[int], *, progress: bool
+) -> bool:
     """Makes the steps that are not there yet; returns whether Ctrl-C was pressed during the last one."""
     at_hand = "this step" if capture.batch == 1 else f"this group of {capture.batch} steps"
     with (
         tqdm(
             total=len(steps),
             initial=writer.written,
-            desc=visible(f"attend {capture.observations.episode.name}"),
+            desc=visible(f"attend {capture.episode.name}"),
             unit="step",
             postfix=f"{readable_bytes(capture.bytes_per_step)} a step",
             disable=not progress,
@@ -188,12 +261,13 @@ def _check_steps(episode: Episode, steps: Sequence[int] | None) -> list[int]:
 
 
 def _whole_arrays(
-    episode: Episode, layout: TokenLayout, selection: AttentionSelection, steps: Sequence[int]
+    episode: Episode, layout: TokenLayout, selections: Sequence[AttentionSelection], steps: Sequence[int]
 ) -> dict[str, tuple[Any, tuple[str, ...]]]:
     """Returns the frames and recorded actions, and what the indices of the other arrays stand for."""
     whole: dict[str, tuple[Any, tuple[str, ...]]] = {"step": (np.array(steps, np.int32), ("step",))}
-    coordinates = selection.coordinates(layout, steps)
-    whole |= {name: (values, (name.rpartition("/")[2],)) for name, values in coordinates.items()}
+    for selection in selections:
+        coordinates = selection.coordinates(layout, steps)
+        whole |= {name: (values, (name.rpartition("/")[2],)) for name, values in coordinates.items()}
     for camera in layout.cameras:
         axes = ("time", f"height_{camera}", f"width_{camera}", "channel")
         whole[f"frames/{camera}"] = (episode.images[camera], axes)

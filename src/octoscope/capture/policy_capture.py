@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from octoscope.capture.provenance import array_digest, computed_on
 from octoscope.capture.step_capture import Arrays
+from octoscope.episodes.episode import Episode
 from octoscope.episodes.windows import observation_window
 from octoscope.policies.bind import BoundEpisode
 from octoscope.policies.noise import Noise
@@ -28,6 +30,17 @@ class PolicyCapture:
     seed: int
     # Of the stored weights.
     dtype: str
+    # Steps in one forward.
+    batch: int = 1
+
+    @property
+    def episode(self) -> Episode:
+        """The episode that is acted in."""
+        return self.bound.episode
+
+    def arrays_of(self, steps: Sequence[int]) -> list[Arrays]:
+        """Returns the arrays of several steps, each from a forward of its own."""
+        return [self.arrays_at(step) for step in steps]
 
     def arrays_at(self, step: int) -> Arrays:
         """Returns the arrays that a run stores for one step, from a forward of its own."""
@@ -57,7 +70,8 @@ class PolicyCapture:
         return {
             "octoscope_version": version("octoscope"),
             "framework": {"name": card.framework, "version": card.framework_version},
-            "device": card.device,
+            **computed_on(card.device),
+            "batch": self.batch,
             "policy": card.name,
             "policy_family": card.family,
             "policy_note": card.note,
@@ -70,8 +84,9 @@ class PolicyCapture:
             "dataset": bound.episode.dataset,
             "instruction": bound.instruction or "",
             "remarks": list(bound.remarks),
+            **({"recorded_instruction": bound.episode.instruction} if self._other_words else {}),
             "goal_images": sorted(bound.goal_images),
-            "goal_sha256": {camera: _digest(image) for camera, image in sorted(bound.goal_images.items())},
+            "goal_sha256": {camera: array_digest(image) for camera, image in sorted(bound.goal_images.items())},
             "observations": {
                 "given": {
                     **{camera: {"from": camera, "normalization": "0..255"} for camera in bound.cameras},
@@ -87,6 +102,12 @@ class PolicyCapture:
             "layout": bound.layout.to_json(),
             "transforms": {camera: dataclasses.asdict(made) for camera, made in bound.transforms.items()},
         }
+
+    @property
+    def _other_words(self) -> bool:
+        return bool(self.bound.episode.instruction and self.bound.instruction) and (
+            self.bound.instruction != self.bound.episode.instruction
+        )
 
     def _wanted(self) -> list[WantedAttention]:
         layout = self.bound.layout
@@ -115,16 +136,7 @@ class PolicyCapture:
 
     def _episode_digest(self) -> str:
         episode = self.bound.episode
-        shown = {camera: np.asarray(episode.images[camera]) for camera in self.bound.cameras}
+        shown = {camera: episode.images[camera] for camera in self.bound.cameras}
         actions = {} if episode.actions is None else {"actions": episode.actions}
-        parts = [
-            f"{name} {_digest(array)}" for name, array in sorted({**shown, **self.bound.numbers, **actions}.items())
-        ]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _digest(array: np.ndarray) -> str:
-    array = np.ascontiguousarray(array)
-    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
-    digest.update(array.data)
-    return digest.hexdigest()
+        given = sorted({**shown, **self.bound.numbers, **actions}.items())
+        return hashlib.sha256("\n".join(f"{name} {array_digest(array)}" for name, array in given).encode()).hexdigest()

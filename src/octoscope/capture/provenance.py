@@ -45,7 +45,7 @@ def run_manifest(
     return {
         "octoscope_version": version("octoscope"),
         "framework": {"name": "jax", "version": jax.__version__},
-        **computed_on(model),
+        **computed_on(device_name(model)),
         "batch": batch,
         "policy": model.name,
         "policy_note": model.note,
@@ -62,7 +62,7 @@ def run_manifest(
         # Masks tell the object of the recorded words, whatever others are given.
         **({"recorded_instruction": episode.instruction} if episode.instruction not in ("", instruction) else {}),
         "goal_images": sorted(goal_images or ()),
-        "goal_sha256": {camera: _digest(image) for camera, image in sorted((goal_images or {}).items())},
+        "goal_sha256": {camera: array_digest(image) for camera, image in sorted((goal_images or {}).items())},
         "observations": observations.plan.to_json(),
         "head": acting_head(model),
         "seed": seed,
@@ -77,13 +77,15 @@ def run_manifest(
     }
 
 
-def computed_on(model: OctoModel) -> dict[str, Any]:
+def computed_on(device: str) -> dict[str, Any]:
     """Returns what the last bits of a run's numbers depend on besides versions and batch: the kind of device, and of a CPU more.
 
     There sums are split among threads, and added up in the registers that the processor has.
+
+    Args:
+      device: "cpu", "gpu NVIDIA H100".
     """
-    name = device_name(model)
-    return {"device": name} | ({"threads": cpu_threads(), "processor": processor_kind()} if name == "cpu" else {})
+    return {"device": device} | ({"threads": cpu_threads(), "processor": processor_kind()} if device == "cpu" else {})
 
 
 @functools.cache
@@ -128,7 +130,7 @@ def episode_digest(observations: EpisodeObservations) -> str:
     shown = {camera: episode.images[camera] for camera in plan.cameras}
     numbers = {key: found.values for key, found in plan.numbers.items()}
     actions = {} if episode.actions is None else {"actions": episode.actions}
-    parts = [f"{name} {_digest(array)}" for name, array in sorted({**shown, **numbers, **actions}.items())]
+    parts = [f"{name} {array_digest(array)}" for name, array in sorted({**shown, **numbers, **actions}.items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -139,7 +141,7 @@ def device_name(model: OctoModel) -> str:
     return device.platform if device.device_kind == device.platform else f"{device.platform} {device.device_kind}"
 
 
-def _digest(array: np.ndarray | Frames) -> str:
+def array_digest(array: np.ndarray | Frames) -> str:
     """Returns the SHA-256 of an array's type, shape and bytes; frames are decoded one after another for it."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
     for part in array if isinstance(array, Frames) else [array]:

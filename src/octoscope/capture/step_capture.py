@@ -16,6 +16,7 @@ from octoscope.capture.observations import EpisodeObservations
 from octoscope.capture.provenance import acting_head
 from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.capture.step_batch import StepBatch, choose_batch, select_kept
+from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
 from octoscope.octo.action_normalization import unnormalize_actions
 from octoscope.octo.finite import check_finite_actions
@@ -52,6 +53,11 @@ class StepCapture:
     encodings: EncodingStream | None = None
     # Steps in one forward; by the device with None.
     asked_batch: int | None = None
+
+    @property
+    def episode(self) -> Episode:
+        """The episode that is acted in."""
+        return self.observations.episode
 
     @property
     def batch(self) -> int:

@@ -19,7 +19,8 @@ from octoscope.tokens.receptive_field import ReceptiveField
 from octoscope.tokens.stack import AttentionStack
 from octoscope.tokens.words import InstructionReading, WordPiece
 
-TokenKind = Literal["language", "image", "lowdim", "readout", "mixed"]
+# "lowdim": each token is one number; "vector": one token made of a whole vector, such as a state or a latent.
+TokenKind = Literal["language", "image", "lowdim", "vector", "readout", "mixed"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,179 @@
+"""ACT behind the door that every policy comes through."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from octoscope.array_typing import Bool, Float32, UInt8
+from octoscope.errors import ObservationError, SelectionError, nearest
+from octoscope.policies.act.encoder import ActInputs
+from octoscope.policies.act.layout import ACTIONS
+from octoscope.policies.act.model import ActModel
+from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, HiddenKeys
+from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.policies.lerobot_folder.features import camera_name
+from octoscope.policies.noise import Noise
+from octoscope.policies.parts.token_groups import TokenGroup
+from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.tokens.image_transform import ImageTransform
+from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.rules import Rules
+from octoscope.tokens.stack import AttentionStack
+
+
+@dataclass(frozen=True, eq=False)
+class ActPolicy:
+    """An ACT as a `PolicyModel`: it takes no words, has no history, and acts the same under every noise."""
+
+    model: ActModel
+
+    @functools.cached_property
+    def card(self) -> PolicyCard:
+        """What it is."""
+        device = jax.devices()[0]
+        return PolicyCard(
+            name=self.model.name,
+            family="act",
+            digest=self.model.digest(),
+            framework="jax",
+            framework_version=jax.__version__,
+            device=device.platform
+            if device.device_kind == device.platform
+            else f"{device.platform} {device.device_kind}",
+            facts={"config": dict(self.model.folder.config.fields), "remarks": list(self.model.folder.remarks)},
+        )
+
+    @functools.cached_property
+    def needs(self) -> PolicyNeeds:
+        """What it takes: cameras and numbers by their own names, without LeRobot's prefixes."""
+        shapes = {feature.name: feature.shape for feature in self.model.folder.config.inputs}
+        return PolicyNeeds(
+            cameras={camera: (shapes[name][1], shapes[name][2]) for camera, name in self._cameras.items()},
+            numbers={camera_name(name): shapes[name] for name in self.model.number_names},
+        )
+
+    def prepare(
+        self, camera: str, frame: UInt8[np.ndarray, "height width 3"]
+    ) -> tuple[UInt8[np.ndarray, "_height _width 3"], ImageTransform]:
+        """Returns the frame as it was recorded: ACT resizes nothing.
+
+        Raises:
+          SelectionError: If the policy has no such camera.
+        """
+        if camera not in self._cameras:
+            raise SelectionError(
+                f"The policy has no camera '{camera}'. It has: {', '.join(self._cameras)}.{nearest(camera, self._cameras)}"
+            )
+        image, transform = self.model.prepare(self._cameras[camera], frame)
+        return image, transform
+
+    def action_space(self, dataset: str) -> ActionSpace:
+        """Returns the chunk; its units are those that the policy was trained on, whatever dataset it acts over."""
+        config, folder = self.model.config, self.model.folder
+
+        def folder_units(actions: np.ndarray) -> np.ndarray:
+            return folder.robot_actions(np.asarray(actions, np.float32), state=None)
+
+        return ActionSpace(
+            config.chunk_size,
+            config.action_dim,
+            np.ones(config.action_dim, bool),
+            # Relative actions need the state of their step.
+            None if folder.processing.relative_actions is not None else folder_units,
+            deterministic=True,
+        )
+
+    def layout(self, inputs: PolicyInputs) -> TokenLayout:
+        """Returns the encoder's tokens, then the actions that the decoder asks for; three stacks."""
+        stacks = self.model.stacks(self._tensors(inputs))
+        tokens, actions = stacks[0].keys, stacks[1].queries
+        groups = [(group.name, group.size, _source(group)) for group in (*tokens, *actions)]
+        layout = TokenLayout.assemble(groups, [], window=1)
+        return layout.with_stacks(
+            [
+                AttentionStack(
+                    stack.name,
+                    stack.layers,
+                    stack.heads,
+                    tuple(group.name for group in stack.queries),
+                    tuple(group.name for group in stack.keys),
+                    Rules.of(np.ones((stack.queries[-1].stop, stack.keys[-1].stop), bool)),
+                    constant_layers=stack.constant_layers,
+                )
+                for stack in stacks
+            ]
+        )
+
+    def act(
+        self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
+    ) -> Float32[np.ndarray, "input horizon dim"]:
+        """Returns the normalised chunk of each input, one after another."""
+        return np.stack([self.model.act(*self._given(each)) for each in inputs])
+
+    def watch(self, inputs: PolicyInputs, noise: Noise, wanted: Sequence[WantedAttention]) -> Watched:
+        """Returns the action and the attention of one forward."""
+        layout = self.layout(inputs)
+        outputs = self.model.watch(*self._given(inputs))
+        weights = dict(zip((ENCODER, DECODER, CROSS), outputs.weights, strict=True))
+        kept = {}
+        for each in wanted:
+            stack = layout.stack(each.stack)
+            # The weights' own axes count from the first query and key of the stack.
+            rows = np.searchsorted(layout.places(stack.query_groups), each.queries)
+            columns = np.searchsorted(layout.places(stack.key_groups), each.keys)
+            kept[each.stack] = np.asarray(weights[each.stack])[list(each.layers)][:, :, rows][..., columns][None]
+        return Watched(np.asarray(outputs.actions), kept, np.zeros(layout.size, bool))
+
+    def image_gradients(
+        self, inputs: PolicyInputs, noise: Noise, weights: Float32[np.ndarray, "horizon dim"]
+    ) -> Mapping[str, Float32[np.ndarray, "window _height _width 3"]]:
+        """Returns, by camera, the gradient of a weighted sum of the normalised action with respect to pixels of 0..255."""
+        gradients = self.model.gradients(self._tensors(inputs), weights).inputs.images
+        features = {feature.name: feature for feature in self.model.folder.config.inputs}
+        # Pixels go to the network as 0..1, normalised.
+        return {
+            camera: np.asarray(gradients[name] * self.model.folder.normalization(features[name]).slope / 255.0)[None]
+            for camera, name in self._cameras.items()
+        }
+
+    @functools.cached_property
+    def _cameras(self) -> dict[str, str]:
+        """The feature of each camera by the camera's own name."""
+        return {camera_name(name): name for name in self.model.config.cameras}
+
+    def _tensors(self, inputs: PolicyInputs) -> ActInputs:
+        missing = [camera for camera in self._cameras if camera not in inputs.images]
+        if missing:
+            raise ObservationError(
+                f"The policy looks through {', '.join(self._cameras)} together and cannot do without {', '.join(missing)}. "
+                f"Name the recorded image with --cameras {missing[0]}=IMAGE_KEY."
+            )
+        numbers = {camera_name(name): name for name in self.model.number_names}
+        return self.model.inputs(
+            {self._cameras[camera]: frames[-1] for camera, frames in inputs.images.items()},
+            {numbers[name]: values[-1] for name, values in inputs.numbers.items() if name in numbers},
+        )
+
+    def _given(self, inputs: PolicyInputs) -> tuple[ActInputs, HiddenKeys | None]:
+        if inputs.kept is not None:
+            raise ObservationError("ACT's tokens cannot be dropped here: hide their keys instead.")
+        tensors = self._tensors(inputs)
+        if inputs.hidden is None:
+            return tensors, None
+        layout = self.layout(inputs)
+        masks: dict[str, Bool[np.ndarray, "query key"]] = {}
+        for stack in layout.stacks:
+            rows, columns = layout.places(stack.query_groups), layout.places(stack.key_groups)
+            masks[stack.name] = inputs.hidden[np.ix_(rows, columns)]
+        return tensors, self.model.hide(tensors, masks)
+
+
+def _source(group: TokenGroup) -> TokenSource:
+    if group.camera is not None:
+        camera = f"image_{camera_name(group.camera)}"
+        return TokenSource("image", (camera,), grid=group.grid, receptive_field=group.field)
+    return TokenSource("readout" if group.name == ACTIONS else "vector", (group.name,))

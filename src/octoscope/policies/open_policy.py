@@ -1,0 +1,37 @@
+"""A policy from whatever lies at a path: each family says whether a folder is of its kind.
+
+Families register in the entry-point group `octoscope.policies`: a function that takes the path as it was typed and returns a policy, or
+None where what lies there is not for it.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from octoscope.errors import CheckpointError
+from octoscope.policies.policy_model import PolicyModel
+
+GROUP = "octoscope.policies"
+
+
+def open_policy(path: str) -> PolicyModel:
+    """Returns the policy at a path, of whatever family claims it first, in the order of their names.
+
+    Args:
+      path: A folder, 'hf://owner/name', or a name that a family knows ('demo', 'toy').
+
+    Raises:
+      CheckpointError: If no family knows what lies there, or what lies there is broken.
+    """
+    families = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    for family in families:
+        policy = family.load()(path)
+        if policy is not None:
+            return policy
+    names = ", ".join(family.name for family in families) or "none"
+    raise CheckpointError(f"{path} is no policy that is known here. Families asked: {names}. Check the path.")
+
+
+def family_opener(name: str) -> Callable[[str], PolicyModel | None] | None:
+    """Returns the function that a family registered; None where there is no such family."""
+    found = entry_points(group=GROUP, name=name)
+    return next((point.load() for point in found), None)
