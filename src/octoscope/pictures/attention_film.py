@@ -13,6 +13,7 @@ from octoscope.pictures.attention_sheet import (
     describe_run,
     largest_weight,
     map_tiles,
+    stack_title,
     uniform_weight,
 )
 from octoscope.render.color_scale import ColorScale
@@ -62,7 +63,7 @@ def attention_film_frames(
     for step in run.steps:
         yield render_sheet(
             _layer_rows(run, row, step=step, layers=layers, camera=camera, heads=heads),
-            title=f"{row.label} attends to {camera}: step {step} of 0..{run.manifest['episode_length'] - 1}",
+            title=f"{row.label} attends to {camera}{stack_title(run)}: step {step} of 0..{run.manifest['episode_length'] - 1}",
             subtitle=describe_run(run),
             scale=scale,
             scale_label="attention weight, one scale for the whole film",

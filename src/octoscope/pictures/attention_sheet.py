@@ -60,7 +60,7 @@ def render_attention_sheet(
     rows = [SheetRow(map_row_label(m, maps), map_tiles(m, heads, with_frame=True)) for m in maps]
     return render_sheet(
         rows,
-        title=f"{row.label} attends: layer {layer} of 0..{run.num_layers - 1}, "
+        title=f"{row.label} attends{stack_title(run)}: layer {layer} of 0..{run.num_layers - 1}, "
         f"step {step} of 0..{run.manifest['episode_length'] - 1}{named_object_title(maps)}",
         subtitle=[
             *describe_run(run),
@@ -80,7 +80,8 @@ def describe_run(run: Run) -> list[str]:
     """Returns the lines that say which policy, episode and task a picture belongs to, and what it cannot show."""
     manifest = run.manifest
     loop = manifest.get("loop", "open loop")
-    lines = [f"policy {manifest['policy']} (step {manifest['policy_step']}), episode {manifest['episode']}, {loop}"]
+    trained = "" if manifest["policy_step"] is None else f" (step {manifest['policy_step']})"
+    lines = [f"policy {manifest['policy']}{trained}, episode {manifest['episode']}, {loop}"]
     if manifest["instruction"]:
         recorded = manifest.get("recorded_instruction")
         lines.append(f'task: "{manifest["instruction"]}"' + (f'; recorded was: "{recorded}"' if recorded else ""))
@@ -90,6 +91,16 @@ def describe_run(run: Run) -> list[str]:
     lines += [*compute_remarks(manifest), *observation_remarks(manifest)]
     lines += [*layout_remarks(run.layout), *edge_remarks(run)]
     return [manifest["policy_note"], *lines] if manifest["policy_note"] else lines
+
+
+def stack_title(run: Run) -> str:
+    """Returns which stack and pass a picture is of, where the policy has several; "" for the one that Octo has."""
+    stack = run.stack
+    named = [f"in {stack.name}"] if len(run.layout.stacks) > 1 else []
+    if stack.num_passes > 1:
+        shown = run.selection.passes[-1] if run.forward_pass is None else run.forward_pass
+        named.append("mean of passes" if shown == "mean" else f"pass {shown} of 0..{stack.num_passes - 1}")
+    return f" ({', '.join(named)})" if named else ""
 
 
 def map_tiles(found: AttentionMap, heads: Sequence[int], *, with_frame: bool) -> list[Tile]:
