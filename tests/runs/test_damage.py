@@ -6,12 +6,12 @@
 import json
 import random
 
+import damage
 import numpy as np
 import pytest
 import zarr
 from killed_writer import STEPS, write
 
-import damage
 from octoscope.errors import RunError
 from octoscope.runs.find_runs import find_runs
 from octoscope.runs.run import Run
