@@ -68,6 +68,7 @@ _PUBLIC = {
     "norm_weighted_attention": "octoscope.attention.value_norms",
     "open_episodes": "octoscope.episodes.sources",
     "open_network": "octoscope.cnn.sources",
+    "open_policy": "octoscope.policies.open_policy",
     "patch_words": "octoscope.attention.patch_words",
     "positive_attention": "octoscope.attention.relevance",
     "readout_gradients": "octoscope.capture.readout_effects",

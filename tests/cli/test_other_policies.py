@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import octoscope as osc
 from octoscope.cli.main import main
+from octoscope.episodes.episode import Episode
 from octoscope.episodes.rlds_writer import write_rlds
+from policies.act_fixture import expected, unpacked_act
 from tiny_policies import DATASET, images, numbers, tiny_episode, tiny_policy
 
 
@@ -85,3 +88,62 @@ def test_encodings_of_another_size_are_told_with_both_sizes(tmp_path, capsys):
     message = capsys.readouterr().err
     assert "encodings of 5 numbers" in message
     assert "records 7" in message
+
+
+@pytest.fixture(scope="module")
+def act_folder(tmp_path_factory):
+    return unpacked_act(tmp_path_factory.mktemp("act") / "policy")
+
+
+@pytest.fixture(scope="module")
+def act_data(tmp_path_factory):
+    given = expected()
+    cameras = {name: np.repeat(given[f"image/observation.images.{name}"][None], 2, axis=0) for name in ("top", "wrist")}
+    state = np.repeat(given["raw/observation.state"][None], 2, axis=0)
+    episode = Episode(cameras, "pick", np.zeros((2, 6), np.float32), "tiny/train/0", "tiny", extras={"state": state})
+    return write_rlds(tmp_path_factory.mktemp("tiny"), name="tiny", episodes={"train": [episode]})
+
+
+def test_an_act_is_attended_from_its_folder(tmp_path, act_folder, act_data, capsys):
+    run("attend", act_folder, act_data, "--layers", "1", "--no-compilation-cache", "-o", tmp_path / "out")
+    printed = capsys.readouterr().out
+    assert "The run holds encoder, decoder, decoder.cross; pictures are of decoder.cross." in printed
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "run.zarr",
+        "attention_results",
+        "attention_video.mp4",
+        "attention_video_wrist.mp4",
+    }
+    assert len(list((tmp_path / "out" / "attention_results").iterdir())) == 2
+    np.testing.assert_allclose(
+        osc.Run.open(tmp_path / "out" / "run.zarr").read("actions")[0], expected()["actions"], atol=2e-5
+    )
+    run("runs", "verify", tmp_path / "out" / "run.zarr")
+    run("shares", tmp_path / "out" / "run.zarr", "-o", tmp_path / "shares")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--task", "pick"), "takes no words"),
+        (("--compute", "fast"), "is for Octo alone"),
+        (("--checkpoint-step", "3"), "--checkpoint-step is for Octo"),
+        (("--layers", "7"), "layer"),
+        (("--cameras", "top=image_top"), "cannot do without wrist"),
+    ],
+)
+def test_what_an_act_cannot_be_asked_is_refused(tmp_path, act_folder, act_data, more, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run("attend", act_folder, act_data, *more, "--no-compilation-cache", "-o", tmp_path / "out")
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_policy_of_no_family_is_named(tmp_path, act_data, capsys):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.json").write_text('{"type": "vqbet", "input_features": {}, "output_features": {}}')
+    with pytest.raises(SystemExit) as stop:
+        run("attend", tmp_path / "other", act_data, "-o", tmp_path / "out")
+    assert stop.value.code == 2
+    assert "vqbet" in capsys.readouterr().err

@@ -1,12 +1,17 @@
 """`octoscope attend`: an episode through a policy, into pictures, a film and a run."""
 
 from octoscope.cli.attend_episodes import AttendSettings, EpisodeJob, run_all
+from octoscope.cli.attend_policies import PolicyJob, open_policys_episodes
 from octoscope.cli.opening import open_policy_and_episodes, read_goal_images
 from octoscope.cli.options.attend import AttendOptions
 from octoscope.cli.selection import parse_pairs, parse_selection
+from octoscope.embedded.files import EMBEDDED
 from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
+from octoscope.octo.device import keep_compiled_programs, use_device
 from octoscope.octo.model import OctoModel
+from octoscope.policies.lerobot_folder.folder_kind import folder_kind
+from octoscope.policies.open_policy import open_policy
 from octoscope.render.film import CODECS
 
 
@@ -22,6 +27,9 @@ class Attend(AttendOptions):
             raise SelectionError(
                 "--take-over takes a run from a dead writer: give --resume to go on with it, or --overwrite."
             )
+        if self.checkpoint not in EMBEDDED and (kind := folder_kind(self.checkpoint)) is not None:
+            self._attend_other(kind)
+            return
         model, source = open_policy_and_episodes(
             self.checkpoint,
             self.episodes,
@@ -39,6 +47,23 @@ class Attend(AttendOptions):
             run_all(one, source, chosen, self.output)
         if model.note:
             say(model.note)
+
+    def _attend_other(self, kind: str) -> None:
+        """Attends with a policy of another family, which `open_policy` knows.
+
+        Raises:
+          CheckpointError: If no family is for policies of this kind.
+        """
+        use_device(self.device)
+        if not self.no_compilation_cache:
+            keep_compiled_programs()
+        policy = open_policy(self.checkpoint)
+        source = open_policys_episodes(policy, self)
+        chosen, job = self.chosen(len(source)), PolicyJob(policy, self)
+        if ",".join(self.episode).removeprefix("-").isdecimal():
+            job.run(source[chosen[0]], self.output)
+        else:
+            run_all(job, source, chosen, self.output)
 
     def chosen(self, count: int) -> list[int]:
         """Returns which of `count` episodes were asked for.

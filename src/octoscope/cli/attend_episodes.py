@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -34,7 +35,7 @@ from octoscope.runs.unfinished import Unfinished
 from octoscope.tokens.layout import TokenLayout, instruction_remarks
 
 RUN = "run.zarr"
-_PICTURES = (SHEETS, f"{FILM}*.mp4", f"{FILM}*.gif")
+RESULTS = (SHEETS, f"{FILM}*.mp4", f"{FILM}*.gif")
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class EpisodeJob:
         """
         plan = self.plan(episode)
         if not (self.settings.overwrite or self.settings.resume):
-            check_no_results(output, (*_PICTURES, RUN))
+            check_no_results(output, (*RESULTS, RUN))
         try:
             run = self._attend(episode, plan, output)
             drawn = self._draw(run, plan, output)
@@ -178,7 +179,7 @@ class EpisodeJob:
         )
         if asked.overwrite:
             # Pictures of the run that was here must not lie beside the new one.
-            remove_results(output, _PICTURES)
+            remove_results(output, RESULTS)
         return run
 
     def _draw(self, run: Run, plan: EpisodePlan, output: Path) -> bool:
@@ -186,7 +187,7 @@ class EpisodeJob:
         asked = self.settings
         if plan.no_map is not None or (asked.resume and _pictures_are_there(run, output, asked)):
             return False
-        with staged_output(output, _PICTURES, overwrite=True) as folder:
+        with staged_output(output, RESULTS, overwrite=True) as folder:
             write_attention_results(
                 run,
                 folder,
@@ -220,7 +221,15 @@ class EpisodeJob:
         return [*lines, *episode.remarks]
 
 
-def run_all(job: EpisodeJob, source: EpisodeSource, chosen: Sequence[int], output: Path) -> None:
+class Job(Protocol):
+    """What is done with one episode."""
+
+    def run(self, episode: Episode, output: Path) -> None:
+        """Leaves its results in a folder."""
+        ...
+
+
+def run_all(job: Job, source: EpisodeSource, chosen: Sequence[int], output: Path) -> None:
     """Runs one episode after another, each into `output/episode_INDEX`; one that cannot be run does not stop the others.
 
     Raises:

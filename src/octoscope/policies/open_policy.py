@@ -4,7 +4,6 @@ Families register in the entry-point group `octoscope.policies`: a function that
 None where what lies there is not for it.
 """
 
-from collections.abc import Callable
 from importlib.metadata import entry_points
 
 from octoscope.errors import CheckpointError
@@ -29,9 +28,3 @@ def open_policy(path: str) -> PolicyModel:
             return policy
     names = ", ".join(family.name for family in families) or "none"
     raise CheckpointError(f"{path} is no policy that is known here. Families asked: {names}. Check the path.")
-
-
-def family_opener(name: str) -> Callable[[str], PolicyModel | None] | None:
-    """Returns the function that a family registered; None where there is no such family."""
-    found = entry_points(group=GROUP, name=name)
-    return next((point.load() for point in found), None)
