@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from tqdm import tqdm
@@ -221,6 +221,7 @@ class EpisodeJob:
         return [*lines, *episode.remarks]
 
 
+@runtime_checkable
 class Job(Protocol):
     """What is done with one episode."""
 

@@ -44,7 +44,7 @@ class PolicyJob:
         options = BindOptions(
             asked.task,
             read_goal_images(asked.goal_image) or {},
-            parse_pairs(asked.observation, what="--observation", example="proprio=state"),
+            parse_pairs(asked.observation, what="--observation", example="proprio=state") or {},
             asked.window,
         )
         bound = bind(self.policy, episode, options)
