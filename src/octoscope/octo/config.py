@@ -106,7 +106,8 @@ def _check_axes(part: str, entries: Mapping[str, Any], *, leading: int) -> None:
         else:
             right = isinstance(value, Mapping) and not image and key != "timestep_pad_mask"
         if not right or not isinstance(key, str):
-            came = f"shape {value.shape}" if hasattr(value, "shape") else type(value).__name__
+            shape = getattr(value, "shape", None)
+            came = type(value).__name__ if shape is None else f"shape {shape}"
             raise CheckpointError(
                 f"example_batch.msgpack must hold arrays with at least {least} axes, none of them empty, but its {part} '{key}' is "
                 f"{came}. Copy it again from its source."

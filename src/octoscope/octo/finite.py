@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from octoscope.errors import CheckpointError, ObservationError
@@ -26,7 +26,7 @@ def check_finite_inputs(kind: str, inputs: Inputs, known: Inputs) -> None:
       ObservationError: Naming the first such array and where in it.
     """
     for key, value in [*named_arrays(inputs), *nested_arrays(inputs)]:
-        real = np.issubdtype(value.dtype, np.floating) and not isinstance(value, jax.core.Tracer)
+        real = np.issubdtype(value.dtype, np.floating) and not isinstance(value, Tracer)
         if not real or key.partition("/")[0] not in known:
             continue
         bad = ~np.isfinite(np.asarray(value))

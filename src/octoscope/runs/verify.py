@@ -63,8 +63,8 @@ def _weights(run: Run) -> Iterator[str]:
 def _actions(run: Run) -> Iterator[str]:
     """Yields the steps at which the policy predicted what is no number; recorded actions may be NaN, as recorded."""
     for name in (name for name in ("actions", "actions_robot") if run.holds(name)):
-        finite = np.isfinite(run.read(name)).reshape(len(run.steps), -1).all(axis=1)
-        broken = [step for step, sound in zip(run.steps, finite, strict=True) if not sound]
+        values = run.read(name)
+        broken = [step for at, step in enumerate(run.steps) if not np.isfinite(values[at]).all()]
         if broken:
             yield f"{name}: values that are not finite at step {_listed(broken)}"
 

@@ -118,14 +118,16 @@ class ActPolicy:
         """Returns the action and the attention of one forward."""
         layout = self.layout(inputs)
         outputs = self.model.watch(*self._given(inputs))
-        weights = dict(zip((ENCODER, DECODER, CROSS), outputs.weights, strict=True))
-        kept = {}
+        weights: dict[str, np.ndarray] = {
+            name: np.asarray(each) for name, each in zip((ENCODER, DECODER, CROSS), outputs.weights, strict=True)
+        }
+        kept: dict[str, np.ndarray] = {}
         for each in wanted:
             stack = layout.stack(each.stack)
             # The weights' own axes count from the first query and key of the stack.
             rows = np.searchsorted(layout.places(stack.query_groups), each.queries)
             columns = np.searchsorted(layout.places(stack.key_groups), each.keys)
-            kept[each.stack] = np.asarray(weights[each.stack])[list(each.layers)][:, :, rows][..., columns][None]
+            kept[each.stack] = weights[each.stack][list(each.layers)][:, :, rows][..., columns][None]
         return Watched(np.asarray(outputs.actions), kept, np.zeros(layout.size, bool))
 
     def image_gradients(

@@ -50,7 +50,7 @@ class ToyPolicy:
         """Returns the frame squashed to 32 x 48."""
         if camera != CAMERA:
             raise SelectionError(f"The policy has no camera '{camera}', only '{CAMERA}'.{nearest(camera, [CAMERA])}")
-        image = np.asarray(Image.fromarray(frame).resize(SIZE[::-1], Image.Resampling.BOX))
+        image = np.asarray(Image.fromarray(frame).resize((SIZE[1], SIZE[0]), Image.Resampling.BOX))
         return image, ImageTransform.resize((frame.shape[0], frame.shape[1]), SIZE)
 
     def action_space(self, dataset: str) -> ActionSpace:
