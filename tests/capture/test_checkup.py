@@ -58,9 +58,9 @@ def test_a_good_checkpoint(demo_model):
 
 def test_the_bytes_of_a_step_are_those_a_run_keeps(demo_model, demo_episode):
     run = osc.attend(demo_model, demo_episode, steps=[0], dtype="float16")
-    groups = run.manifest["query_groups"]
+    groups = run.query_groups
     captured = examine_checkpoint("drawn").captured
-    assert list(captured["query rows"]) == groups
+    assert tuple(captured["query rows"]) == groups
     layout = run.layout
     rows = sum(len(layout.select(group, timestep=-1)) for group in groups)
     assert captured["bytes per step"] == rows * layout.size * demo_model.num_layers * demo_model.num_heads * 2

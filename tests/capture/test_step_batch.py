@@ -190,4 +190,4 @@ def test_what_does_not_go_together_is_refused(demo_model, demo_episode):
     with pytest.raises(SelectionError, match="`batch` must be at least 1, got 0"):
         osc.attend(demo_model, demo_episode, steps=[0], batch=0)
     with pytest.raises(SelectionError, match="`batch` 4 does not go with `compute` 'fast'"):
-        osc.attend(demo_model, demo_episode, steps=[0], batch=4, compute="fast")
+        osc.attend(demo_model, demo_episode, steps=[0, 1, 2, 3], batch=4, compute="fast")

@@ -23,4 +23,4 @@ def test_a_batch_is_in_the_manifest_and_resume_wants_the_same(tmp_path, capsys):
     assert (run.manifest["batch"], run.steps) == (2, (0, 1, 2))
     with pytest.raises(SystemExit):
         main([*arguments, "--resume"])
-    assert "batch was 2, is absent" in capsys.readouterr().err
+    assert "batch was 2, is 1" in capsys.readouterr().err

@@ -72,7 +72,7 @@ def test_heads_marks_no_sinks_in_two_steps_and_refuses_limits_that_mark_all(stor
     assert told.startswith("No sinks are marked")
     assert "octoscope maps" in told
     message = failure(["heads", str(stored), "--sink-weight", "-1", "-o", str(tmp_path / "b")], capsys)
-    assert "at least 1 even weight" in message
+    assert "--sink-weight must be at least 1, got -1.0" in message
 
 
 def test_words_draws_the_direction_that_the_run_holds(stored, words_only, tmp_path, capsys):

@@ -28,6 +28,7 @@ from octoscope.escaping.markdown import markdown_text
 from octoscope.escaping.terminal import say
 from octoscope.faithfulness.drop_table import DropExample, DropTable
 from octoscope.faithfulness.score_table import ExampleStep, FaithfulnessTable, Score
+from octoscope.faithfulness.step_times import StepTimes
 from octoscope.interventions.action_units import ActionUnits
 from octoscope.interventions.descriptions import UseInstruction
 from octoscope.interventions.effects import Effect, StepEffects
@@ -161,7 +162,7 @@ def _csv_writers(text: str, folder: Path) -> dict[str, str]:
 
 def _markdown_writers(text: str, folder: Path) -> dict[str, str]:
     findings = write_findings(folder, _run(text), [Findings(text, (text, f'"{text}"'), ("a (1).png",), ("p.html",))])
-    score = Score(0.5, 0.4, 0.6)
+    score = Score(0.5, 0.4, 0.6, 10)
     drop = DropTable(
         policy=text,
         note=text,
@@ -173,7 +174,7 @@ def _markdown_writers(text: str, folder: Path) -> dict[str, str]:
         fractions=(1.0,),
         errors=[[score]],
         noise_floor=score,
-        seconds=(0.1,),
+        times=StepTimes(np.full((5, 1), 0.1)),
         tokens=(5,),
         example=DropExample(text, 0, text, (1.0,), {}, {}),
     )

@@ -28,6 +28,8 @@ from octoscope.interventions.usual import usual_interventions
 from octoscope.tokens.words import words_of_pieces
 
 STEP = 2
+# What programs of other batch sizes differ by, of a change of the action: 1.5e-4 was seen, on processors that others did not have.
+ROUNDING = 1e-3
 
 
 @pytest.fixture(scope="module")
@@ -182,9 +184,9 @@ def test_noise_changes_the_action_and_a_seed_gives_the_same_effect(two_cameras, 
     again = intervene(two_cameras, masked_episode, STEP, [BlankCamera("wrist")], noises=3, batch=8)
     assert found.noise_floor > 0
     # The undisturbed action came from a program of another size.
-    np.testing.assert_allclose(again.noise, found.noise, rtol=1e-5)
+    np.testing.assert_allclose(again.noise, found.noise, rtol=ROUNDING)
     blanked = next(effect for effect in found.effects if effect.label == "wrist blanked grey")
-    np.testing.assert_allclose(again.effects[0].change, blanked.change, atol=1e-6)
+    np.testing.assert_allclose(again.effects[0].change, blanked.change, rtol=ROUNDING, atol=1e-6)
 
 
 def test_the_noise_floor_is_one_definition_for_all_and_for_each_dimension(two_cameras, masked_episode, scene, found):
@@ -195,7 +197,7 @@ def test_the_noise_floor_is_one_definition_for_all_and_for_each_dimension(two_ca
 
     statistics = robot_statistics(two_cameras, masked_episode.dataset)
     policy = batched_policy(two_cameras, action_dim=len(statistics["mean"]), batch=8)
-    others = policy.act_under(scene.inputs, [noise_key(1 + draw, STEP) for draw in range(3)])
+    others = policy.act_under(scene.inputs, [noise_key(0, STEP, draw=draw) for draw in range(3)])
     change = (others - found.action)[..., found.moves].astype(np.float64)
     assert found.noise_floor == pytest.approx(np.sqrt((change**2).mean(axis=(1, 2))).mean(), rel=1e-4)
     robot = np.asarray(unnormalize_actions(others, statistics)) * np.array(found.units.scale)
@@ -269,12 +271,13 @@ def test_what_hides_no_key_shares_a_batch_with_what_does(two_cameras, masked_epi
         for batch in (2, 16)
     ]
     for few, many in zip(found[0].effects, found[1].effects, strict=True):
-        np.testing.assert_allclose(few.change, many.change, atol=2e-5)
-        np.testing.assert_allclose(few.controls, many.controls, atol=2e-5)
+        # Of another size, programs round in another way; what would be given to the wrong input differs in the first digit.
+        np.testing.assert_allclose(few.change, many.change, rtol=ROUNDING, atol=2e-5)
+        np.testing.assert_allclose(few.controls, many.controls, rtol=ROUNDING, atol=2e-5)
 
 
 def test_random_words_are_of_those_that_the_policy_reads(two_cameras, masked_episode):
-    """The tokenizer has room for five pieces with the end mark: the last words are not there to be masked."""
+    """The tokenizer has room for four pieces with the end mark: the last words are not there to be masked."""
     long = dataclasses.replace(masked_episode, instruction="push the ball push the ball and then push")
     scene = StepScene.at(two_cameras, long, STEP)
     read = {word.text for word in words_of_pieces(scene.layout.instruction_pieces)}
@@ -282,7 +285,7 @@ def test_random_words_are_of_those_that_the_policy_reads(two_cameras, masked_epi
     drawn = random_controls(scene, MaskKeys(words=("ball",)), np.random.default_rng(0), count=9)
     assert {words for each in drawn.interventions for words in each.words} == read - {"ball"}
     found = intervene(two_cameras, long, STEP, [MaskKeys(words=("ball",))], noises=0, controls=9)
-    cut = 'The policy reads only 5 word pieces of the instruction: "push the ball push". Cut off, and not read: "the ball and then push".'
+    cut = 'The policy reads only 4 word pieces of the instruction: "push the ball". Cut off, and not read: "push the ball and then push".'
     assert found.remarks[0] == cut
 
 

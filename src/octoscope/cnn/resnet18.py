@@ -18,7 +18,6 @@ from octoscope.cnn.steps import Add, Conv, MaxPool, MeanPool, Relu, Step, Weight
 from octoscope.cnn.vgg16 import MEAN, STD
 from octoscope.cnn.weight_file import check_finite, open_weights, require_file
 from octoscope.errors import CheckpointError
-from octoscope.user_path import user_path
 
 # torch's default of nn.BatchNorm2d.
 _EPSILON = 1e-5
@@ -47,7 +46,7 @@ def load_resnet18(path: str | Path) -> GraphNetwork:
     Raises:
       CheckpointError: If the file is missing, or its weights are those of another network.
     """
-    stored = open_weights(require_file(user_path(path)))
+    stored = open_weights(require_file(Path(path)))
     shapes = _shapes()
     wrong = [
         f"{key} {shape} is missing"

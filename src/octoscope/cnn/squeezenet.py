@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from octoscope.cnn.graph import IMAGE, GraphNetwork, Node
 from octoscope.cnn.steps import Concat, Conv, MaxPool, MeanPool, Relu, Step
 from octoscope.cnn.weight_file import read_npz, require_file
-from octoscope.user_path import user_path
 
 # Caffe's mean of ImageNet, here in RGB order; no division.
 _MEAN = (123.0, 117.0, 104.0)
@@ -34,7 +33,7 @@ def load_squeezenet(path: str | Path) -> GraphNetwork:
     Raises:
       CheckpointError: If the file is missing, or its weights are those of another network.
     """
-    path = require_file(user_path(path))
+    path = require_file(Path(path))
     arrays = read_npz(path, _shapes(), network="SqueezeNet 1.0")
     weights: dict[str, dict[str, jnp.ndarray]] = {}
     for key, array in arrays.items():

@@ -16,7 +16,6 @@ from octoscope.cnn.graph import GraphNetwork, in_sequence
 from octoscope.cnn.steps import Conv, MaxPool, MeanPool, Relu, Step, Weights
 from octoscope.cnn.weight_file import check_finite, open_weights, require_file
 from octoscope.errors import CheckpointError
-from octoscope.user_path import user_path
 
 HUB_NAME, HUB_FILE = "timm/vgg16.tv_in1k", "model.safetensors"
 # Convolutions and channels of each block; a pool ends a block.
@@ -42,7 +41,7 @@ def load_vgg16(path: str | Path | None = None, *, classifier: bool = False) -> G
     Raises:
       CheckpointError: If the weights are not there, saying what to download, or are those of another network.
     """
-    file = require_file(user_path(path)) if path is not None else _fetch()
+    file = require_file(Path(path)) if path is not None else _fetch()
     return vgg16_network(_read(file, classifier=classifier), classifier=classifier)
 
 

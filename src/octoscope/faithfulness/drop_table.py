@@ -140,7 +140,7 @@ class DropTable:
         names = ("score", "kept", "tokens", *_TIMES, "error", "low", "high", "episodes", *_FLOOR)
         return ColumnTable(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
-    def _time_rows(self) -> list[tuple[float, ...]]:
+    def _time_rows(self) -> list[tuple[float | int, ...]]:
         low, middle, high = self.times.quartiles()
         numbers = np.stack([middle, low, high, *self.times.ratios()[[1, 0, 2]]]).T
         return [(*row.tolist(), self.times.rounds) for row in numbers]

@@ -27,7 +27,7 @@ class HeadsOptions:
     # Whose current frame the maps are of; the first by default.
     camera: str | None = None
     # A token is marked as a sink from so many even weights on...
-    sink_weight: Annotated[float, Between(0, 1e9)] = 5.0
+    sink_weight: Annotated[float, Between(1, 1e9)] = 5.0
     # ...if the standard deviation of its weight over steps is at most this part of the mean.
     sink_variation: Annotated[float, Between(0, 1e9)] = 0.5
     # Replace the results of an earlier call.

@@ -109,7 +109,7 @@ def backbone_field(backbone: str, *, dilated: bool = False) -> ReceptiveField:
     """Returns what one cell of the last stage sees of the picture: far more than the cell.
 
     >>> backbone_field("resnet18")
-    ReceptiveField(size=435, stride=32, first_center=0.0)
+    ReceptiveField(size=435, stride=32, first_center=0.0, column_stride=None)
     >>> backbone_field("resnet50", dilated=True).stride
     16
     """
