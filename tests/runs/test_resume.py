@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import damage
 import numpy as np
 import pytest
 
-import damage
 import octoscope as osc
 from octoscope.capture import attend as attend_module
 from octoscope.cli.main import main
