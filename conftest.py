@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["src/octoscope/cnn/torch_*.py"]
+collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["src/octoscope/cnn/*/torch_*.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _embedded_policies_are_loaded_once() -> Iterator[None]:
     """Lets tests, doctests and commands share the embedded policies, and with them what jax has traced and compiled for them."""
     from octoscope.embedded.files import EMBEDDED
-    from octoscope.octo.model import OctoModel
+    from octoscope.policies.octo.model import OctoModel
 
     load = OctoModel.load_pretrained
     once = functools.cache(load)

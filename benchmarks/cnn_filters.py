@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from octoscope.cnn.graph import GraphNetwork
-from octoscope.cnn.maximization import maximize_filters
-from octoscope.cnn.maximization_settings import CLASSIC
-from octoscope.cnn.network import Network
-from octoscope.cnn.steps import Conv, MaxPool, Relu
-from octoscope.cnn.vgg16 import random_vgg16_weights, vgg16_network
-from octoscope.octo.freed_memory import keep_freed_memory
+from octoscope.cnn.filters.maximization import maximize_filters
+from octoscope.cnn.filters.maximization_settings import CLASSIC
+from octoscope.cnn.networks.graph import GraphNetwork
+from octoscope.cnn.networks.network import Network
+from octoscope.cnn.networks.steps import Conv, MaxPool, Relu
+from octoscope.cnn.networks.vgg16 import random_vgg16_weights, vgg16_network
+from octoscope.policies.octo.freed_memory import keep_freed_memory
 
 LAYERS = ("2", "10", "17", "24")
 _FILTERS = 2
@@ -73,7 +73,7 @@ def torch_modules(network: GraphNetwork, index: int) -> list[Any]:
 def as_module(network: GraphNetwork, index: int, precision: str = "float32") -> Network:
     """Returns the network up to a layer as a user's PyTorch module; its last layer has the same number."""
     sequence = importlib.import_module("torch").nn.Sequential(*torch_modules(network, index))
-    return importlib.import_module("octoscope.cnn.torch_network").TorchNetwork(sequence, precision=precision)
+    return importlib.import_module("octoscope.cnn.networks.torch_network").TorchNetwork(sequence, precision=precision)
 
 
 def seconds_of(work: Callable[[], object]) -> np.ndarray:

@@ -15,13 +15,13 @@ import time
 import jax
 import numpy as np
 
-from octoscope.cnn.ablation_cam import ablation_cam
-from octoscope.cnn.class_score import class_score
-from octoscope.cnn.grad_cam import grad_cam
-from octoscope.cnn.resnet18 import random_resnet18_arrays, resnet18_network
-from octoscope.cnn.saliency import filter_saliency
-from octoscope.cnn.vgg16 import random_vgg16_weights, vgg16_network
-from octoscope.octo.freed_memory import keep_freed_memory
+from octoscope.cnn.activation_maps.ablation_cam import ablation_cam
+from octoscope.cnn.activation_maps.class_score import class_score
+from octoscope.cnn.activation_maps.grad_cam import grad_cam
+from octoscope.cnn.networks.resnet18 import random_resnet18_arrays, resnet18_network
+from octoscope.cnn.networks.vgg16 import random_vgg16_weights, vgg16_network
+from octoscope.cnn.saliency.saliency import filter_saliency
+from octoscope.policies.octo.freed_memory import keep_freed_memory
 
 SIZE = 224
 

@@ -23,7 +23,7 @@ from serving_step import speaking_policy
 
 import octoscope as osc
 from octoscope.capture.observations import EpisodeObservations, episode_task
-from octoscope.octo.checkpoint import Checkpoint
+from octoscope.policies.octo.checkpoint.checkpoint import Checkpoint
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from octoscope.octo.convert import convert_checkpoint
+from octoscope.policies.octo.checkpoint.convert import convert_checkpoint
 
 RUNS = 5
 WAYS = {
@@ -27,8 +27,8 @@ def load(file, expected):
     return jax.device_put(traverse_util.unflatten_dict(load_file(file), sep="/"))
 """,
     "octoscope": """
-from octoscope.octo.checkpoint import open_params
-from octoscope.octo.load_params import load_params
+from octoscope.policies.octo.checkpoint.checkpoint import open_params
+from octoscope.policies.octo.checkpoint.load_params import load_params
 def load(file, expected):
     folder = next(p for p in file.parents if p.name.isdigit())
     return load_params(open_params(folder.parent, int(folder.name)), expected)
@@ -39,7 +39,7 @@ import json, sys, time
 from pathlib import Path
 import jax
 {way}
-from octoscope.octo.checkpoint import open_params
+from octoscope.policies.octo.checkpoint.checkpoint import open_params
 from flax import traverse_util
 def memory(name):
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))

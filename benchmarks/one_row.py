@@ -15,7 +15,7 @@ from alternating import alternate, print_machine, print_table
 from step_time import random_octo
 
 from octoscope.capture.readout_row import ReadoutRow
-from octoscope.octo.readout_sets import run_readout_sets
+from octoscope.policies.octo.lean.readout_sets import run_readout_sets
 
 
 def main(rounds: int = 7) -> None:

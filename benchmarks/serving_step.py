@@ -14,8 +14,8 @@ import numpy as np
 from step_time import random_octo
 
 import octoscope as osc
-from octoscope.demo.word_tokenizer import word_tokenizer
-from octoscope.octo.text import WordPieces
+from factory.demo.word_tokenizer import word_tokenizer
+from octoscope.policies.octo.words.text import WordPieces
 
 PAIRS = 10
 BOUND = 1.15

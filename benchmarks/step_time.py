@@ -13,13 +13,13 @@ import jax
 import numpy as np
 
 import octoscope as osc
-from octoscope.demo.random_policy import example_batch, policy_config
-from octoscope.octo.checkpoint import Checkpoint
-from octoscope.octo.config import apply_shims
-from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
-from octoscope.octo.module_spec import build_module
-from octoscope.octo.t5 import T5_CONFIGS
+from factory.demo.random_policy import example_batch, policy_config
+from octoscope.policies.octo.checkpoint.checkpoint import Checkpoint
+from octoscope.policies.octo.checkpoint.config import apply_shims
+from octoscope.policies.octo.checkpoint.module_spec import build_module
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.module import OctoModule
+from octoscope.policies.octo.network.t5 import T5_CONFIGS
 
 STEPS = 10
 

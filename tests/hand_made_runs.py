@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from zarr.storage import MemoryStore
 
-from octoscope.octo.attention_rules import with_octo_stack
-from octoscope.octo.word_pieces import describe_pieces
+from octoscope.policies.octo.attention_rules import with_octo_stack
+from octoscope.policies.octo.words.word_pieces import describe_pieces
 from octoscope.runs.attention_selection import select_attention
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter

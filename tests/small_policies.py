@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import serialization
 
-from octoscope.octo.config import apply_shims
-from octoscope.octo.module_spec import build_module
-from octoscope.octo.t5 import T5Config
+from octoscope.policies.octo.checkpoint.config import apply_shims
+from octoscope.policies.octo.checkpoint.module_spec import build_module
+from octoscope.policies.octo.network.t5 import T5Config
 
 TEXT_ENCODER = T5Config(vocab_size=64, d_model=16, num_layers=1, num_heads=2, d_kv=8, d_ff=16)
 

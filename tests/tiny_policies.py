@@ -8,11 +8,11 @@ import numpy as np
 from flax import traverse_util
 
 import octoscope as osc
-from octoscope.demo.word_tokenizer import word_tokenizer
-from octoscope.octo.checkpoint_writer import write_checkpoint
-from octoscope.octo.config import apply_shims
-from octoscope.octo.module_spec import build_module
-from octoscope.octo.t5 import T5Config
+from factory.demo.word_tokenizer import word_tokenizer
+from octoscope.policies.octo.checkpoint.checkpoint_writer import write_checkpoint
+from octoscope.policies.octo.checkpoint.config import apply_shims
+from octoscope.policies.octo.checkpoint.module_spec import build_module
+from octoscope.policies.octo.network.t5 import T5Config
 
 COMPONENTS = "octo.model.components"
 TEXT = "tiny-words"

@@ -8,7 +8,7 @@ from octoscope.attention.depth_profile import depth_profile
 from octoscope.attention.rollout import attention_rollout
 from octoscope.attention.travel import patch_travel, rollout_column
 from octoscope.errors import SelectionError
-from octoscope.octo.attention_rules import with_octo_stack
+from octoscope.policies.octo.attention_rules import with_octo_stack
 from octoscope.tokens.layout import TokenLayout, TokenSource
 
 

@@ -10,8 +10,8 @@ from hand_made_runs import even_weights, hand_made_layout, hand_made_run, random
 from octoscope.attention.gripper_track import gripper_positions
 from octoscope.attention.head_statistics import head_table, patch_centers
 from octoscope.attention.sinks import find_sinks, sink_table
+from octoscope.embedded.table_names import GRIPPER_ID
 from octoscope.errors import SelectionError
-from octoscope.tabletop.renderer import GRIPPER_ID
 
 LAYOUT = hand_made_layout()
 READOUT = int(LAYOUT.select("readout_action", timestep=-1)[0])

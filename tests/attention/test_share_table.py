@@ -8,7 +8,7 @@ from octoscope.attention.query import find_query
 from octoscope.attention.share_table import share_table, uniform_shares
 from octoscope.attention.shares import NOT_CAPTURED, attention_shares
 from octoscope.errors import SelectionError
-from octoscope.octo.word_pieces import describe_pieces
+from octoscope.policies.octo.words.word_pieces import describe_pieces
 
 
 def test_shares_and_even_shares_sum_to_one_at_every_step():

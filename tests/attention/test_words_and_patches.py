@@ -7,7 +7,7 @@ from hand_made_runs import hand_made_layout, hand_made_run
 from octoscope.attention.instruction_words import instruction_words, word_copies, word_queries
 from octoscope.attention.patch_words import patch_words
 from octoscope.errors import SelectionError
-from octoscope.octo.word_pieces import describe_pieces
+from octoscope.policies.octo.words.word_pieces import describe_pieces
 
 JOINED = ("\u2581car", "rot", "\u2581on", "\u2581the", "\u2581the", "</s>", "<pad>", "<pad>")
 

@@ -8,8 +8,8 @@ import pytest
 from flax import serialization, traverse_util
 
 import octoscope as osc
+from factory.demo.film_policy import write_film_policy
 from octoscope.capture.checkup import examine_checkpoint
-from octoscope.demo.film_policy import write_film_policy
 from octoscope.embedded.files import policy_directory
 from official_files import OFFICIAL, SHARED
 

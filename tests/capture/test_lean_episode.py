@@ -7,7 +7,7 @@ import pytest
 import octoscope as osc
 from octoscope.capture.lean_episode import LeanEpisode
 from octoscope.errors import SelectionError
-from octoscope.octo.states import attention_weights, token_pad
+from octoscope.policies.octo.network.states import attention_weights, token_pad
 from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
 
 RNG = jax.random.PRNGKey(3)

@@ -6,8 +6,8 @@ import pytest
 
 from octoscope.capture.lean_episode import LeanEpisode
 from octoscope.capture.provenance import acting_head
-from octoscope.octo.model import OctoModel
-from octoscope.octo.states import attention_weights, token_pad
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.states import attention_weights, token_pad
 from official_files import OFFICIAL, SHARED, nested
 
 FOLDERS = [

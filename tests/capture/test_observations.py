@@ -5,7 +5,7 @@ import pytest
 
 from octoscope.capture.observations import EpisodeObservations
 from octoscope.errors import EpisodeError, SelectionError
-from octoscope.octo.normalization_type import normalization_type
+from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
 from tiny_policies import DATASET, images, numbers, tiny_episode, tiny_policy
 
 PRIMARY = images("image_primary")

@@ -12,9 +12,9 @@ import octoscope as osc
 from octoscope.capture import readout_row
 from octoscope.capture.readout_row import ReadoutRow
 from octoscope.errors import ObservationError, SelectionError
-from octoscope.octo import attention
-from octoscope.octo.module import OctoModule
-from octoscope.octo.readout_rows import run_readout
+from octoscope.policies.octo.lean.readout_rows import run_readout
+from octoscope.policies.octo.network import attention
+from octoscope.policies.octo.network.module import OctoModule
 from tiny_policies import head, images, tiny_policy
 
 RNG = jax.random.PRNGKey(3)

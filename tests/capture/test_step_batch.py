@@ -23,7 +23,7 @@ from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
 
 ATTEND = """
 import sys, octoscope as osc
-from octoscope.octo.device import keep_compiled_programs
+from octoscope.policies.octo.device import keep_compiled_programs
 from octoscope.runs import run_writer
 keep_compiled_programs()
 run_writer.steps_per_shard = lambda _: 3

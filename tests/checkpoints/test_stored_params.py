@@ -12,8 +12,8 @@ from flax import serialization, traverse_util
 
 from octoscope.checkpoints.safetensors_file import map_safetensors, open_safetensors, write_safetensors
 from octoscope.errors import CheckpointError
-from octoscope.octo.load_params import load_params
-from octoscope.octo.msgpack_index import open_msgpack
+from octoscope.policies.octo.checkpoint.load_params import load_params
+from octoscope.policies.octo.checkpoint.msgpack_index import open_msgpack
 
 RNG = np.random.default_rng(0)
 TREE = {

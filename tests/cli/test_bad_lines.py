@@ -25,8 +25,8 @@ _WRONG: dict[Any, tuple[str, ...]] = {
 
 
 def test_names_of_options_are_those_of_the_libraries():
-    from octoscope.cnn.activation_maps import CAM_METHODS
-    from octoscope.cnn.saliency import METHODS
+    from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS
+    from octoscope.cnn.saliency.saliency import METHODS
     from octoscope.faithfulness.cells import KEYS
     from octoscope.faithfulness.picture_scores import PICTURE_SCORES
     from octoscope.interventions.fills import FILLS

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import octoscope as osc
+from factory.demo.film_policy import write_film_policy
 from octoscope.cli.main import main
-from octoscope.demo.film_policy import write_film_policy
 
 
 def run(*arguments):

@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from octoscope.cnn.graph import GraphNetwork, in_sequence
-from octoscope.cnn.steps import Conv, MaxPool, Relu
+from octoscope.cnn.networks.graph import GraphNetwork, in_sequence
+from octoscope.cnn.networks.steps import Conv, MaxPool, Relu
 
 
 def small_network(seed: int = 0) -> GraphNetwork:

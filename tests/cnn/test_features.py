@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from small_networks import edge_network, small_network
 
-from octoscope.cnn.embedded_network import initial_weights, table_network
-from octoscope.cnn.feature_sheet import render_feature_maps, render_kernels, strongest_filters
-from octoscope.cnn.field_picture import render_unit_field
-from octoscope.cnn.graph import IMAGE, GraphNetwork, Node
-from octoscope.cnn.layer_fields import field_by_gradient, layer_field
-from octoscope.cnn.method_comparison import compare_methods, render_comparison
-from octoscope.cnn.saliency import filter_saliency
-from octoscope.cnn.saliency_sheet import render_saliency_sheet
-from octoscope.cnn.saliency_sweep import layers_with_filter, sweep_frames
-from octoscope.cnn.sanity_check import RandomizedStage, sanity_check
-from octoscope.cnn.steps import Concat, Conv, MaxPool, Relu
-from octoscope.cnn.top_patches import render_top_patches, top_patches
-from octoscope.cnn.weight_randomization import layers_with_kernels, randomized
+from octoscope.cnn.filters.feature_sheet import render_feature_maps, render_kernels, strongest_filters
+from octoscope.cnn.filters.field_picture import render_unit_field
+from octoscope.cnn.filters.top_patches import render_top_patches, top_patches
+from octoscope.cnn.networks.embedded_network import initial_weights, table_network
+from octoscope.cnn.networks.graph import IMAGE, GraphNetwork, Node
+from octoscope.cnn.networks.layer_fields import field_by_gradient, layer_field
+from octoscope.cnn.networks.steps import Concat, Conv, MaxPool, Relu
+from octoscope.cnn.networks.weight_randomization import layers_with_kernels, randomized
+from octoscope.cnn.saliency.method_comparison import compare_methods, render_comparison
+from octoscope.cnn.saliency.saliency import filter_saliency
+from octoscope.cnn.saliency.saliency_sheet import render_saliency_sheet
+from octoscope.cnn.saliency.saliency_sweep import layers_with_filter, sweep_frames
+from octoscope.cnn.saliency.sanity_check import RandomizedStage, sanity_check
 from octoscope.correlation import spearman
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.render.image_file import write_png

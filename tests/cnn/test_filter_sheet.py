@@ -3,11 +3,11 @@
 import numpy as np
 from small_networks import small_network
 
-from octoscope.cnn.filter_picture import FilterPicture
-from octoscope.cnn.filter_results import LayerFilters, render_filter_sheet
-from octoscope.cnn.maximization_settings import CLEAR
-from octoscope.cnn.network import find_layer
-from octoscope.cnn.objectives import mean_of
+from octoscope.cnn.filters.filter_picture import FilterPicture
+from octoscope.cnn.filters.filter_results import LayerFilters, render_filter_sheet
+from octoscope.cnn.filters.maximization_settings import CLEAR
+from octoscope.cnn.networks.network import find_layer
+from octoscope.cnn.networks.objectives import mean_of
 
 
 def sheet_with(shown_score: float) -> np.ndarray:

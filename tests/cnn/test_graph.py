@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from small_networks import small_network
 
-from octoscope.cnn.graph import GraphNetwork
-from octoscope.cnn.network import check_filters, find_layer
-from octoscope.cnn.steps import GlobalMax, GroupNorm, MaxPool
-from octoscope.cnn.vgg16 import vgg16_network
+from octoscope.cnn.networks.graph import GraphNetwork
+from octoscope.cnn.networks.network import check_filters, find_layer
+from octoscope.cnn.networks.steps import GlobalMax, GroupNorm, MaxPool
+from octoscope.cnn.networks.vgg16 import vgg16_network
 from octoscope.errors import SelectionError
 
 

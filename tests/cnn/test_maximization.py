@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from small_networks import edge_network, small_network
 
-from octoscope.cnn.filter_picture import FilterPicture
-from octoscope.cnn.graph import GraphNetwork
-from octoscope.cnn.maximization import maximize_filters
-from octoscope.cnn.maximization_settings import CLASSIC, CLEAR, DREAM, MaximizationSettings
-from octoscope.cnn.network import Cut
-from octoscope.cnn.objectives import (
+from octoscope.cnn.filters.filter_picture import FilterPicture
+from octoscope.cnn.filters.maximization import maximize_filters
+from octoscope.cnn.filters.maximization_settings import CLASSIC, CLEAR, DREAM, MaximizationSettings
+from octoscope.cnn.filters.picture_space import Fourier, Pixels, gaussian_blur
+from octoscope.cnn.filters.transforms import Views
+from octoscope.cnn.networks.graph import GraphNetwork
+from octoscope.cnn.networks.network import Cut
+from octoscope.cnn.networks.objectives import (
     MIDDLE,
     Objective,
     direction_of,
@@ -26,8 +28,6 @@ from octoscope.cnn.objectives import (
     sum_of,
     weight_maps,
 )
-from octoscope.cnn.picture_space import Fourier, Pixels, gaussian_blur
-from octoscope.cnn.transforms import Views
 from octoscope.errors import SelectionError
 
 STILL = Views()

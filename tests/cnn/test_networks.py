@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from octoscope.cnn.embedded_network import load_embedded_network
-from octoscope.cnn.graph import GraphNetwork
-from octoscope.cnn.policy_network import encoder_nodes, policy_network
-from octoscope.cnn.sources import open_network
-from octoscope.cnn.squeezenet import load_squeezenet
-from octoscope.cnn.vgg16 import load_vgg16
+from octoscope.cnn.networks.embedded_network import load_embedded_network
+from octoscope.cnn.networks.graph import GraphNetwork
+from octoscope.cnn.networks.policy_network import encoder_nodes, policy_network
+from octoscope.cnn.networks.sources import open_network
+from octoscope.cnn.networks.squeezenet import load_squeezenet
+from octoscope.cnn.networks.vgg16 import load_vgg16
 from octoscope.errors import CheckpointError, SelectionError
-from octoscope.octo.model import OctoModel
-from octoscope.octo.resnet import ResNet26FILM, ViTResnet
-from octoscope.octo.stems import SmallStem16
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.resnet import ResNet26FILM, ViTResnet
+from octoscope.policies.octo.network.stems import SmallStem16
 
 
 def test_the_demo_policys_stem_is_that_of_its_tokenizer():

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from octoscope.cnn.class_score import class_score
-from octoscope.cnn.resnet18 import load_resnet18, random_resnet18_arrays, resnet18_network
-from octoscope.cnn.sources import open_network
+from octoscope.cnn.activation_maps.class_score import class_score
+from octoscope.cnn.networks.resnet18 import load_resnet18, random_resnet18_arrays, resnet18_network
+from octoscope.cnn.networks.sources import open_network
 from octoscope.errors import CheckpointError, OctoscopeError, SelectionError
 
 

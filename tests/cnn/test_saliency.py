@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from small_networks import small_network
 
-from octoscope.cnn.deconvnet import deconvnet
-from octoscope.cnn.guided_backprop import guided_backprop
-from octoscope.cnn.integrated_gradients import integrated_gradients
-from octoscope.cnn.objectives import mean_of, neuron_of
-from octoscope.cnn.plain_gradient import plain_gradient
-from octoscope.cnn.saliency import METHODS, filter_saliency
-from octoscope.cnn.saliency_target import strongest_unit
-from octoscope.cnn.saliency_views import saliency_view
-from octoscope.cnn.smooth_grad import smooth_grad
-from octoscope.cnn.watched_forward import as_image
+from octoscope.cnn.networks.objectives import mean_of, neuron_of
+from octoscope.cnn.networks.watched_forward import as_image
+from octoscope.cnn.saliency.deconvnet import deconvnet
+from octoscope.cnn.saliency.guided_backprop import guided_backprop
+from octoscope.cnn.saliency.integrated_gradients import integrated_gradients
+from octoscope.cnn.saliency.plain_gradient import plain_gradient
+from octoscope.cnn.saliency.saliency import METHODS, filter_saliency
+from octoscope.cnn.saliency.saliency_target import strongest_unit
+from octoscope.cnn.saliency.saliency_views import saliency_view
+from octoscope.cnn.saliency.smooth_grad import smooth_grad
 from octoscope.errors import ObservationError, SelectionError
 
 NETWORK = small_network()

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from small_networks import small_network
 
-from octoscope.cnn.channel_statistics import ChannelStatistics, channel_statistics
-from octoscope.cnn.channel_table import channel_table, layer_table
-from octoscope.cnn.encoder_facts import encoder_facts, encoder_facts_of
-from octoscope.cnn.encoder_variants import encode_frames, encoder_network, random_encoder
-from octoscope.cnn.layer_fields import field_by_gradient, layer_field
-from octoscope.cnn.nested_fields import render_nested_fields
-from octoscope.cnn.network import Layer
-from octoscope.cnn.patch_targets import field_pixels, patch_pixels, patch_targets
-from octoscope.cnn.ridge_regression import read_linearly
-from octoscope.cnn.stem_kernels import render_stem_kernels, stem_kernels
-from octoscope.cnn.translation import shift_response, shifted
+from octoscope.cnn.networks.layer_fields import field_by_gradient, layer_field
+from octoscope.cnn.networks.network import Layer
+from octoscope.cnn.stems.channel_statistics import ChannelStatistics, channel_statistics
+from octoscope.cnn.stems.channel_table import channel_table, layer_table
+from octoscope.cnn.stems.encoder_facts import encoder_facts, encoder_facts_of
+from octoscope.cnn.stems.encoder_variants import encode_frames, encoder_network, random_encoder
+from octoscope.cnn.stems.nested_fields import render_nested_fields
+from octoscope.cnn.stems.patch_targets import field_pixels, patch_pixels, patch_targets
+from octoscope.cnn.stems.ridge_regression import read_linearly
+from octoscope.cnn.stems.stem_kernels import render_stem_kernels, stem_kernels
+from octoscope.cnn.stems.translation import shift_response, shifted
 from octoscope.errors import EpisodeError, SelectionError
-from octoscope.octo.resnet import ViTResnet
-from octoscope.octo.stems import PatchEncoder, SmallStem, SmallStem16
+from octoscope.policies.octo.network.resnet import ViTResnet
+from octoscope.policies.octo.network.stems import PatchEncoder, SmallStem, SmallStem16
 from tiny_policies import images, tiny_policy
 
 SIZE = (64, 48)

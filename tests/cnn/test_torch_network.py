@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from small_networks import small_network
 
-from octoscope.cnn.activation_maps import CAM_METHODS, activation_map
-from octoscope.cnn.maximization import maximize_filters
-from octoscope.cnn.maximization_settings import CLASSIC, CLEAR
-from octoscope.cnn.objectives import mean_of
-from octoscope.cnn.saliency import METHODS, filter_saliency
-from octoscope.cnn.sanity_check import sanity_check
+from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS, activation_map
+from octoscope.cnn.filters.maximization import maximize_filters
+from octoscope.cnn.filters.maximization_settings import CLASSIC, CLEAR
+from octoscope.cnn.networks.objectives import mean_of
+from octoscope.cnn.saliency.saliency import METHODS, filter_saliency
+from octoscope.cnn.saliency.sanity_check import sanity_check
 from octoscope.errors import SelectionError
 
 torch = pytest.importorskip("torch")
 
-from octoscope.cnn.torch_class_score import torch_class_score  # noqa: E402
-from octoscope.cnn.torch_network import TorchNetwork  # noqa: E402
+from octoscope.cnn.activation_maps.torch_class_score import torch_class_score  # noqa: E402
+from octoscope.cnn.networks.torch_network import TorchNetwork  # noqa: E402
 
 
 class Small(torch.nn.Module):

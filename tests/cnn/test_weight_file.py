@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from damaged_bytes import damaged, odd_json
-from octoscope.cnn.resnet18 import load_resnet18
-from octoscope.cnn.sources import open_network
-from octoscope.cnn.squeezenet import _shapes, load_squeezenet
-from octoscope.cnn.vgg16 import load_vgg16
-from octoscope.cnn.weight_file import read_npz
+from octoscope.cnn.networks.resnet18 import load_resnet18
+from octoscope.cnn.networks.sources import open_network
+from octoscope.cnn.networks.squeezenet import _shapes, load_squeezenet
+from octoscope.cnn.networks.vgg16 import load_vgg16
+from octoscope.cnn.networks.weight_file import read_npz
 from octoscope.errors import CheckpointError
 
 SHAPES = {"conv/kernel": (2, 2, 3, 4), "conv/bias": (4,)}

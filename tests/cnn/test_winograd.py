@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from octoscope.cnn import winograd
-from octoscope.cnn.graph import GraphNetwork, in_sequence
-from octoscope.cnn.steps import TRANSFORMED, Conv, Relu
-from octoscope.cnn.winograd import winograd_convolution, winograd_kernel
+from octoscope.cnn.networks import winograd
+from octoscope.cnn.networks.graph import GraphNetwork, in_sequence
+from octoscope.cnn.networks.steps import TRANSFORMED, Conv, Relu
+from octoscope.cnn.networks.winograd import winograd_convolution, winograd_kernel
 
 
 def direct(maps, kernel):

@@ -193,7 +193,7 @@ def test_the_noise_floor_is_one_definition_for_all_and_for_each_dimension(two_ca
     """The mean over draws of each draw's root mean square; by hand from the actions under other noise."""
     from octoscope.interventions.batched_policy import batched_policy
     from octoscope.interventions.intervene import noise_key, robot_statistics
-    from octoscope.octo.action_normalization import unnormalize_actions
+    from octoscope.policies.octo.action_normalization import unnormalize_actions
 
     statistics = robot_statistics(two_cameras, masked_episode.dataset)
     policy = batched_policy(two_cameras, action_dim=len(statistics["mean"]), batch=8)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.cnn.channel_statistics import channel_statistics
-from octoscope.cnn.policy_network import policy_network
+from octoscope.cnn.networks.policy_network import policy_network
+from octoscope.cnn.stems.channel_statistics import channel_statistics
 from octoscope.errors import SelectionError
 from octoscope.interventions.batched_policy import BatchedPolicy
 from octoscope.interventions.channel_removal import remove_channels
@@ -16,7 +16,7 @@ from octoscope.interventions.contrast_response import contrast_response, reduced
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import StepScene
-from octoscope.octo.image_resize import resize_image
+from octoscope.policies.octo.network.image_resize import resize_image
 
 STEP = 2
 

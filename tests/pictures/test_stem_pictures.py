@@ -5,12 +5,12 @@ import csv
 import numpy as np
 
 from octoscope.cli.stem_results import write_stem_pictures
-from octoscope.cnn.encoder_facts import EncoderFacts
-from octoscope.cnn.encoder_reading import EncoderReadings
-from octoscope.cnn.encoder_sheet import encoder_table, render_encoder_comparison
-from octoscope.cnn.network import Layer
-from octoscope.cnn.ridge_regression import Reading
-from octoscope.cnn.translation import ShiftResponse
+from octoscope.cnn.networks.network import Layer
+from octoscope.cnn.stems.encoder_facts import EncoderFacts
+from octoscope.cnn.stems.encoder_reading import EncoderReadings
+from octoscope.cnn.stems.encoder_sheet import encoder_table, render_encoder_comparison
+from octoscope.cnn.stems.ridge_regression import Reading
+from octoscope.cnn.stems.translation import ShiftResponse
 from octoscope.interventions.action_units import action_units
 from octoscope.interventions.channel_effects import ChannelEffects
 from octoscope.interventions.contrast_effects import ContrastResponse

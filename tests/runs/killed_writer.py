@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from octoscope.octo.attention_rules import with_octo_stack
+from octoscope.policies.octo.attention_rules import with_octo_stack
 from octoscope.runs import run_writer
 from octoscope.runs.attention_selection import AttentionSelection, select_attention
 from octoscope.runs.run_writer import RunWriter, open_finished

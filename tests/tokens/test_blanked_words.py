@@ -6,7 +6,7 @@ import pytest
 
 import octoscope as osc
 from octoscope.cli import opening
-from octoscope.octo.statistics import read_statistics
+from octoscope.policies.octo.checkpoint.statistics import read_statistics
 from octoscope.tokens.blanked_words import BLANKED, blanked_words_remark
 from official_files import SHARED
 

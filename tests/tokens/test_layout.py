@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from octoscope.errors import SelectionError
-from octoscope.octo.word_pieces import describe_pieces
+from octoscope.policies.octo.words.word_pieces import describe_pieces
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout, TokenSource
 from octoscope.tokens.receptive_field import ReceptiveField

@@ -6,8 +6,8 @@ from types import MappingProxyType
 import numpy as np
 
 from octoscope.array_typing import Float
+from octoscope.embedded.table_names import GRIPPER_ID
 from octoscope.runs.run import Run
-from octoscope.tabletop.renderer import GRIPPER_ID
 
 # Dataset -> what its masks hold where they show the gripper. Of other datasets, nothing is known here.
 GRIPPER_IDS: Mapping[str, int] = MappingProxyType({"tabletop": GRIPPER_ID})

@@ -22,9 +22,9 @@ from octoscope.capture.step_capture import StepCapture
 from octoscope.episodes.episode import Episode
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.visible import visible
-from octoscope.octo.model import OctoModel
 from octoscope.policies.bind import BindOptions, BoundEpisode, bind
 from octoscope.policies.noise import check_seed
+from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.policy_model import PolicyModel
 from octoscope.runs.attention_selection import AttentionSelection, select_attention
 from octoscope.runs.contents import readable_bytes

@@ -14,9 +14,9 @@ from flax import traverse_util
 from octoscope.checkpoints.json_file import read_json
 from octoscope.checkpoints.stored_params import StoredParams
 from octoscope.errors import OctoscopeError
-from octoscope.octo import policy_facts
-from octoscope.octo.assembly import assemble_module, assemble_text_processor, expected_params
-from octoscope.octo.checkpoint import (
+from octoscope.policies.octo.checkpoint import policy_facts
+from octoscope.policies.octo.checkpoint.assembly import assemble_module, assemble_text_processor, expected_params
+from octoscope.policies.octo.checkpoint.checkpoint import (
     CONFIG,
     EXAMPLE_BATCH,
     Checkpoint,
@@ -27,17 +27,17 @@ from octoscope.octo.checkpoint import (
     require_checkpoint,
     unfinished_saves,
 )
-from octoscope.octo.config import apply_shims, shim_example_batch
-from octoscope.octo.config_changes import describe_changes, unread_entries
-from octoscope.octo.device import require_jax
-from octoscope.octo.finite import describe_not_finite
-from octoscope.octo.instruction_embeddings import InstructionEmbeddings
-from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
-from octoscope.octo.normalization_type import NORMALIZATION_ENTRY, NormalizationType, find_entries, normalization_type
-from octoscope.octo.param_check import check_params
-from octoscope.octo.sources import checkpoint_directory, checkpoint_name
-from octoscope.octo.statistics import (
+from octoscope.policies.octo.checkpoint.config import apply_shims, shim_example_batch
+from octoscope.policies.octo.checkpoint.config_changes import describe_changes, unread_entries
+from octoscope.policies.octo.checkpoint.normalization_type import (
+    NORMALIZATION_ENTRY,
+    NormalizationType,
+    find_entries,
+    normalization_type,
+)
+from octoscope.policies.octo.checkpoint.param_check import check_params
+from octoscope.policies.octo.checkpoint.sources import checkpoint_directory, checkpoint_name
+from octoscope.policies.octo.checkpoint.statistics import (
     STATISTICS,
     fault_sentence,
     mended_axes,
@@ -45,7 +45,12 @@ from octoscope.octo.statistics import (
     statistics_faults,
     unused_faults,
 )
-from octoscope.octo.text import check_vocabulary
+from octoscope.policies.octo.device import require_jax
+from octoscope.policies.octo.finite import describe_not_finite
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.module import OctoModule
+from octoscope.policies.octo.words.instruction_embeddings import InstructionEmbeddings
+from octoscope.policies.octo.words.text import check_vocabulary
 from octoscope.runs.attention_selection import default_query_groups
 from octoscope.tokens.blanked_words import blanked_words_remark
 

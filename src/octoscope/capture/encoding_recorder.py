@@ -7,8 +7,8 @@ from typing import Any
 import flax.linen as nn
 from jaxtyping import Array
 
-from octoscope.octo.token_group import TokenGroup
-from octoscope.octo.transformer import Groups
+from octoscope.policies.octo.network.token_group import TokenGroup
+from octoscope.policies.octo.network.transformer import Groups
 from octoscope.runs.encoding_point import EncodingPoint
 from octoscope.tokens.layout import TokenLayout
 

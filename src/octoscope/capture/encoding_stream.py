@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from octoscope.capture.encodings import capture_chosen, encoding_points
 from octoscope.errors import SelectionError
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.encoding_point import EncodingPoint, choose_points
 
 # By name, an array and the names of its axes without the step's.

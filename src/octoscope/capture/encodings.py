@@ -15,9 +15,9 @@ from jaxtyping import Array
 
 from octoscope.capture.encoding_recorder import EncodingRecorder
 from octoscope.errors import ObservationError
-from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
-from octoscope.octo.transformer import lay_out
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.module import OctoModule
+from octoscope.policies.octo.network.transformer import lay_out
 from octoscope.runs.encoding_point import EncodingPoint, choose_points
 
 DEFAULT_POINTS = ("blocks.*.residual",)

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from octoscope.octo.lean_forward import EncodedTask, LeanForward, Made
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.lean.lean_forward import EncodedTask, LeanForward, Made
+from octoscope.policies.octo.model import OctoModel
 from octoscope.tokens.layout import TokenLayout
 
 

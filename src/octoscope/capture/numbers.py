@@ -17,9 +17,14 @@ import numpy as np
 from octoscope.array_typing import Bool, Float32, Int
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, nearest
-from octoscope.octo.model import OctoModel
-from octoscope.octo.normalization_type import PROPRIO_ENTRY, NormalizationType, find_entries, normalization_type
-from octoscope.octo.statistics import NEEDED, find_statistics
+from octoscope.policies.octo.checkpoint.normalization_type import (
+    PROPRIO_ENTRY,
+    NormalizationType,
+    find_entries,
+    normalization_type,
+)
+from octoscope.policies.octo.checkpoint.statistics import NEEDED, find_statistics
+from octoscope.policies.octo.model import OctoModel
 
 # What the user types to leave an observation out.
 NONE = "none"

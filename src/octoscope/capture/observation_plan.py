@@ -9,9 +9,9 @@ import numpy as np
 from octoscope.capture.numbers import NONE, Numbers, find_numbers
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError, nearest
-from octoscope.octo.model import OctoModel
-from octoscope.octo.observation_keys import keys_read, unread_images
-from octoscope.octo.tokenizers import ImageTokenizer
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.tokenizers import ImageTokenizer
+from octoscope.policies.octo.observation_keys import keys_read, unread_images
 from octoscope.tokens.layout import camera_of
 
 # Which steps are real is told by the window, not by a recording.

@@ -11,9 +11,9 @@ from octoscope.episodes.episode import Episode
 from octoscope.episodes.rlds_instruction import NO_INSTRUCTION
 from octoscope.episodes.windows import observation_window
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, nearest
-from octoscope.octo.image_resize import resize_image
-from octoscope.octo.model import OctoModel
-from octoscope.octo.tokenizers import ImageTokenizer
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.image_resize import resize_image
+from octoscope.policies.octo.network.tokenizers import ImageTokenizer
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import camera_of
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from octoscope.capture.observations import EpisodeObservations
 from octoscope.episodes.frames.frames import Frames
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.runs.encoding_point import EncodingPoint
 from octoscope.tokens.layout import TokenLayout

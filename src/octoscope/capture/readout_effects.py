@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from octoscope.array_typing import Bool, Float32
 from octoscope.capture.readout_row import ReadoutRow
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
 from octoscope.tokens.layout import TokenLayout
 
 

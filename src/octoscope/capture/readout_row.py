@@ -18,11 +18,11 @@ from jaxtyping import Array
 from octoscope.array_typing import Bool, Float32
 from octoscope.capture.provenance import acting_head
 from octoscope.errors import ObservationError, SelectionError, nearest
-from octoscope.octo.discrete_head import DiscreteActionHead
-from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
-from octoscope.octo.readout_rows import KeptForward, act_on, keep_forward, readout_span, run_readout
-from octoscope.octo.readout_sets import run_readout_sets
+from octoscope.policies.octo.heads.discrete_head import DiscreteActionHead
+from octoscope.policies.octo.lean.readout_rows import KeptForward, act_on, keep_forward, readout_span, run_readout
+from octoscope.policies.octo.lean.readout_sets import run_readout_sets
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.module import OctoModule
 from octoscope.tokens.layout import TokenLayout, TokenSpan
 
 # Sets of keys that are run side by side; more need more memory and are no faster.

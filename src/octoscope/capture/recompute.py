@@ -11,8 +11,8 @@ from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.capture.provenance import episode_digest, policy_digest
 from octoscope.episodes.episode import Episode
 from octoscope.errors import RunError
-from octoscope.octo.model import OctoModel
-from octoscope.octo.states import attention_weights
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.states import attention_weights
 from octoscope.runs.run import Run
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from octoscope.capture.provenance import acting_head
 from octoscope.errors import SelectionError
-from octoscope.octo.model import OctoModel
-from octoscope.octo.statistics import action_dimensions
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.model import OctoModel
 
 
 def robot_statistics(model: OctoModel, dataset: str) -> Mapping[str, np.ndarray] | None:

@@ -17,9 +17,9 @@ from jaxtyping import Array, Bool, Float
 
 from octoscope.capture.provenance import device_name
 from octoscope.errors import SelectionError
-from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
-from octoscope.octo.states import attention_weights, token_pad
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.module import OctoModule
+from octoscope.policies.octo.network.states import attention_weights, token_pad
 
 # Not measured: no GPU was at hand. Small enough for any.
 GPU_BATCH = 8

@@ -18,11 +18,11 @@ from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.capture.step_batch import StepBatch, choose_batch, select_kept
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
-from octoscope.octo.action_normalization import unnormalize_actions
-from octoscope.octo.finite import check_finite_actions
-from octoscope.octo.model import OctoModel
-from octoscope.octo.normalization_type import normalization_type
-from octoscope.octo.statistics import action_dimensions
+from octoscope.policies.octo.action_normalization import unnormalize_actions
+from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.finite import check_finite_actions
+from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.tokens.layout import TokenLayout
 

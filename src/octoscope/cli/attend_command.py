@@ -8,9 +8,9 @@ from octoscope.cli.selection import parse_pairs, parse_selection
 from octoscope.embedded.files import EMBEDDED
 from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
-from octoscope.octo.device import keep_compiled_programs, use_device
-from octoscope.octo.model import OctoModel
 from octoscope.policies.lerobot_folder.folder_kind import folder_kind
+from octoscope.policies.octo.device import keep_compiled_programs, use_device
+from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.open_policy import open_policy
 from octoscope.render.film import CODECS
 

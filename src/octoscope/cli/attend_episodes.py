@@ -19,7 +19,6 @@ from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import EpisodeSource
 from octoscope.errors import EpisodeError, Interrupted, ObservationError, SelectionError
 from octoscope.escaping.terminal import say
-from octoscope.octo.model import OctoModel
 from octoscope.pictures.attention_results import (
     FILM,
     PICTURE_FORMATS,
@@ -27,6 +26,7 @@ from octoscope.pictures.attention_results import (
     film_cameras,
     write_attention_results,
 )
+from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.attention_selection import ALL, AttentionSelection, default_query_groups, select_attention
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run

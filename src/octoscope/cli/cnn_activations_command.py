@@ -7,14 +7,14 @@ from octoscope.array_typing import UInt8
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.options.cnn_activations import CnnActivationsOptions
 from octoscope.cli.selection import parse_selection
-from octoscope.cnn.graph import GraphNetwork
-from octoscope.cnn.network import Network, find_layer
-from octoscope.cnn.saliency import check_method, filter_saliency
-from octoscope.cnn.saliency_sheet import render_saliency_sheet
-from octoscope.cnn.saliency_sweep import layers_with_filter, sweep_frames
-from octoscope.cnn.sanity_check import sanity_check
-from octoscope.cnn.soft_interrupt import soft_interrupt
-from octoscope.cnn.sources import open_network
+from octoscope.cnn.filters.soft_interrupt import soft_interrupt
+from octoscope.cnn.networks.graph import GraphNetwork
+from octoscope.cnn.networks.network import Network, find_layer
+from octoscope.cnn.networks.sources import open_network
+from octoscope.cnn.saliency.saliency import check_method, filter_saliency
+from octoscope.cnn.saliency.saliency_sheet import render_saliency_sheet
+from octoscope.cnn.saliency.saliency_sweep import layers_with_filter, sweep_frames
+from octoscope.cnn.saliency.sanity_check import sanity_check
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.terminal import say
 from octoscope.render.film import write_gif

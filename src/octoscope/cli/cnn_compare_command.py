@@ -4,10 +4,10 @@ from tqdm import tqdm
 
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.options.cnn_compare import CnnCompareOptions
-from octoscope.cnn.activation_maps import CAM_METHODS
-from octoscope.cnn.method_comparison import MethodRow, compare_methods, render_comparison
-from octoscope.cnn.saliency import METHODS
-from octoscope.cnn.sources import open_network
+from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS
+from octoscope.cnn.networks.sources import open_network
+from octoscope.cnn.saliency.method_comparison import MethodRow, compare_methods, render_comparison
+from octoscope.cnn.saliency.saliency import METHODS
 from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
 from octoscope.escaping.visible import visible

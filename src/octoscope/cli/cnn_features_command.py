@@ -7,16 +7,16 @@ import numpy as np
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.options.cnn_features import CnnFeaturesOptions
 from octoscope.cli.selection import parse_selection
-from octoscope.cnn.feature_sheet import render_feature_maps, render_kernels
-from octoscope.cnn.field_picture import render_unit_field
-from octoscope.cnn.network import find_layer
-from octoscope.cnn.sources import names_policy, open_network
-from octoscope.cnn.top_patches import render_top_patches, top_patches
+from octoscope.cnn.filters.feature_sheet import render_feature_maps, render_kernels
+from octoscope.cnn.filters.field_picture import render_unit_field
+from octoscope.cnn.filters.top_patches import render_top_patches, top_patches
+from octoscope.cnn.networks.network import find_layer
+from octoscope.cnn.networks.sources import names_policy, open_network
 from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.escaping.terminal import say
-from octoscope.octo.image_resize import resize_image
+from octoscope.policies.octo.network.image_resize import resize_image
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
 from octoscope.user_path import user_path

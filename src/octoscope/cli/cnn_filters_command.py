@@ -9,13 +9,13 @@ from tqdm import tqdm
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.options.cnn_filters import CnnFiltersOptions, Knobs
 from octoscope.cli.selection import parse_selection
-from octoscope.cnn.filter_results import RESULTS, SHEET, LayerFilters, write_filter_results
-from octoscope.cnn.graph import GraphNetwork
-from octoscope.cnn.maximization import maximize_filters
-from octoscope.cnn.maximization_settings import PRESETS, MaximizationSettings
-from octoscope.cnn.network import Layer, find_layer
-from octoscope.cnn.objectives import MIDDLE, Objective, mean_of, neuron_of, sum_of
-from octoscope.cnn.sources import open_network
+from octoscope.cnn.filters.filter_results import RESULTS, SHEET, LayerFilters, write_filter_results
+from octoscope.cnn.filters.maximization import maximize_filters
+from octoscope.cnn.filters.maximization_settings import PRESETS, MaximizationSettings
+from octoscope.cnn.networks.graph import GraphNetwork
+from octoscope.cnn.networks.network import Layer, find_layer
+from octoscope.cnn.networks.objectives import MIDDLE, Objective, mean_of, neuron_of, sum_of
+from octoscope.cnn.networks.sources import open_network
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.terminal import say
 from octoscope.runs.staged_output import staged_output

@@ -8,18 +8,18 @@ from tqdm import tqdm
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.options.cnn_gradcam import CnnGradcamOptions
-from octoscope.cnn.action_score import action_score, camera_picture
-from octoscope.cnn.activation_maps import CAM_METHODS, activation_map
-from octoscope.cnn.cam_sheet import render_cam_sheet
-from octoscope.cnn.class_score import class_score
-from octoscope.cnn.explained_score import ExplainedScore
-from octoscope.cnn.graph import GraphNetwork
-from octoscope.cnn.policy_network import policy_network
-from octoscope.cnn.sources import open_network
+from octoscope.cnn.activation_maps.action_score import action_score, camera_picture
+from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS, activation_map
+from octoscope.cnn.activation_maps.cam_sheet import render_cam_sheet
+from octoscope.cnn.activation_maps.class_score import class_score
+from octoscope.cnn.activation_maps.explained_score import ExplainedScore
+from octoscope.cnn.networks.graph import GraphNetwork
+from octoscope.cnn.networks.policy_network import policy_network
+from octoscope.cnn.networks.sources import open_network
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
 from octoscope.escaping.terminal import say
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
 

@@ -1,7 +1,7 @@
 """`octoscope cnn layers`: the names of a network's layers."""
 
 from octoscope.cli.options.cnn_layers import CnnLayersOptions
-from octoscope.cnn.sources import open_network
+from octoscope.cnn.networks.sources import open_network
 from octoscope.escaping.terminal import say
 
 

@@ -6,7 +6,7 @@ from octoscope.array_typing import UInt8
 from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import open_episodes
 from octoscope.escaping.terminal import say
-from octoscope.octo.image_resize import resize_image
+from octoscope.policies.octo.network.image_resize import resize_image
 
 
 def open_picture(name: str, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:

@@ -2,7 +2,7 @@
 
 from octoscope.cli.options.convert import ConvertOptions
 from octoscope.escaping.terminal import say
-from octoscope.octo.convert import convert_checkpoint
+from octoscope.policies.octo.checkpoint.convert import convert_checkpoint
 
 
 class Convert(ConvertOptions):

@@ -14,9 +14,9 @@ from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
 from octoscope.interventions.step_scene import SceneOptions
-from octoscope.octo.model import OctoModel
 from octoscope.other_seed import other_seed
 from octoscope.pictures.encoding_results import POINTS, write_findings
+from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.attention_selection import ALL
 from octoscope.runs.encoding_point import matching_points
 from octoscope.runs.run import Run

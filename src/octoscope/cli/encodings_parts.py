@@ -8,9 +8,9 @@ import numpy as np
 
 from octoscope.episodes.episode import Episode
 from octoscope.errors import OctoscopeError, SelectionError
-from octoscope.octo.model import OctoModel
 from octoscope.pictures.encoding_results import Findings, write_film_results, write_pair_results, write_word_results
 from octoscope.pictures.image_encodings import MeasureTravel, write_image_encodings
+from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.run import Run
 
 

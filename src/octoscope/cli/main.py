@@ -35,7 +35,7 @@ def _run(arguments: list[str]) -> int:
         with leaving_at_once():
             from octoscope.cli.commands import load_work, parse_command
             from octoscope.cli.typed import check_arguments, checked_options, typed_options
-            from octoscope.octo.freed_memory import keep_freed_memory
+            from octoscope.policies.octo.freed_memory import keep_freed_memory
 
             check_arguments(arguments)
             options = parse_command(arguments)

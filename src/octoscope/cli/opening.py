@@ -14,8 +14,8 @@ from octoscope.episodes.sources import EpisodeSource, open_episodes
 from octoscope.errors import EpisodeError
 from octoscope.escaping.terminal import say
 from octoscope.interventions.step_scene import SceneOptions
-from octoscope.octo.device import Device, keep_compiled_programs, use_device
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.device import Device, keep_compiled_programs, use_device
+from octoscope.policies.octo.model import OctoModel
 from octoscope.tokens.blanked_words import blanked_words_remark
 
 _MOST_TOLD = 5

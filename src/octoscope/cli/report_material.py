@@ -8,7 +8,7 @@ from octoscope.capture.provenance import device_name, episode_digest, policy_dig
 from octoscope.cli.opening import reading_remarks
 from octoscope.episodes.episode import Episode
 from octoscope.interventions.step_scene import SceneOptions
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
 
 
 @dataclass(frozen=True, eq=False)

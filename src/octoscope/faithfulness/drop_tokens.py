@@ -29,7 +29,7 @@ from octoscope.faithfulness.token_dropper import TokenDropper, kept_places
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import SceneOptions, StepScene
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
 
 # What is shown on the frame, where so much is kept at some fraction.
 _SHOWN = (0.5, 0.25, 0.1)

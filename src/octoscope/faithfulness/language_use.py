@@ -20,8 +20,8 @@ from octoscope.interventions.descriptions import NoInstruction, ShuffleWords, Us
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import SceneOptions
-from octoscope.octo.model import OctoModel
-from octoscope.octo.statistics import action_dimensions
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.model import OctoModel
 
 
 def language_use(

@@ -29,8 +29,8 @@ from octoscope.faithfulness.step_gradients import GradientPrograms
 from octoscope.faithfulness.step_maps import readout_row
 from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import SceneOptions, StepScene
-from octoscope.octo.model import OctoModel
-from octoscope.octo.statistics import action_dimensions
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.model import OctoModel
 
 
 def method_maps(

@@ -13,9 +13,9 @@ from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.intervene import moving_dimensions
 from octoscope.interventions.step_scene import StepScene
-from octoscope.octo.model import OctoModel
-from octoscope.octo.normalization_type import normalization_type
-from octoscope.octo.statistics import action_dimensions
+from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.model import OctoModel
 
 
 def spread_steps(length: int, count: int) -> list[int]:

@@ -6,7 +6,7 @@ from octoscope.faithfulness.map_makers import map_maker, spread_steps
 from octoscope.faithfulness.randomized_weights import RandomizationTable, randomize_cascading
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.interventions.step_scene import SceneOptions
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
 
 
 def randomize_policy(

@@ -19,8 +19,8 @@ from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.methods import BACKWARD, DIRECT
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.step_scene import StepScene
-from octoscope.octo.discrete_head import DiscreteActionHead
-from octoscope.octo.readout_rows import readout_span
+from octoscope.policies.octo.heads.discrete_head import DiscreteActionHead
+from octoscope.policies.octo.lean.readout_rows import readout_span
 
 
 def readout_maps(

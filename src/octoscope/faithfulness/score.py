@@ -35,7 +35,7 @@ from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_maps import MapMaker, StepMaps
 from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import SceneOptions, StepScene
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,9 +16,9 @@ from jaxtyping import Array, Float, PyTree
 
 from octoscope.capture.provenance import acting_head
 from octoscope.interventions.step_scene import PolicyInputs
-from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
-from octoscope.octo.states import attention_weights
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.module import OctoModule
+from octoscope.policies.octo.network.states import attention_weights
 
 _COLLECTIONS = ["intermediates"]
 

@@ -14,9 +14,9 @@ from octoscope.capture.provenance import acting_head
 from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.faithfulness.cells import Cells
 from octoscope.interventions.step_scene import StepScene
-from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
-from octoscope.octo.statistics import action_dimensions
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.module import OctoModule
 
 
 class TokenDropper:

@@ -13,9 +13,9 @@ from jaxtyping import Array
 from octoscope.array_typing import Bool, Float, Float32
 from octoscope.capture.provenance import acting_head
 from octoscope.interventions.step_scene import PolicyInputs
-from octoscope.octo.finite import check_finite_actions
-from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
+from octoscope.policies.octo.finite import check_finite_actions
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.module import OctoModule
 
 
 @functools.lru_cache(maxsize=2)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoscope.array_typing import Bool, Float
-from octoscope.cnn.network import Layer
+from octoscope.cnn.networks.network import Layer
 from octoscope.errors import SelectionError, nearest
 from octoscope.interventions.action_units import ActionUnits
 

@@ -15,7 +15,7 @@ from jaxtyping import Array
 
 from octoscope.array_typing import Float, Float32
 from octoscope.capture.robot_statistics import robot_statistics
-from octoscope.cnn.channel_statistics import ChannelStatistics
+from octoscope.cnn.stems.channel_statistics import ChannelStatistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
 from octoscope.interventions.action_units import ActionUnits, action_units
@@ -25,11 +25,11 @@ from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import moving_dimensions, noise_key
 from octoscope.interventions.step_scene import PolicyInputs, StepScene
 from octoscope.interventions.traced_chunk import traced_chunk
-from octoscope.octo.action_normalization import unnormalize_actions
-from octoscope.octo.model import OctoModel
-from octoscope.octo.normalization_type import NormalizationType, normalization_type
-from octoscope.octo.statistics import action_dimensions
-from octoscope.octo.tokenizers import ImageTokenizer
+from octoscope.policies.octo.action_normalization import unnormalize_actions
+from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType, normalization_type
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.tokenizers import ImageTokenizer
 
 
 def remove_channels(
@@ -63,9 +63,9 @@ def remove_channels(
 
     Example:
       >>> import octoscope as osc
-      >>> from octoscope.cnn.channel_statistics import channel_statistics
-      >>> from octoscope.cnn.policy_network import policy_network
-      >>> from octoscope.octo.image_resize import resize_image
+      >>> from octoscope.cnn.stems.channel_statistics import channel_statistics
+      >>> from octoscope.cnn.networks.policy_network import policy_network
+      >>> from octoscope.policies.octo.network.image_resize import resize_image
       >>> model, episode = osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0]
       >>> network = policy_network(model, "primary")
       >>> frames = [resize_image(frame, network.input_size) for frame in episode.images["primary"][:2]]

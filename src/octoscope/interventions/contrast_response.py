@@ -24,9 +24,9 @@ from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import moving_dimensions, noise_key
 from octoscope.interventions.step_scene import PolicyInputs, StepScene
 from octoscope.interventions.traced_chunk import traced_chunk
-from octoscope.octo.model import OctoModel
-from octoscope.octo.normalization_type import normalization_type
-from octoscope.octo.statistics import action_dimensions
+from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.model import OctoModel
 
 _MIDDLE = 127.5
 _FIRST_NORMS = ("GroupNorm_0", "gn_root")

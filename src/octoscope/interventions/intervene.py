@@ -18,10 +18,10 @@ from octoscope.interventions.direct_effects import direct_effects
 from octoscope.interventions.effects import Effect, StepEffects, action_change
 from octoscope.interventions.random_controls import random_controls
 from octoscope.interventions.step_scene import PolicyInputs, SceneOptions, StepScene
-from octoscope.octo.action_normalization import unnormalize_actions
-from octoscope.octo.model import OctoModel
-from octoscope.octo.normalization_type import NormalizationType, normalization_type
-from octoscope.octo.statistics import action_dimensions
+from octoscope.policies.octo.action_normalization import unnormalize_actions
+from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType, normalization_type
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.model import OctoModel
 from octoscope.tokens.blanked_words import blanked_words_remark
 from octoscope.tokens.layout import instruction_remarks
 

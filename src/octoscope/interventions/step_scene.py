@@ -11,7 +11,7 @@ from octoscope.capture.attend import episode_layout
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.windows import observation_window
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
 from octoscope.tokens.layout import TokenLayout
 
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from octoscope.capture.provenance import acting_head
-from octoscope.octo.model import OctoModel
-from octoscope.octo.module import OctoModule
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.module import OctoModule
 
 
 def traced_chunk(

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from octoscope.octo.attention_rules import STACK, with_octo_stack
-from octoscope.octo.word_pieces import describe_pieces
 from octoscope.plain_data import read_plain
+from octoscope.policies.octo.attention_rules import STACK, with_octo_stack
+from octoscope.policies.octo.words.word_pieces import describe_pieces
 from octoscope.tokens.layout import TokenLayout, TokenSpan
 from octoscope.tokens.words import InstructionReading
 

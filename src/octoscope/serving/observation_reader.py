@@ -11,8 +11,8 @@ from octoscope.array_typing import UInt8
 from octoscope.capture.observations import EpisodeObservations
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError, nearest
-from octoscope.octo.input_shapes import named_arrays
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.input_shapes import named_arrays
 from octoscope.serving.central_crop import central_crop, central_crop_transform
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import camera_of

@@ -11,10 +11,10 @@ from octoscope.capture.observations import episode_task
 from octoscope.capture.provenance import acting_head
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError, SelectionError, nearest
-from octoscope.octo.model import OctoModel
-from octoscope.octo.normalization_type import NormalizationType
-from octoscope.octo.normalization_type import normalization_type as trained_normalization
-from octoscope.octo.statistics import action_dimensions
+from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType
+from octoscope.policies.octo.checkpoint.normalization_type import normalization_type as trained_normalization
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.model import OctoModel
 from octoscope.serving.execution import Execution, find_execution
 from octoscope.serving.observation_reader import read_frame
 from octoscope.serving.state import EpisodeTask, PolicyState

@@ -8,11 +8,11 @@ import jax
 import numpy as np
 
 from octoscope.array_typing import Float
-from octoscope.octo.action_normalization import unnormalize_actions
-from octoscope.octo.finite import check_finite_actions
-from octoscope.octo.model import OctoModel
-from octoscope.octo.normalization_type import NormalizationType
-from octoscope.octo.statistics import action_dimensions
+from octoscope.policies.octo.action_normalization import unnormalize_actions
+from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType
+from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.policies.octo.finite import check_finite_actions
+from octoscope.policies.octo.model import OctoModel
 from octoscope.serving.execution import Execution
 from octoscope.serving.history import stack_history
 from octoscope.serving.observation_reader import read_observation

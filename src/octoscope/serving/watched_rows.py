@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from octoscope.array_typing import Int
-from octoscope.octo.model import OctoModel
+from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.attention_selection import AttentionSelection, select_attention
 from octoscope.tokens.layout import TokenLayout
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from octoscope.capture.provenance import run_manifest
 from octoscope.episodes.windows import observation_window
-from octoscope.octo.model import OctoModel
-from octoscope.octo.states import attention_weights, token_pad
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.states import attention_weights, token_pad
 from octoscope.serving.state import PolicyState
 from octoscope.serving.step_attention import StepAttention
 from octoscope.serving.watched_rows import WatchedRows

@@ -18,7 +18,7 @@ from octoscope.cli.options.values import (
     Seed,
     Selected,
 )
-from octoscope.octo.device_names import Device
+from octoscope.policies.octo.device_names import Device
 
 
 @dataclass(frozen=True)

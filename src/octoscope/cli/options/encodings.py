@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from octoscope.cli.options.values import Between, Cameras, Fields, Index, OneOf, Positive, Seed, Selected
-from octoscope.octo.device_names import Device
+from octoscope.policies.octo.device_names import Device
 
 PARTS = ("words", "film", "image", "stem")
 # What only a checkpoint can be asked.

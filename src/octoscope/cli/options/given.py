@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from octoscope.cli.options.values import Cameras, Fields, NotNegative, Positive
-from octoscope.octo.device_names import Device
+from octoscope.policies.octo.device_names import Device
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What a filter looks for, as a picture that is made to please it."""

@@ -1,0 +1,159 @@
+"""Feature maps and kernels of a layer as grids."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Num
+
+from octoscope.array_typing import Float, UInt8
+from octoscope.cnn.filters.filter_picture import as_shown
+from octoscope.cnn.filters.filter_results import layer_title
+from octoscope.cnn.networks.graph import GraphNetwork
+from octoscope.cnn.networks.network import Network, check_filters, find_layer
+from octoscope.cnn.networks.watched_forward import as_image
+from octoscope.errors import SelectionError
+from octoscope.render.color_scale import ColorScale
+from octoscope.render.lettering import short_number
+from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.scale_strip import render_scale_strip
+
+_MAPS_NOTE = (
+    "Each tile is one filter's map, first row at the top, in the layer's own units: magma from the bottom to the top of the scale "
+    "named. What is 0 behind a ReLU is black. Beside or below each: its largest value, or what is said there."
+)
+_KERNEL_NOTE = (
+    "Each tile is one kernel. Colour kernels of the first layer: middle grey is 0, the tile's largest magnitude is full colour. Kernels "
+    "over feature maps: one row per filter, its input channels by size of their kernel; grey is 0, white positive, black negative, one "
+    "scale a row."
+)
+_STRIP_LINE = 14
+
+
+def strongest_filters(activation: Float[np.ndarray, "row column channel"], count: int | None = None) -> list[int]:
+    """Returns the filters by their largest value on a picture, highest first.
+
+    >>> strongest_filters(np.array([[[1.0, 5.0, 3.0]]]), 2)
+    [1, 2]
+    """
+    return np.argsort(-activation.max(axis=(0, 1)), kind="stable")[:count].tolist()
+
+
+def render_feature_maps(
+    network: Network,
+    picture: Num[np.ndarray, "height width 3"],
+    layer: str,
+    filters: Sequence[int] | None = None,
+    *,
+    most: int | None = 64,
+    shared_scale: bool = True,
+    notes: Mapping[int, str] | None = None,
+    order: str = "as chosen",
+) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+    """Returns a grid of feature maps.
+
+    Args:
+      network: Any network.
+      picture: RGB, 0..255.
+      layer: Name or alias.
+      filters: Which, in this order; the strongest on this picture first by default.
+      most: How many of the strongest, where `filters` is not given; None for all.
+      shared_scale: One scale for all maps; False stretches each by itself, so that weak ones show, and says so.
+      notes: What stands below a filter's map instead of its largest value, such as its effect on the action.
+      order: What `filters` go by, for the line under the title.
+
+    Raises:
+      SelectionError: If layer or filter does not exist.
+
+    >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
+    >>> render_feature_maps(load_embedded_network(), np.full((64, 64, 3), 99), "relu2", [0, 1]).shape[2]
+    3
+    """
+    found = find_layer(network, layer)
+    activation = np.asarray(network.activation(as_image(picture), found.name)[0])
+    order = "strongest first" if filters is None else order
+    chosen = strongest_filters(activation, most) if filters is None else list(filters)
+    check_filters(found, chosen)
+    maps = [activation[..., number] for number in chosen]
+    whole = ColorScale.spanning(maps)
+    tiles = [PictureTile("picture", as_shown(np.asarray(picture, np.float32)))]
+    for number, one in zip(chosen, maps, strict=True):
+        scale = whole if shared_scale else ColorScale.spanning([one])
+        note = (notes or {}).get(number, f"max {short_number(float(one.max()))}")
+        tiles.append(PictureTile(f"filter {number}", scale.colors(one), note))
+    silent = int((activation.max(axis=(0, 1)) <= 0).sum())
+    span = (
+        f"{whole.vmin:.3g} to {whole.vmax:.3g}, one scale"
+        if shared_scale
+        else "each map on its own, from 0 or its lowest"
+    )
+    lines = [
+        f"{len(chosen)} of {found.channels} filters, {order}; {activation.shape[0]} x {activation.shape[1]} units. Scale: {span}.",
+        f"{silent} of {found.channels} filters are nowhere above 0 on this picture.",
+    ]
+    lines += [f"{network.name}: {network.note}."] if network.note else []
+    title = f"Feature maps: {network.name}, {layer_title(found)}"
+    # Its label takes one of the lines that a strip keeps free.
+    strip = render_scale_strip(whole, label="activation, one scale for all maps", width=240)[: 4 * _STRIP_LINE]
+    return render_picture_sheet(
+        [PictureRow("", tiles)],
+        title=title,
+        subtitle=lines,
+        tile_size=112,
+        footnote=_MAPS_NOTE,
+        legend=strip if shared_scale else None,
+    )
+
+
+def render_kernels(
+    network: GraphNetwork, layer: str, filters: Sequence[int] | None = None, *, most: int = 16
+) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+    """Returns the kernels of a convolution: colour tiles where it reads the picture, else rows of its largest input channels.
+
+    Args:
+      network: A network of named steps.
+      layer: A convolution, by name or alias.
+      filters: Which; by default all of a convolution over colours, else the first 8.
+      most: Input channels shown of each filter.
+
+    Raises:
+      SelectionError: If the layer or filter does not exist, or the layer has no kernel.
+
+    >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
+    >>> render_kernels(load_embedded_network(), "conv1").shape[2]
+    3
+    """
+    found = find_layer(network, layer)
+    if "kernel" not in network.weights.get(found.name, {}):
+        known = ", ".join(one.name for one in network.layers if "kernel" in network.weights.get(one.name, {}))
+        raise SelectionError(
+            f"The layer {found.name} is a {found.kind} and has no kernels. Layers with kernels: {known}."
+        )
+    kernel = np.asarray(network.weights[found.name]["kernel"])
+    if filters is not None:
+        check_filters(found, list(filters))
+    if kernel.shape[2] == 3:
+        chosen = range(found.channels) if filters is None else filters
+        tiles = [_signed_tile(f"filter {number}", kernel[..., number]) for number in chosen]
+        rows, what = [PictureRow("", tiles)], "colour kernels"
+    else:
+        chosen = range(min(8, found.channels)) if filters is None else filters
+        rows = [_kernel_row(kernel[..., number], number, most) for number in chosen]
+        what = f"the {min(most, kernel.shape[2])} largest of {kernel.shape[2]} input channels a row"
+    shape = " x ".join(map(str, kernel.shape[:2]))
+    lines = [f"{len(chosen)} of {found.channels} filters; {shape}; {what}."]
+    lines += [f"{network.name}: {network.note}."] if network.note else []
+    title = f"Kernels: {network.name}, {layer_title(found)}"
+    return render_picture_sheet(rows, title=title, subtitle=lines, tile_size=64, footnote=_KERNEL_NOTE)
+
+
+def _kernel_row(kernel: Float[np.ndarray, "row column channel"], number: int, most: int) -> PictureRow:
+    order = np.argsort(-np.abs(kernel).sum(axis=(0, 1)), kind="stable")[:most].tolist()
+    top = float(np.abs(kernel).max())
+    tiles = [_signed_tile(f"in {place}", np.repeat(kernel[..., place : place + 1], 3, axis=-1), top) for place in order]
+    return PictureRow(f"filter {number}, +-{top:.2g}", tiles)
+
+
+def _signed_tile(label: str, values: Float[np.ndarray, "row column 3"], top: float | None = None) -> PictureTile:
+    note = "" if top is not None else f"+-{np.abs(values).max():.2g}"
+    top = top or float(np.abs(values).max()) or 1.0
+    return PictureTile(label, np.floor(128 + 127 * values / top).clip(0, 255).astype(np.uint8), note)

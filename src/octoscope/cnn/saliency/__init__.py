@@ -1,0 +1,1 @@
+"""What filters of a layer see in a picture, pixel by pixel."""

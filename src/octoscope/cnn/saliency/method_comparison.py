@@ -1,0 +1,155 @@
+"""One picture through all methods: the map, the cost, and what is left of the map once the weights are random."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Num
+
+from octoscope.array_typing import Float, UInt8
+from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS
+from octoscope.cnn.activation_maps.cam_sheet import overlay_map
+from octoscope.cnn.activation_maps.class_score import class_score, default_cam_layer, score_layer
+from octoscope.cnn.filters.filter_results import layer_title
+from octoscope.cnn.networks.graph import GraphNetwork
+from octoscope.cnn.networks.network import Layer, find_layer
+from octoscope.cnn.networks.watched_forward import as_image
+from octoscope.cnn.saliency.saliency import METHODS, filter_saliency
+from octoscope.cnn.saliency.saliency_sheet import SANITY_NOTE, gray_tile
+from octoscope.cnn.saliency.sanity_check import RandomizedStage, sanity_check
+from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+
+_FOOTNOTE = (
+    "Pixel methods: magnitudes summed over colours, black is 0. Class activation maps: magma over "
+    "the grey picture, 0 to their largest value. Every tile has a scale of its own. Cost: passes through the network for one filter."
+)
+_ONE_UNIT = (
+    "The score is the largest value of a map: gradients start at that one unit, and of pixel maps and Layer-CAM the rank correlation says "
+    "little more than whether the random network's largest value lies near."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class MethodRow:
+    """One method on one picture."""
+
+    method: str
+    cost: str
+    # Over pixels, or over the units of a layer.
+    values: Float[np.ndarray, "row column *colors"]
+    stages: Sequence[RandomizedStage]
+    on_layer: bool
+
+    @property
+    def last_similarity(self) -> float:
+        """The rank correlation once every kernel is random; NaN when no signal is left."""
+        return self.stages[-1].similarity
+
+
+def compare_methods(
+    network: GraphNetwork,
+    picture: Num[np.ndarray, "height width 3"],
+    target: int | None = None,
+    *,
+    layer: str | None = None,
+    stages: int = 3,
+    seed: int = 0,
+    methods: Sequence[str] = (*METHODS, *CAM_METHODS),
+    done: Callable[[MethodRow], None] = lambda row: None,
+) -> tuple[int, Layer, Layer, list[MethodRow]]:
+    """Returns the channel and layer explained, the layer of the class activation maps, and one row per method.
+
+    Args:
+      network: A network of named steps.
+      picture: RGB, 0..255.
+      target: Channel of the score layer; the highest by default.
+      layer: Of the class activation maps.
+      stages: Of the sanity check.
+      seed: Of the random weights.
+      methods: Which, by their short names.
+      done: Given each row as soon as it is there.
+
+    >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
+    >>> picture = np.random.default_rng(0).uniform(0, 255, (32, 32, 3))
+    >>> target, score, cam, rows = compare_methods(load_embedded_network(), picture, 2, stages=1, methods=["gradcam"])
+    >>> score.name, cam.name, rows[0].cost
+    ('logits', 'relu6', '1 forward + 1 backward')
+    """
+    score = score_layer(network)
+    if target is None:
+        # Means of maps, so that one rule holds for classes and for filters.
+        target = int(np.asarray(network.activation(as_image(picture), score.name)).mean(axis=(0, 1, 2)).argmax())
+    chosen = find_layer(network, layer) if layer is not None else default_cam_layer(network, output=score.name)
+    rows = []
+    for method in methods:
+        if method in METHODS:
+            one = filter_saliency(network, picture, score.name, [target], method=method)[0]
+            cost = f"{one.forwards} forward{'s' * (one.forwards > 1)} + {one.backwards} backward{'s' * (one.backwards > 1)}"
+            cost += "" if one.gap is None else f", gap {one.gap:.1%}"
+            name, explain = one.method, functools.partial(_saliency_of, picture, score.name, target, method)
+        else:
+            settled = class_score(network, picture, target, layer=chosen.name, output=score.name)
+            one = CAM_METHODS[method](settled)
+            name, cost = one.method, one.cost
+            explain = functools.partial(_cam_of, picture, score.name, target, method, chosen.name)
+        learnt, found = sanity_check(network, score.name, explain, stages=stages, seed=seed)
+        rows.append(MethodRow(name, cost, learnt, found, method in CAM_METHODS))
+        done(rows[-1])
+    return target, score, chosen, rows
+
+
+def render_comparison(
+    network: GraphNetwork,
+    picture: UInt8[np.ndarray, "height width 3"],
+    compared: tuple[int, Layer, Layer, list[MethodRow]],
+    *,
+    percentile: float = 100.0,
+    tile_size: int = 224,
+) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+    """Returns the sheet: one row per method, its map on the learnt network and on ever more random ones."""
+    target, score, cam_layer, rows = compared
+    named = f" ({network.class_names[target]})" if len(network.class_names) == score.channels else ""
+    drawn = []
+    for row in rows:
+        tiles = [PictureTile("picture", picture)]
+        for label, values, note in [
+            ("learnt", row.values, ""),
+            *((stage.score, stage.values, f"to {stage.layer}") for stage in row.stages),
+        ]:
+            if row.on_layer:
+                image = overlay_map(network, picture, values, cam_layer, size=tile_size)
+            else:
+                image = gray_tile(values, percentile).picture
+            tiles.append(PictureTile(label, image, note))
+        drawn.append(PictureRow(f"{row.method}: {row.cost}", tiles))
+    return render_picture_sheet(
+        drawn,
+        title=f"All methods: {network.name}, {layer_title(score)}, filter {target}{named}",
+        subtitle=[
+            f"Class activation maps at {layer_title(cam_layer)}.{_cut_off(percentile)}",
+            SANITY_NOTE,
+            *([_ONE_UNIT] if score.kind == "max_pool" and score.size == (1, 1) else []),
+            *([f"{network.name}: {network.note}."] if network.note else []),
+        ],
+        tile_size=tile_size,
+        footnote=_FOOTNOTE,
+    )
+
+
+def _cut_off(percentile: float) -> str:
+    return (
+        f" Pixel maps end at their {percentile:g}th percentile: stronger values are cut off."
+        if percentile < 100
+        else ""
+    )
+
+
+def _saliency_of(picture: np.ndarray, layer: str, target: int, method: str, network: GraphNetwork) -> np.ndarray:
+    return filter_saliency(network, picture, layer, [target], method=method)[0].values
+
+
+def _cam_of(
+    picture: np.ndarray, output: str, target: int, method: str, layer: str, network: GraphNetwork
+) -> np.ndarray:
+    return CAM_METHODS[method](class_score(network, picture, target, layer=layer, output=output)).heat

@@ -1,0 +1,1 @@
+"""Octo checkpoints on disk: found, read, checked, written."""

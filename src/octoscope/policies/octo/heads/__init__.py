@@ -1,0 +1,1 @@
+"""What makes actions of a readout."""

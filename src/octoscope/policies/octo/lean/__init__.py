@@ -1,0 +1,1 @@
+"""The same forward with only the work that is read."""

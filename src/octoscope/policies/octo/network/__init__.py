@@ -1,0 +1,1 @@
+"""Octo's network in Flax, with the names that its checkpoints have."""

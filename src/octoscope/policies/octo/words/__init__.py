@@ -1,0 +1,1 @@
+"""Instructions as Octo reads them."""
