@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.capture.observations import EpisodeObservations, episode_task
+from octo_given import octo_given
 from octoscope.cnn.activation_maps.ablation_cam import ablation_cam
 from octoscope.cnn.activation_maps.action_score import action_score
 from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS, activation_map
@@ -126,8 +126,8 @@ def test_the_score_does_not_depend_on_where_it_is_seen_from():
 
 
 def test_maps_of_an_action(demo_model: osc.OctoModel, demo_episode: osc.Episode):
-    observation = EpisodeObservations(demo_model, demo_episode).at(2)
-    _, tasks = episode_task(demo_model, demo_episode)
+    given = octo_given(demo_model, demo_episode, 2)
+    observation, tasks = given.observation, given.tasks
     score = action_score(demo_model, observation, tasks, dim=1, seed=3)
     actions = demo_model.sample_actions(observation, tasks, rng=jax.random.key(3))
     assert score.value == pytest.approx(float(actions[0, 0, 1]), abs=1e-4)

@@ -10,12 +10,13 @@ import octoscope as osc
 from octoscope.cnn.networks.policy_network import policy_network
 from octoscope.cnn.stems.channel_statistics import channel_statistics
 from octoscope.errors import SelectionError
-from octoscope.interventions.batched_policy import BatchedPolicy
 from octoscope.interventions.channel_removal import remove_channels
 from octoscope.interventions.contrast_response import contrast_response, reduced_contrast
 from octoscope.interventions.effects import action_change
-from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.noise import Noise
+from octoscope.policies.octo.acting import noise_key
+from octoscope.policies.octo.batched_policy import BatchedPolicy
 from octoscope.policies.octo.network.image_resize import resize_image
 
 STEP = 2
@@ -46,14 +47,15 @@ def effects(drawn, statistics):
 def test_a_removed_channel_is_one_that_its_norm_never_gave(drawn, statistics, effects):
     model, episode = drawn
     scene = StepScene.at(model, episode, STEP)
-    policy, key = BatchedPolicy(model, action_dim=len(effects.units.names)), noise_key(0, STEP)
-    still = policy.act([scene.inputs], key)[0]
+    policy, key = BatchedPolicy(model, action_dim=len(effects.units.names)), noise_key(Noise(0, STEP))
+    given = [model.policy.tensors(scene.inputs)]
+    still = policy.act(given, key)[0]
     channel = effects.strongest("zero")[0]
     for place, bias in enumerate((statistics.mean[channel], 0.0)):
         params = jax.tree.map(np.array, model.params)
         norm = params["octo_transformer"]["observation_tokenizers_primary"]["SmallStem16_0"]["GroupNorm_1"]
         norm["scale"][channel], norm["bias"][channel] = 0.0, bias
-        changed = policy.with_params(params).act([scene.inputs], key)[0]
+        changed = policy.with_params(params).act(given, key)[0]
         expected = action_change(still[:, effects.moves], changed[:, effects.moves])
         assert expected > 0
         assert effects.size[0, place, channel] == pytest.approx(float(expected), rel=2e-2, abs=1e-5)

@@ -11,7 +11,6 @@ from octoscope.cnn.stems.encoder_reading import EncoderReadings
 from octoscope.cnn.stems.encoder_sheet import encoder_table, render_encoder_comparison
 from octoscope.cnn.stems.ridge_regression import Reading
 from octoscope.cnn.stems.translation import ShiftResponse
-from octoscope.interventions.action_units import action_units
 from octoscope.interventions.channel_effects import ChannelEffects
 from octoscope.interventions.contrast_effects import ContrastResponse
 from octoscope.pictures.channel_effects_sheet import (
@@ -20,6 +19,7 @@ from octoscope.pictures.channel_effects_sheet import (
     write_channel_effects,
 )
 from octoscope.pictures.contrast_picture import render_contrast_response
+from octoscope.policies.action_units import action_units
 from octoscope.render.palette import MARK
 
 

@@ -12,6 +12,7 @@ from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
+from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
 from octoscope.pictures.ablation_sheet import render_ablation_sheet
 from octoscope.render.image_file import write_png
@@ -39,7 +40,7 @@ class Ablate(AblateOptions):
                 model,
                 episode,
                 step,
-                asked or usual_interventions(options.scene(model, episode, step), fills=fills),
+                asked or usual_interventions(StepScene.at(model, episode, step, **vars(options)), fills=fills),
                 seed=self.seed,
                 noises=self.noises,
                 controls=self.controls,

@@ -91,7 +91,7 @@ def film_statement(run: Run) -> str:
     """Returns the sentence that says whether the checkpoint has FiLM, and whether the run holds what it does."""
     if film_layers(run):
         return f"FiLM conditions the image encoders at {', '.join(film_layers(run))}."
-    if not config_has_film(run.manifest["config"]):
+    if not config_has_film(run.policy_config):
         return NO_FILM
     return "This checkpoint conditions its image encoders by FiLM, but the run holds none of it: make one with --encodings 'film.*'."
 

@@ -7,7 +7,7 @@ import numpy as np
 from octoscope.array_typing import Bool, Float
 from octoscope.cnn.networks.network import Layer
 from octoscope.errors import SelectionError, nearest
-from octoscope.interventions.action_units import ActionUnits
+from octoscope.policies.action_units import ActionUnits
 
 # What a removed channel is set to: its mean over frames, unit by unit; 0.
 CHANNEL_FILLS = ("mean", "zero")

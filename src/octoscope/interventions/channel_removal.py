@@ -14,22 +14,19 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Float, Float32
-from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.cnn.stems.channel_statistics import ChannelStatistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
-from octoscope.interventions.action_units import ActionUnits, action_units
-from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.channel_effects import CHANNEL_FILLS, ChannelEffects
 from octoscope.interventions.effects import action_change
-from octoscope.interventions.intervene import moving_dimensions, noise_key
-from octoscope.interventions.step_scene import PolicyInputs, StepScene
-from octoscope.interventions.traced_chunk import traced_chunk
-from octoscope.policies.octo.action_normalization import unnormalize_actions
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType, normalization_type
-from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.noise import Noise
+from octoscope.policies.octo.acting import noise_key
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.tokenizers import ImageTokenizer
+from octoscope.policies.octo.octo_inputs import OctoInputs
+from octoscope.policies.octo.traced_chunk import traced_chunk
 
 
 def remove_channels(
@@ -84,15 +81,21 @@ def remove_channels(
     channels = statistics.layer.channels
     fills = np.stack([np.moveaxis(statistics.mean_map, -1, 0), np.zeros((channels, *statistics.layer.size))])
     scenes = _scenes(model, places)
-    changed = [program.act(scene.inputs, noise_key(seed, scene.step), fills, batch=batch) for scene in scenes]
-    policy = batched_policy(model, action_dim=program.action_dim, batch=batch)
-    others = [
-        policy.act_under(scene.inputs, [noise_key(seed, scene.step, draw=draw) for draw in range(noises)])
+    changed = [
+        program.act(model.policy.tensors(scene.inputs), noise_key(Noise(seed, scene.step)), fills, batch=batch)
         for scene in scenes
     ]
-    return _effects(
-        program, statistics, scenes, np.stack(changed), np.stack(others), dataset=places[0][0].dataset, seed=seed
-    )
+    others = [_under_noise(model, scene, seed=seed, noises=noises, batch=batch) for scene in scenes]
+    return _effects(program, statistics, scenes, np.stack(changed), np.stack(others), seed=seed)
+
+
+def _under_noise(
+    model: OctoModel, scene: StepScene, *, seed: int, noises: int, batch: int
+) -> Float32[np.ndarray, "draw horizon dim"]:
+    draws = [Noise(seed, scene.step, draw) for draw in range(1, noises + 1)]
+    if draws:
+        return model.policy.act([scene.inputs] * noises, draws, batch=batch)
+    return np.zeros((0, scene.space.horizon, scene.space.predicted), np.float32)
 
 
 class _RemovalProgram:
@@ -101,14 +104,14 @@ class _RemovalProgram:
     def __init__(self, model: OctoModel, camera: str, layer: str, dataset: str) -> None:
         self.model, self.camera = model, camera
         self._path = _module_path(model, camera, layer)
-        self.statistics = robot_statistics(model, dataset)
-        self.action_dim = None if self.statistics is None else action_dimensions(self.statistics)
+        self.space = model.policy.action_space(dataset)
+        self.action_dim = None if self.space.unnormalize is None else self.space.dim
         self._program: Callable[..., Array] = jax.jit(
             jax.vmap(self._act_once, in_axes=(None, None, None, None, 0, 0)),
         )
 
     def act(
-        self, inputs: PolicyInputs, key: Array, fills: Float[np.ndarray, "fill filter row column"], *, batch: int
+        self, inputs: OctoInputs, key: Array, fills: Float[np.ndarray, "fill filter row column"], *, batch: int
     ) -> Float32[np.ndarray, "entry horizon dim"]:
         """Returns the undisturbed action chunk, then that without each channel, fill after fill."""
         kinds, channels = fills.shape[:2]
@@ -195,19 +198,12 @@ def _effects(
     actions: Float[np.ndarray, "frame entry horizon dim"],
     others: Float[np.ndarray, "frame draw horizon dim"],
     *,
-    dataset: str,
     seed: int,
 ) -> ChannelEffects:
-    model, statistics = program.model, program.statistics
-    used = actions.shape[-1] if statistics is None else action_dimensions(statistics)
-    units = action_units(dataset, used)
-    kind = normalization_type(model.config)
-    moves = moving_dimensions(statistics, used, kind=kind)
-    sizes = [action_change(one[0][..., :used][:, moves], one[1:, :, :used][..., moves]) for one in actions]
-    noise = [
-        action_change(one[0][..., :used][:, moves], draws[..., :used][..., moves])
-        for one, draws in zip(actions, others, strict=True)
-    ]
+    model, space = program.model, program.space
+    counted, draws = actions[..., space.counts], others[..., space.counts]
+    sizes = [action_change(chunks[0], chunks[1:]) for chunks in counted]
+    noise = [action_change(chunks[0], drawn) for chunks, drawn in zip(counted, draws, strict=True)]
     shape = (len(scenes), len(CHANNEL_FILLS), known.layer.channels)
     return ChannelEffects(
         policy=model.name,
@@ -217,24 +213,22 @@ def _effects(
         frames=tuple(f"{scene.episode.name} step {scene.step}" for scene in scenes),
         averaged_over=known.frames,
         seed=seed,
-        units=units,
-        moves=moves,
+        units=space.units,
+        moves=space.moves,
         size=np.stack(sizes).reshape(shape),
-        change=_rms(actions[:, 1:], actions[:, :1], statistics, units, kind).reshape(*shape, used),
+        change=_rms(actions[:, 1:], actions[:, :1], space).reshape(*shape, space.dim),
         noise=np.stack(noise),
-        noise_change=_rms(others, actions[:, :1], statistics, units, kind),
+        noise_change=_rms(others, actions[:, :1], space),
     )
 
 
 def _rms(
     after: Float[np.ndarray, "frame entry horizon dim"],
     before: Float[np.ndarray, "frame 1 horizon dim"],
-    statistics: Mapping | None,
-    units: ActionUnits,
-    kind: NormalizationType,
+    space: ActionSpace,
 ) -> Float[np.ndarray, "frame entry robot_dim"]:
     """Returns the root mean square over the horizon of what changed, per dimension in its unit."""
-    if statistics is not None:
-        after, before = (np.asarray(unnormalize_actions(one, statistics, kind)) for one in (after, before))
-    change = (after - before).astype(np.float64) * np.array(units.scale)
+    if space.unnormalize is not None:
+        after, before = space.unnormalize(after), space.unnormalize(before)
+    change = (after - before)[..., : space.dim].astype(np.float64) * np.array(space.units.scale)
     return np.sqrt((change**2).mean(axis=2))

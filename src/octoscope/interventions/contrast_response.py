@@ -15,18 +15,16 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Float, UInt8
-from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
-from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.contrast_effects import ContrastResponse
 from octoscope.interventions.effects import action_change
-from octoscope.interventions.intervene import moving_dimensions, noise_key
-from octoscope.interventions.step_scene import PolicyInputs, StepScene
-from octoscope.interventions.traced_chunk import traced_chunk
-from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
-from octoscope.policies.octo.checkpoint.statistics import action_dimensions
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.policies.noise import Noise
+from octoscope.policies.octo.acting import noise_key
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.traced_chunk import traced_chunk
 
 _MIDDLE = 127.5
 _FIRST_NORMS = ("GroupNorm_0", "gn_root")
@@ -68,9 +66,7 @@ def contrast_response(
     program = _HeldNorms(model, places[0][0].dataset)
     rng = np.random.default_rng(seed)
     rows = [_at_place(program, episode, step, factors, rng, seed=seed, noises=noises) for episode, step in places]
-    scene = StepScene.at(model, *places[0])
-    key = next(iter(_images(model, scene.inputs)))
-    first = np.asarray(scene.inputs.observation[key])[0, -1]
+    first = next(iter(StepScene.at(model, *places[0]).pictures.values()))
     pixel_change, as_is, first_held, all_held, pixel_noise, noise = (np.stack(part) for part in zip(*rows, strict=True))
     return ContrastResponse(
         model.name,
@@ -108,27 +104,29 @@ def _at_place(
     seed: int,
     noises: int,
 ) -> tuple[np.ndarray, ...]:
-    scene, key = StepScene.at(program.model, episode, step), noise_key(seed, step)
-    images = _images(program.model, scene.inputs)
+    scene, noise = StepScene.at(program.model, episode, step), Noise(seed, step)
+    images, key = scene.inputs.images, noise_key(noise)
     apart, reduced, noisy = [], [], []
     for factor in factors:
         fewer = {name: reduced_contrast(image, factor) for name, image in images.items()}
         size = {name: np.sqrt(((fewer[name].astype(float) - image) ** 2).mean()) for name, image in images.items()}
-        noise = {
+        grains = {
             name: np.rint(image + rng.normal(0, size[name], image.shape)).clip(0, 255).astype(np.uint8)
             for name, image in images.items()
         }
         apart.append(float(np.mean(list(size.values()))))
         reduced.append(_with_images(scene.inputs, fewer))
-        noisy.append(_with_images(scene.inputs, noise))
+        noisy.append(_with_images(scene.inputs, grains))
     still = program.act(scene.inputs, scene.inputs, key, held="none")
     changed = [[program.act(scene.inputs, each, key, held=held) for each in reduced] for held in _HELD]
     other = [program.act(scene.inputs, each, key, held="none") for each in noisy]
-    policy = batched_policy(program.model, action_dim=program.action_dim, batch=16)
-    draws = policy.act_under(scene.inputs, [noise_key(seed, step, draw=draw) for draw in range(noises)])
-    moves = moving_dimensions(program.statistics, still.shape[-1], kind=normalization_type(program.model.config))
-    found = [np.stack(each) for each in (*changed, other, list(draws))]
-    sizes = [action_change(still[:, moves], each[..., moves]) for each in found]
+    policy, counts = program.model.policy, scene.space.counts
+    draws = (
+        policy.act([scene.inputs] * noises, [noise.other(draw) for draw in range(1, noises + 1)]) if noises else None
+    )
+    made = [np.stack(each) for each in (*changed, other)]
+    made.append(made[0][:0] if draws is None else draws)
+    sizes = [action_change(still[:, counts], each[..., counts]) for each in made]
     return np.array(apart), *sizes
 
 
@@ -137,8 +135,8 @@ class _HeldNorms:
 
     def __init__(self, model: OctoModel, dataset: str) -> None:
         self.model = model
-        self.statistics = robot_statistics(model, dataset)
-        self.action_dim = None if self.statistics is None else action_dimensions(self.statistics)
+        space = model.policy.action_space(dataset)
+        self.action_dim = None if space.unnormalize is None else space.dim
         self._programs = {held: jax.jit(lambda *args, held=held: self._act(*args, held=held)) for held in _HELD}
         held = model.params["octo_transformer"]
         if not any(
@@ -153,9 +151,9 @@ class _HeldNorms:
             )
 
     def act(self, still: PolicyInputs, changed: PolicyInputs, key: Array, *, held: str) -> np.ndarray:
-        used = slice(self.action_dim)
+        before, after = (self.model.policy.tensors(inputs) for inputs in (still, changed))
         program = self._programs[held]
-        return np.asarray(program(self.model.params, still.observation, changed.observation, still.tasks, key))[:, used]
+        return np.asarray(program(self.model.params, before.observation, after.observation, before.tasks, key))
 
     def _act(
         self, params: Mapping[str, Any], still: Any, changed: Any, tasks: Any, key: Array, *, held: str
@@ -202,11 +200,7 @@ def _at(params: Any, path: tuple[str, ...]) -> Mapping[str, Array]:
     return params
 
 
-def _images(model: OctoModel, inputs: PolicyInputs) -> dict[str, np.ndarray]:
-    return {key: np.asarray(inputs.observation[key]) for key in model.image_sizes if key in inputs.observation}
-
-
 def _with_images(inputs: PolicyInputs, images: Mapping[str, np.ndarray]) -> PolicyInputs:
-    for key, image in images.items():
-        inputs = inputs.with_images(key, image)
+    for camera, image in images.items():
+        inputs = inputs.with_images(camera, image)
     return inputs

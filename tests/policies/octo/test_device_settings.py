@@ -7,14 +7,14 @@ import sys
 import jax
 import pytest
 
-from octoscope.capture.checkup import examine_checkpoint
 from octoscope.errors import DeviceError
+from octoscope.policies.octo.checkup import examine_checkpoint
 from octoscope.policies.octo.device import require_jax, use_device
 from octoscope.policies.octo.model import OctoModel
 
 LOAD = """
 import octoscope as osc
-from octoscope.capture.checkup import examine_checkpoint
+from octoscope.policies.octo.checkup import examine_checkpoint
 from octoscope.policies.octo.device import use_device
 
 for use in (lambda: use_device("cpu"), lambda: osc.OctoModel.load_pretrained("drawn")):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from octo_given import octo_given
 from octoscope.policies.octo.action_normalization import unnormalize_actions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.bins import BinTokenizer
@@ -220,10 +221,8 @@ def test_bins_equal_the_official_ones(name, bins):
 
 @pytest.mark.parametrize("rows", [None, (3, 5)], ids=["all rows", "two rows"])
 def test_watching_changes_no_bit_of_the_action(demo_model, demo_episode, rows):
-    from octoscope.capture.observations import EpisodeObservations, episode_task
-
-    observations = EpisodeObservations(demo_model, demo_episode).at(3)
-    _, tasks = episode_task(demo_model, demo_episode)
+    given = octo_given(demo_model, demo_episode, 3)
+    observations, tasks = given.observation, given.tasks
     plain, _ = demo_model.act(observations, tasks, rng=jax.random.PRNGKey(0))
     watched, states = demo_model.act(observations, tasks, rng=jax.random.PRNGKey(0), watch=True, query_rows=rows)
     np.testing.assert_array_equal(np.asarray(plain), np.asarray(watched))

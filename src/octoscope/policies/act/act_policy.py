@@ -31,14 +31,17 @@ class ActPolicy:
 
     model: ActModel
 
-    @functools.cached_property
+    @property
     def card(self) -> PolicyCard:
         """What it is."""
+        return self._card
+
+    @functools.cached_property
+    def _card(self) -> PolicyCard:
         device = jax.devices()[0]
         return PolicyCard(
             name=self.model.name,
             family="act",
-            digest=self.model.digest(),
             framework="jax",
             framework_version=jax.__version__,
             device=device.platform
@@ -47,9 +50,17 @@ class ActPolicy:
             facts={"config": dict(self.model.folder.config.fields), "remarks": list(self.model.folder.remarks)},
         )
 
-    @functools.cached_property
+    def digest(self) -> str:
+        """Returns the SHA-256 of its weights."""
+        return self.model.digest()
+
+    @property
     def needs(self) -> PolicyNeeds:
         """What it takes: cameras and numbers by their own names, without LeRobot's prefixes."""
+        return self._needs
+
+    @functools.cached_property
+    def _needs(self) -> PolicyNeeds:
         shapes = {feature.name: feature.shape for feature in self.model.folder.config.inputs}
         return PolicyNeeds(
             cameras={camera: (shapes[name][1], shapes[name][2]) for camera, name in self._cameras.items()},

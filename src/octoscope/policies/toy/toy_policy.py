@@ -42,7 +42,11 @@ class ToyPolicy:
     def card(self) -> PolicyCard:
         """What it is."""
         name = f"toy reading patch ({self.row}, {self.column}) and '{self.word}'"
-        return PolicyCard(name, "toy", f"{self.row}-{self.column}-{self.word}", "numpy", np.__version__, "cpu")
+        return PolicyCard(name, "toy", "numpy", np.__version__, "cpu")
+
+    def digest(self) -> str:
+        """Returns what stands for its parameters."""
+        return f"{self.row}-{self.column}-{self.word}"
 
     def prepare(
         self, camera: str, frame: UInt8[np.ndarray, "height width 3"]

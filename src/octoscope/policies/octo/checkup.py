@@ -51,7 +51,7 @@ from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
 from octoscope.policies.octo.words.instruction_embeddings import InstructionEmbeddings
 from octoscope.policies.octo.words.text import check_vocabulary
-from octoscope.runs.attention_selection import default_query_groups
+from octoscope.tokens.attention_selection import default_query_groups
 from octoscope.tokens.blanked_words import blanked_words_remark
 
 _FLOAT16_BYTES = 2

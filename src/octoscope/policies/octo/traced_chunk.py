@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from octoscope.capture.provenance import acting_head
+from octoscope.policies.octo.acting import acting_head
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
 

@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from octoscope.capture.numbers import NONE, Numbers, find_numbers
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError, nearest
+from octoscope.policies.numbers import NONE, Numbers
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.tokenizers import ImageTokenizer
+from octoscope.policies.octo.numbers import find_numbers
 from octoscope.policies.octo.observation_keys import keys_read, unread_images
+from octoscope.policies.octo.octo_inputs import observation_names
 from octoscope.tokens.layout import camera_of
-
-# Which steps are real is told by the window, not by a recording.
-_MASKS = ("timestep_pad_mask", "pad_mask", "pad_mask_dict")
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,8 @@ def plan_observations(
       SelectionError: If the policy reads no such observation.
     """
     chosen = dict(observation_keys or {})
-    example = {key for key, value in model.example_batch["observation"].items() if hasattr(value, "shape")} - {*_MASKS}
     tokenizers = model.module.octo_transformer.observation_tokenizers
-    reads = keys_read(tokenizers, sorted(example))
+    reads = keys_read(tokenizers, observation_names(model))
     _check_chosen(chosen, reads, model)
     unread = unread_images(tokenizers, list(model.image_sizes))
     looked = {camera_of(key): key for key in model.image_sizes if key not in unread}

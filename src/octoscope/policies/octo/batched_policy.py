@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Bool, Float, Float32
-from octoscope.capture.provenance import acting_head
-from octoscope.interventions.step_scene import PolicyInputs
+from octoscope.policies.octo.acting import acting_head
 from octoscope.policies.octo.finite import check_finite_actions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
+from octoscope.policies.octo.octo_inputs import OctoInputs
 
 
 @functools.lru_cache(maxsize=2)
@@ -50,7 +50,7 @@ class BatchedPolicy:
         other.params = params
         return other
 
-    def act(self, inputs: Sequence[PolicyInputs], key: Array) -> Float32[np.ndarray, "intervention horizon dim"]:
+    def act(self, inputs: Sequence[OctoInputs], key: Array) -> Float32[np.ndarray, "intervention horizon dim"]:
         """Returns the normalised action chunk for each of the inputs."""
         same = (
             all(other.observation is inputs[0].observation for other in inputs),
@@ -75,7 +75,7 @@ class BatchedPolicy:
         check_finite_actions(np.stack(actions))
         return np.concatenate([found[: len(chunk)] for found, chunk in zip(actions, chunks, strict=True)])
 
-    def act_under(self, inputs: PolicyInputs, keys: Sequence[Array]) -> Float32[np.ndarray, "draw horizon dim"]:
+    def act_under(self, inputs: OctoInputs, keys: Sequence[Array]) -> Float32[np.ndarray, "draw horizon dim"]:
         """Returns the normalised action chunk for one input under several noises."""
         program = self._program((True, True, True), len(keys), keys=True)
         merged = _merged([inputs], (True, True, True))
@@ -109,7 +109,7 @@ class BatchedPolicy:
 
 
 def _merged(
-    inputs: Sequence[PolicyInputs],
+    inputs: Sequence[OctoInputs],
     same: tuple[bool, bool, bool],
     nowhere: Bool[np.ndarray, "query key"] | None = None,
 ) -> tuple[Any, Any, Any]:

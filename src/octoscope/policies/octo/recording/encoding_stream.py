@@ -6,16 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import numpy as np
 from jaxtyping import Array
 
-from octoscope.capture.encodings import capture_chosen, encoding_points
-from octoscope.errors import SelectionError
 from octoscope.policies.octo.model import OctoModel
-from octoscope.runs.encoding_point import EncodingPoint, choose_points
-
-# By name, an array and the names of its axes without the step's.
-Arrays = dict[str, tuple[np.ndarray, tuple[str, ...]]]
+from octoscope.policies.octo.recording.encodings import capture_chosen, encoding_points
+from octoscope.policies.recording import Arrays
+from octoscope.tokens.encoding_point import EncodingPoint, choose_points, stored_encodings
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +63,7 @@ class EncodingStream:
         if not points:
             return {}
         captured = capture_chosen(self.model, observation, self.tasks, tuple(point.name for point in points))
-        stored = jax.device_get(_cast(captured, dtype=self.dtype))
-        for point in points:
-            if np.isinf(stored[point.name]).any():
-                raise SelectionError(
-                    f"The encodings '{point.name}' reach beyond {np.finfo(self.dtype).max:.0f}, the largest {self.dtype}: "
-                    "keep them with `dtype` float32 (--precision float32)."
-                )
-        return {f"encodings/{point.name}": (stored[point.name], point.dimensions) for point in points}
+        return stored_encodings(jax.device_get(_cast(captured, dtype=self.dtype)), points, dtype=self.dtype)
 
 
 @functools.partial(jax.jit, static_argnames=("dtype",))

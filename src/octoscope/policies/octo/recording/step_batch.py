@@ -6,7 +6,7 @@ step gives does not depend on the others beside it, but to be sure of the last b
 
 import functools
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from octoscope.capture.provenance import device_name
 from octoscope.errors import SelectionError
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
 from octoscope.policies.octo.network.states import attention_weights, token_pad
+from octoscope.policies.parts.device_name import device_name
 
 # Not measured: no GPU was at hand. Small enough for any.
 GPU_BATCH = 8
@@ -42,19 +42,7 @@ def choose_batch(model: OctoModel, asked: int | None, *, compute: str) -> int:
         return 1
     if asked is not None:
         return asked
-    return GPU_BATCH if device_name(model).startswith("gpu") else 1
-
-
-def batches(steps: Sequence[int], size: int, *, written: int) -> Iterator[tuple[Sequence[int], int]]:
-    """Yields the groups of steps that are not written yet, each with how many of its first steps are.
-
-    Groups begin at the same places however often a run was interrupted, so that it has the same bytes.
-
-    >>> list(batches([5, 6, 7, 8, 9], 2, written=3))
-    [([7, 8], 1), ([9], 0)]
-    """
-    for start in range(written - written % size, len(steps), size):
-        yield steps[start : start + size], max(0, written - start)
+    return GPU_BATCH if device_name(model.params).startswith("gpu") else 1
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
-from octoscope.capture.provenance import acting_head
-from octoscope.interventions.step_scene import PolicyInputs
+from octoscope.policies.octo.acting import acting_head
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
-from octoscope.policies.octo.network.states import attention_weights
+from octoscope.policies.octo.network.states import attention_weights, token_pad
+from octoscope.policies.octo.octo_inputs import OctoInputs
 
 _COLLECTIONS = ["intermediates"]
 
@@ -31,6 +31,8 @@ class WatchedStep:
     weights: Float[np.ndarray, "layer head query key"]
     # Length of what each head moves from each key: the value through the head's part of the output projection.
     moved_norms: Float[np.ndarray, "layer head key"]
+    # True where a token is masked out as a key.
+    token_pad: Bool[np.ndarray, " token"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,18 +71,19 @@ class GradientPrograms:
         other.params = params
         return other
 
-    def watch(self, inputs: PolicyInputs, key: Array) -> WatchedStep:
+    def watch(self, inputs: OctoInputs, key: Array) -> WatchedStep:
         """Returns action, weights and norms of one step, by one forward.
 
         Args:
-          inputs: The step, without hidden keys.
+          inputs: The step.
           key: Of the noise.
         """
         images, rest = _split(inputs.observation)
-        action, weights, norms = self._watch(self.params, {}, images, rest, inputs.tasks, key)
-        return WatchedStep(np.asarray(action), np.asarray(weights), np.asarray(norms))
+        hidden = None if inputs.hidden is None else inputs.hidden[None]
+        made = self._watch(self.params, {}, images, rest, inputs.tasks, key, hidden)
+        return WatchedStep(*(np.asarray(array) for array in made))
 
-    def at(self, inputs: PolicyInputs, key: Array, weights: Float[np.ndarray, "horizon dim"]) -> StepGradients:
+    def at(self, inputs: OctoInputs, key: Array, weights: Float[np.ndarray, "horizon dim"]) -> StepGradients:
         """Returns weights, gradients and norms of one step.
 
         Args:
@@ -90,7 +93,7 @@ class GradientPrograms:
         """
         images, rest = _split(inputs.observation)
         zeros = self.zero_perturbations(inputs)
-        (action, watched, norms), (by_weight, by_pixel) = self._backward(
+        (action, watched, norms, _), (by_weight, by_pixel) = self._backward(
             self.params, zeros, images, rest, inputs.tasks, key, weights
         )
         return StepGradients(
@@ -103,7 +106,7 @@ class GradientPrograms:
 
     def slopes_along(
         self,
-        inputs: PolicyInputs,
+        inputs: OctoInputs,
         baseline: Mapping[str, Float[np.ndarray, "1 window _ _ channel"]],
         key: Array,
         weights: Float[np.ndarray, "horizon dim"],
@@ -122,7 +125,7 @@ class GradientPrograms:
         slopes = self._along(self.params, images, dict(baseline), rest, inputs.tasks, key, weights, parts)
         return {name: np.asarray(values[0], np.float64) for name, values in slopes.items()}
 
-    def target(self, inputs: PolicyInputs, key: Array, weights: Float[np.ndarray, "horizon dim"]) -> float:
+    def target(self, inputs: OctoInputs, key: Array, weights: Float[np.ndarray, "horizon dim"]) -> float:
         """Returns the target itself."""
         images, rest = _split(inputs.observation)
         return float(self._value(self.params, images, rest, inputs.tasks, key, weights))
@@ -141,7 +144,7 @@ class GradientPrograms:
             **how,
         )
 
-    def zero_perturbations(self, inputs: PolicyInputs) -> PyTree:
+    def zero_perturbations(self, inputs: OctoInputs) -> PyTree:
         """Returns zeros to add to every attention weight, in Flax's nesting, for inputs of these shapes."""
         images, rest = _split(inputs.observation)
         tasks = inputs.tasks
@@ -159,18 +162,26 @@ class GradientPrograms:
         return self._zero_trees[kinds]
 
     def _watched(
-        self, params: Any, others: Mapping[str, Any], images: Any, rest: Any, tasks: Any, key: Array
-    ) -> tuple[Array, Array, Array]:
-        """Returns action, weights and norms; `others` are Flax collections beside the parameters."""
+        self,
+        params: Any,
+        others: Mapping[str, Any],
+        images: Any,
+        rest: Any,
+        tasks: Any,
+        key: Array,
+        hidden: Array | None = None,
+    ) -> tuple[Array, Array, Array, Array]:
+        """Returns action, weights, norms and pads; `others` are Flax collections beside the parameters."""
         actions, states = self.apply(
             {"params": params, **others},
             {**rest, **images},
             tasks,
             key,
+            hidden_keys=hidden,
             mutable=_COLLECTIONS,
             capture_intermediates=lambda module, method: module.name == "value" and method == "__call__",
         )
-        return actions[0], attention_weights(states)[0], _moved_norms(params, states)
+        return actions[0], attention_weights(states)[0], _moved_norms(params, states), token_pad(states)[0]
 
     def _make_backward(self) -> Callable[..., Any]:
         def target(perturbations, images, params, rest, tasks, key, weights):

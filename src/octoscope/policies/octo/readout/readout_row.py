@@ -15,14 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from octoscope.array_typing import Bool, Float32
-from octoscope.capture.provenance import acting_head
+from octoscope.array_typing import Bool, Float32, Int
 from octoscope.errors import ObservationError, SelectionError, nearest
+from octoscope.policies.octo.acting import acting_head
 from octoscope.policies.octo.heads.discrete_head import DiscreteActionHead
-from octoscope.policies.octo.lean.readout_rows import KeptForward, act_on, keep_forward, readout_span, run_readout
-from octoscope.policies.octo.lean.readout_sets import run_readout_sets
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
+from octoscope.policies.octo.readout.readout_rows import KeptForward, act_on, keep_forward, readout_span, run_readout
+from octoscope.policies.octo.readout.readout_sets import run_readout_sets
 from octoscope.tokens.layout import TokenLayout, TokenSpan
 
 # Sets of keys that are run side by side; more need more memory and are no faster.
@@ -91,6 +91,16 @@ class ReadoutRow:
         params = model.params if params is None else params
         kept = programs.keep(params, dict(observations), dict(tasks), pad, rng)
         return cls(programs, params, layout, kept, rng)
+
+    @property
+    def queries(self) -> Int[np.ndarray, " query"]:
+        """Places of the readout's tokens."""
+        return np.arange(self.programs.span.start, self.programs.span.stop)
+
+    @property
+    def visible(self) -> Bool[np.ndarray, " key"]:
+        """Keys that the readout may look at."""
+        return np.any(np.asarray(self.kept.mask), axis=0)
 
     @property
     def actions(self) -> Float32[np.ndarray, "horizon dim"]:

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Bool, Float32
-from octoscope.capture.readout_row import ReadoutRow
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.readout.readout_row import ReadoutRow
 from octoscope.tokens.layout import TokenLayout
 
 

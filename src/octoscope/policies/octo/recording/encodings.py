@@ -13,12 +13,12 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from octoscope.capture.encoding_recorder import EncodingRecorder
 from octoscope.errors import ObservationError
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
 from octoscope.policies.octo.network.transformer import lay_out
-from octoscope.runs.encoding_point import EncodingPoint, choose_points
+from octoscope.policies.octo.recording.encoding_recorder import EncodingRecorder
+from octoscope.tokens.encoding_point import EncodingPoint, choose_points
 
 DEFAULT_POINTS = ("blocks.*.residual",)
 

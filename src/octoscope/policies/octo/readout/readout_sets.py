@@ -11,8 +11,8 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from octoscope.policies.octo.lean.readout_rows import KeptForward
 from octoscope.policies.octo.network import block_parts
+from octoscope.policies.octo.readout.readout_rows import KeptForward
 
 Params = Mapping[str, Any]
 

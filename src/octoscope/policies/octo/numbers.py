@@ -9,14 +9,14 @@ How the recorded field of an observation key is found, first rule that fits:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
-from octoscope.array_typing import Bool, Float32, Int
+from octoscope.array_typing import Float32
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, nearest
+from octoscope.policies.numbers import NONE, Numbers
 from octoscope.policies.octo.checkpoint.normalization_type import (
     PROPRIO_ENTRY,
     NormalizationType,
@@ -26,8 +26,6 @@ from octoscope.policies.octo.checkpoint.normalization_type import (
 from octoscope.policies.octo.checkpoint.statistics import NEEDED, find_statistics
 from octoscope.policies.octo.model import OctoModel
 
-# What the user types to leave an observation out.
-NONE = "none"
 # What datasets call the same thing, likeliest first.
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -37,54 +35,6 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 # The official pipeline normalises this one observation, beside the action.
 _NORMALIZED = "proprio"
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """One low-dimensional observation of a whole episode, as the policy takes it."""
-
-    values: Float32[np.ndarray, "time number"]
-    # As recorded, in float32.
-    raw: Float32[np.ndarray, "time number"]
-    # Name of the recorded field.
-    recorded: str
-    # Which rule found it, and what was done to it; for the manifest.
-    found_by: str
-    normalization: str
-
-    def check_finite(self, key: str, episode: Episode, times: Int[np.ndarray, " window"]) -> None:
-        """Refuses steps whose numbers are not finite: one NaN would make all that the policy computes NaN.
-
-        Args:
-          key: Name of the observation.
-          episode: Where they were recorded.
-          times: Steps that the policy is shown.
-
-        Raises:
-          EpisodeError: Naming the field, the step, and what to do.
-        """
-        for time in times.tolist():
-            bad = ~np.isfinite(self.values[time])
-            if bad.any():
-                raise EpisodeError(
-                    f"'{self.recorded}' of {episode.name} cannot be the policy's '{key}': at step {time} {_not_finite(self, time, bad)}. "
-                    f"Choose other steps, name another field with --observation {key}=FIELD, or leave it out with "
-                    f"--observation {key}={NONE}."
-                )
-
-    def to_json(self) -> dict[str, str]:
-        """Returns where the numbers came from and what was done, for a run's manifest."""
-        return {"from": self.recorded, "found_by": self.found_by, "normalization": self.normalization}
-
-
-def _not_finite(numbers: Numbers, time: int, bad: Bool[np.ndarray, " number"]) -> str:
-    recorded = np.asarray(numbers.raw[time])[bad]
-    cause = (
-        f"{recorded[0]} is recorded"
-        if not np.isfinite(recorded).all()
-        else f"{recorded[0]} is too large to be normalised"
-    )
-    return f"{bad.sum()} of {bad.size} numbers are not finite ({cause})"
 
 
 def find_numbers(model: OctoModel, episode: Episode, key: str, *, chosen: str | None = None) -> Numbers | None:

@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from octoscope.policies.octo.network.token_group import TokenGroup
 from octoscope.policies.octo.network.transformer import Groups
-from octoscope.runs.encoding_point import EncodingPoint
+from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.layout import TokenLayout
 
 _TOKENIZER = r"octo_transformer/(?:observation|task)_tokenizers_([^/]+)"

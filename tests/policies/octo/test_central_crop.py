@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from octoscope.serving.central_crop import central_crop, central_crop_transform
+from octoscope.policies.octo.network.central_crop import central_crop, central_crop_transform
 from official_files import SHARED, nested
 
 REFERENCE = SHARED / "fixtures" / "octo" / "k_resize" / "io.npz"

@@ -113,3 +113,22 @@ def _families(names: Sequence[str]) -> str:
     families = list(dict.fromkeys(re.sub(r"(?<=[._])\d+(?=[.]|$)", "N", name) for name in names))
     more = len(families) - _SHOWN
     return ", ".join(families[:_SHOWN]) + (f" and {more} more kinds" if more > 0 else "")
+
+
+def stored_encodings(
+    made: Mapping[str, np.ndarray], points: Sequence[EncodingPoint], *, dtype: str
+) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
+    """Returns encodings as a run stores them, by the names of its arrays, with the names of their axes.
+
+    Raises:
+      SelectionError: If an encoding is too large for the stored type.
+    """
+    with np.errstate(over="ignore"):
+        stored = {point.name: np.asarray(made[point.name]).astype(dtype) for point in points}
+    for point in points:
+        if np.isinf(stored[point.name]).any():
+            raise SelectionError(
+                f"The encodings '{point.name}' reach beyond {np.finfo(dtype).max:.0f}, the largest {dtype}: "
+                "keep them with `dtype` float32 (--precision float32)."
+            )
+    return {f"encodings/{point.name}": (stored[point.name], point.dimensions) for point in points}
