@@ -6,7 +6,7 @@ from typing import Any
 # Public name -> module it lives in. Loaded on first use, so that what reads runs and draws pictures never loads jax.
 _PUBLIC = {
     "ActionTarget": "octoscope.faithfulness.action_target",
-    "ActivationMap": "octoscope.cnn.activation_maps.cam_result",
+    "ActivationMap": "octoscope.cnn.activation_maps.activation_maps",
     "AttentionMap": "octoscope.attention.maps",
     "BlankCamera": "octoscope.interventions.descriptions",
     "CoverPatches": "octoscope.interventions.descriptions",

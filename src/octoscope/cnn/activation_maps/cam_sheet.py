@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from octoscope.array_typing import Float, UInt8
-from octoscope.cnn.activation_maps.cam_result import ActivationMap
+from octoscope.cnn.activation_maps.activation_maps import ActivationMap
 from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.layer_fields import layer_field
