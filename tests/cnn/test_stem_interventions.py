@@ -8,11 +8,11 @@ import pytest
 
 import octoscope as osc
 from octoscope.cnn.networks.policy_network import policy_network
+from octoscope.cnn.stems.channel_removal import remove_channels
 from octoscope.cnn.stems.channel_statistics import channel_statistics
+from octoscope.cnn.stems.contrast_response import contrast_response, reduced_contrast
 from octoscope.errors import SelectionError
 from octoscope.interventions.batched_policy import BatchedPolicy
-from octoscope.interventions.channel_removal import remove_channels
-from octoscope.interventions.contrast_response import contrast_response, reduced_contrast
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import StepScene

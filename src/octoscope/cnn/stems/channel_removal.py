@@ -15,12 +15,12 @@ from jaxtyping import Array
 
 from octoscope.array_typing import Float, Float32
 from octoscope.capture.robot_statistics import robot_statistics
+from octoscope.cnn.stems.channel_effects import CHANNEL_FILLS, ChannelEffects
 from octoscope.cnn.stems.channel_statistics import ChannelStatistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
 from octoscope.interventions.action_units import ActionUnits, action_units
 from octoscope.interventions.batched_policy import batched_policy
-from octoscope.interventions.channel_effects import CHANNEL_FILLS, ChannelEffects
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import moving_dimensions, noise_key
 from octoscope.interventions.step_scene import PolicyInputs, StepScene

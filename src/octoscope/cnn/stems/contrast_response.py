@@ -16,10 +16,10 @@ from jaxtyping import Array
 
 from octoscope.array_typing import Float, UInt8
 from octoscope.capture.robot_statistics import robot_statistics
+from octoscope.cnn.stems.contrast_effects import ContrastResponse
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
 from octoscope.interventions.batched_policy import batched_policy
-from octoscope.interventions.contrast_effects import ContrastResponse
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.intervene import moving_dimensions, noise_key
 from octoscope.interventions.step_scene import PolicyInputs, StepScene
