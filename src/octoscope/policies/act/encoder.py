@@ -9,9 +9,10 @@ from jaxtyping import Array, Bool, Float
 
 from octoscope.policies.act.backbone import backbone_maps
 from octoscope.policies.act.config import ActConfig
-from octoscope.policies.act.layers import attend, dense, layer_norm, mlp
+from octoscope.policies.act.layers import attend, layer_norm, mlp
 from octoscope.policies.act.positions import grid_positions
 from octoscope.policies.act.stacks import AnyArray, heed_of
+from octoscope.policies.parts.layers import dense
 
 
 class ActInputs(NamedTuple):

@@ -24,7 +24,7 @@ def picture_tokens(
       image: At the policy's size, in -1..1.
       sizes: The sizes of both.
     """
-    patches = vision_encoding(vision, image, sizes)
+    patches = _vision_encoding(vision, image, sizes)
     side, shuffle = sizes.image // sizes.patch, sizes.shuffle
     blocks = patches.reshape(side // shuffle, shuffle, side // shuffle, shuffle, -1)
     # Of each block all patches in a row: its rows, its columns, then channels.
@@ -32,7 +32,7 @@ def picture_tokens(
     return dense(connector, blocks)
 
 
-def vision_encoding(
+def _vision_encoding(
     vision: Mapping[str, Any], image: Float[Array, "height width 3"], sizes: VlmSizes
 ) -> Float[Array, "token embed"]:
     """Returns the encoder's vector of each patch, row by row."""
