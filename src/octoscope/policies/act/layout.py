@@ -9,9 +9,10 @@ from octoscope.policies.act.backbone import backbone_field
 from octoscope.policies.act.config import ActConfig
 from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER
 from octoscope.policies.lerobot_folder.features import camera_name
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.rules import Rules
 from octoscope.tokens.stack import AttentionStack
+from octoscope.tokens.token_source import TokenSource
 
 _ACTIONS = "action"
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.smolvla.config import SmolVlaConfig
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.rules import Rules
 from octoscope.tokens.stack import AttentionStack
+from octoscope.tokens.token_source import TokenSource
 
 PREFIX, SUFFIX = "prefix", "suffix"
 
