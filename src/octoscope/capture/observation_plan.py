@@ -12,7 +12,7 @@ from octoscope.errors import EpisodeError, SelectionError, nearest
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.tokenizers import ImageTokenizer
 from octoscope.policies.octo.observation_keys import keys_read, unread_images
-from octoscope.tokens.layout import camera_of
+from octoscope.tokens.token_source import camera_of
 
 # Which steps are real is told by the window, not by a recording.
 _MASKS = ("timestep_pad_mask", "pad_mask", "pad_mask_dict")

@@ -15,7 +15,7 @@ from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.image_resize import resize_image
 from octoscope.policies.octo.network.tokenizers import ImageTokenizer
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import camera_of
+from octoscope.tokens.token_source import camera_of
 
 
 class EpisodeObservations:

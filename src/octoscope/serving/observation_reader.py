@@ -15,7 +15,7 @@ from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.input_shapes import named_arrays
 from octoscope.serving.central_crop import central_crop, central_crop_transform
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import camera_of
+from octoscope.tokens.token_source import camera_of
 
 _IMAGE, _DEPTH = "image_", "depth_"
 # Told by the history, not by the robot.

@@ -19,7 +19,7 @@ from octoscope.serving.execution import Execution, find_execution
 from octoscope.serving.observation_reader import read_frame
 from octoscope.serving.state import EpisodeTask, PolicyState
 from octoscope.serving.stepper import Stepper, StepResult
-from octoscope.tokens.layout import camera_of
+from octoscope.tokens.token_source import camera_of
 
 
 class Policy:
