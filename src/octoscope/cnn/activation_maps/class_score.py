@@ -82,7 +82,7 @@ def default_cam_layer(network: GraphNetwork, *, output: str | None = None) -> La
     'relu6'
     """
     nodes = network.program.up_to(output or network.layers[-1].name).nodes
-    sizes = {one.name: one.size for one in network.layers}
+    sizes = {layer.name: layer.size for layer in network.layers}
     for number in range(len(nodes) - 2, -1, -1):
         # Past the last weights a channel stands for one class alone, and there is nothing left to weigh.
         weighed = any("kernel" in network.weights.get(node.name, {}) for node in nodes[number + 1 :])
@@ -118,8 +118,8 @@ def leads_affinely(program: Program, layer: str) -> bool:
 @functools.partial(jax.jit, static_argnames=("program", "layer"))
 def _activation_and_means(program: Any, layer: str, weights: Any, images: Array) -> tuple[Array, Array]:
     # One forward for both: it is nearly the whole cost of a map.
-    made = program.outputs(weights, images)
-    return made[layer], jnp.mean(made[program.nodes[-1].name], axis=(1, 2))
+    outputs = program.outputs(weights, images)
+    return outputs[layer], jnp.mean(outputs[program.nodes[-1].name], axis=(1, 2))
 
 
 @functools.partial(jax.jit, static_argnames=("program", "target"))

@@ -78,9 +78,9 @@ def in_chunks(
       chunk: Examples at once; the last batch is filled up, so that one shape is compiled.
     """
     chunk = min(chunk, count)
-    found = []
+    values = []
     for start in range(0, count, chunk):
         part = batch_of(start, min(start + chunk, count))
         padded = jnp.concatenate([part, jnp.repeat(part[:1], chunk - len(part), axis=0)]) if len(part) < chunk else part
-        found.append(np.asarray(compute(padded))[: len(part)])
-    return np.concatenate(found)
+        values.append(np.asarray(compute(padded))[: len(part)])
+    return np.concatenate(values)

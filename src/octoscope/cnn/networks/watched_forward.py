@@ -24,7 +24,7 @@ CHUNK = 2
 
 
 @runtime_checkable
-class SharesForward(Protocol):
+class _SharesForward(Protocol):
     """A network that pulls many cotangents back through one forward by itself."""
 
     def watch(
@@ -83,7 +83,7 @@ def watch(
     ((16, 16, 24), (2, 32, 32, 3))
     """
     place, image = find_layer(network, layer), as_image(picture)
-    if isinstance(network, SharesForward):
+    if isinstance(network, _SharesForward):
         activation, back = network.watch(image, place.name, relu_rule)
     elif isinstance(network, GraphNetwork):
         cut = network.forward_to(place.name)

@@ -64,7 +64,7 @@ def integrated_gradients(
             f"Integrated gradients need at least 1 step and a tolerance above 0, got {steps} and {tolerance:g}."
         )
     end = np.asarray(picture, np.float32)
-    start = baseline_picture(network, end, baseline)
+    start = _baseline_picture(network, end, baseline)
     forward, from_baseline = watch(network, end, layer), watch(network, start, layer).activation
     maps = np.asarray(weight_maps(objectives, forward.activation.shape))
     scores = [score_of(weights, forward.activation) for weights in maps]
@@ -79,7 +79,7 @@ def integrated_gradients(
             gradients = plain_gradient(network, between, layer, objectives)
             slopes = [slope + gradient.values for slope, gradient in zip(slopes, gradients, strict=True)]
         shares = [(end - start) * slope / count for slope in slopes]
-        gaps = [completeness_gap(values, change) for values, change in zip(shares, changes, strict=True)]
+        gaps = [_completeness_gap(values, change) for values, change in zip(shares, changes, strict=True)]
         if max(gaps) <= tolerance or count >= steps * _CUTS**3:
             break
     return [
@@ -100,12 +100,12 @@ def integrated_gradients(
     ]
 
 
-def completeness_gap(values: Float[np.ndarray, "height width 3"], change: float) -> float:
+def _completeness_gap(values: Float[np.ndarray, "height width 3"], change: float) -> float:
     """Returns how far values are from adding up to the change that they explain, as a part of it; 0 where both are 0."""
     return float(abs(values.sum() - change) / max(abs(change), 1e-12))
 
 
-def baseline_picture(
+def _baseline_picture(
     network: Network, picture: Float[np.ndarray, "height width 3"], baseline: Baseline
 ) -> Float[np.ndarray, "height width 3"]:
     """Returns the picture of one colour that a baseline stands for.

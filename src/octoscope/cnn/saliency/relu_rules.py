@@ -11,10 +11,10 @@ from octoscope.cnn.networks.watched_forward import CHUNK, watch
 from octoscope.cnn.saliency.saliency_result import PER_LEVEL, Saliency
 from octoscope.cnn.saliency.saliency_target import score_of
 
-Picture = Num[np.ndarray, "height width 3"]
+_Picture = Num[np.ndarray, "height width 3"]
 
 
-def plain_gradient(network: Network, picture: Picture, layer: str, objectives: Sequence[Objective]) -> list[Saliency]:
+def plain_gradient(network: Network, picture: _Picture, layer: str, objectives: Sequence[Objective]) -> list[Saliency]:
     """Returns the gradient of each objective by the picture, per level of 0..255: how the score changes with each pixel, to first order.
 
     Reference: Simonyan, Vedaldi & Zisserman, "Deep Inside Convolutional Networks", 2014. https://arxiv.org/abs/1312.6034
@@ -34,7 +34,7 @@ def plain_gradient(network: Network, picture: Picture, layer: str, objectives: S
     return _pulled_back(network, picture, layer, objectives, relu_rule="plain", method="plain gradient")
 
 
-def guided_backprop(network: Network, picture: Picture, layer: str, objectives: Sequence[Objective]) -> list[Saliency]:
+def guided_backprop(network: Network, picture: _Picture, layer: str, objectives: Sequence[Objective]) -> list[Saliency]:
     """Returns the pull-back of each objective that keeps, at every ReLU, only what was positive both ways; see `plain_gradient`.
 
     Reference: Springenberg et al., "Striving for Simplicity", 2015. https://arxiv.org/abs/1412.6806
@@ -44,7 +44,7 @@ def guided_backprop(network: Network, picture: Picture, layer: str, objectives: 
     return _pulled_back(network, picture, layer, objectives, relu_rule="guided", method="guided backprop")
 
 
-def deconvnet(network: Network, picture: Picture, layer: str, objectives: Sequence[Objective]) -> list[Saliency]:
+def deconvnet(network: Network, picture: _Picture, layer: str, objectives: Sequence[Objective]) -> list[Saliency]:
     """Returns the pull-back of each objective whose ReLUs look at the cotangent alone, as if the network ran upside down.
 
     Reference: Zeiler & Fergus, "Visualizing and Understanding Convolutional Networks", 2014. https://arxiv.org/abs/1311.2901
@@ -56,7 +56,7 @@ def deconvnet(network: Network, picture: Picture, layer: str, objectives: Sequen
 
 def _pulled_back(
     network: Network,
-    picture: Picture,
+    picture: _Picture,
     layer: str,
     objectives: Sequence[Objective],
     *,

@@ -120,7 +120,7 @@ class _RemovalProgram:
         numbers = np.concatenate([numbers, np.repeat(numbers[:1], missing)])
         maps = np.concatenate([maps, np.repeat(maps[:1], missing, axis=0)])
         size = min(batch, count)
-        made = [
+        chunks = [
             np.asarray(
                 self._program(
                     self.model.params,
@@ -133,17 +133,17 @@ class _RemovalProgram:
             )
             for start in range(0, len(numbers), size)
         ]
-        return np.concatenate(made)[:count]
+        return np.concatenate(chunks)[:count]
 
     def _act_once(
         self, params: Mapping[str, Any], observation: Any, tasks: Any, key: Array, channel: Array, fill: Array
     ) -> Float[Array, "horizon dim"]:
         def replace(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
-            made = call(*args, **kwargs)
+            output = call(*args, **kwargs)
             if context.module.path != self._path or context.method_name != "__call__":
-                return made
-            removed = jnp.arange(made.shape[-1]) == channel
-            return jnp.where(removed, fill[..., None].astype(made.dtype), made)
+                return output
+            removed = jnp.arange(output.shape[-1]) == channel
+            return jnp.where(removed, fill[..., None].astype(output.dtype), output)
 
         with nn.intercept_methods(replace):
             return traced_chunk(self.model, params, observation, tasks, key, action_dim=self.action_dim)
@@ -170,11 +170,11 @@ def _module_path(model: OctoModel, camera: str, layer: str) -> tuple[str, ...]:
     elif last in ("add", "pool_root"):
         raise SelectionError(f"`layer` {layer} cannot be replaced by itself; take the ReLU beside it.")
     parts = [part for part in (*block, last) if part]
-    held: Any = model.params["octo_transformer"][name][encoder]
+    branch: Any = model.params["octo_transformer"][name][encoder]
     for part in parts:
-        if part not in held:
+        if part not in branch:
             raise SelectionError(f"The encoder of {camera} has no layer '{layer}'. `octoscope cnn layers` lists them.")
-        held = held[part]
+        branch = branch[part]
     return ("octo_transformer", name, encoder, *parts)
 
 
@@ -190,7 +190,7 @@ def _scenes(model: OctoModel, places: Sequence[tuple[Episode, int]]) -> list[Ste
 
 def _effects(
     program: _RemovalProgram,
-    known: ChannelStatistics,
+    channels: ChannelStatistics,
     scenes: Sequence[StepScene],
     actions: Float[np.ndarray, "frame entry horizon dim"],
     others: Float[np.ndarray, "frame draw horizon dim"],
@@ -203,19 +203,19 @@ def _effects(
     units = action_units(dataset, used)
     kind = normalization_type(model.config)
     moves = moving_dimensions(statistics, used, kind=kind)
-    sizes = [action_change(one[0][..., :used][:, moves], one[1:, :, :used][..., moves]) for one in actions]
+    sizes = [action_change(chunks[0][..., :used][:, moves], chunks[1:, :, :used][..., moves]) for chunks in actions]
     noise = [
-        action_change(one[0][..., :used][:, moves], draws[..., :used][..., moves])
-        for one, draws in zip(actions, others, strict=True)
+        action_change(chunks[0][..., :used][:, moves], draws[..., :used][..., moves])
+        for chunks, draws in zip(actions, others, strict=True)
     ]
-    shape = (len(scenes), len(CHANNEL_FILLS), known.layer.channels)
+    shape = (len(scenes), len(CHANNEL_FILLS), channels.layer.channels)
     return ChannelEffects(
         policy=model.name,
         note=model.note,
         camera=program.camera,
-        layer=known.layer,
+        layer=channels.layer,
         frames=tuple(f"{scene.episode.name} step {scene.step}" for scene in scenes),
-        averaged_over=known.frames,
+        averaged_over=channels.frames,
         seed=seed,
         units=units,
         moves=moves,
@@ -235,6 +235,6 @@ def _rms(
 ) -> Float[np.ndarray, "frame entry robot_dim"]:
     """Returns the root mean square over the horizon of what changed, per dimension in its unit."""
     if statistics is not None:
-        after, before = (np.asarray(unnormalize_actions(one, statistics, kind)) for one in (after, before))
+        after, before = (np.asarray(unnormalize_actions(chunks, statistics, kind)) for chunks in (after, before))
     change = (after - before).astype(np.float64) * np.array(units.scale)
     return np.sqrt((change**2).mean(axis=2))

@@ -59,8 +59,8 @@ def contrast_response(
     Example:
       >>> import octoscope as osc
       >>> model, episode = osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0]
-      >>> found = contrast_response(model, [(episode, 1)], factors=[0.5], noises=2)
-      >>> found.as_is.shape, found.norm_held.shape
+      >>> result = contrast_response(model, [(episode, 1)], factors=[0.5], noises=2)
+      >>> result.as_is.shape, result.norm_held.shape
       ((1, 1), (1, 1))
     """
     if not places:
@@ -127,8 +127,8 @@ def _at_place(
     policy = batched_policy(program.model, action_dim=program.action_dim, batch=16)
     draws = policy.act_under(scene.inputs, [noise_key(seed, step, draw=draw) for draw in range(noises)])
     moves = moving_dimensions(program.statistics, still.shape[-1], kind=normalization_type(program.model.config))
-    found = [np.stack(each) for each in (*changed, other, list(draws))]
-    sizes = [action_change(still[:, moves], each[..., moves]) for each in found]
+    chunks = [np.stack(each) for each in (*changed, other, list(draws))]
+    sizes = [action_change(still[:, moves], each[..., moves]) for each in chunks]
     return np.array(apart), *sizes
 
 
@@ -139,13 +139,13 @@ class _HeldNorms:
         self.model = model
         self.statistics = robot_statistics(model, dataset)
         self.action_dim = None if self.statistics is None else action_dimensions(self.statistics)
-        self._programs = {held: jax.jit(lambda *args, held=held: self._act(*args, held=held)) for held in _HELD}
-        held = model.params["octo_transformer"]
+        self._programs = {norms: jax.jit(lambda *args, norms=norms: self._act(*args, held=norms)) for norms in _HELD}
+        transformer = model.params["octo_transformer"]
         if not any(
             norm in encoder
-            for name in held
+            for name in transformer
             if "tokenizers_" in name
-            for encoder in held[name].values()
+            for encoder in transformer[name].values()
             for norm in _FIRST_NORMS
         ):
             raise SelectionError(

@@ -11,7 +11,7 @@ from octoscope.policies.octo.checkpoint.statistics import action_dimensions, com
 from octoscope.policies.octo.network.module import OctoModule
 from octoscope.policies.octo.network.tokenizers import ImageTokenizer
 from octoscope.policies.octo.observation_keys import unread_images
-from octoscope.tokens.layout import camera_of
+from octoscope.tokens.token_source import camera_of
 
 Facts = dict[str, Any]
 
