@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
-from octoscope.cnn.activation_maps.explained_score import ExplainedScore
+from octoscope.cnn.activation_maps.explained_score import ExplainedScore, target_title
 from octoscope.cnn.networks.graph import GraphNetwork, Program
 from octoscope.cnn.networks.network import Layer, find_layer
 from octoscope.cnn.networks.watched_forward import as_image
@@ -51,15 +51,9 @@ def class_score(
     image = as_image(picture)
     activation, outputs = _activation_and_means(whole.apply, chosen.name, whole.parameters, image)
     target = int(jnp.argmax(outputs[0])) if target is None else target
-    if not 0 <= target < last.channels:
-        raise SelectionError(
-            f"`target` must be in 0..{last.channels - 1} at {last.name} of {network.name}, got {target}."
-        )
-    names = network.class_names
-    named = f": {names[target]}" if len(names) == last.channels else ""
     return ExplainedScore(
         network.name,
-        f"{'class' if last.size == (1, 1) else last.name} {target}{named}",
+        target_title(network, last, target),
         chosen,
         image,
         activation,

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from octoscope.cnn.networks.network import Layer
+from octoscope.cnn.networks.network import Layer, Network
+from octoscope.errors import SelectionError
 
 # Examples run at once where a method needs many.
 CHUNK = 16
@@ -60,6 +61,20 @@ class ExplainedScore:
             from_images=lambda seen: -from_images(seen),
             differentiate=None if differentiate is None else lambda seen: -differentiate(seen),
         )
+
+
+def target_title(network: Network, last: Layer, target: int) -> str:
+    """Returns what a score is called: "class 282: tiger cat"; by its layer's name where that has a map.
+
+    Raises:
+      SelectionError: If the layer has no such channel.
+    """
+    if not 0 <= target < last.channels:
+        raise SelectionError(
+            f"`target` must be in 0..{last.channels - 1} at {last.name} of {network.name}, got {target}."
+        )
+    named = f": {network.class_names[target]}" if len(network.class_names) == last.channels else ""
+    return f"{'class' if last.size == (1, 1) else last.name} {target}{named}"
 
 
 def in_chunks(

@@ -5,12 +5,11 @@ import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
 from jaxtyping import Array, Num
 
-from octoscope.cnn.activation_maps.explained_score import ExplainedScore
+from octoscope.cnn.activation_maps.explained_score import ExplainedScore, target_title
 from octoscope.cnn.networks.network import find_layer
 from octoscope.cnn.networks.torch_module import with_gradients
 from octoscope.cnn.networks.torch_network import TorchNetwork
 from octoscope.cnn.networks.watched_forward import as_image
-from octoscope.errors import SelectionError
 
 
 def torch_class_score(
@@ -36,10 +35,7 @@ def torch_class_score(
 
     with torch.no_grad():
         target = int(scores(image)[0].argmax()) if target is None else target
-    if not 0 <= target < last.channels:
-        raise SelectionError(
-            f"`target` must be in 0..{last.channels - 1} at {last.name} of {network.name}, got {target}."
-        )
+    title = target_title(network, last, target)
     activation = network.activation(image, place.name)
 
     def taken(values: Array) -> torch.Tensor:
@@ -61,10 +57,9 @@ def torch_class_score(
             slope = torch.autograd.grad(scores(image, start)[0, target], start)[0]
         return _to_jax(slope.permute(0, 2, 3, 1))
 
-    names = network.class_names
     return ExplainedScore(
         network.name,
-        f"class {target}" + (f": {names[target]}" if len(names) == last.channels else ""),
+        title,
         place,
         image,
         activation,
