@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.capture import step_batch
 from octoscope.errors import Interrupted, RunError, SelectionError
-from octoscope.policies.octo.recording import step_recorder
+from octoscope.policies.octo.recording import step_batch, step_recorder
 from octoscope.policies.octo.recording.step_batch import GPU_BATCH, choose_batch
 from octoscope.runs import run_writer
 from octoscope.runs.unfinished import Unfinished

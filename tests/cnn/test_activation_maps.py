@@ -7,13 +7,17 @@ import pytest
 
 import octoscope as osc
 from octo_given import octo_given
-from octoscope.cnn.activation_maps.ablation_cam import ablation_cam
 from octoscope.cnn.activation_maps.action_score import action_score
-from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS, activation_map
+from octoscope.cnn.activation_maps.activation_maps import (
+    CAM_METHODS,
+    ablation_cam,
+    activation_map,
+    channel_masks,
+    grad_cam,
+    score_cam,
+)
 from octoscope.cnn.activation_maps.class_score import class_score, default_cam_layer, leads_affinely, score_layer
 from octoscope.cnn.activation_maps.explained_score import ExplainedScore
-from octoscope.cnn.activation_maps.grad_cam import grad_cam
-from octoscope.cnn.activation_maps.score_cam import channel_masks, score_cam
 from octoscope.cnn.networks.graph import GraphNetwork, in_sequence
 from octoscope.cnn.networks.network import Layer
 from octoscope.cnn.networks.steps import Conv, MeanPool, Relu

@@ -12,7 +12,8 @@ from octoscope.interventions.descriptions import CoverPatches, Together
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import named_object_masks
 from octoscope.policies.inputs import PolicyInputs
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 # Hides the patches' tokens from everyone, instead of painting over their pixels.
 KEYS = "keys"

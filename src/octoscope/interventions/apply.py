@@ -24,7 +24,7 @@ from octoscope.interventions.fills import Fill, fill_pixels
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.token_choice import check_patches, chosen_keys, chosen_queries
 from octoscope.policies.inputs import PolicyInputs
-from octoscope.tokens.layout import TokenSource
+from octoscope.tokens.token_source import TokenSource
 
 
 def apply_intervention(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from octoscope.encodings.film import (
+from octoscope.encodings.film_conditioning import (
     FILM_POINTS,
     compare_film,
     config_has_film,

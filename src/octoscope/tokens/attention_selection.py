@@ -105,7 +105,7 @@ def select_attention(
     Raises:
       SelectionError: If a group or layer does not exist, or nothing is chosen.
 
-    >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.token_source import TokenSource
     >>> from octoscope.tokens.rules import Rules
     >>> groups = [("obs_primary", 4, TokenSource("image")), ("readout_action", 1, TokenSource("readout"))]
     >>> layout = TokenLayout.assemble([], groups, window=2)

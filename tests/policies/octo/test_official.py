@@ -241,7 +241,7 @@ def test_watched_rows_equal_the_rows_of_the_whole_matrix(demo_model):
 def test_unnormalized_actions_keep_masked_dimensions_and_drop_absent_ones():
     statistics = {"mean": [1.0, 5.0], "std": [2.0, 9.0], "mask": [True, False], "p01": [0.0, 0.0], "p99": [4.0, 9.0]}
     np.testing.assert_allclose(unnormalize_actions(np.ones((1, 3)), statistics), [[3.0, 1.0]])
-    from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType
+    from octoscope.policies.normalization_type import NormalizationType
 
     got = unnormalize_actions(np.array([[-1.0, 0.5]]), statistics, NormalizationType.BOUNDS)
     np.testing.assert_allclose(got, [[0.0, 0.5]])

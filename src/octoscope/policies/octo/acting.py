@@ -10,8 +10,9 @@ from octoscope.array_typing import Bool
 from octoscope.errors import SelectionError
 from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.noise import Noise
+from octoscope.policies.normalization_type import NormalizationType
 from octoscope.policies.octo.action_normalization import unnormalize_actions
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType, normalization_type
+from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
 from octoscope.policies.octo.checkpoint.statistics import action_dimensions
 from octoscope.policies.octo.model import OctoModel
 

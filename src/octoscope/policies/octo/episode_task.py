@@ -13,7 +13,7 @@ from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.image_resize import resize_image
 from octoscope.policies.octo.network.tokenizers import ImageTokenizer
-from octoscope.tokens.layout import camera_of
+from octoscope.tokens.token_source import camera_of
 
 
 def check_picture(name: str, picture: Any) -> None:

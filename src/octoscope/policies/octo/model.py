@@ -13,13 +13,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from octoscope.errors import ObservationError, SelectionError, nearest
+from octoscope.policies.normalization_type import NormalizationType
 from octoscope.policies.octo.action_normalization import unnormalize_actions, usable_statistics
 from octoscope.policies.octo.attention_rules import with_octo_stack
 from octoscope.policies.octo.checkpoint.assembly import assemble_module, assemble_text_processor, expected_params
 from octoscope.policies.octo.checkpoint.checkpoint import Checkpoint, open_checkpoint
 from octoscope.policies.octo.checkpoint.checkpoint_writer import write_checkpoint
 from octoscope.policies.octo.checkpoint.load_params import load_params
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType
 from octoscope.policies.octo.checkpoint.sources import checkpoint_directory, checkpoint_name, text_files_beside
 from octoscope.policies.octo.checkpoint.statistics import STATISTICS, action_dimensions, find_statistics
 from octoscope.policies.octo.device import require_jax

@@ -14,7 +14,7 @@ from octoscope.policies.octo.network.tokenizers import ImageTokenizer
 from octoscope.policies.octo.numbers import find_numbers
 from octoscope.policies.octo.observation_keys import keys_read, unread_images
 from octoscope.policies.octo.octo_inputs import observation_names
-from octoscope.tokens.layout import camera_of
+from octoscope.tokens.token_source import camera_of
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ from octoscope.tokens.attention_selection import AttentionSelection
 from octoscope.tokens.blanked_words import blanked_words_remark
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import TokenLayout, camera_of
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import camera_of
 
 # Tasks whose tensors are kept from call to call: an instruction and its swaps.
 _TASKS = 16

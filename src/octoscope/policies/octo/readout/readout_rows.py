@@ -56,7 +56,7 @@ def readout_span(layout: TokenLayout, readout_key: str) -> TokenSpan:
     (span,) = spans
     rules = layout.rules()
     others = [other for other in layout.spans if other != span]
-    readers = sorted({one.group for one in others if rules[one.start : one.stop, span.start : span.stop].any()})
+    readers = sorted({other.group for other in others if rules[other.start : other.stop, span.start : span.stop].any()})
     if readers:
         raise SelectionError(
             f"Other tokens look at '{readout_key}' ({', '.join(readers)}), so its rows cannot be run alone: changing its attention "
@@ -131,14 +131,15 @@ def run_readout(
         q, own_keys, own_values = (block_parts.project_heads(block, name, h) for name in ("query", "key", "value"))
         keys, values = kept.keys[layer], kept.values[layer]
         # The logits are joined, not the keys: those of other tokens are the same for every pass.
-        logits = jnp.concatenate([_logits(q, keys[:start]), _logits(q, own_keys), _logits(q, keys[stop:])], axis=-1)
+        parts = (keys[:start], own_keys, keys[stop:])
+        logits = jnp.concatenate([block_parts.attention_logits(q, part) for part in parts], axis=-1)
         weights = block_parts.masked_softmax(logits, kept.mask[None])
         if added is not None:
             weights = weights + added[layer]
         attended = (
-            _gather(weights[..., :start], values[:start])
-            + _gather(weights[..., start:stop], own_values)
-            + _gather(weights[..., stop:], values[stop:])
+            block_parts.gather(weights[..., :start], values[:start])
+            + block_parts.gather(weights[..., start:stop], own_values)
+            + block_parts.gather(weights[..., stop:], values[stop:])
         )
         x = block_parts.block_output(block, x, attended)
     return block_parts.final_norm(params, x)
@@ -169,14 +170,6 @@ def act_on(
 
 def _dims(embodiment_action_dim: int | None) -> dict[str, int]:
     return {} if embodiment_action_dim is None else {"embodiment_action_dim": embodiment_action_dim}
-
-
-def _logits(q: Array, keys: Array) -> Float[Array, "head query key"]:
-    return jnp.einsum("qhc,khc->hqk", q, keys)
-
-
-def _gather(weights: Array, values: Array) -> Float[Array, "query head channel"]:
-    return jnp.einsum("hqk,khc->qhc", weights, values)
 
 
 def _is_key_or_value(module: Any, method: str) -> bool:

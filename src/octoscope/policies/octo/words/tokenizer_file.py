@@ -89,7 +89,7 @@ def _library_errors() -> Iterator[None]:
 def _silent_stderr() -> Iterator[None]:
     sys.stderr.flush()
     try:
-        kept = os.dup(_STDERR)
+        descriptor = os.dup(_STDERR)
     except OSError:
         # Closed: there is nothing to be printed on.
         yield
@@ -99,5 +99,5 @@ def _silent_stderr() -> Iterator[None]:
             os.dup2(nowhere.fileno(), _STDERR)
         yield
     finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
+        os.dup2(descriptor, _STDERR)
+        os.close(descriptor)

@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Float, Float32
+from octoscope.cnn.stems.channel_effects import CHANNEL_FILLS, ChannelEffects
 from octoscope.cnn.stems.channel_statistics import ChannelStatistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
-from octoscope.interventions.channel_effects import CHANNEL_FILLS, ChannelEffects
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.action_space import ActionSpace
@@ -123,7 +123,7 @@ class _RemovalProgram:
         numbers = np.concatenate([numbers, np.repeat(numbers[:1], missing)])
         maps = np.concatenate([maps, np.repeat(maps[:1], missing, axis=0)])
         size = min(batch, count)
-        made = [
+        chunks = [
             np.asarray(
                 self._program(
                     self.model.params,
@@ -136,17 +136,17 @@ class _RemovalProgram:
             )
             for start in range(0, len(numbers), size)
         ]
-        return np.concatenate(made)[:count]
+        return np.concatenate(chunks)[:count]
 
     def _act_once(
         self, params: Mapping[str, Any], observation: Any, tasks: Any, key: Array, channel: Array, fill: Array
     ) -> Float[Array, "horizon dim"]:
         def replace(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
-            made = call(*args, **kwargs)
+            output = call(*args, **kwargs)
             if context.module.path != self._path or context.method_name != "__call__":
-                return made
-            removed = jnp.arange(made.shape[-1]) == channel
-            return jnp.where(removed, fill[..., None].astype(made.dtype), made)
+                return output
+            removed = jnp.arange(output.shape[-1]) == channel
+            return jnp.where(removed, fill[..., None].astype(output.dtype), output)
 
         with nn.intercept_methods(replace):
             return traced_chunk(self.model, params, observation, tasks, key, action_dim=self.action_dim)
@@ -173,11 +173,11 @@ def _module_path(model: OctoModel, camera: str, layer: str) -> tuple[str, ...]:
     elif last in ("add", "pool_root"):
         raise SelectionError(f"`layer` {layer} cannot be replaced by itself; take the ReLU beside it.")
     parts = [part for part in (*block, last) if part]
-    held: Any = model.params["octo_transformer"][name][encoder]
+    branch: Any = model.params["octo_transformer"][name][encoder]
     for part in parts:
-        if part not in held:
+        if part not in branch:
             raise SelectionError(f"The encoder of {camera} has no layer '{layer}'. `octoscope cnn layers` lists them.")
-        held = held[part]
+        branch = branch[part]
     return ("octo_transformer", name, encoder, *parts)
 
 
@@ -193,7 +193,7 @@ def _scenes(model: OctoModel, places: Sequence[tuple[Episode, int]]) -> list[Ste
 
 def _effects(
     program: _RemovalProgram,
-    known: ChannelStatistics,
+    channels: ChannelStatistics,
     scenes: Sequence[StepScene],
     actions: Float[np.ndarray, "frame entry horizon dim"],
     others: Float[np.ndarray, "frame draw horizon dim"],
@@ -204,14 +204,14 @@ def _effects(
     counted, draws = actions[..., space.counts], others[..., space.counts]
     sizes = [action_change(chunks[0], chunks[1:]) for chunks in counted]
     noise = [action_change(chunks[0], drawn) for chunks, drawn in zip(counted, draws, strict=True)]
-    shape = (len(scenes), len(CHANNEL_FILLS), known.layer.channels)
+    shape = (len(scenes), len(CHANNEL_FILLS), channels.layer.channels)
     return ChannelEffects(
         policy=model.name,
         note=model.note,
         camera=program.camera,
-        layer=known.layer,
+        layer=channels.layer,
         frames=tuple(f"{scene.episode.name} step {scene.step}" for scene in scenes),
-        averaged_over=known.frames,
+        averaged_over=channels.frames,
         seed=seed,
         units=space.units,
         moves=space.moves,

@@ -8,10 +8,10 @@ import pytest
 
 import octoscope as osc
 from octoscope.cnn.networks.policy_network import policy_network
+from octoscope.cnn.stems.channel_removal import remove_channels
 from octoscope.cnn.stems.channel_statistics import channel_statistics
+from octoscope.cnn.stems.contrast_response import contrast_response, reduced_contrast
 from octoscope.errors import SelectionError
-from octoscope.interventions.channel_removal import remove_channels
-from octoscope.interventions.contrast_response import contrast_response, reduced_contrast
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.noise import Noise

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Float, UInt8
+from octoscope.cnn.stems.contrast_effects import ContrastResponse
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError
-from octoscope.interventions.contrast_effects import ContrastResponse
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.inputs import PolicyInputs
@@ -57,8 +57,8 @@ def contrast_response(
     Example:
       >>> import octoscope as osc
       >>> model, episode = osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0]
-      >>> found = contrast_response(model, [(episode, 1)], factors=[0.5], noises=2)
-      >>> found.as_is.shape, found.norm_held.shape
+      >>> result = contrast_response(model, [(episode, 1)], factors=[0.5], noises=2)
+      >>> result.as_is.shape, result.norm_held.shape
       ((1, 1), (1, 1))
     """
     if not places:
@@ -138,12 +138,12 @@ class _HeldNorms:
         space = model.policy.action_space(dataset)
         self.action_dim = None if space.unnormalize is None else space.dim
         self._programs = {held: jax.jit(lambda *args, held=held: self._act(*args, held=held)) for held in _HELD}
-        held = model.params["octo_transformer"]
+        transformer = model.params["octo_transformer"]
         if not any(
             norm in encoder
-            for name in held
+            for name in transformer
             if "tokenizers_" in name
-            for encoder in held[name].values()
+            for encoder in transformer[name].values()
             for norm in _FIRST_NORMS
         ):
             raise SelectionError(
