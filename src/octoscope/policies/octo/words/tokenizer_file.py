@@ -61,6 +61,9 @@ def _check_unknown_words(path: Path, tokenizer: Tokenizer) -> None:
     try:
         with _library_errors():
             pieces = [tokenizer.encode(text, add_special_tokens=False).ids for text in _STRANGE]
+            # With marks around them, as words are encoded: a mark that the file does not define breaks here.
+            for text in ("", *_STRANGE):
+                tokenizer.encode(text)
     except ValueError as error:
         raise CheckpointError(
             f"{path} breaks at a word that it does not know ({error}): it is damaged, or has no piece for such words. Copy it again "
