@@ -134,8 +134,7 @@ class EpisodeJob:
         record = RecordOptions(asked.seed, asked.dtype, asked.compute, asked.batch, asked.encodings)
         size = find_recorder(bound, [selection], record).bytes_per_step
         no_map = self._why_no_map(layout, selection, query) if asked.pictures else "--no-pictures was given."
-        note = bound.policy.action_space(episode.dataset).note
-        remarks = (*bound.remarks, *([note] if note else []))
+        remarks = (*bound.remarks, *bound.policy.action_space(episode.dataset).remarks())
         return EpisodePlan(bound.instruction, sorted(steps), groups, query, size, no_map, remarks)
 
     def _why_no_map(self, layout: TokenLayout, selection: AttentionSelection, query: QueryRow) -> str | None:

@@ -30,7 +30,7 @@ class _ChangedEpisodes:
         said = [_TURNED[turn]] if turn != "none" else []
         said += ["red and blue are exchanged"] if swap else []
         images = {
-            camera: changed_frames(frames, turn=turn, swap_red_blue=swap)
+            camera: _changed_frames(frames, turn=turn, swap_red_blue=swap)
             if said and isinstance(frames, Frames)
             else frames
             for camera, frames in episode.images.items()
@@ -40,7 +40,7 @@ class _ChangedEpisodes:
         return dataclasses.replace(episode, images=images, instruction=instruction, remarks=remarks)
 
 
-def changed_frames(frames: Frames, *, turn: str = "none", swap_red_blue: bool = False) -> Frames:
+def _changed_frames(frames: Frames, *, turn: str = "none", swap_red_blue: bool = False) -> Frames:
     """Returns the same frames seen differently.
 
     Args:
@@ -49,7 +49,7 @@ def changed_frames(frames: Frames, *, turn: str = "none", swap_red_blue: bool = 
       swap_red_blue: Exchange the first and the last channel.
 
     >>> red = Frames(lambda start, stop: np.full((stop - start, 2, 2, 3), [255, 0, 0], np.uint8), shape=(1, 2, 2, 3))
-    >>> changed_frames(red, swap_red_blue=True)[0, 0, 0]
+    >>> _changed_frames(red, swap_red_blue=True)[0, 0, 0]
     array([  0,   0, 255], dtype=uint8)
     """
     return Frames(_Change(frames, turn, swap_red_blue), shape=frames.shape)

@@ -40,6 +40,10 @@ class ActionSpace:
         """Which of the predicted numbers count: those that the robot has and the dataset moves."""
         return np.pad(self.moves, (0, self.more))
 
+    def remarks(self) -> list[str]:
+        """Returns that actions stay normalised, and why; nothing where they are in the robot's units too."""
+        return [f"Actions are normalised, not in the robot's units. {self.note}"] if self.note else []
+
     @functools.cached_property
     def units(self) -> ActionUnits:
         """Names and units, where they are known."""

@@ -7,10 +7,10 @@ import sys
 import jax
 import pytest
 
+from octoscope.embedded.files import policy_directory
 from octoscope.errors import DeviceError
 from octoscope.policies.octo.checkup import examine_checkpoint
 from octoscope.policies.octo.device import require_jax, use_device
-from octoscope.embedded.files import policy_directory
 from octoscope.policies.octo.model import OctoModel
 
 LOAD = """

@@ -12,8 +12,8 @@ import octoscope as osc
 from octoscope.embedded.files import policy_directory
 from octoscope.errors import CheckpointError, ConfigError, SelectionError
 from octoscope.policies.normalization_type import NormalizationType
-from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
 from octoscope.policies.octo.action_normalization import unnormalize_actions
+from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
 from octoscope.policies.octo.checkpoint.statistics import find_statistics, read_statistics, statistics_faults
 from octoscope.policies.octo.checkup import examine_checkpoint
 from official_files import SHARED

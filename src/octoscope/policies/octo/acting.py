@@ -112,9 +112,9 @@ def _why_normalized(model: OctoModel, dataset: str, kind: NormalizationType | No
     try:
         statistics = model.action_statistics(dataset, normalization_type=kind)
     except SelectionError as error:
-        return f"Actions are normalised, not in the robot's units. {error}"
+        return str(error)
     head = acting_head(model)
     return (
-        f"Actions are normalised, not in the robot's units. The action statistics of '{dataset}' have {action_dimensions(statistics)} "
+        f"The action statistics of '{dataset}' have {action_dimensions(statistics)} "
         f"dimensions, but the policy's head '{head}' predicts {model.module.heads[head].action_dim}: they belong to another robot."
     )
