@@ -203,7 +203,7 @@ def test_the_shown_readout_is_the_first_of_the_config(made):
     _, run = made("several readouts, of several tokens")
     assert run.query_groups == ("readout_value", "readout_action", "obs_task_language")
     assert find_query(run.layout).label == "readout_value token 0 of 0..1"
-    assert run.manifest["head"] == "action"
+    assert run.manifest["facts"]["head"] == "action"
 
 
 def test_each_number_has_its_name(made):

@@ -39,6 +39,14 @@ class StepRecorder:
     selection: AttentionSelection
     options: RecordOptions
 
+    def __post_init__(self) -> None:
+        """Refuses what does not go together, before anything is made.
+
+        Raises:
+          SelectionError: If `compute` is not known, cannot be had here, or does not go with `batch`.
+        """
+        choose_batch(self.model, self.options.batch, compute=self.compute)
+
     @property
     def batch(self) -> int:
         """How many steps go through one forward; see `choose_batch`."""
