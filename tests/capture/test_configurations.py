@@ -8,9 +8,9 @@ from octoscope.attention.maps import attention_maps, grid_box, placed_spans
 from octoscope.attention.query import find_query
 from octoscope.attention.shares import attention_shares
 from octoscope.errors import SelectionError
-from octoscope.pictures.attention_film import attention_film_frames
-from octoscope.pictures.attention_sheet import describe_run, render_attention_sheet
-from octoscope.pictures.layout_picture import render_layout
+from octoscope.views.attention_film import attention_film_frames
+from octoscope.views.attention_sheet import describe_run, render_attention_sheet
+from octoscope.views.layout_picture import render_layout
 from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
 
 PRIMARY = images("image_primary", goals=["image_primary"])

@@ -7,9 +7,9 @@ import pytest
 
 import octoscope as osc
 from octoscope.attention.shares import attention_shares
-from octoscope.pictures.attention_sheet import render_attention_sheet
-from octoscope.pictures.layout_picture import render_layout
 from octoscope.policies.octo.model import OctoModel
+from octoscope.views.attention_sheet import render_attention_sheet
+from octoscope.views.layout_picture import render_layout
 from official_files import SHARED, nested
 
 FOLDER = SHARED / "fixtures" / "octo"

@@ -134,7 +134,7 @@ def test_a_covered_patch_is_measured_beside_rollout(tmp_path, monkeypatch):
         drawn.update(named, rollout=rollout)
         return np.zeros((4, 4, 3), np.uint8)
 
-    monkeypatch.setattr("octoscope.pictures.image_encodings.render_travel", note)
+    monkeypatch.setattr("octoscope.views.image_encodings.render_travel", note)
     asked = (
         "--steps",
         "0:2",

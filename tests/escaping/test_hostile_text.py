@@ -32,11 +32,11 @@ from octoscope.faithfulness.step_times import StepTimes
 from octoscope.interventions.action_units import ActionUnits
 from octoscope.interventions.descriptions import UseInstruction
 from octoscope.interventions.effects import Effect, StepEffects
-from octoscope.pictures.encoding_results import Findings, write_findings
-from octoscope.pictures.report_content import Report, ReportPart, ReportTable
-from octoscope.pictures.report_html import report_html
-from octoscope.pictures.report_markdown import report_markdown
 from octoscope.runs.column_table import ColumnTable
+from octoscope.views.encoding_results import Findings, write_findings
+from octoscope.views.report_content import Report, ReportPart, ReportTable
+from octoscope.views.report_html import report_html
+from octoscope.views.report_markdown import report_markdown
 
 SOURCE = Path(__file__).parents[2] / "src" / "octoscope"
 HOSTILE = (

@@ -16,7 +16,7 @@ from octoscope.faithfulness.methods import KEY_METHODS
 from octoscope.faithfulness.step_gradients import GradientPrograms
 from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import StepScene
-from octoscope.pictures.method_sheet import render_method_maps
+from octoscope.views.method_sheet import render_method_maps
 from tiny_policies import images, tiny_episode, tiny_policy
 
 STEP = 2

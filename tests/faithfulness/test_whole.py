@@ -22,13 +22,13 @@ from octoscope.faithfulness.token_dropper import TokenDropper, kept_places
 from octoscope.interventions.descriptions import MaskKeys
 from octoscope.interventions.intervene import intervene, noise_key
 from octoscope.interventions.step_scene import StepScene
-from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
-from octoscope.pictures.faithfulness_pictures import (
+from octoscope.views.drop_pictures import render_drop_curves, render_kept_tokens
+from octoscope.views.faithfulness_pictures import (
     render_faithfulness_curves,
     render_faithfulness_maps,
     render_faithfulness_scores,
 )
-from octoscope.pictures.language_effect import render_language_effect
+from octoscope.views.language_effect import render_language_effect
 from tiny_policies import head, images, tiny_episode, tiny_policy
 
 

@@ -231,7 +231,7 @@ def test_a_mask_of_another_size_and_words_all_gone_are_refused(scene):
 
 
 def test_the_sheet_has_a_line_for_each_intervention(found):
-    from octoscope.pictures.ablation_sheet import render_ablation_sheet
+    from octoscope.views.ablation_sheet import render_ablation_sheet
 
     sheet = render_ablation_sheet(found)
     one = render_ablation_sheet(dataclasses.replace(found, effects=found.effects[:1]))

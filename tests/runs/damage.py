@@ -23,9 +23,9 @@ from killed_writer import STEPS, digest, write
 from octoscope.attention.shares import attention_shares
 from octoscope.cli.runs_command import ListRuns, VerifyRuns
 from octoscope.errors import OctoscopeError
-from octoscope.pictures.attention_sheet import render_sheet
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
+from octoscope.views.attention_sheet import render_sheet
 
 KEPT = 5
 SEALS = ("metadata_sha256", "manifest_sha256")

@@ -13,9 +13,9 @@ from octoscope.escaping.terminal import say
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.usual import usual_interventions
-from octoscope.pictures.ablation_sheet import render_ablation_sheet
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.ablation_sheet import render_ablation_sheet
 
 _FOLDER = "ablation"
 

@@ -19,13 +19,6 @@ from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import EpisodeSource
 from octoscope.errors import EpisodeError, Interrupted, ObservationError, SelectionError
 from octoscope.escaping.terminal import say
-from octoscope.pictures.attention_results import (
-    FILM,
-    PICTURE_FORMATS,
-    SHEETS,
-    film_cameras,
-    write_attention_results,
-)
 from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.attention_selection import ALL, AttentionSelection, default_query_groups, select_attention
 from octoscope.runs.contents import readable_bytes
@@ -33,6 +26,13 @@ from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, remove_results, staged_output
 from octoscope.runs.unfinished import Unfinished
 from octoscope.tokens.layout import TokenLayout, instruction_remarks
+from octoscope.views.attention_results import (
+    FILM,
+    PICTURE_FORMATS,
+    SHEETS,
+    film_cameras,
+    write_attention_results,
+)
 
 RUN = "run.zarr"
 RESULTS = (SHEETS, f"{FILM}*.mp4", f"{FILM}*.gif")

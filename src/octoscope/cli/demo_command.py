@@ -9,13 +9,13 @@ from octoscope.embedded import files
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import open_episodes
 from octoscope.escaping.terminal import say
-from octoscope.pictures.comparison_sheet import render_comparison_sheet
 from octoscope.policies.octo.device import keep_compiled_programs
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.other_words import with_words
+from octoscope.views.comparison_sheet import render_comparison_sheet
 
 _COMPARISON = "comparison"
 

@@ -5,10 +5,10 @@ from octoscope.cli.options.drop_tokens import DropTokensOptions
 from octoscope.cli.selection import parse_selection
 from octoscope.escaping.terminal import say
 from octoscope.faithfulness.drop_tokens import drop_tokens
-from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
 from octoscope.render.image_file import write_png
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.drop_pictures import render_drop_curves, render_kept_tokens
 
 _FOLDER = "drop_tokens"
 

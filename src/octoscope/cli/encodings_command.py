@@ -15,13 +15,13 @@ from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
 from octoscope.interventions.step_scene import SceneOptions
 from octoscope.other_seed import other_seed
-from octoscope.pictures.encoding_results import POINTS, write_findings
 from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.attention_selection import ALL
 from octoscope.runs.encoding_point import matching_points
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, staged_output
 from octoscope.tokens.layout import TokenLayout
+from octoscope.views.encoding_results import POINTS, write_findings
 
 _FOLDER = "encodings"
 _IMAGE_POINTS = ("tokens.obs_*.projection", "tokens.obs_*.embedding")

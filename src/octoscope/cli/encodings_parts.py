@@ -8,10 +8,10 @@ import numpy as np
 
 from octoscope.episodes.episode import Episode
 from octoscope.errors import OctoscopeError, SelectionError
-from octoscope.pictures.encoding_results import Findings, write_film_results, write_pair_results, write_word_results
-from octoscope.pictures.image_encodings import MeasureTravel, write_image_encodings
 from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.run import Run
+from octoscope.views.encoding_results import Findings, write_film_results, write_pair_results, write_word_results
+from octoscope.views.image_encodings import MeasureTravel, write_image_encodings
 
 
 @dataclass(frozen=True, eq=False)

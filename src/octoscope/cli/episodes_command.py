@@ -11,10 +11,10 @@ from octoscope.episodes.listing import EpisodeEntry, list_episodes
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import OctoscopeError
 from octoscope.escaping.terminal import say
-from octoscope.pictures.episode_sheet import render_episode_sheet
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
+from octoscope.views.episode_sheet import render_episode_sheet
 
 _PICTURE = "episodes.png"
 

@@ -9,14 +9,14 @@ from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.randomize_policy import randomize_policy
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.pictures.faithfulness_pictures import (
+from octoscope.render.image_file import write_png
+from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
+from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.faithfulness_pictures import (
     render_faithfulness_curves,
     render_faithfulness_maps,
     render_faithfulness_scores,
 )
-from octoscope.render.image_file import write_png
-from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
-from octoscope.runs.staged_output import check_no_results, staged_output
 
 _FOLDER = "faithfulness"
 

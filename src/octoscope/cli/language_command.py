@@ -5,10 +5,10 @@ from octoscope.cli.options.language import LanguageOptions
 from octoscope.cli.selection import parse_selection
 from octoscope.escaping.terminal import say
 from octoscope.faithfulness.language_use import language_use
-from octoscope.pictures.language_effect import render_language_effect
 from octoscope.render.image_file import write_png
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.language_effect import render_language_effect
 
 _FOLDER = "language"
 

@@ -13,12 +13,12 @@ from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
 from octoscope.escaping.terminal import say
-from octoscope.pictures.layout_picture import render_layout
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.states import token_pad
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
 from octoscope.tokens.layout import Token, TokenLayout, TokenSpan, instruction_remarks
+from octoscope.views.layout_picture import render_layout
 
 _PICTURE = "token_matrix.png"
 

@@ -8,10 +8,10 @@ from octoscope.escaping.markdown import markdown_words
 from octoscope.escaping.terminal import say
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.make_method_maps import method_maps
-from octoscope.pictures.method_sheet import render_method_maps
 from octoscope.render.image_file import write_png
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.method_sheet import render_method_maps
 
 _FOLDER = "maps"
 

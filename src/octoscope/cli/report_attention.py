@@ -7,10 +7,10 @@ from octoscope.attention.sinks import Sink, sink_rule
 from octoscope.cli.report_material import ReportMaterial
 from octoscope.faithfulness.make_method_maps import method_maps
 from octoscope.faithfulness.method_maps import MethodMaps
-from octoscope.pictures.attention_sheet import render_attention_sheet
-from octoscope.pictures.method_sheet import render_method_maps
-from octoscope.pictures.report_content import ReportFigure, ReportPart, ReportTable
-from octoscope.pictures.share_pictures import render_share_bars
+from octoscope.views.attention_sheet import render_attention_sheet
+from octoscope.views.method_sheet import render_method_maps
+from octoscope.views.report_content import ReportFigure, ReportPart, ReportTable
+from octoscope.views.share_pictures import render_share_bars
 
 
 def attention_parts(material: ReportMaterial) -> list[ReportPart]:

@@ -11,11 +11,11 @@ from octoscope.cli.report_tests import ablation_part, drop_part, language_part
 from octoscope.cli.selection import parse_selection
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, check_at_least, nearest
 from octoscope.escaping.terminal import say
-from octoscope.pictures.report_content import Report, ReportPart
-from octoscope.pictures.report_html import report_html
-from octoscope.pictures.report_markdown import report_markdown
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.report_content import Report, ReportPart
+from octoscope.views.report_html import report_html
+from octoscope.views.report_markdown import report_markdown
 
 _FOLDER = "report"
 _MAKERS: dict[str, tuple[str, Callable[[ReportMaterial], Sequence[ReportPart]]]] = {

@@ -11,12 +11,12 @@ from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.intervals import FEWEST
-from octoscope.pictures.faithfulness_pictures import (
+from octoscope.views.faithfulness_pictures import (
     render_faithfulness_curves,
     render_faithfulness_maps,
     render_faithfulness_scores,
 )
-from octoscope.pictures.report_content import ReportFigure, ReportPart, ReportTable
+from octoscope.views.report_content import ReportFigure, ReportPart, ReportTable
 
 # From this rank correlation with the trained policy's on, a map of random weights is told as alike.
 _ALIKE = 0.3

@@ -11,10 +11,10 @@ from octoscope.intervals import FEWEST
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.usual import usual_interventions
-from octoscope.pictures.ablation_sheet import render_ablation_sheet
-from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
-from octoscope.pictures.language_effect import render_language_effect
-from octoscope.pictures.report_content import ReportFigure, ReportPart, ReportTable
+from octoscope.views.ablation_sheet import render_ablation_sheet
+from octoscope.views.drop_pictures import render_drop_curves, render_kept_tokens
+from octoscope.views.language_effect import render_language_effect
+from octoscope.views.report_content import ReportFigure, ReportPart, ReportTable
 
 _LANGUAGE = {
     "swapped": "other episodes' instructions",

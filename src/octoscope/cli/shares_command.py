@@ -7,11 +7,11 @@ from octoscope.cli.options.shares import SharesOptions
 from octoscope.errors import SelectionError
 from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
-from octoscope.pictures.language_use import render_language_use
-from octoscope.pictures.share_pictures import render_share_bars, render_share_curves, render_share_grids
 from octoscope.render.image_file import write_png
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.views.language_use import render_language_use
+from octoscope.views.share_pictures import render_share_bars, render_share_curves, render_share_grids
 
 _FOLDER = "shares"
 

@@ -22,11 +22,11 @@ from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.interventions.channel_removal import remove_channels
 from octoscope.interventions.contrast_response import contrast_response
-from octoscope.pictures.channel_effects_sheet import write_channel_effects
-from octoscope.pictures.contrast_picture import render_contrast_response
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.image_resize import resize_image
 from octoscope.render.image_file import write_png
+from octoscope.views.channel_effects_sheet import write_channel_effects
+from octoscope.views.contrast_picture import render_contrast_response
 
 
 def write_stem_pictures(

@@ -13,17 +13,17 @@ from octoscope.cli.selection import parse_selection
 from octoscope.errors import SelectionError
 from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
-from octoscope.pictures.attention_sheet import check_heads
-from octoscope.pictures.words_sheet import (
+from octoscope.render.image_file import write_png
+from octoscope.runs.run import Run
+from octoscope.runs.staged_output import staged_output
+from octoscope.tokens.layout import instruction_remarks
+from octoscope.views.attention_sheet import check_heads
+from octoscope.views.words_sheet import (
     largest_patch_share,
     largest_word_weight,
     render_patch_words_sheet,
     render_words_sheet,
 )
-from octoscope.render.image_file import write_png
-from octoscope.runs.run import Run
-from octoscope.runs.staged_output import staged_output
-from octoscope.tokens.layout import instruction_remarks
 
 _FOLDER = "words"
 _PLACES = ("step", "layer", "head", "camera", "copy", "row", "column")
