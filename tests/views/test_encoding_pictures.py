@@ -14,9 +14,9 @@ from octoscope.encodings.word_stages import Stage, WordStages
 from octoscope.errors import SelectionError
 from octoscope.interventions.descriptions import UseInstruction
 from octoscope.interventions.intervene import intervene
-from octoscope.render.color_scale import ColorScale
-from octoscope.render.map_tile import render_map_tile
-from octoscope.render.path_panel import PATH_COLORS, PlanePath, render_path_panel
+from octoscope.render.chart import PATH_COLORS, Strip
+from octoscope.render.figures.figure import chart_figure
+from octoscope.render.view import draw_view
 from octoscope.views.encoding_results import (
     POINTS,
     write_film_results,
@@ -24,69 +24,13 @@ from octoscope.views.encoding_results import (
     write_pair_results,
     write_word_results,
 )
-from octoscope.views.film_pictures import render_film, render_film_pair
+from octoscope.views.film_pictures import film_chart, film_pair_chart
 from octoscope.views.instruction_pair_pictures import action_line
-from octoscope.views.word_encoding_pictures import render_word_likeness, render_word_paths, render_word_stages
+from octoscope.views.word_encoding_pictures import word_likeness_chart, word_paths_chart, word_stages_chart
 from tiny_policies import images, tiny_episode, tiny_policy
 
 WORDS = {"instruction": "pick up the red cube", "controls": 0}
 NO_FILM_POINTS = [point for point in POINTS if point != "film.*"]
-
-
-def test_paths_end_where_their_points_are():
-    paths = [
-        PlanePath(np.array([[0.0, 0.0], [1.0, 1.0]]), "up", PATH_COLORS[0]),
-        PlanePath(np.array([[0.0, 0.0], [1.0, -1.0]]), "down", PATH_COLORS[1]),
-    ]
-    panel = render_path_panel(paths, stages=["a", "b"], title="t", x_label="x", y_label="y").astype(int)
-
-    def middle(color):
-        rows, columns = np.nonzero((np.abs(panel - np.array(color)) <= 2).all(axis=2)[:, :440])
-        return np.median(rows), np.median(columns)
-
-    up, down = middle(PATH_COLORS[0]), middle(PATH_COLORS[1])
-    assert up[0] < down[0] - 100
-    assert abs(up[1] - down[1]) < 10
-
-
-def test_stages_are_named_beside_a_dot_or_not_at_all():
-    paths = [PlanePath(np.array([[0.0, 0.0], [1.0, 1.0]]), "up", PATH_COLORS[0])]
-    told = {"title": "", "x_label": "", "y_label": ""}
-    without = render_path_panel(paths, stages=None, **told)
-    named = render_path_panel(paths, stages=["WWW", "WWW"], **told)
-    rows, columns = np.nonzero((named != without).any(axis=2))
-    dots = np.stack(np.nonzero((np.abs(without.astype(int) - PATH_COLORS[0]) <= 2).all(axis=2)), axis=1)
-    for row, column in zip(rows, columns, strict=True):
-        assert np.hypot(*(dots - (row, column)).T).min() < 45
-    crowded = [PlanePath(np.zeros((9, 2)), "still", PATH_COLORS[0])]
-    # Four sides of one place have room for four names.
-    assert render_path_panel(crowded, stages=[f"stage {n}" for n in range(9)], **told).shape == without.shape
-
-
-def test_squares_tell_a_second_path_of_one_colour_from_the_first():
-    points = np.array([[0.0, 0.0], [1.0, 1.0]])
-    told = {"stages": None, "title": "", "x_label": "", "y_label": ""}
-    round_, square = (
-        render_path_panel([PlanePath(points, "", PATH_COLORS[0], square=kind)], **told) for kind in (False, True)
-    )
-    inked = [(np.abs(each.astype(int) - PATH_COLORS[0]) <= 2).all(axis=2).sum() for each in (round_, square)]
-    assert inked[1] > 1.15 * inked[0]
-
-
-def test_paths_that_never_move_are_drawn():
-    still = PlanePath(np.zeros((3, 2)), "still", PATH_COLORS[0])
-    panel = render_path_panel([still], stages=None, title="", x_label="", y_label="")
-    assert (panel != 255).any()
-
-
-def test_a_map_tile_shows_each_value_in_its_own_cell():
-    scale = ColorScale(vmax=3.0, cmap="viridis")
-    values = np.array([[0.0, 1.0], [2.0, np.nan]])
-    tile = render_map_tile(values, title="", scale=scale, width=100)
-    top = (tile.shape[0] - 100) // 2
-    for row, column in np.ndindex(2, 2):
-        seen = tile[top + 25 + 50 * row, 25 + 50 * column]
-        np.testing.assert_array_equal(seen, scale.colors(values)[row, column])
 
 
 @pytest.fixture(scope="module")
@@ -115,26 +59,79 @@ def test_results_hold_every_picture_that_they_name(runs, tmp_path):
     assert len((tmp_path / "words.csv").read_text().splitlines()) > 10
 
 
-def test_one_word_and_one_stage_are_drawn(demo_run):
+def hand_made_words(words=2, layers=2):
+    rng = np.random.default_rng(0)
+    stages = [
+        Stage(f"layer {layer}", space, f"{space}{layer}", rng.normal(size=(words, 8)))
+        for space in ("T5", "policy")
+        for layer in range(layers)
+    ]
+    return WordStages(tuple(f"w{number}" for number in range(words)), tuple(stages), "words in front")
+
+
+def test_stages_show_each_measure_of_each_word_without_a_first_movement(demo_run):
+    words = hand_made_words()
+    chart = word_stages_chart(demo_run, words)
+    lengths = chart.panel("policy: length")
+    vectors = [stage.encodings for stage in words.of_space("policy")]
+    np.testing.assert_allclose(lengths.values, np.linalg.norm(vectors, axis=-1).T)
+    assert (list(lengths.row_labels), list(lengths.column_labels)) == (["w0", "w1"], ["0", "1"])
+    movement = chart.panel("policy: movement / length before").values
+    assert np.isnan(movement[:, 0]).all()
+    np.testing.assert_allclose(
+        movement[:, 1], np.linalg.norm(vectors[1] - vectors[0], axis=-1) / np.linalg.norm(vectors[0], axis=-1)
+    )
+    cosines = chart.panel("T5: cosine to its start")
+    assert cosines.values[:, 0] == pytest.approx(1.0)
+    assert (cosines.scale.vmin, cosines.scale.vmax) == (-1.0, 1.0)
+    assert word_stages_chart(demo_run, words, spaces=("policy",)).panels[0].title == "policy: length"
+
+
+def test_likeness_is_the_cosine_of_every_two_words_on_one_scale(demo_run):
+    words = hand_made_words()
+    chart = word_likeness_chart(demo_run, words)
+    first = words.of_space("T5")[0].encodings
+    unit = first / np.linalg.norm(first, axis=-1, keepdims=True)
+    grid = chart.panel("T5 layer 0")
+    np.testing.assert_allclose(grid.values, unit @ unit.T)
+    scales = {(panel.scale.vmin, panel.scale.vmax) for panel in chart.panels}
+    assert scales == {(-1.0, 1.0)}
+    assert not any(panel.bar for panel in chart.panels[:-1])
+    assert isinstance(chart.panels[-1], Strip)
+    # Two words with their mean taken away point in opposite ways.
+    assert chart.panel("T5 layer 0, mean taken away").values[0, 1] == pytest.approx(-1.0)
+
+
+def test_one_word_and_one_stage_have_a_chart(demo_run):
     words = WordStages(
         ("go",), tuple(Stage(name, "T5", name, np.ones((1, 4))) for name in ("embedding", "layer 0")), "words in front"
     )
-    for render in (render_word_stages, render_word_likeness, render_word_paths):
-        assert render(demo_run, words).ndim == 3
+    assert word_stages_chart(demo_run, words).panel("T5: length").values.tolist() == [[2.0, 2.0]]
+    assert word_likeness_chart(demo_run, words).panel("T5 layer 0").values == pytest.approx(1.0)
+    assert draw_view(word_paths_chart(demo_run, words)).ndim == 3
 
 
-def test_many_words_and_layers_keep_the_page_within_reach(demo_run):
-    rng = np.random.default_rng(0)
-    stages = [
-        Stage(f"layer {n}", space, f"{space}{n}", rng.normal(size=(16, 8)))
-        for space in ("T5", "policy")
-        for n in range(13)
-    ]
-    words = WordStages(tuple(f"w{n}" for n in range(16)), tuple(stages), "words in front")
-    assert render_word_stages(demo_run, words).shape[1] < 1800
-    assert render_word_likeness(demo_run, words).shape[1] < 2300
-    one_space = render_word_likeness(demo_run, words, spaces=("policy",))
-    assert one_space.shape[0] < 0.7 * render_word_likeness(demo_run, words).shape[0]
+def test_paths_are_placed_in_a_plane_and_told_apart(demo_run):
+    words = hand_made_words(words=10)
+    chart = word_paths_chart(demo_run, words, spaces=("policy",))
+    as_is, centred = chart.panels
+    assert (as_is.title, as_is.stages) == ("policy", ["0", "1"])
+    # Paths around one middle go all ways: no place is that of a stage.
+    assert centred.stages is None
+    assert np.stack([path.points for path in centred.paths]).mean(axis=0) == pytest.approx(0.0, abs=1e-9)
+    assert [path.square for path in as_is.paths] == [False] * 8 + [True] * 2
+    assert as_is.paths[8].color == as_is.paths[0].color == PATH_COLORS[0]
+
+
+def test_many_words_and_layers_keep_the_chart_within_reach(demo_run):
+    words = hand_made_words(words=16, layers=13)
+    for chart in (word_stages_chart(demo_run, words), word_likeness_chart(demo_run, words)):
+        figure = chart_figure(chart)
+        assert figure.get_size_inches()[0] * figure.dpi <= 1400
+    whole, one_space = word_likeness_chart(demo_run, words), word_likeness_chart(demo_run, words, spaces=("policy",))
+    # Six of thirteen stages in each space and way, and the scale.
+    assert (len(whole.panels), len(one_space.panels)) == (25, 13)
+    assert all(panel.numbers is False for panel in one_space.panels[:-1])
 
 
 def test_runs_of_other_episodes_are_refused(runs, demo_run, tmp_path):
@@ -170,8 +167,20 @@ def test_film_pages_show_the_strongest_channels(tmp_path):
         episode = dataclasses.replace(tiny_episode(steps=2, instruction=""), extras=extras)
         found.append(osc.attend(model, episode, steps=[0], encodings="film.*"))
     effects = [film_effect(run) for run in found]
-    assert render_film(found[0], effects[0]).ndim == 3
-    assert render_film_pair(*found, compare_film(*effects)).ndim == 3
+    strongest = effects[0].strongest[0]
+    chart = film_chart(found[0], effects[0])
+    assert chart.panel("strongest channels").values[0, 0] == effects[0].scale[strongest]
+    before, after = chart.panel(f"channel {strongest}: before"), chart.panel("after")
+    np.testing.assert_array_equal(before.maps[0, 0], effects[0].before[..., strongest])
+    np.testing.assert_array_equal(after.maps[0, 0], effects[0].after[..., strongest])
+    assert before.scale == after.scale
+    change = chart.panel("change")
+    np.testing.assert_allclose(change.maps, after.maps - before.maps)
+    assert change.scale.vmin == -change.scale.vmax
+    np.testing.assert_array_equal(chart.panel("primary, step 0").image, found[0].frame("primary", time=0))
+    pair = compare_film(*effects)
+    between = film_pair_chart(*found, pair).panel("strongest channels")
+    assert between.values[:, 0].tolist() == [pair.scale_change[pair.strongest[0]], pair.shift_change[pair.strongest[0]]]
     part = write_film_results(found[0], tmp_path, second=found[1])
     assert part.pictures == ("film_primary.0.png", "film_primary.0_instructions.png")
     assert all((tmp_path / name).is_file() for name in part.pictures)

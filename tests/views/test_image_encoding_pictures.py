@@ -18,14 +18,15 @@ from octoscope.encodings.probe_samples import probe_samples
 from octoscope.encodings.residual_norms import residual_norms
 from octoscope.encodings.window_change import window_change
 from octoscope.errors import SelectionError
+from octoscope.render.outline import ASKED, NEIGHBOR, OUTLIER
 from octoscope.views.image_encodings import write_image_encodings
 from octoscope.views.nearest_patches_page import PageLimits, nearest_patches_data, write_nearest_patches_page
-from octoscope.views.nearest_patches_sheet import render_nearest_patches
-from octoscope.views.norm_pictures import render_norm_maps
-from octoscope.views.patch_color_sheet import color_cells, render_patch_colors
-from octoscope.views.probe_pictures import render_probes
-from octoscope.views.travel_sheet import render_travel
-from octoscope.views.window_sheet import render_window_change
+from octoscope.views.nearest_patches_sheet import cell_region, nearest_patches_sheet
+from octoscope.views.norm_pictures import norm_maps_sheet
+from octoscope.views.patch_color_sheet import color_cells, patch_colors_sheet
+from octoscope.views.probe_pictures import probes_chart
+from octoscope.views.travel_sheet import travel_sheet
+from octoscope.views.window_sheet import window_change_sheet
 
 POINTS = ("blocks.input", "blocks.*.residual", "tokens.obs_*.projection", "tokens.obs_*.embedding")
 
@@ -112,23 +113,38 @@ def test_a_cell_of_the_colour_sheet_has_the_colour_of_its_encoding(encoding_run,
     y = (top + 2.5 / rows * (bottom - top)) / frame.shape[0] * picture.shape[0]
     x = (left + 1.5 / columns * (right - left)) / frame.shape[1] * picture.shape[1]
     assert (picture[int(y), int(x)] == cells[2, 1]).all()
-    assert render_patch_colors(encoding_run, encodings, steps=[4]).shape[2] == 3
+    sheet = patch_colors_sheet(encoding_run, encodings, steps=[4])
+    assert [row.label.split(":")[0] for row in sheet.rows] == ["as recorded", *encodings.depths]
+    drawn = color_cells(cells, frame=frame, box=encodings.box, size=sheet.tile_size)
+    np.testing.assert_array_equal(sheet.rows[2].tiles[0].image, drawn)
     with pytest.raises(SelectionError, match="step 2"):
-        render_patch_colors(encoding_run, encodings, steps=[2])
+        patch_colors_sheet(encoding_run, encodings, steps=[2])
 
 
 def test_another_episodes_basis_gives_its_colours(encoding_run, encodings):
     bases = [fit_color_basis(0.5 * each) for each in encodings.current]
-    own = render_patch_colors(encoding_run, encodings)
-    assert not np.array_equal(own, render_patch_colors(encoding_run, encodings, bases=bases)[: len(own)])
+    own, other = (patch_colors_sheet(encoding_run, encodings, bases=given) for given in (None, bases))
+    cells = bases[0].colors(encodings.current[0, -1])
+    frame = encoding_run.frame("primary", time=4)
+    drawn = color_cells(cells, frame=frame, box=encodings.box, size=other.tile_size)
+    np.testing.assert_array_equal(other.rows[1].tiles[-1].image, drawn)
+    assert not np.array_equal(own.rows[1].tiles[-1].image, drawn)
 
 
 def test_neighbours_are_drawn_with_and_without_position(encoding_run, encodings):
     place = PatchPlace(0, 2, 1, 1)
-    whole = render_nearest_patches([encoding_run], [encodings], place, count=2)
-    without = render_nearest_patches([encoding_run], [encodings], place, count=2, without_position=True)
-    assert whole.shape == without.shape
-    assert not np.array_equal(whole, without)
+    for without in (False, True):
+        sheet = nearest_patches_sheet([encoding_run], [encodings], place, count=2, without_position=without)
+        assert ("mean over all frames taken away" in sheet.title) == without
+        for depth, row in enumerate(sheet.rows):
+            known = nearest_patches(
+                [encodings.current[depth]], place, count=2, without_position=without, one_per="frame"
+            )
+            asked, *neighbors = row.tiles
+            assert asked.mark == ASKED
+            assert asked.outline.any()
+            assert [tile.note.split(" ")[0] for tile in neighbors] == [f"{each.cosine:.2f}" for each in known]
+            assert {tile.mark for tile in neighbors} == {NEIGHBOR}
 
 
 def test_a_page_holds_the_neighbours_of_every_patch(encoding_run, encodings, tmp_path):
@@ -184,27 +200,37 @@ def test_a_patch_that_stands_out_is_outlined(encoding_run, encodings):
     loud = dataclasses.replace(encodings, values=values)
     norms = residual_norms(loud.current)
     assert norms.outliers[1, 2, 1, 1]
-    picture = render_norm_maps(encoding_run, loud, norms, step=4)
+    marked = norm_maps_sheet(encoding_run, loud, norms, step=4)
+    frame = encoding_run.frame("primary", time=4)
+    np.testing.assert_array_equal(marked.rows[0].tiles[2].outline, cell_region(frame, loud.box, loud.grid, 1, 1))
+    assert marked.marks() == [OUTLIER]
     unmarked = dataclasses.replace(norms, outliers=np.zeros_like(norms.outliers))
-    assert not np.array_equal(picture, render_norm_maps(encoding_run, loud, unmarked, step=4))
+    assert norm_maps_sheet(encoding_run, loud, unmarked, step=4).marks() == []
 
 
 def test_the_padded_step_is_drawn_as_such(encoding_run, encodings):
     change = window_change(encodings.values, encodings.real)
-    first, later = (render_window_change(encoding_run, encodings, change, step=step) for step in (0, 4))
-    assert first.shape == later.shape
-    assert not np.array_equal(first, later)
+    first, later = (window_change_sheet(encoding_run, encodings, change, step=step) for step in (0, 4))
+    assert [sheet.rows[0].tiles[0].dimmed for sheet in (first, later)] == [True, False]
+    assert all(np.isnan(tile.heat).all() and tile.note == "padding" for tile in first.rows[1].tiles)
+    np.testing.assert_array_equal(later.rows[1].tiles[1].heat, change.in_apart()[1, 2])
+    assert any("this is one of them" in line for line in first.subtitle)
     with pytest.raises(SelectionError, match="no step 3"):
-        render_window_change(encoding_run, encodings, change, step=3)
+        window_change_sheet(encoding_run, encodings, change, step=3)
 
 
 def test_travel_has_a_second_row_where_it_was_measured(encoding_run, encodings):
     parts = np.zeros((3, encoding_run.layout.size))
     parts[:, encoding_run.layout.select("obs_primary", timestep=-1)[0]] = 1.0
     told = {"camera": "primary", "patch": (0, 0), "step": 4, "box": encodings.box}
-    alone = render_travel(encoding_run, parts, **told)
-    both = render_travel(encoding_run, parts, measured=parts, **told)
-    assert both.shape[0] > alone.shape[0]
+    alone = travel_sheet(encoding_run, parts, **told)
+    both = travel_sheet(encoding_run, parts, measured=parts, **told)
+    assert [row.label for row in alone.rows] == ["rollout"]
+    assert [row.label for row in both.rows] == ["rollout", "measured"]
+    # All of it is at the patch, and a part of 0 lies below the scale.
+    heat = alone.rows[0].tiles[1].heat
+    assert heat[0, 0] == 0.0
+    assert heat[1, 1] < alone.bar.scale.vmin
 
 
 def test_probes_need_masks(encoding_run, encodings):
@@ -217,6 +243,12 @@ def test_probe_panels_are_drawn_with_their_baselines():
         return ProbeScore(accuracy, accuracy - 0.1, accuracy + 0.1, 0.5, 0.5, (0, 1), 9, 90)
 
     scores = {"named": {"input": score(0.5), "block 0": score(0.9), "position": score(0.6)}}
-    picture = render_probes(scores, depths=["input", "block 0"])
-    without = render_probes(scores, depths=["input", "block 0"], baselines=())
-    assert not np.array_equal(picture, without)
+    panel = probes_chart(scores, depths=["input", "block 0"], questions={"named": "is it named?"}).panel("is it named?")
+    curves = panel.labelled()
+    assert curves["read"].values.tolist() == [0.5, 0.9]
+    assert curves["read"].high.tolist() == [0.6, 1.0]
+    assert curves["position"].values.tolist() == [0.6, 0.6]
+    assert curves["guessing"].dashed
+    assert (panel.bottom, panel.top) == (0.0, 1.0)
+    assert "n = 9 episodes" in panel.note
+    assert "position" not in probes_chart(scores, depths=["input", "block 0"], baselines=()).panels[0].labelled()

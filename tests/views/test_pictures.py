@@ -12,8 +12,8 @@ from octoscope.render.color_scale import ColorScale
 from octoscope.render.tile import TilePainter
 from octoscope.views.attention_film import attention_film_frames
 from octoscope.views.attention_results import write_attention_results
-from octoscope.views.attention_sheet import describe_run, largest_weight, map_tiles, render_attention_sheet
-from octoscope.views.layout_picture import render_layout
+from octoscope.views.attention_sheet import attention_sheet, describe_run, largest_weight, map_tiles
+from octoscope.views.layout_picture import layout_chart
 
 
 @pytest.mark.parametrize(("camera", "row", "column"), [("primary", 0, 0), ("primary", 2, 6), ("wrist", 3, 1)])
@@ -61,11 +61,21 @@ def test_every_picture_says_that_the_demo_is_random(demo_run):
 
 
 def test_a_sheet_shows_all_heads_and_fewer_on_request(demo_run):
-    full = render_attention_sheet(demo_run, step=5, layer=0)
-    some = render_attention_sheet(demo_run, step=5, layer=0, heads=[1], camera="primary")
-    assert full.dtype == np.uint8
-    assert full.shape[0] > some.shape[0]
-    assert full.shape[1] > some.shape[1]
+    full = attention_sheet(demo_run, step=5, layer=0)
+    some = attention_sheet(demo_run, step=5, layer=0, heads=[1], camera="primary")
+    labels = ["recorded", "mean", "max", *(f"head {head}" for head in range(demo_run.num_heads))]
+    assert [tile.label for tile in full.rows[0].tiles] == labels
+    assert [tile.label for tile in some.rows[0].tiles] == [*labels[:3], "head 1"]
+    assert {row.label.split()[0] for row in full.rows} == {"primary", "wrist"}
+    assert {row.label.split()[0] for row in some.rows} == {"primary"}
+    weights = attention_maps(demo_run, find_query(demo_run.layout), step=5, layer=0)
+    for row, found in zip(full.rows, weights, strict=True):
+        np.testing.assert_array_equal(row.tiles[4].heat, found.weights[1])
+    assert full.bar.scale.vmax == largest_weight(demo_run, find_query(demo_run.layout), layers=[0])
+    row = demo_run.layout.select("readout_action", timestep=-1)[0]
+    assert full.bar.uniform == pytest.approx(1 / (demo_run.rules[row] & ~demo_run.token_pad(step=5)).sum())
+    assert "step 5 of 0.." in full.title
+    assert attention_sheet(demo_run, step=5, layer=0, vmax=0.25).bar.scale.vmax == 0.25
 
 
 def test_film_has_one_frame_per_step_in_step_order(demo_run, tmp_path):
@@ -81,7 +91,10 @@ def test_film_has_one_frame_per_step_in_step_order(demo_run, tmp_path):
 
 
 def test_token_matrix_with_and_without_padding(demo_run):
-    plain = render_layout(demo_run.layout, title="tokens")
-    padded = render_layout(demo_run.layout, title="tokens", pad=demo_run.token_pad(step=0))
-    assert plain.dtype == np.uint8
-    assert not np.array_equal(plain[: padded.shape[0], : padded.shape[1]], padded[: plain.shape[0], : plain.shape[1]])
+    pad = demo_run.token_pad(step=0)
+    plain, padded = (layout_chart(demo_run.layout, title="tokens", pad=given).panels[0] for given in (None, pad))
+    np.testing.assert_array_equal(plain.mask, demo_run.layout.rules())
+    assert plain.pad is None
+    np.testing.assert_array_equal(padded.pad, pad)
+    assert [span.label for span in plain.spans][-1].endswith(" t")
+    assert sum(span.size for span in plain.spans) == demo_run.layout.size

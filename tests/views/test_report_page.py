@@ -7,18 +7,22 @@ import re
 import numpy as np
 from PIL import Image
 
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import draw_view
 from octoscope.views.report_content import Report, ReportFigure, ReportPart, ReportTable
 from octoscope.views.report_html import report_html
 from octoscope.views.report_markdown import report_markdown
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (12, 20, 3), np.uint8)
+FRAME = np.random.default_rng(0).integers(0, 256, (12, 20, 3), np.uint8)
+VIEW = Sheet("What changes", [SheetRow("", [Tile("recorded", FRAME)])])
 PART = ReportPart(
     "ablation",
     "What changes <the> action?",
     'Told "push | pull".',
     "The largest change is 0.80.",
     findings=["3 of 4."],
-    figures=[ReportFigure("sheet", PICTURE, "Bars & strokes.")],
+    figures=[ReportFigure("sheet", VIEW, "Bars & strokes.")],
     tables=[ReportTable(["what", "change", "why"], [["a | b", "0.80", "words"], ["c", "-", "more"]])],
     shows="This step.",
     not_shows="Others.",
@@ -37,7 +41,7 @@ def test_the_page_holds_its_pictures_and_fetches_nothing():
     assert "@import" not in page
     data = next(source for source in sources if source.startswith("data:")).split(",")[1]
     with Image.open(io.BytesIO(base64.b64decode(data))) as opened:
-        np.testing.assert_array_equal(np.asarray(opened), PICTURE)
+        np.testing.assert_array_equal(np.asarray(opened), draw_view(VIEW))
 
 
 def test_every_sentence_is_on_both_pages():
@@ -50,6 +54,7 @@ def test_every_sentence_is_on_both_pages():
     assert "What changes &lt;the&gt; action?" in pages[0]
     assert "<the>" not in pages[0]
     assert "![Bars & strokes.](pictures/sheet.png)" in pages[1]
+    assert "(pictures/sheet.svg)" in report_markdown(REPORT, figure_format="svg")
     assert r"| a \| b | 0.80 | words |" in pages[1]
 
 

@@ -3,24 +3,24 @@
 import csv
 
 import numpy as np
+import pytest
 
 from octoscope.cli.stem_results import write_stem_pictures
 from octoscope.cnn.networks.network import Layer
 from octoscope.cnn.stems.encoder_facts import EncoderFacts
 from octoscope.cnn.stems.encoder_reading import EncoderReadings
-from octoscope.cnn.stems.encoder_sheet import encoder_table, render_encoder_comparison
+from octoscope.cnn.stems.encoder_sheet import encoder_comparison_chart, encoder_table
 from octoscope.cnn.stems.ridge_regression import Reading
 from octoscope.cnn.stems.translation import ShiftResponse
 from octoscope.interventions.action_units import action_units
 from octoscope.interventions.channel_effects import ChannelEffects
 from octoscope.interventions.contrast_effects import ContrastResponse
-from octoscope.render.palette import MARK
 from octoscope.views.channel_effects_sheet import (
+    channel_effects_chart,
     channel_effects_table,
-    render_channel_effects,
     write_channel_effects,
 )
-from octoscope.views.contrast_picture import render_contrast_response
+from octoscope.views.contrast_picture import contrast_response_chart
 
 
 def hand_made_effects(channels=3):
@@ -56,19 +56,16 @@ def test_effects_have_a_line_for_each_channel_and_fill(tmp_path):
     assert (tmp_path / "channel_effects.png").stat().st_size > 1000
 
 
-def test_the_note_explains_the_dashed_line_only_where_it_is_drawn(monkeypatch):
-    notes = []
-
-    def note(panels, *, footnote, **named):
-        notes.append(footnote)
-        return panels[0]
-
-    monkeypatch.setattr("octoscope.views.channel_effects_sheet.render_panel_page", note)
-    render_channel_effects([hand_made_effects()])
-    render_channel_effects([hand_made_effects()], top=0.2)
-    assert "Dashed: what other noise" in notes[0]
-    assert "Dashed" not in notes[1]
-    assert "lies above the scale" in notes[1]
+def test_channels_are_ranked_and_the_note_explains_the_dashed_line_only_where_it_is_drawn():
+    effects = hand_made_effects()
+    whole, low = channel_effects_chart([effects]), channel_effects_chart([effects], top=0.2)
+    curves = whole.panels[0].labelled()
+    assert curves["fill mean"].values.tolist() == sorted(effects.mean_size("mean"), reverse=True)
+    assert (curves["other noise"].values == 0.3).all()
+    assert "Dashed: what other noise" in whole.footnote
+    assert "other noise" not in low.panels[0].labelled()
+    assert "Dashed" not in low.footnote
+    assert "lies above the scale" in low.footnote
 
 
 def test_contrast_is_drawn_beside_its_controls():
@@ -87,8 +84,17 @@ def test_contrast_is_drawn_beside_its_controls():
         noise=np.full((2, 3), 0.5),
         pictures=(picture,) * 3,
     )
-    page = render_contrast_response(found)
-    assert (page == np.array(MARK)).all(axis=-1).any()
+    chart = contrast_response_chart(found)
+    assert [panel.title for panel in chart.panels[:3]] == ["unchanged", "x 0.5", "x 0.1"]
+    curves = chart.panels[-1].labelled()
+    for label, times in (
+        ("policy as it is", 1),
+        ("first norm held", 2),
+        ("all norms held", 3),
+        ("pixel noise as large", 4),
+    ):
+        assert curves[label].values == pytest.approx([0.1 * times, 0.25 * times])
+    assert (curves["other action noise"].values == 0.5).all()
 
 
 def test_encoders_are_drawn_and_written_side_by_side():
@@ -97,7 +103,10 @@ def test_encoders_are_drawn_and_written_side_by_side():
     readings = EncoderReadings({name: {"colour": reading} for name in ("own", "random")}, {"own": 8, "random": 8})
     curve = np.array([0.1, 0.8])
     shifts = [ShiftResponse(name, (1, 16), curve, 1 - curve, 1 - curve) for name in ("own", "random")]
-    assert render_encoder_comparison(facts, readings, shifts, note="planted").shape[2] == 3
+    chart = encoder_comparison_chart(facts, readings, shifts, note="planted")
+    assert chart.panels[0].values.tolist() == [[0.5], [0.5]]
+    assert chart.panel("Change of tokens (1: as another token)").labelled()["own"].values.tolist() == [0.1, 0.8]
+    assert chart.subtitle[-1] == "planted"
     table = encoder_table(facts, readings, shifts).columns
     place = list(table["figure"]).index("reading colour")
     assert (table["encoder"][place], table["value"][place], table["high"][place]) == ("own", 0.5, 0.6)

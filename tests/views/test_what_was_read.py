@@ -13,11 +13,10 @@ from octoscope.cli.words_command import Words
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenLayout, instruction_remarks
 from octoscope.tokens.words import InstructionReading
-from octoscope.views import attention_film, attention_sheet, words_sheet
-from octoscope.views.attention_film import attention_film_frames
-from octoscope.views.attention_sheet import render_attention_sheet
+from octoscope.views.attention_film import attention_film
+from octoscope.views.attention_sheet import attention_sheet
 from octoscope.views.named_object import named_object_lines, named_object_title
-from octoscope.views.words_sheet import render_words_sheet
+from octoscope.views.words_sheet import words_sheet
 
 READING = InstructionReading("push ball", " to the wall", 2, ("ball",))
 CUT = 'The policy reads only 2 word pieces of the instruction: "push ball". Cut off, and not read: "to the wall".'
@@ -37,20 +36,11 @@ def test_the_manifest_keeps_what_was_read_and_what_was_cut(cut_run):
     assert instruction_remarks(TokenLayout.from_json(older)) == []
 
 
-def test_sheets_films_and_word_sheets_say_it(cut_run, monkeypatch):
-    subtitles = []
-
-    def keep(*rows, subtitle, **rest):
-        subtitles.append(list(subtitle))
-        return np.zeros((8, 8, 3), np.uint8)
-
-    for module in (attention_sheet, attention_film, words_sheet):
-        monkeypatch.setattr(module, "render_sheet", keep)
-    render_attention_sheet(cut_run, step=1, layer=0)
-    list(attention_film_frames(cut_run))
-    render_words_sheet(cut_run, step=1, layer=0)
-    assert len(subtitles) == 4
-    assert all(CUT in lines and UNKNOWN in lines for lines in subtitles)
+def test_sheets_films_and_word_sheets_say_it(cut_run):
+    sheets = [attention_sheet(cut_run, step=1, layer=0), words_sheet(cut_run, step=1, layer=0)]
+    sheets += attention_film(cut_run).frames
+    assert len(sheets) == 4
+    assert all(CUT in sheet.subtitle and UNKNOWN in sheet.subtitle for sheet in sheets)
 
 
 def test_the_words_command_prints_it(cut_run, monkeypatch, tmp_path, capsys):

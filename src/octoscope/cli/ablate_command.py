@@ -13,9 +13,9 @@ from octoscope.escaping.terminal import say
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.usual import usual_interventions
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.staged_output import check_no_results, staged_output
-from octoscope.views.ablation_sheet import render_ablation_sheet
+from octoscope.views.ablation_sheet import ablation_chart
 
 _FOLDER = "ablation"
 
@@ -54,7 +54,7 @@ class Ablate(AblateOptions):
             folder.mkdir()
             write_effects_csv(folder / "effects.csv", found)
             for effects in found:
-                write_png(folder / f"step_{effects.step}.png", render_ablation_sheet(effects))
+                save_view(ablation_chart(effects), folder / f"step_{effects.step}.{self.figure_format}")
         say(f"Table and sheets: {self.output / _FOLDER}")
         if model.note:
             say(model.note)

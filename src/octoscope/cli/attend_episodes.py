@@ -254,7 +254,7 @@ def run_all(job: Job, source: EpisodeSource, chosen: Sequence[int], output: Path
 def _pictures_are_there(run: Run, output: Path, asked: AttendSettings) -> bool:
     suffixes = (".mp4", ".gif") if asked.gif else (".mp4",)
     films = [output / f"{name}{suffix}" for name in film_cameras(run, asked.camera) for suffix in suffixes]
-    sheets = (output / SHEETS).glob(f"*{PICTURE_FORMATS[asked.picture_format][0]}")
+    sheets = (output / SHEETS).glob(f"*{PICTURE_FORMATS[asked.picture_format]}")
     return any(sheets) and all(film.exists() for film in films)
 
 

@@ -97,7 +97,7 @@ class PolicyJob:
                     fps=asked.fps,
                     codec=asked.codec,
                     gif=asked.gif,
-                    picture_format=asked.format,
+                    picture_format=asked.figure_format,
                     progress=True,
                 )
         except SelectionError as error:

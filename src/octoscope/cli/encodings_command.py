@@ -93,6 +93,7 @@ class Encodings(EncodingsOptions):
             self.threshold,
             camera=self.camera,
             patch=_parse_patch(self.patch),
+            figure_format=self.figure_format,
         )
 
     def _made(self, folder: Path) -> EncodingMaterial:
@@ -135,6 +136,7 @@ class Encodings(EncodingsOptions):
             episodes,
             camera=self.camera,
             patch=_parse_patch(self.patch),
+            figure_format=self.figure_format,
             cover=self.cover_patch,
             stem_places=_PLACES if self.stem_effects else 0,
             compare_encoders=self.compare_encoders,

@@ -7,11 +7,11 @@ from octoscope.cli.options.shares import SharesOptions
 from octoscope.errors import SelectionError
 from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
-from octoscope.views.language_use import render_language_use
-from octoscope.views.share_pictures import render_share_bars, render_share_curves, render_share_grids
+from octoscope.views.language_use import language_use_chart
+from octoscope.views.share_pictures import share_bars_chart, share_curves_chart, share_grids_chart
 
 _FOLDER = "shares"
 
@@ -27,12 +27,15 @@ class Shares(SharesOptions):
             folder = staging / _FOLDER
             folder.mkdir()
             write_share_csv(folder / "shares.csv", table)
-            write_png(folder / "bars.png", render_share_bars(run, table=table))
-            write_png(folder / "grids.png", render_share_grids(run, table=table))
+            save_view(share_bars_chart(run, table=table), folder / f"bars.{self.figure_format}")
+            save_view(share_grids_chart(run, table=table), folder / f"grids.{self.figure_format}")
             for layer in table.layers:
-                write_png(folder / f"curves_layer_{layer}.png", render_share_curves(run, layer=layer, table=table))
+                save_view(
+                    share_curves_chart(run, layer=layer, table=table),
+                    folder / f"curves_layer_{layer}.{self.figure_format}",
+                )
             try:
-                write_png(folder / "language_use.png", render_language_use(run, table=table))
+                save_view(language_use_chart(run, table=table), folder / f"language_use.{self.figure_format}")
             except SelectionError as error:
                 say(f"No language_use.png: {error}")
         say(f"Shares of {table.query.label}, {len(table.steps)} steps: {self.output / _FOLDER}")

@@ -1,26 +1,17 @@
-"""The ablation sheet: each intervention's picture beside the bar of its effect, with noise floor and random regions."""
+"""The ablation chart: each intervention's picture beside the bar of its effect, with noise floor and random regions."""
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from octoscope.array_typing import Bool, UInt8
 from octoscope.interventions.effects import Effect, StepEffects
+from octoscope.render import chart
+from octoscope.render.chart import Chart, Effects
 from octoscope.render.hatching import hatch_image
-from octoscope.render.lettering import draw_text, line_height, short_number, shortened, wrapped
-from octoscope.render.palette import INK, MARK, PAPER, QUIET_INK, RULE, Color
-from octoscope.render.panel_page import render_panel_page
+from octoscope.render.lettering import short_number
 from octoscope.render.photo import resize_photo
-from octoscope.render.ticks import round_ticks
+from octoscope.render.view import drawn
 
-_WIDTH, _PICTURE, _GAP = 1010, 104, 8
-_PICTURES = 2 * _PICTURE + _GAP
-_BAR_LEFT, _NUMBER = _PICTURES + 290, 98
-# Rows of words need no room for a picture.
-_TEXT_ROW, _BETWEEN_ROWS, _HEAD = 58, 14, 44
-_TEXT, _SMALL = 14, 12
-_BAR_COLOR: Color = (122, 128, 138)
-_CONTROL: Color = (216, 112, 20)
-_DIRECT: Color = (0, 128, 96)
+_PICTURE = 104
 _FOOTNOTE = (
     "Grey bar: change of the whole action chunk under the same noise when the whole policy is run again; root mean square over horizon and "
     "dimensions, in standard deviations of the dataset's actions. Orange strokes: the same region at random places that share at most "
@@ -31,8 +22,8 @@ _FOOTNOTE = (
 )
 
 
-def render_ablation_sheet(found: StepEffects) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws one line for each intervention: what the policy was shown instead, what was done, and how much the action changed.
+def ablation_chart(found: StepEffects) -> Chart:
+    """Returns one line for each intervention: what the policy was shown instead, what was done, and how much the action changed.
 
     Patches masked as keys are hatched: the policy cannot look at them, but nothing was painted. Where words changed, they stand in place
     of the picture. All bars are on one linear scale from 0, which also holds all strokes and the noise floor. A green bar under a grey one
@@ -50,9 +41,6 @@ def render_ablation_sheet(found: StepEffects) -> UInt8[np.ndarray, "height width
     floor = None if np.isnan(found.noise_floor) else found.noise_floor
     sizes = [size for effect in found.effects for size in (effect.size, effect.direct, *effect.controls)]
     top = max(floor or 0.0, *(size for size in sizes if not np.isnan(size))) or 1.0
-    rows = [_head(top), *(_row(found, effect, top=top, floor=floor) for effect in found.effects)]
-    between = np.full((_BETWEEN_ROWS, _WIDTH, 3), PAPER, np.uint8)
-    table = np.concatenate([part for row in rows for part in (row, between)])
     told = f'"{found.instruction}"' if found.instruction else "no words"
     subtitle = [
         f"{found.policy}, {found.episode} step {found.step}, told {told}; seed {found.seed}, "
@@ -64,60 +52,32 @@ def render_ablation_sheet(found: StepEffects) -> UInt8[np.ndarray, "height width
         *([found.note] if found.note else []),
         *found.notes(),
     ]
-    return render_panel_page(
-        [table], title="What changes the action", subtitle=subtitle, footnote=_FOOTNOTE, columns=1, widest=_WIDTH
+    rows = [_row(found, effect) for effect in found.effects]
+    effects = Effects(rows, "change of the action, standard deviations", top, floor)
+    return Chart("What changes the action", [effects], subtitle=subtitle, footnote=_FOOTNOTE)
+
+
+render_ablation_sheet = drawn(ablation_chart)
+
+
+def _row(found: StepEffects, effect: Effect) -> chart.Effect:
+    shown = list(dict.fromkeys([*effect.pictures, *effect.masked]))[:2]
+    reworded = effect.words is not None and not shown
+    return chart.Effect(
+        effect.label,
+        effect.size,
+        direct=effect.direct,
+        controls=effect.controls.tolist(),
+        note=_largest_dimensions(found, effect),
+        pictures=[_picture(found, effect, camera) for camera in shown],
+        words=(f'"{effect.words}"' if effect.words else "(no words)") if reworded else "",
+        remark="" if reworded or shown else "current pictures unchanged",
     )
 
 
-def _across(value: float, top: float) -> int:
-    return _BAR_LEFT + round(value / top * (_WIDTH - _BAR_LEFT - _NUMBER))
-
-
-def _head(top: float) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the scale of all bars."""
-    canvas = Image.new("RGB", (_WIDTH, _HEAD), PAPER)
-    draw = ImageDraw.Draw(canvas)
-    draw_text(canvas, (_BAR_LEFT, 0), "change of the action, standard deviations", size=_SMALL, color=QUIET_INK)
-    draw.line((_BAR_LEFT, _HEAD - 1, _across(top, top), _HEAD - 1), fill=RULE)
-    for tick in round_ticks(0.0, top, most=6):
-        at = _across(tick, top)
-        draw.line((at, _HEAD - 6, at, _HEAD - 1), fill=RULE)
-        draw_text(canvas, (at, _HEAD - 8), short_number(tick), size=_SMALL, color=QUIET_INK, anchor="ms")
-    return np.asarray(canvas)
-
-
-def _row(found: StepEffects, effect: Effect, *, top: float, floor: float | None) -> UInt8[np.ndarray, "height width 3"]:
-    height = _PICTURE if effect.pictures or effect.masked else _TEXT_ROW
-    canvas = Image.new("RGB", (_WIDTH, height), PAPER)
-    _draw_pictures(canvas, found, effect)
-    lines = wrapped(effect.label, width=_BAR_LEFT - _PICTURES - 34, size=_TEXT, most_lines=3)
-    first = max(0, height // 2 - 10 - len(lines) * line_height(_TEXT) // 2)
-    for place, line in enumerate(lines):
-        draw_text(canvas, (_PICTURES + 18, first + place * line_height(_TEXT)), line, size=_TEXT)
-    below = first + 4 + len(lines) * line_height(_TEXT)
-    text = shortened(_largest_dimensions(found, effect), width=_BAR_LEFT - _PICTURES - 34, size=_SMALL)
-    draw_text(canvas, (_PICTURES + 18, below), text, size=_SMALL, color=QUIET_INK)
-    _draw_bar(canvas, effect, top=top, floor=floor)
-    return np.asarray(canvas)
-
-
-def _draw_pictures(canvas: Image.Image, found: StepEffects, effect: Effect) -> None:
-    if effect.words is not None and not effect.pictures and not effect.masked:
-        words = f'"{effect.words}"' if effect.words else "(no words)"
-        lines = wrapped(words, width=_PICTURES, size=_TEXT, most_lines=3)
-        first = (canvas.height - len(lines) * line_height(_TEXT)) // 2
-        for place, line in enumerate(lines):
-            draw_text(canvas, (0, first + place * line_height(_TEXT)), line, size=_TEXT, color=MARK)
-        return
-    shown = dict.fromkeys([*effect.pictures, *effect.masked])
-    if not shown:
-        at = (0, canvas.height // 2)
-        draw_text(canvas, at, "current pictures unchanged", size=_SMALL, color=QUIET_INK, anchor="lm")
-    for place, camera in enumerate(list(shown)[:2]):
-        picture = resize_photo(effect.pictures.get(camera, found.pictures[camera])[..., :3], _PICTURE)
-        if camera in effect.masked:
-            picture = _hatched(picture, effect.masked[camera])
-        canvas.paste(Image.fromarray(picture), (place * (_PICTURE + _GAP), 0))
+def _picture(found: StepEffects, effect: Effect, camera: str) -> UInt8[np.ndarray, "height width 3"]:
+    picture = resize_photo(effect.pictures.get(camera, found.pictures[camera])[..., :3], _PICTURE)
+    return _hatched(picture, effect.masked[camera]) if camera in effect.masked else picture
 
 
 def _hatched(
@@ -141,26 +101,3 @@ def _largest_dimensions(found: StepEffects, effect: Effect) -> str:
         f"{names[i]} {short_number(float(change[i]))} {units[i]}" for i in largest if change[i] > 0 and found.moves[i]
     ]
     return ", ".join(parts).replace(" as recorded", "").replace(" 0..1", "")
-
-
-def _draw_bar(canvas: Image.Image, effect: Effect, *, top: float, floor: float | None) -> None:
-    draw = ImageDraw.Draw(canvas)
-    height = canvas.height
-    middle = height // 2
-    draw.line((_BAR_LEFT - 1, 4, _BAR_LEFT - 1, height - 4), fill=RULE)
-    draw.rectangle(
-        (_BAR_LEFT, middle - 11, max(_BAR_LEFT, _across(effect.size, top) - 1), middle + 11), fill=_BAR_COLOR
-    )
-    if not np.isnan(effect.direct):
-        end = max(_BAR_LEFT, _across(effect.direct, top) - 1)
-        draw.rectangle((_BAR_LEFT, middle + 14, end, middle + 20), fill=_DIRECT)
-        draw_text(
-            canvas, (_WIDTH - 2, middle + 18), f"direct {effect.direct:.3f}", size=_SMALL, color=_DIRECT, anchor="rm"
-        )
-    for control in effect.controls:
-        at = _across(control, top)
-        draw.rectangle((at - 1, middle - 17, at, middle + 11), fill=_CONTROL)
-    if floor is not None:
-        at = _across(floor, top)
-        draw.rectangle((at - 1, 2, at, height - 2), fill=MARK)
-    draw_text(canvas, (_WIDTH - 2, middle), f"{effect.size:.3f}", size=_TEXT, color=INK, anchor="rm")

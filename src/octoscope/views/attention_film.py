@@ -7,8 +7,10 @@ import numpy as np
 from octoscope.array_typing import UInt8
 from octoscope.attention.maps import attention_maps, captured_spans
 from octoscope.attention.query import QueryRow, find_query
+from octoscope.render.color_bar import ColorBar
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.sheet import SheetRow, render_sheet
+from octoscope.render.sheet import CAPTION, Film, Sheet, SheetRow
+from octoscope.render.sheet_page import render_sheet
 from octoscope.render.tile import Tile
 from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import (
@@ -26,15 +28,15 @@ _FEW_LAYERS, _MANY_LAYERS = 4, 12
 _WIDEST, _GAP = 1700, 8
 
 
-def attention_film_frames(
+def attention_film(
     run: Run,
     *,
     query: str | QueryRow | None = None,
     layers: Sequence[int] | None = None,
     camera: str | None = None,
     heads: Sequence[int] | None = None,
-) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """Yields one picture per step of the run, in the order of its steps.
+) -> Film:
+    """Returns one sheet per step of the run, in the order of its steps.
 
     On top the frame as recorded. Then a row is one layer: raw attention weights over the frame's patches, mean and maximum over all
     heads, then each head.
@@ -60,16 +62,33 @@ def attention_film_frames(
     scale = ColorScale(vmax=largest_weight(run, row, layers=layers, camera=camera, timesteps=current))
     tile_size = 160 if len(layers) <= _FEW_LAYERS else 104 if len(layers) <= _MANY_LAYERS else 72
     tile_size = min(tile_size, _WIDEST // (len(heads) + 2) - _GAP)
-    for step in run.steps:
-        yield render_sheet(
-            _layer_rows(run, row, step=step, layers=layers, camera=camera, heads=heads),
-            title=f"{row.label} attends to {camera}{stack_title(run)}: step {step} of 0..{run.manifest['episode_length'] - 1}",
+    title = f"{row.label} attends to {camera}{stack_title(run)}"
+
+    def frame(step: int) -> Sheet:
+        label = "attention weight, one scale for the whole film"
+        return Sheet(
+            rows=_layer_rows(run, row, step=step, layers=layers, camera=camera, heads=heads),
+            title=f"{title}: step {step} of 0..{run.manifest['episode_length'] - 1}",
             subtitle=describe_run(run),
-            scale=scale,
-            scale_label="attention weight, one scale for the whole film",
-            uniform=uniform_weight(run, row, step=step),
+            bar=ColorBar(scale, label, uniform_weight(run, row, step=step)),
             tile_size=tile_size,
+            footnote=CAPTION,
         )
+
+    return Film((frame(step) for step in run.steps), title)
+
+
+def attention_film_frames(
+    run: Run,
+    *,
+    query: str | QueryRow | None = None,
+    layers: Sequence[int] | None = None,
+    camera: str | None = None,
+    heads: Sequence[int] | None = None,
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """Yields the frames of `attention_film`, which takes the same arguments, as pictures."""
+    film = attention_film(run, query=query, layers=layers, camera=camera, heads=heads)
+    yield from map(render_sheet, film.frames)
 
 
 def _layer_rows(

@@ -12,15 +12,19 @@ from octoscope.errors import OutputError, SelectionError, nearest
 from octoscope.render.background_writer import BackgroundWriter
 from octoscope.render.film import FilmWriter, write_gif
 from octoscope.render.image_file import write_jpeg, write_png
+from octoscope.render.sheet_page import render_sheet
+from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.user_path import user_path
-from octoscope.views.attention_film import attention_film_frames
-from octoscope.views.attention_sheet import check_heads, check_layers, largest_weights, render_attention_sheet
+from octoscope.views.attention_film import attention_film
+from octoscope.views.attention_sheet import attention_sheet, check_heads, check_layers, largest_weights
 
 SHEETS = "attention_results"
 FILM = "attention_video"
-# How sheets are written, by the name of the format: the files' suffix and their writer.
-PICTURE_FORMATS = {"png": (".png", write_png), "jpeg": (".jpg", write_jpeg)}
+# How the files of sheets end, by the name of the format.
+PICTURE_FORMATS = {"png": ".png", "jpeg": ".jpg", "svg": ".svg", "pdf": ".pdf"}
+# Packing pixels leaves the interpreter free; matplotlib does not, and is not made for several threads.
+_PIXEL_WRITERS = {"png": write_png, "jpeg": write_jpeg}
 
 
 def film_cameras(run: Run, camera: str | None = None) -> dict[str, str]:
@@ -61,7 +65,7 @@ def write_attention_results(
       fps: Steps shown per second.
       codec: "h264", "vp9" or "av1".
       gif: Also write `attention_video.gif`.
-      picture_format: Of the sheets: "png", or "jpeg", which is written in a third of the time and has colours a few levels off.
+      picture_format: Of the sheets: "png"; "jpeg", written in a third of the time, colours a few levels off; "svg" or "pdf".
       progress: Show a progress bar.
 
     Raises:
@@ -74,7 +78,7 @@ def write_attention_results(
             + nearest(picture_format, PICTURE_FORMATS)
         )
     folder = user_path(folder)
-    suffix, write_sheet = PICTURE_FORMATS[picture_format]
+    suffix = PICTURE_FORMATS[picture_format]
     row = find_query(run.layout, query)
     layers, heads = check_layers(run, layers), check_heads(run, heads)
     tops = largest_weights(run, row, layers=layers, camera=camera)
@@ -89,16 +93,20 @@ def write_attention_results(
         with BackgroundWriter() as writer:
             for step in run.steps:
                 for layer in layers:
-                    sheet = render_attention_sheet(
+                    sheet = attention_sheet(
                         run, step=step, layer=layer, query=row, camera=camera, heads=heads, tops=tops
                     )
-                    writer.submit(write_sheet, folder / SHEETS / f"step_{step}_layer_{layer}{suffix}", sheet)
+                    path = folder / SHEETS / f"step_{step}_layer_{layer}{suffix}"
+                    if picture_format in _PIXEL_WRITERS:
+                        writer.submit(_PIXEL_WRITERS[picture_format], path, render_sheet(sheet))
+                    else:
+                        save_view(sheet, path)
                     bar.update()
         for name, shown in films.items():
-            frames = attention_film_frames(run, query=row, layers=layers, camera=shown, heads=heads)
+            shown_film = attention_film(run, query=row, layers=layers, camera=shown, heads=heads)
             kept: list[np.ndarray] = []
             with FilmWriter(folder / f"{name}.mp4", fps=fps, codec=codec) as film, BackgroundWriter() as writer:
-                for frame in frames:
+                for frame in map(render_sheet, shown_film.frames):
                     writer.submit(film.write, frame)
                     kept += [frame] if gif else []
                     bar.update()

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from octoscope.array_typing import UInt8
 from octoscope.attention.maps import AttentionMap, attention_maps, captured_spans, visible_keys
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.attention.shares import attention_shares
 from octoscope.errors import SelectionError
+from octoscope.render.color_bar import ColorBar
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.sheet import SheetRow, render_sheet
+from octoscope.render.sheet import CAPTION, Sheet, SheetRow
 from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import instruction_remarks
 from octoscope.views.named_object import named_object_lines, named_object_title
@@ -21,7 +22,7 @@ _TILE = 160
 _SHARES_A_LINE = 12
 
 
-def render_attention_sheet(
+def attention_sheet(
     run: Run,
     *,
     step: int,
@@ -31,7 +32,7 @@ def render_attention_sheet(
     heads: Sequence[int] | None = None,
     vmax: float | None = None,
     tops: Mapping[int, float] | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> Sheet:
     """Returns the sheet of one step and layer.
 
     A row is one frame of the window: the frame as recorded, then raw attention weights over its patches: mean and maximum over all
@@ -58,8 +59,11 @@ def render_attention_sheet(
     heads = check_heads(run, heads)
     top = vmax or (tops or {}).get(layer) or largest_weight(run, row, layers=[layer], camera=camera)
     rows = [SheetRow(map_row_label(m, maps), map_tiles(m, heads, with_frame=True)) for m in maps]
-    return render_sheet(
-        rows,
+    label = (
+        "attention weight, one scale for all tiles" if vmax else "attention weight, one scale for this layer, all steps"
+    )
+    return Sheet(
+        rows=rows,
         title=f"{row.label} attends{stack_title(run)}: layer {layer} of 0..{run.num_layers - 1}, "
         f"step {step} of 0..{run.manifest['episode_length'] - 1}{named_object_title(maps)}",
         subtitle=[
@@ -67,13 +71,13 @@ def render_attention_sheet(
             *_share_lines(run, row, step=step, layer=layer),
             *named_object_lines(maps),
         ],
-        scale=ColorScale(vmax=top),
-        scale_label="attention weight, one scale for all tiles"
-        if vmax
-        else "attention weight, one scale for this layer, all steps",
-        uniform=uniform_weight(run, row, step=step),
+        bar=ColorBar(ColorScale(vmax=top), label, uniform_weight(run, row, step=step)),
         tile_size=_TILE,
+        footnote=CAPTION,
     )
+
+
+render_attention_sheet = drawn(attention_sheet)
 
 
 def describe_run(run: Run) -> list[str]:

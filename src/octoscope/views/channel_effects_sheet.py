@@ -5,12 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from octoscope.array_typing import UInt8
 from octoscope.interventions.channel_effects import CHANNEL_FILLS, ChannelEffects
-from octoscope.render.image_file import write_png
-from octoscope.render.line_panel import Curve, render_line_panel
+from octoscope.render.chart import Chart, Curve, Lines
 from octoscope.render.palette import INK, MARK, QUIET_INK
-from octoscope.render.panel_page import render_panel_page
+from octoscope.render.view import drawn, save_view
 from octoscope.runs.column_table import ColumnTable
 
 _NOTE = (
@@ -26,10 +24,8 @@ _ABOVE = (
 )
 
 
-def render_channel_effects(
-    effects: Sequence[ChannelEffects], *, top: float | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Returns a page with one panel per layer, all on one scale.
+def channel_effects_chart(effects: Sequence[ChannelEffects], *, top: float | None = None) -> Chart:
+    """Returns a chart with one panel per layer, all on one scale.
 
     Args:
       effects: From `remove_channels`, of one policy and camera.
@@ -48,7 +44,7 @@ def render_channel_effects(
     lines += [f"{first.policy}: {first.note}"] if first.note else []
     title = f"Effect on the action of removing a channel: {first.policy} {first.camera}"
     note = _NOTE.format(floor=_ABOVE if floor > top else _DASHED)
-    return render_panel_page(panels, title=title, subtitle=lines, footnote=note, columns=2)
+    return Chart(title, panels, subtitle=lines, footnote=note, columns=2)
 
 
 def channel_effects_table(effects: Sequence[ChannelEffects]) -> ColumnTable:
@@ -72,14 +68,18 @@ def channel_effects_table(effects: Sequence[ChannelEffects]) -> ColumnTable:
 
 
 def write_channel_effects(
-    folder: str | Path, effects: Sequence[ChannelEffects], *, name: str = "channel_effects"
+    folder: str | Path,
+    effects: Sequence[ChannelEffects],
+    *,
+    name: str = "channel_effects",
+    figure_format: str = "png",
 ) -> None:
-    """Writes NAME.png and NAME.csv."""
-    write_png(Path(folder) / f"{name}.png", render_channel_effects(effects))
+    """Writes NAME.png, or in another format, and NAME.csv."""
+    save_view(channel_effects_chart(effects), Path(folder) / f"{name}.{figure_format}")
     channel_effects_table(effects).write(folder, name)
 
 
-def _panel(one: ChannelEffects, top: float) -> UInt8[np.ndarray, "height width 3"]:
+def _panel(one: ChannelEffects, top: float) -> Lines:
     count = one.layer.channels
     level = np.ones(count)
     curves = [
@@ -93,6 +93,7 @@ def _panel(one: ChannelEffects, top: float) -> UInt8[np.ndarray, "height width 3
     size = f"{one.layer.size[0]} x {one.layer.size[1]}"
     named = ", ".join(str(number) for number in one.strongest("mean", 3))
     title = f"{one.layer.name}: {count} channels, {size}. Strongest: {named}"
-    return render_line_panel(
-        curves, steps=range(1, count + 1), title=title, top=top, x_label="rank", width=520, height=230, label_width=96
-    )
+    return Lines(curves, at=range(1, count + 1), title=title, top=top, x_label="rank", width=520, height=246)
+
+
+render_channel_effects = drawn(channel_effects_chart)

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Float
 from octoscope.attention.maps import attention_maps
 from octoscope.attention.query import find_query
 from octoscope.errors import SelectionError
+from octoscope.render.color_bar import ColorBar
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.sheet import SheetRow, render_sheet
+from octoscope.render.sheet import CAPTION, Sheet, SheetRow
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import instruction_remarks
 from octoscope.views.attention_sheet import check_layers, largest_weight, map_tiles, uniform_weight
@@ -18,9 +20,9 @@ from octoscope.views.named_object import named_object_lines
 _TILE = 160
 
 
-def render_comparison_sheet(
+def comparison_sheet(
     runs: Sequence[Run], *, step: int, layer: int, query: str | None = None, camera: str | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> Sheet:
     """Returns the maps of several runs of one episode, a row each: the same frame, the same noise, other words.
 
     A row is the present frame of one camera, and raw attention weights over its patches: mean and maximum over all heads, then each
@@ -54,18 +56,21 @@ def render_comparison_sheet(
         ]
         tops.append(largest_weight(run, row, layers=[layer], camera=camera, timesteps=[run.layout.window - 1]))
     query_row = find_query(first.layout, query)
-    return render_sheet(
-        rows,
+    label = "attention weight, one scale for all rows, all steps"
+    return Sheet(
+        rows=rows,
         title=f"Same frame, other words: {query_row.label} attends, layer {layer} of 0..{first.num_layers - 1}, step {step}",
         subtitle=[
             f"policy {first.manifest['policy']}, episode {first.manifest['episode']}, open loop, same noise",
             *lines,
         ],
-        scale=ColorScale(vmax=max(tops)),
-        scale_label="attention weight, one scale for all rows, all steps",
-        uniform=uniform_weight(first, query_row, step=step),
+        bar=ColorBar(ColorScale(vmax=max(tops)), label, uniform_weight(first, query_row, step=step)),
         tile_size=_TILE,
+        footnote=CAPTION,
     )
+
+
+render_comparison_sheet = drawn(comparison_sheet)
 
 
 def _check_comparable(runs: Sequence[Run]) -> None:

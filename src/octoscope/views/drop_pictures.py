@@ -1,15 +1,17 @@
 """Dropped tokens in pictures: error and time against the kept part, and what each score keeps of one frame."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.faithfulness.drop_table import WAYS, DropTable
-from octoscope.render.line_panel import Curve, render_line_panel
+from octoscope.render.chart import Chart, Curve, Lines
 from octoscope.render.palette import INK, MARK, QUIET_INK, Color
-from octoscope.render.panel_page import render_panel_page
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 
 _SCORE: Color = (216, 112, 20)
 _OTHERS: Color = (214, 216, 220)
@@ -24,8 +26,8 @@ _CURVES_NOTE = (
 _KEPT_NOTE = "Bright: patches whose tokens are kept, at every timestep of the window. Dark: dropped."
 
 
-def render_drop_curves(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the error of the action against the part of the image tokens that is kept, a panel for each score, and the time of a step.
+def drop_curves_chart(table: DropTable) -> Chart:
+    """Returns the error of the action against the part of the image tokens that is kept, a panel for each score, and the time of a step.
 
     All panels have one scale. In each, one score stands out with its interval, the others are pale, and random patches and the noise floor
     are dashed.
@@ -41,14 +43,10 @@ def render_drop_curves(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
     floor = table.noise_floor.mean
     means = np.stack([row["mean"] for row in rows.values()])
     top = max(float(np.nanmax(means)), 0.0 if np.isnan(floor) else floor, 1e-6)
-    axis = {"steps": kept.tolist(), "x_ticks": _TICKS, "x_label": "% kept", "sampled": True, "height": 210}
+    axis: dict[str, Any] = {"at": kept.tolist(), "x_ticks": _TICKS, "x_label": "% kept", "sampled": True, "height": 220}
     panels = [
-        render_line_panel(
-            _curves(rows, name, np.full(len(kept), floor)),
-            title=f"{name}, n = {errors[0].episodes}",
-            top=top,
-            width=330,
-            **axis,
+        Lines(
+            _curves(rows, name, np.full(len(kept), floor)), title=f"{name}, n = {errors[0].episodes}", top=top, **axis
         )
         for name, errors in zip(rows, table.errors, strict=True)
     ]
@@ -56,11 +54,10 @@ def render_drop_curves(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
         low, middle, high = 1000 * table.times.quartiles()[:, ::-1]
         title = f"time of a step, ms, {table.times.rounds} rounds"
         panels.append(
-            render_line_panel(
+            Lines(
                 time_curves(low, middle, high, noise=bool(table.times.noise)),
                 title=f"NOISE: {title}" if table.times.noise else title,
                 top=float(high.max()),
-                width=330,
                 **axis,
             )
         )
@@ -71,13 +68,16 @@ def render_drop_curves(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
         f"Error of the action when only a part of the image tokens {WAYS[table.how].kept}. {table.noise_sentence()}",
         *(part for part in (table.few, table.times.noise, table.note) if part),
     ]
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title=f"Image tokens {WAYS[table.how].done}: error of the action against the part that is kept",
         subtitle=subtitle,
         footnote=_CURVES_NOTE,
         columns=4,
     )
+
+
+render_drop_curves = drawn(drop_curves_chart)
 
 
 def time_curves(
@@ -116,8 +116,8 @@ def _curves(rows: Mapping[str, Mapping[str, np.ndarray]], chosen: str, floor: np
     return [*curves, Curve(of["mean"], color=_SCORE, width=1.8, low=of["low"], high=of["high"])]
 
 
-def render_kept_tokens(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the patches that each score keeps of one step at several fractions, the dropped ones dark.
+def kept_tokens_sheet(table: DropTable) -> Sheet:
+    """Returns the patches that each score keeps of one step at several fractions, the dropped ones dark.
 
     Args:
       table: From `drop_tokens`.
@@ -126,15 +126,14 @@ def render_kept_tokens(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
     rows = []
     for camera, picture in example.pictures.items():
         for place, fraction in enumerate(example.fractions):
-            tiles = [PictureTile("as the policy sees it", picture[..., :3])]
+            tiles = [Tile("as the policy sees it", picture[..., :3])]
             tiles += [
-                PictureTile(name, _darkened(picture[..., :3], kept[camera][place]))
-                for name, kept in example.kept.items()
+                Tile(name, _darkened(picture[..., :3], kept[camera][place])) for name, kept in example.kept.items()
             ]
-            rows.append(PictureRow(f"{camera}, {100 * fraction:.0f} % kept", tiles))
+            rows.append(SheetRow(f"{camera}, {100 * fraction:.0f} % kept", tiles))
     told = f'told "{example.instruction}"' if example.instruction else "no words"
-    return render_picture_sheet(
-        rows,
+    return Sheet(
+        rows=rows,
         title="The image tokens that each score keeps",
         subtitle=[
             f"{table.policy}, {example.episode} step {example.step}, {told}; fractions are of the patches of all cameras together",
@@ -143,6 +142,9 @@ def render_kept_tokens(table: DropTable) -> UInt8[np.ndarray, "height width 3"]:
         tile_size=160,
         footnote=_KEPT_NOTE,
     )
+
+
+render_kept_tokens = drawn(kept_tokens_sheet)
 
 
 def _darkened(

@@ -17,11 +17,11 @@ from octoscope.encodings.word_stages import WORD_POINTS, WordStages, word_stages
 from octoscope.encodings.word_table import pair_sentences, word_sentences, word_table
 from octoscope.errors import SelectionError
 from octoscope.escaping.markdown import markdown_link, markdown_text, markdown_words
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.run import Run
-from octoscope.views.film_pictures import render_film, render_film_pair
-from octoscope.views.instruction_pair_pictures import action_line, render_instruction_pair
-from octoscope.views.word_encoding_pictures import render_word_likeness, render_word_paths, render_word_stages
+from octoscope.views.film_pictures import film_chart, film_pair_chart
+from octoscope.views.instruction_pair_pictures import action_line, instruction_pair_chart
+from octoscope.views.word_encoding_pictures import word_likeness_chart, word_paths_chart, word_stages_chart
 
 # What words and FiLM are read from; a policy without FiLM has none of its points.
 POINTS = (*WORD_POINTS, "blocks.input", *FILM_POINTS)
@@ -51,7 +51,9 @@ class Findings:
         return "\n".join([*lines, *(f"\n![{markdown_words(name)}]({markdown_link(name)})" for name in self.pictures)])
 
 
-def write_word_results(run: Run, folder: str | Path, *, step: int | None = None, threshold: float = 0.9) -> Findings:
+def write_word_results(
+    run: Run, folder: str | Path, *, step: int | None = None, threshold: float = 0.9, figure_format: str = "png"
+) -> Findings:
     """Writes the word pictures of every copy of the instruction and `words.csv`, and returns what they say.
 
     Args:
@@ -59,6 +61,7 @@ def write_word_results(run: Run, folder: str | Path, *, step: int | None = None,
       folder: An existing one.
       step: Whose repeated words are drawn; the run's first by default.
       threshold: From which cosine on two words count as merged.
+      figure_format: Of the pictures: "png", "svg" or "pdf".
 
     Raises:
       SelectionError: If the run holds no words, or no encodings of them.
@@ -72,19 +75,25 @@ def write_word_results(run: Run, folder: str | Path, *, step: int | None = None,
         if repeated and "policy" not in words.spaces:
             # All copies come from the same T5.
             continue
-        for name, render in (
-            ("stages", render_word_stages),
-            ("likeness", render_word_likeness),
-            ("paths", render_word_paths),
+        for name, make in (
+            ("stages", word_stages_chart),
+            ("likeness", word_likeness_chart),
+            ("paths", word_paths_chart),
         ):
-            pictures.append(f"words_{short}_{name}.png")
-            write_png(Path(folder) / pictures[-1], render(run, words, spaces=_POLICY if repeated else _ALL))
+            pictures.append(f"words_{short}_{name}.{figure_format}")
+            save_view(make(run, words, spaces=_POLICY if repeated else _ALL), Path(folder) / pictures[-1])
     word_table([words for _, words in copies]).write(folder, "words")
     return Findings("Words on their way", tuple(sentences), tuple(pictures))
 
 
 def write_pair_results(
-    first: Run, second: Run, folder: str | Path, *, step: int | None = None, other_noise: Run | None = None
+    first: Run,
+    second: Run,
+    folder: str | Path,
+    *,
+    step: int | None = None,
+    other_noise: Run | None = None,
+    figure_format: str = "png",
 ) -> Findings:
     """Writes the picture of two instructions side by side, and returns what it says.
 
@@ -94,6 +103,7 @@ def write_pair_results(
       folder: An existing one.
       step: Whose repeated words are compared; the runs' first by default.
       other_noise: The first run's episode, steps and instruction under another seed: what noise alone does to the action.
+      figure_format: Of the picture: "png", "svg" or "pdf".
 
     Raises:
       SelectionError: If the runs are not of one policy, or hold other steps.
@@ -106,16 +116,16 @@ def write_pair_results(
     others = dict(_copies(second, step))
     pairs = [compare_words(words, others[short]) for short, words in _copies(first, step) if short in others]
     groups = group_differences(first, second)
-    write_png(
-        Path(folder) / "instructions.png",
-        render_instruction_pair(first, second, pairs, groups, other_noise=other_noise),
-    )
+    picture = f"instructions.{figure_format}"
+    save_view(instruction_pair_chart(first, second, pairs, groups, other_noise=other_noise), Path(folder) / picture)
     beside = f'"{first.manifest["instruction"]}" beside "{second.manifest["instruction"]}"'
     told = f"{beside}: {action_line(first, second, other_noise=other_noise)}."
-    return Findings("Two instructions side by side", (told, *pair_sentences(pairs, groups)), ("instructions.png",))
+    return Findings("Two instructions side by side", (told, *pair_sentences(pairs, groups)), (picture,))
 
 
-def write_film_results(run: Run, folder: str | Path, *, second: Run | None = None, step: int | None = None) -> Findings:
+def write_film_results(
+    run: Run, folder: str | Path, *, second: Run | None = None, step: int | None = None, figure_format: str = "png"
+) -> Findings:
     """Writes what every FiLM layer does, and returns it in sentences; where the checkpoint has none, the sentence that says so.
 
     Args:
@@ -123,6 +133,7 @@ def write_film_results(run: Run, folder: str | Path, *, second: Run | None = Non
       folder: An existing one.
       second: The same episode and steps under another instruction.
       step: Of the episode; the run's first by default.
+      figure_format: Of the pictures: "png", "svg" or "pdf".
 
     Raises:
       SelectionError: If the checkpoint has FiLM and the run holds nothing of it.
@@ -138,14 +149,14 @@ def write_film_results(run: Run, folder: str | Path, *, second: Run | None = Non
             f"{layer}, step {effect.step}: FiLM changes the feature maps by {effect.moved_part:.0%} of their size; "
             f"it moves channels {named} most."
         )
-        pictures.append(f"film_{layer}.png")
-        write_png(Path(folder) / pictures[-1], render_film(run, effect))
+        pictures.append(f"film_{layer}.{figure_format}")
+        save_view(film_chart(run, effect), Path(folder) / pictures[-1])
         if second is not None:
             pair = compare_film(effect, film_effect(second, step=step, layer=layer))
             named = ", ".join(f"{at} (by {pair.moved[at]:.2f})" for at in pair.strongest[:3])
             sentences.append(f"{layer}: between the two instructions, channels {named} differ most.")
-            pictures.append(f"film_{layer}_instructions.png")
-            write_png(Path(folder) / pictures[-1], render_film_pair(run, second, pair))
+            pictures.append(f"film_{layer}_instructions.{figure_format}")
+            save_view(film_pair_chart(run, second, pair), Path(folder) / pictures[-1])
     return Findings("FiLM", tuple(sentences), tuple(pictures))
 
 

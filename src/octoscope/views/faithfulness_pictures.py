@@ -2,19 +2,16 @@
 
 import numpy as np
 
-from octoscope.array_typing import UInt8
 from octoscope.faithfulness.methods import CONTROLS, DIRECT
 from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable, MethodScores
+from octoscope.render.chart import Chart, Curve, Intervals, Lines
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.interval_panel import render_interval_panel
 from octoscope.render.lettering import short_number
-from octoscope.render.line_panel import Curve, render_line_panel
-from octoscope.render.overlay import render_overlay
 from octoscope.render.palette import Color
-from octoscope.render.panel_page import render_panel_page
-from octoscope.render.photo import resize_photo
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
-from octoscope.render.scale_strip import render_scale_strip
+from octoscope.render.scale_strip import ScaleStrip
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 
 _DELETION: Color = (216, 112, 20)
 _INSERTION: Color = (0, 128, 96)
@@ -42,8 +39,8 @@ _MAPS_NOTE = (
 )
 
 
-def render_faithfulness_scores(table: FaithfulnessTable) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws a panel for each score that is known: every method's mean and interval; blue for chance and a constant map.
+def faithfulness_scores_chart(table: FaithfulnessTable) -> Chart:
+    """Returns a panel for each score that is known: every method's mean and interval; blue for chance and a constant map.
 
     Args:
       table: From `score_faithfulness`.
@@ -58,7 +55,7 @@ def render_faithfulness_scores(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
         if not np.isnan(means).all():
             title = f"{name}: {better} is better"
             panels.append(
-                render_interval_panel(
+                Intervals(
                     means,
                     lows=lows,
                     highs=highs,
@@ -66,20 +63,19 @@ def render_faithfulness_scores(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
                     title=title,
                     counts=[line.scores[name].episodes for line in table.methods],
                     marked=marked,
-                    width=480,
                     label_width=_LABELS,
                 )
             )
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title="Do the maps tell what the action depends on?",
         subtitle=_subtitle(table),
         footnote=_SCORES_NOTE + _direct_note(table),
     )
 
 
-def render_faithfulness_curves(table: FaithfulnessTable) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws a panel for each method: closeness of the action against the part of the cells taken away, and given back.
+def faithfulness_curves_chart(table: FaithfulnessTable) -> Chart:
+    """Returns a panel for each method: closeness of the action against the part of the cells taken away, and given back.
 
     Bands are 95 % intervals over episodes. All panels have one scale, which holds the means: bands may leave it. Dashed are the curves of
     random maps, in the same two colours.
@@ -91,28 +87,30 @@ def render_faithfulness_curves(table: FaithfulnessTable) -> UInt8[np.ndarray, "h
     known = values[~np.isnan(values)]
     bottom, top = (min(0.0, float(known.min())), max(1.0, float(known.max()))) if len(known) else (0.0, 1.0)
     panels = [
-        render_line_panel(
+        Lines(
             _curves(table, line),
-            steps=(100 * table.fractions).tolist(),
+            at=(100 * table.fractions).tolist(),
             title=f"{line.label}, n = {line.deletion.episodes}",
             top=top,
             bottom=bottom,
-            x_label="%",
+            x_label="% of the cells",
             x_ticks=_TICKS,
-            width=300,
-            height=190,
-            label_width=68,
+            width=310,
             sampled=True,
         )
         for line in table.methods
     ]
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title="Deletion and insertion: how close the action stays",
         subtitle=_subtitle(table),
         footnote=_CURVES_NOTE + _direct_note(table),
-        columns=5,
+        columns=4,
     )
+
+
+render_faithfulness_scores = drawn(faithfulness_scores_chart)
+render_faithfulness_curves = drawn(faithfulness_curves_chart)
 
 
 def _curves(table: FaithfulnessTable, line: MethodScores) -> list[Curve]:
@@ -134,8 +132,8 @@ def _curves(table: FaithfulnessTable, line: MethodScores) -> list[Curve]:
     ]
 
 
-def render_faithfulness_maps(table: FaithfulnessTable) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws every method's map of one step over what the policy saw.
+def faithfulness_maps_sheet(table: FaithfulnessTable) -> Sheet:
+    """Returns every method's map of one step over what the policy saw.
 
     Args:
       table: From `score_faithfulness`.
@@ -145,25 +143,26 @@ def render_faithfulness_maps(table: FaithfulnessTable) -> UInt8[np.ndarray, "hei
     tops = {method: max(float(values.max()) for values in maps.values()) for method, maps in example.maps.items()}
     scales = {method: ColorScale(vmax=top if top > 0 else 1.0) for method, top in tops.items()}
     for camera, picture in example.pictures.items():
-        tiles = [PictureTile("as the policy sees it", resize_photo(picture[..., :3], _MAP_TILE))]
+        tiles = [Tile("as the policy sees it", picture[..., :3])]
         for method, maps in example.maps.items():
             if camera in maps:
-                heat = render_overlay(picture[..., :3], maps[camera], scale=scales[method], size=224)
                 label = f"{method}*" if method in DIRECT else method
-                tiles.append(PictureTile(label, heat, note=f"max {short_number(float(maps[camera].max()))}"))
-        rows.append(PictureRow(camera, tiles))
-    blank = np.full((1, _MAP_TILE, 3), 255, np.uint8)
-    strips = [render_scale_strip(scale, label=method, width=_MAP_TILE) for method, scale in scales.items()]
-    rows.append(PictureRow("scales", [PictureTile("", blank), *(PictureTile("", strip) for strip in strips)]))
+                note = f"max {short_number(float(maps[camera].max()))}"
+                tiles.append(Tile(label, picture[..., :3], heat=maps[camera], scale=scales[method], note=note))
+        rows.append(SheetRow(camera, tiles))
+    rows.append(SheetRow("scales", [None, *(ScaleStrip(scale, method) for method, scale in scales.items())]))
     told = f'told "{example.instruction}"' if example.instruction else "no words"
     subtitle = [f"{example.episode} step {example.step}, {told}", *_subtitle(table)[:1]]
-    return render_picture_sheet(
-        rows,
+    return Sheet(
+        rows=rows,
         title="Every method's map of one step",
         subtitle=subtitle,
         tile_size=_MAP_TILE,
         footnote=_MAPS_NOTE + _direct_note(table, mark="* "),
     )
+
+
+render_faithfulness_maps = drawn(faithfulness_maps_sheet)
 
 
 def _subtitle(table: FaithfulnessTable) -> list[str]:

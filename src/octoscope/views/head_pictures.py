@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import UInt8
 from octoscope.attention.head_table import HeadStatistic, HeadTable
 from octoscope.attention.sinks import Sink
+from octoscope.render.chart import Chart, Grid
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.heat_panel import render_heat_panel
-from octoscope.render.panel_page import render_panel_page
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import describe_run
 
@@ -17,10 +16,8 @@ from octoscope.views.attention_sheet import describe_run
 _NAMED_SINKS = 4
 
 
-def render_head_grids(
-    run: Run, table: HeadTable, *, sinks: Sequence[Sink] | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws each statistic as a grid of layers by heads, each on a scale of its own that the strip below shows.
+def head_grids_chart(run: Run, table: HeadTable, *, sinks: Sequence[Sink] | None = None) -> Chart:
+    """Returns each statistic as a grid of layers by heads, each on a scale of its own that the strip below shows.
 
     Scales run over all that is possible where that is known, else from 0 to the largest value. Hatched cells could not be told. The blue
     mark is what even attention would give.
@@ -33,7 +30,7 @@ def render_head_grids(
     heads = [str(head) for head in range(run.num_heads)]
     layers = [str(layer) for layer in table.layers]
     panels = [
-        render_heat_panel(
+        Grid(
             statistic.values,
             title=statistic.title,
             row_labels=layers,
@@ -44,8 +41,8 @@ def render_head_grids(
         )
         for statistic in table.statistics
     ]
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title=f"What each head of {table.query.label} does: current frame of {table.camera}, {len(table.steps)} steps",
         subtitle=[*describe_run(run), *table.notes, *([] if sinks is None else [sink_line(sinks)])],
         footnote="Each grid has its own scale. These numbers describe attention, not what the action depends on.",
@@ -67,8 +64,8 @@ def sink_line(sinks: Sequence[Sink]) -> str:
     return "marked as sinks: " + ", ".join(named) + (f", and {rest} more" if rest else "")
 
 
-def render_deviation_grids(run: Run, table: HeadTable) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws how far each step's map is from the mean map of all steps: a grid of heads by steps for each layer, on one scale.
+def deviation_grids_chart(run: Run, table: HeadTable) -> Chart:
+    """Returns how far each step's map is from the mean map of all steps: a grid of heads by steps for each layer, on one scale.
 
     0 is a map that never changes, however striking it looks; 1 is one that shares no patch with the mean.
 
@@ -80,7 +77,7 @@ def render_deviation_grids(run: Run, table: HeadTable) -> UInt8[np.ndarray, "hei
     known = table.deviation[~np.isnan(table.deviation)]
     scale = ColorScale(vmax=max(float(known.max(initial=0.0)), 1e-6), cmap="viridis")
     panels = [
-        render_heat_panel(
+        Grid(
             table.deviation[order, place].T,
             title=f"layer {layer}",
             row_labels=[str(head) for head in range(run.num_heads)],
@@ -91,8 +88,8 @@ def render_deviation_grids(run: Run, table: HeadTable) -> UInt8[np.ndarray, "hei
         )
         for place, layer in enumerate(table.layers)
     ]
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title=f"How far each step's map of {table.query.label} is from the mean map: current frame of {table.camera}",
         subtitle=describe_run(run),
         footnote="The part of the weight on the frame that would have to move to make one map of the other (total variation). "
@@ -106,3 +103,7 @@ def _scale(statistic: HeadStatistic) -> ColorScale:
     known = statistic.values[~np.isnan(statistic.values)]
     low, high = float(known.min(initial=0.0)), float(known.max(initial=0.0))
     return ColorScale(vmin=low, vmax=high if high > low else low + 1.0, cmap="viridis")
+
+
+render_head_grids = drawn(head_grids_chart)
+render_deviation_grids = drawn(deviation_grids_chart)

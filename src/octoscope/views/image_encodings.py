@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Float
 from octoscope.attention.depth_profile import depth_profile
 from octoscope.attention.travel import patch_travel
 from octoscope.encodings.layer_similarity import layer_similarity
@@ -17,17 +17,17 @@ from octoscope.encodings.residual_norms import residual_norms
 from octoscope.encodings.window_change import window_change
 from octoscope.errors import SelectionError
 from octoscope.intervals import FEWEST
-from octoscope.render.image_file import write_png
+from octoscope.render.view import View, save_view
 from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import describe_run
-from octoscope.views.layer_pictures import render_depth_profile, render_layer_similarity, render_position_similarity
+from octoscope.views.layer_pictures import depth_profile_chart, layer_similarity_chart, position_similarity_chart
 from octoscope.views.nearest_patches_page import write_nearest_patches_page
-from octoscope.views.nearest_patches_sheet import render_nearest_patches
-from octoscope.views.norm_pictures import render_norm_curves, render_norm_maps
-from octoscope.views.patch_color_sheet import render_patch_colors
-from octoscope.views.probe_pictures import render_probes
-from octoscope.views.travel_sheet import render_travel
-from octoscope.views.window_sheet import render_window_change, render_window_curves
+from octoscope.views.nearest_patches_sheet import nearest_patches_sheet
+from octoscope.views.norm_pictures import norm_curves_chart, norm_maps_sheet
+from octoscope.views.patch_color_sheet import patch_colors_sheet
+from octoscope.views.probe_pictures import probes_chart
+from octoscope.views.travel_sheet import travel_sheet
+from octoscope.views.window_sheet import window_change_sheet, window_curves_chart
 
 QUESTIONS = {
     "thing": "background, object, or gripper?",
@@ -35,8 +35,8 @@ QUESTIONS = {
     "color": "of objects: which colour?",
     "shape": "of objects: which shape?",
 }
-# Takes a file's name without its ending, and the picture.
-Write = Callable[[str, np.ndarray], None]
+# Takes a file's name without its ending, and what it shows.
+Write = Callable[[str, View], None]
 # From a camera and a patch (row, column) to how far each token moves when it is covered, over its length, by depth.
 MeasureTravel = Callable[[str, tuple[int, int]], Float[np.ndarray, "depth token"]]
 
@@ -62,6 +62,7 @@ def write_image_encodings(
     step: int | None = None,
     patch: tuple[int, int] | None = None,
     measure: MeasureTravel | None = None,
+    figure_format: str = "png",
 ) -> ImageEncodingReport:
     """Writes every picture that the runs have what is needed for; the first run is the one drawn, the others are its comparison.
 
@@ -74,6 +75,7 @@ def write_image_encodings(
       step: Step of the first run's episode that single steps are drawn of; the middle one by default.
       patch: Row and column of the patch whose neighbours and travel are drawn; by default where the named object is, else the middle.
       measure: Covers the patch at that step; draws what it gives below the rollout. See `encoding_change`.
+      figure_format: Of the pictures: "png", "svg" or "pdf".
 
     Raises:
       SelectionError: If there is no residual stream in a run, or the camera, step or patch does not exist.
@@ -86,16 +88,16 @@ def write_image_encodings(
     chosen = _default_patch(run, first, shown) if patch is None else _check_patch(first, patch)
     report = ImageEncodingReport()
 
-    def write(name: str, picture: UInt8[np.ndarray, "height width 3"]) -> None:
-        path = Path(folder) / f"{name}.png"
-        write_png(path, picture)
+    def write(name: str, view: View) -> None:
+        path = Path(folder) / f"{name}.{figure_format}"
+        save_view(view, path)
         report.files.append(path)
 
-    write("patch_colors", render_patch_colors(run, first))
+    write("patch_colors", patch_colors_sheet(run, first))
     place = PatchPlace(0, first.steps.index(shown), *chosen)
-    write("nearest_patches", render_nearest_patches(runs, encodings, place))
+    write("nearest_patches", nearest_patches_sheet(runs, encodings, place))
     if len(runs) > 1:
-        far = render_nearest_patches(
+        far = nearest_patches_sheet(
             runs, encodings, place, without_position=True, one_per="episode", other_episodes=True
         )
         write("nearest_patches_other_episodes", far)
@@ -106,8 +108,8 @@ def write_image_encodings(
     norms = residual_norms(first.current)
     standing_out = dict(zip(first.depths, norms.outliers.mean(axis=(1, 2, 3)), strict=True))
     report.figures["part of patches that stand out by their length"] = _by_name(standing_out)
-    write("norms", render_norm_curves(_norms_by_kind(run), depths=first.depths, subtitle=describe_run(run)))
-    write("norm_maps", render_norm_maps(run, first, norms, step=shown))
+    write("norms", norm_curves_chart(_norms_by_kind(run), depths=first.depths, subtitle=describe_run(run)))
+    write("norm_maps", norm_maps_sheet(run, first, norms, step=shown))
     _write_window(write, report, run, first, shown)
     _write_attention(write, report, run, first, shown, chosen, measure)
     others = [name for name in run.layout.cameras if name != first.camera and _is_placed(run, name)]
@@ -171,11 +173,11 @@ def _write_layers(
     table = {f"patches of {first.camera}, debiased": similarity}
     write(
         "layer_similarity",
-        render_layer_similarity(table, depths=first.depths, samples=len(layers[0]), subtitle=subtitle),
+        layer_similarity_chart(table, depths=first.depths, samples=len(layers[0]), subtitle=subtitle),
     )
     learned = dict(_position_embeddings(runs[0]))
     if learned:
-        write("position_embeddings", render_position_similarity(learned, subtitle=describe_run(runs[0])[:1]))
+        write("position_embeddings", position_similarity_chart(learned, subtitle=describe_run(runs[0])[:1]))
     else:
         report.notes.append(
             "No position embeddings: capture --encodings 'tokens.obs_*.projection' 'tokens.obs_*.embedding' as well."
@@ -213,7 +215,7 @@ def _write_probes(
     subtitle = [*describe_run(runs[0])[:1], f"patches of {first.camera} in the current frames of {_episodes(runs)}"]
     write(
         "probes",
-        render_probes(scores, depths=first.depths, baselines=(POSITION,), questions=QUESTIONS, subtitle=subtitle),
+        probes_chart(scores, depths=first.depths, baselines=(POSITION,), questions=QUESTIONS, subtitle=subtitle),
     )
 
 
@@ -232,8 +234,8 @@ def _write_window(write: Write, report: ImageEncodingReport, run: Run, encodings
         report.notes.append("No change within the window: every step sees one frame only.")
         return
     change = window_change(encodings.values, encodings.real)
-    write("window_change", render_window_change(run, encodings, change, step=step))
-    write("window_change_by_depth", render_window_curves(run, encodings, change))
+    write("window_change", window_change_sheet(run, encodings, change, step=step))
+    write("window_change_by_depth", window_curves_chart(run, encodings, change))
 
 
 def _write_attention(
@@ -254,7 +256,7 @@ def _write_attention(
         by_layer = zip((f"layer {layer}" for layer in profile.layers), statistic.values.mean(axis=1), strict=True)
         told = _by_name(dict(by_layer)) + ("" if statistic.even is None else f", even attention: {statistic.even:.3g}")
         report.figures[f"rows of patches, mean over heads: {statistic.title}"] = told
-    write("attention_by_depth", render_depth_profile(run, profile))
+    write("attention_by_depth", depth_profile_chart(run, profile))
     try:
         parts = patch_travel(run, camera=encodings.camera, row=patch[0], column=patch[1], step=step)
     except SelectionError as error:
@@ -263,7 +265,5 @@ def _write_attention(
     measured = None if measure is None else measure(encodings.camera, patch)
     write(
         "travel",
-        render_travel(
-            run, parts, camera=encodings.camera, patch=patch, step=step, box=encodings.box, measured=measured
-        ),
+        travel_sheet(run, parts, camera=encodings.camera, patch=patch, step=step, box=encodings.box, measured=measured),
     )

@@ -4,33 +4,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import UInt8
 from octoscope.encodings.instruction_pair import GroupDifference, WordPairs
 from octoscope.interventions.effects import action_change
+from octoscope.render.chart import PATH_COLORS, Chart, Curve, Grid, Lines
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.depth_panel import DepthSeries, render_depth_panel
-from octoscope.render.heat_panel import render_heat_panel
 from octoscope.render.palette import QUIET_INK
-from octoscope.render.panel_page import render_panel_page
-from octoscope.render.path_panel import PATH_COLORS
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import describe_run
 from octoscope.views.word_encoding_pictures import short_stage
 
 # What comes before the policy is the same for every copy.
 _WAYS = ("T5", "policy")
-_MOST_ACROSS = 5
 
 
-def render_instruction_pair(
+def instruction_pair_chart(
     first: Run,
     second: Run,
     pairs: Sequence[WordPairs],
     groups: Sequence[GroupDifference],
     *,
     other_noise: Run | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws how far two instructions are apart: their words at each stage, then every token group after each layer.
+) -> Chart:
+    """Returns how far two instructions are apart: their words at each stage, then every token group after each layer.
 
     Grids, all on one scale: the distance between two words that stand for each other, over the mean distance between two different words of
     one instruction at that stage; 1 is as far apart as different words are, 0 is the same vector. Curves: the length of the difference over
@@ -48,20 +44,16 @@ def render_instruction_pair(
     grids = [
         grid for index, pair in enumerate(pairs) for grid in _grids(pair, _WAYS if index == 0 else _WAYS[1:], scale)
     ]
-    across = max(len(grids), min(len(groups), _MOST_ACROSS))
-    # Curves begin a row of their own.
-    grids += [np.full((1, 1, 3), 255, np.uint8)] * (-len(grids) % across)
     top = max(_top(group) for group in groups) if groups else 1.0
     curves = [
-        render_depth_panel(
+        Lines(
             [
-                DepthSeries(group.from_step_to_step, "step to step", QUIET_INK, dashed=True, dotted=False),
-                DepthSeries(group.distance.mean(axis=0), "instruction", PATH_COLORS[1]),
+                Curve(group.from_step_to_step, "step to step", QUIET_INK, dashed=True, dots=False),
+                Curve(group.distance.mean(axis=0), "instruction", PATH_COLORS[1]),
             ],
-            depths=[depth_name(stage) for stage in group.stages],
+            at=[depth_name(stage) for stage in group.stages],
             title=group.group,
             top=top,
-            label_width=84,
             width=320,
             height=200,
         )
@@ -69,8 +61,8 @@ def render_instruction_pair(
     ]
     alone = [", ".join(f"'{word}'" for word in words) or "none" for words in pairs[0].alone] if pairs else []
     apart = f"words without a counterpart: {alone[0]} of the first, {alone[1]} of the second; " if pairs else ""
-    return render_panel_page(
-        [*grids, *curves],
+    return Chart(
+        panels=[*grids, *curves],
         title="Two instructions, the same pictures: where they part",
         subtitle=[
             *describe_run(first),
@@ -82,7 +74,8 @@ def render_instruction_pair(
         "instruction at that stage: 1 is as far apart as different words are. Curves, on one scale: length of the difference over "
         "the mean length of the two, before the first layer (input) and after each. Dashed: what one step of time does to the same "
         "tokens. A difference in an encoding need not be used: the change of actions is above.",
-        columns=across,
+        # Curves begin a line of their own.
+        breaks=[len(grids)] if curves else [],
     )
 
 
@@ -132,12 +125,12 @@ def depth_name(stage: str) -> str:
     return f"layer {stage}" if stage.isdigit() else stage
 
 
-def _grids(pair: WordPairs, spaces: Sequence[str], scale: ColorScale) -> list[UInt8[np.ndarray, "height width 3"]]:
+def _grids(pair: WordPairs, spaces: Sequence[str], scale: ColorScale) -> list[Grid]:
     panels = []
     for space in (space for space in dict.fromkeys(pair.spaces) if space in spaces):
         places = [place for place, other in enumerate(pair.spaces) if other == space]
         panels.append(
-            render_heat_panel(
+            Grid(
                 pair.distance[places].T,
                 title=f"{space}: {pair.copy}",
                 row_labels=list(pair.labels),
@@ -148,3 +141,6 @@ def _grids(pair: WordPairs, spaces: Sequence[str], scale: ColorScale) -> list[UI
             )
         )
     return panels
+
+
+render_instruction_pair = drawn(instruction_pair_chart)

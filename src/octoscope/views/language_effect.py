@@ -1,15 +1,15 @@
 """Language use in one figure: the share on words, and what other words, no words and other noise do to the action, step by step."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Float
 from octoscope.faithfulness.language_table import EpisodeLanguage, LanguageTable
-from octoscope.render.interval_panel import render_interval_panel
-from octoscope.render.line_panel import Curve, render_line_panel
+from octoscope.render.chart import Chart, Curve, Intervals, Lines, Panel
 from octoscope.render.palette import INK, MARK, QUIET_INK, Color
-from octoscope.render.panel_page import render_panel_page
+from octoscope.render.view import drawn
 
 _SWAPPED: Color = (216, 112, 20)
 _SILENT: Color = (0, 128, 96)
@@ -27,8 +27,8 @@ _NOTE = (
 )
 
 
-def render_language_effect(table: LanguageTable, *, most: int = 4) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws means over all episodes with their intervals, then for each episode the effects over its steps and the share on words.
+def language_effect_chart(table: LanguageTable, *, most: int = 4) -> Chart:
+    """Returns means over all episodes with their intervals, then for each episode the effects over its steps and the share on words.
 
     Args:
       table: From `language_use`.
@@ -39,8 +39,8 @@ def render_language_effect(table: LanguageTable, *, most: int = 4) -> UInt8[np.n
     share_top = max(_largest(getattr(one, name)) for one in shown for name in ("share", "even_share"))
     scores = [table.numbers[name] for name in _NUMBERS]
     means, lows, highs = (np.array([getattr(score, part) for score in scores]) for part in ("mean", "low", "high"))
-    panels = [
-        render_interval_panel(
+    panels: list[Panel] = [
+        Intervals(
             means,
             lows=lows,
             highs=highs,
@@ -48,7 +48,6 @@ def render_language_effect(table: LanguageTable, *, most: int = 4) -> UInt8[np.n
             title="change of the action, all episodes",
             counts=[score.episodes for score in scores],
             marked=[3],
-            width=480,
         ),
         _shares_panel(table),
     ]
@@ -61,53 +60,39 @@ def render_language_effect(table: LanguageTable, *, most: int = 4) -> UInt8[np.n
         + (f"; drawn step by step: the first {len(shown)} episodes" if len(shown) < len(table.episodes) else ""),
         *([table.note] if table.note else []),
     ]
-    return render_panel_page(panels, title="Do the words matter?", subtitle=subtitle, footnote=_NOTE, columns=2)
+    return Chart("Do the words matter?", panels, subtitle=subtitle, footnote=_NOTE, columns=2)
 
 
-def _shares_panel(table: LanguageTable) -> UInt8[np.ndarray, "height width 3"]:
+def _shares_panel(table: LanguageTable) -> Intervals:
     scores = [table.numbers["share"], table.numbers["even_share"]]
     means, lows, highs = (np.array([getattr(score, part) for score in scores]) for part in ("mean", "low", "high"))
     title, labels = "share on words, all episodes", ["the readout's", "even attention"]
     counts = [score.episodes for score in scores]
-    return render_interval_panel(
-        means, lows=lows, highs=highs, labels=labels, title=title, counts=counts, marked=[1], width=480
-    )
+    return Intervals(means, lows, highs, labels, title, counts=counts, marked=[1])
 
 
-def _effects_panel(one: EpisodeLanguage, top: float) -> UInt8[np.ndarray, "height width 3"]:
+def _effects_panel(one: EpisodeLanguage, top: float) -> Lines:
     curves = [
         Curve(one.noise, "noise", MARK, width=1.5, dashed=True),
         Curve(one.shuffled, "shuffled", _SHUFFLED),
         Curve(one.silent, "no words", _SILENT),
         Curve(one.swapped, "other words", _SWAPPED),
     ]
-    return render_line_panel(
-        curves,
-        steps=one.steps,
-        title=f'"{one.instruction}"',
-        top=top,
-        width=480,
-        label_width=86,
-        sampled=_sampled(one),
-    )
+    return _panel(curves, one, title=f'"{one.instruction}"', top=top)
 
 
-def _share_panel(one: EpisodeLanguage, top: float) -> UInt8[np.ndarray, "height width 3"]:
+def _share_panel(one: EpisodeLanguage, top: float) -> Lines:
     curves = [Curve(one.even_share, "even", QUIET_INK, width=1.5, dashed=True), Curve(one.share, "words", INK)]
-    return render_line_panel(
-        curves,
-        steps=one.steps,
-        title=f"share on words, {one.name}",
-        top=top,
-        width=480,
-        label_width=86,
-        sampled=_sampled(one),
-    )
+    return _panel(curves, one, title=f"share on words, {one.name}", top=top)
 
 
-def _sampled(one: EpisodeLanguage) -> bool:
-    return any(later - earlier > 1 for earlier, later in itertools.pairwise(one.steps))
+def _panel(curves: Sequence[Curve], one: EpisodeLanguage, *, title: str, top: float) -> Lines:
+    sampled = any(later - earlier > 1 for earlier, later in itertools.pairwise(one.steps))
+    return Lines(curves, at=one.steps, title=title, top=top, x_label="step", width=480, sampled=sampled)
 
 
 def _largest(values: Float[np.ndarray, " step"]) -> float:
     return 0.0 if np.isnan(values).all() else float(np.nanmax(values))
+
+
+render_language_effect = drawn(language_effect_chart)

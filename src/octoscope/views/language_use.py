@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from octoscope.array_typing import UInt8
 from octoscope.attention.query import QueryRow
 from octoscope.attention.share_table import WORD_SHARES, ShareTable, share_table
-from octoscope.render.bar_panel import render_bar_panel
+from octoscope.render.chart import Bars, Chart, Grid, Panel
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.heat_panel import render_heat_panel
-from octoscope.render.panel_page import render_panel_page
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import describe_run
 
@@ -19,10 +17,8 @@ _FOOTNOTE = (
 )
 
 
-def render_language_use(
-    run: Run, *, query: str | QueryRow | None = None, table: ShareTable | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the share on real words: for each layer over all steps as bars, and for each layer and step as a grid.
+def language_use_chart(run: Run, *, query: str | QueryRow | None = None, table: ShareTable | None = None) -> Chart:
+    """Returns the share on real words: for each layer over all steps as bars, and for each layer and step as a grid.
 
     Words are those in front and repeated; two more grids show what the end mark and what padding pieces get. All on one scale.
 
@@ -52,8 +48,8 @@ def render_language_use(
     grids = {"words": (words, even), **others}
     top = max(1e-6, *(max(float(values.max()), uniform) for values, uniform in grids.values()))
     layers, steps = [str(layer) for layer in table.layers], [str(table.steps[place]) for place in order]
-    panels = [
-        render_bar_panel(
+    panels: list[Panel] = [
+        Bars(
             words.mean(axis=0),
             labels=[f"layer {layer}" for layer in layers],
             title="words, mean over steps",
@@ -63,7 +59,7 @@ def render_language_use(
         )
     ]
     for name, (values, uniform) in grids.items():
-        grid = render_heat_panel(
+        grid = Grid(
             values.T,
             title=f"{name}, step by step",
             row_labels=layers,
@@ -74,8 +70,8 @@ def render_language_use(
             even=uniform,
         )
         panels.append(grid)
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title=f"{table.query.label} gives {words.mean():.3f} of its attention to words, where even attention gives {even:.3f}",
         subtitle=[
             f"mean over {len(layers)} layers, {run.num_heads} heads and {len(steps)} steps; on {' and '.join(held)}",
@@ -91,3 +87,6 @@ def _marks(table: ShareTable) -> list[str]:
     ends = tuple(f" of {words}" for words in WORD_SHARES)
     before = [name[: -len(end)] for name in table.names for end in ends if name.endswith(end)]
     return [mark for mark in dict.fromkeys(before) if mark != "padding"]
+
+
+render_language_use = drawn(language_use_chart)

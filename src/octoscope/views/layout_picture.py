@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import Bool, UInt8
+from octoscope.array_typing import Bool
 from octoscope.attention.shares import timestep_name
-from octoscope.render.token_matrix import MatrixSpan, render_token_matrix
+from octoscope.render.chart import Chart, MatrixSpan, TokenMatrix
+from octoscope.render.view import drawn
 from octoscope.tokens.layout import TokenLayout
 
 
-def render_layout(
+def layout_chart(
     layout: TokenLayout, *, pad: Bool[np.ndarray, " token"] | None = None, title: str, subtitle: Sequence[str] = ()
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> Chart:
     """Returns the token matrix: a filled cell means that the query (row) may look at the key (column).
 
     Args:
@@ -30,4 +31,7 @@ def render_layout(
         )
         for span in layout.spans
     ]
-    return render_token_matrix(layout.rules(), spans=spans, title=title, subtitle=list(subtitle), pad=pad)
+    return Chart(title, [TokenMatrix(layout.rules(), spans, pad)], subtitle=subtitle)
+
+
+render_layout = drawn(layout_chart)

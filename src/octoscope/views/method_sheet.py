@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import Bool, UInt8
+from octoscope.array_typing import Bool
 from octoscope.attention.maps import AttentionMap
 from octoscope.faithfulness.method_maps import MethodMaps
 from octoscope.faithfulness.methods import KEY_METHODS
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.outline import SINK
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
-from octoscope.render.scale_strip import render_scale_strip
-from octoscope.render.tile import Tile, TilePainter
+from octoscope.render.scale_strip import ScaleStrip
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 from octoscope.views.attention_sheet import describe_run, map_row_label
 
 _TILE = 160
@@ -25,8 +26,8 @@ _FOOTNOTE = (
 )
 
 
-def render_method_maps(found: MethodMaps) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws a row for each frame of the window, a column for each method, and under each column its scale.
+def method_maps_sheet(found: MethodMaps) -> Sheet:
+    """Returns a row for each frame of the window, a column for each method, and under each column its scale.
 
     Hatched patches may not be looked at, padded history is greyed out. A dashed outline marks patches that are sinks; sinks that are no
     patches (words, the readout itself) stand in the subtitle.
@@ -36,11 +37,9 @@ def render_method_maps(found: MethodMaps) -> UInt8[np.ndarray, "height width 3"]
     """
     maps = {method: found.maps(method) for method in found.values}
     scales = {method: ColorScale(vmax=_largest(found, method)) for method in maps}
-    painters = {method: TilePainter(scale=scale, tile_size=_TILE) for method, scale in scales.items()}
-    plain = next(iter(painters.values()))
     rows = []
     for place, first in enumerate(next(iter(maps.values()))):
-        tiles = [PictureTile("recorded", plain.paint(Tile("", first.frame, dimmed=first.padded)))]
+        tiles = [Tile("recorded", first.frame, dimmed=first.padded)]
         for method, of_method in maps.items():
             one = of_method[place]
             tile = Tile(
@@ -53,20 +52,23 @@ def render_method_maps(found: MethodMaps) -> UInt8[np.ndarray, "height width 3"]
                 # A padded frame is looked at by nobody, and its word must be readable.
                 outline=None if one.padded else _sink_region(found, one),
                 mark=SINK,
+                scale=scales[method],
+                note=f"sum {np.nansum(one.weights):.2g}",
             )
-            tiles.append(PictureTile(method, painters[method].paint(tile), note=f"sum {np.nansum(one.weights):.2g}"))
-        rows.append(PictureRow(map_row_label(first, next(iter(maps.values()))), tiles))
-    blank = np.full((1, _TILE, 3), 255, np.uint8)
-    strips = [render_scale_strip(scales[method], label=KEY_METHODS[method], width=_TILE) for method in maps]
-    rows.append(PictureRow("scales", [PictureTile("", blank), *(PictureTile("", strip) for strip in strips)]))
-    return render_picture_sheet(
-        rows,
+            tiles.append(tile)
+        rows.append(SheetRow(map_row_label(first, next(iter(maps.values()))), tiles))
+    strips = [ScaleStrip(scales[method], KEY_METHODS[method]) for method in maps]
+    rows.append(SheetRow("scales", [None, *strips]))
+    return Sheet(
+        rows=rows,
         title=f"Maps of {found.query.label}: step {found.step} of 0..{found.run.manifest['episode_length'] - 1}",
         subtitle=[*describe_run(found.run), *found.remarks, _sink_line(found)],
         tile_size=_TILE,
         footnote=_FOOTNOTE,
-        marks=[SINK] if found.sinks else [],
     )
+
+
+render_method_maps = drawn(method_maps_sheet)
 
 
 def _largest(found: MethodMaps, method: str) -> float:

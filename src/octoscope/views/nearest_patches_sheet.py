@@ -7,9 +7,10 @@ import numpy as np
 from octoscope.array_typing import Bool, UInt8
 from octoscope.encodings.nearest_patches import OnePer, PatchPlace, nearest_patches
 from octoscope.encodings.patch_encodings import PatchEncodings
-from octoscope.render.outline import ASKED, NEIGHBOR, OutlineMark, draw_outline
-from octoscope.render.photo import resize_photo
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.outline import ASKED, NEIGHBOR, OutlineMark
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.tokens.image_transform import Box
 from octoscope.views.attention_sheet import describe_run
@@ -22,7 +23,7 @@ _COUNTED = {
 }
 
 
-def render_nearest_patches(
+def nearest_patches_sheet(
     runs: Sequence[Run],
     encodings: Sequence[PatchEncodings],
     patch: PatchPlace,
@@ -31,8 +32,8 @@ def render_nearest_patches(
     without_position: bool = False,
     one_per: OnePer = "frame",
     other_episodes: bool = False,
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the patch asked for and, at each depth, the frames whose best patch is most like it; patches are outlined.
+) -> Sheet:
+    """Returns the patch asked for and, at each depth, the frames whose best patch is most like it; patches are outlined.
 
     Beside each tile stands the cosine, -1..1; "=" marks the same cell of the grid, which may be alike for its place alone.
 
@@ -59,19 +60,17 @@ def render_nearest_patches(
             one_per=one_per,
             other_episodes=other_episodes,
         )
-        tiles = [PictureTile("asked for", _framed(runs, encodings, patch, ASKED))]
+        tiles = [_outlined(runs, encodings, patch, "asked for", ASKED)]
         for neighbor in found:
             place = neighbor.place
             same = " =" if neighbor.same_cell else ""
             label = f"ep {place.episode} step {encodings[place.episode].steps[place.step]}"
-            tiles.append(
-                PictureTile(label, _framed(runs, encodings, place, NEIGHBOR), note=f"{neighbor.cosine:.2f}{same}")
-            )
-        rows.append(PictureRow(name, tiles))
+            tiles.append(_outlined(runs, encodings, place, label, NEIGHBOR, note=f"{neighbor.cosine:.2f}{same}"))
+        rows.append(SheetRow(name, tiles))
     step = asked.steps[patch.step]
     what = ", each cell's mean over all frames taken away" if without_position else ", place and all"
-    return render_picture_sheet(
-        rows,
+    return Sheet(
+        rows=rows,
         title=f"Nearest patches of {asked.camera} ({patch.row}, {patch.column}) at step {step}, by cosine{what}",
         subtitle=[
             *describe_run(runs[patch.episode]),
@@ -81,8 +80,10 @@ def render_nearest_patches(
         tile_size=_TILE,
         footnote="Above each tile: episode and step; with it the cosine of the two encodings, -1 to 1. = is the same cell of the grid: "
         "encodings carry their place, so these may be alike for that alone. Outlined is the cell; the stem sees beyond it.",
-        marks=[ASKED, NEIGHBOR],
     )
+
+
+render_nearest_patches = drawn(nearest_patches_sheet)
 
 
 def cell_region(
@@ -99,10 +100,15 @@ def cell_region(
     return (rows == row)[:, None] & (columns == column)[None]
 
 
-def _framed(
-    runs: Sequence[Run], encodings: Sequence[PatchEncodings], place: PatchPlace, mark: OutlineMark
-) -> UInt8[np.ndarray, "height width 3"]:
+def _outlined(
+    runs: Sequence[Run],
+    encodings: Sequence[PatchEncodings],
+    place: PatchPlace,
+    label: str,
+    mark: OutlineMark,
+    note: str = "",
+) -> Tile:
     held = encodings[place.episode]
     frame = runs[place.episode].frame(held.camera, time=int(held.times[place.step, -1]))
     region = cell_region(frame, held.box, held.grid, place.row, place.column)
-    return draw_outline(resize_photo(frame, _TILE), region, mark)
+    return Tile(label, frame, outline=region, mark=mark, note=note)

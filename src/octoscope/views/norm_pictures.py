@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Float
 from octoscope.encodings.patch_encodings import PatchEncodings
 from octoscope.encodings.residual_norms import ResidualNorms
+from octoscope.render.chart import Chart, Curve, Lines
+from octoscope.render.color_bar import ColorBar
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.depth_panel import DepthSeries, render_depth_panel
 from octoscope.render.outline import OUTLIER
 from octoscope.render.palette import INK, MARK, QUIET_INK, Color
-from octoscope.render.panel_page import render_panel_page
-from octoscope.render.sheet import SheetRow, render_sheet
+from octoscope.render.sheet import Sheet, SheetRow
 from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import describe_run
 from octoscope.views.nearest_patches_sheet import cell_region
@@ -22,26 +23,24 @@ _COLORS: tuple[Color, ...] = (INK, (190, 92, 30), MARK, (46, 125, 80), QUIET_INK
 _TILE = 150
 
 
-def render_norm_curves(
+def norm_curves_chart(
     norms: Mapping[str, Float[np.ndarray, "depth sample"]], *, depths: Sequence[str], subtitle: Sequence[str] = ()
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the median length of each kind of token by depth, with strokes from the 5th to the 95th percentile.
+) -> Chart:
+    """Returns the median length of each kind of token by depth, with strokes from the 5th to the 95th percentile.
 
     Args:
       norms: By kind of token, all lengths at each depth; six kinds at most.
       depths: Names of the depths.
       subtitle: What the picture is of.
     """
-    series, top = [], 0.0
+    curves, top = [], 0.0
     for (name, found), color in zip(norms.items(), _COLORS, strict=False):
         low, high = np.quantile(found, [0.05, 0.95], axis=1)
-        series.append(DepthSeries(np.median(found, axis=1), name, color, low, high))
+        curves.append(Curve(np.median(found, axis=1), name, color, low=low, high=high))
         top = max(top, float(high.max()))
-    panel = render_depth_panel(
-        series, depths=depths, title="length of the residual encoding", top=top * 1.03, width=720, height=340
-    )
-    return render_panel_page(
-        [panel],
+    title = "length of the residual encoding"
+    return Chart(
+        panels=[Lines(curves, at=depths, title=title, top=top * 1.03, width=720, height=340)],
         title="How long encodings are, by depth and kind of token",
         subtitle=subtitle,
         footnote="Dots: median over tokens and steps. Strokes: 5th to 95th percentile. Euclidean length before the norm of the next block, "
@@ -49,10 +48,11 @@ def render_norm_curves(
     )
 
 
-def render_norm_maps(
-    run: Run, encodings: PatchEncodings, norms: ResidualNorms, *, step: int
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws each patch's length over the median of its depth, at one step, a tile for each depth, and outlines those that stand out.
+render_norm_curves = drawn(norm_curves_chart)
+
+
+def norm_maps_sheet(run: Run, encodings: PatchEncodings, norms: ResidualNorms, *, step: int) -> Sheet:
+    """Returns each patch's length over the median of its depth, at one step, a tile for each depth, and outlines those that stand out.
 
     Args:
       run: The run.
@@ -81,14 +81,16 @@ def render_norm_maps(
         )
     shares = norms.outliers.mean(axis=(1, 2, 3))
     said = ", ".join(f"{name} {share:.1%}" for name, share in zip(encodings.depths, shares, strict=True))
-    return render_sheet(
-        [SheetRow(encodings.camera, tiles)],
+    label = "length / median of all patches and steps at that depth"
+    return Sheet(
+        rows=[SheetRow(encodings.camera, tiles)],
         title=f"Lengths of patch encodings over the median of their depth: step {step} of 0..{run.manifest['episode_length'] - 1}",
         subtitle=[*describe_run(run), f"patches that stand out, over all {len(encodings.steps)} steps: {said}"],
-        scale=ColorScale(vmax=float(relative.max()), cmap="magma"),
-        scale_label="length / median of all patches and steps at that depth",
-        uniform=None,
+        bar=ColorBar(ColorScale(vmax=float(relative.max())), label),
         tile_size=_TILE,
         footnote=f"Outlined: patches that stand out at this step, {norms.rule()}. A register would stand out in the middle of the network, "
         "step after step, on empty background; a bright object at the input is none.",
     )
+
+
+render_norm_maps = drawn(norm_maps_sheet)

@@ -8,10 +8,11 @@ from octoscope.array_typing import UInt8
 from octoscope.encodings.patch_encodings import PatchEncodings
 from octoscope.encodings.principal_colors import ColorBasis, fit_color_basis
 from octoscope.errors import SelectionError
-from octoscope.render.outline import OBJECT, draw_outline
 from octoscope.render.overlay import scaled_box
 from octoscope.render.photo import resize_photo
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.tokens.image_transform import Box
 from octoscope.views.attention_sheet import describe_run
@@ -21,14 +22,14 @@ _MOST_STEPS = 7
 _PALE = 235
 
 
-def render_patch_colors(
+def patch_colors_sheet(
     run: Run,
     encodings: PatchEncodings,
     *,
     steps: Sequence[int] | None = None,
     bases: Sequence[ColorBasis] | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws each frame's patches in the colours of their encodings' three principal components: a row is a depth, a column a step.
+) -> Sheet:
+    """Returns each frame's patches in the colours of their encodings' three principal components: a row is a depth, a column a step.
 
     One basis and one range for each depth, from all steps of the run: within a row a colour means the same in every frame. Rows cannot be
     compared by colour, only by pattern. Red is the direction of largest variance, then green, then blue; each is stretched over its own
@@ -49,35 +50,32 @@ def render_patch_colors(
     times = [int(encodings.times[encodings.steps.index(step), -1]) for step in shown]
     frames = [run.frame(encodings.camera, time=time) for time in times]
     named = [run.named_object(encodings.camera, time=time) for time in times]
-    rows = [
-        PictureRow(
-            "as recorded", [PictureTile(f"step {step}", frame) for step, frame in zip(shown, frames, strict=True)]
-        )
-    ]
+    rows = [SheetRow("as recorded", [Tile(f"step {step}", frame) for step, frame in zip(shown, frames, strict=True)])]
     for depth, basis in enumerate(bases):
         tiles = []
         for place, step in enumerate(shown):
             cells = basis.colors(encodings.current[depth, encodings.steps.index(step)])
             picture = color_cells(cells, frame=frames[place], box=encodings.box, size=_TILE)
-            region = named[place]
-            tiles.append(PictureTile("", picture if region is None else draw_outline(picture, region)))
+            tiles.append(Tile("", picture, outline=named[place]))
         parts = [f"{share:.0%}" for share in basis.variance_shares]
-        rows.append(PictureRow(f"{encodings.depths[depth]}: {' + '.join(parts)} of variance", tiles))
+        rows.append(SheetRow(f"{encodings.depths[depth]}: {' + '.join(parts)} of variance", tiles))
     beyond = max(basis.beyond(encodings.current[depth]) for depth, basis in enumerate(bases))
-    return render_picture_sheet(
-        rows,
+    return Sheet(
+        rows=rows,
         title=f"What patches of {encodings.camera} hold: principal components as red, green, blue",
         subtitle=[
             *describe_run(run),
             "residual stream at the current timestep; one basis and scale per depth, for all steps",
         ],
         tile_size=_TILE,
-        marks=[OBJECT] if any(each is not None for each in named) else [],
         footnote="In a row, like colours are like encodings, in every frame alike; colours of two rows have nothing to do with each other. "
         "Red, green and blue are the three directions of largest variance, each stretched from its least to its largest value over the "
         "episode; the percentages say how much of the variance each holds, and what is left is not shown. "
         + (f"{beyond:.1%} of patches lie beyond a basis that was fitted elsewhere, at most. " if beyond else ""),
     )
+
+
+render_patch_colors = drawn(patch_colors_sheet)
 
 
 def color_cells(

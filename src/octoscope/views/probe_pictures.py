@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from octoscope.array_typing import UInt8
 from octoscope.encodings.linear_probe import ProbeScore
 from octoscope.intervals import few_episodes
-from octoscope.render.depth_panel import DepthSeries, render_depth_panel
+from octoscope.render.chart import Chart, Curve, Lines
 from octoscope.render.palette import INK, MARK, QUIET_INK, Color
-from octoscope.render.panel_page import render_panel_page
+from octoscope.render.view import drawn
 
 _SHUFFLED: Color = (190, 92, 30)
-_LABEL_ROOM = 74
 
 
-def render_probes(
+def probes_chart(
     scores: Mapping[str, Mapping[str, ProbeScore]],
     *,
     depths: Sequence[str],
@@ -23,8 +21,8 @@ def render_probes(
     questions: Mapping[str, str] | None = None,
     subtitle: Sequence[str] = (),
     title: str = "What a linear map can read off each patch, in episodes it never saw",
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws a panel for each label, all on one scale from 0 to 1.
+) -> Chart:
+    """Returns a panel for each label, all on one scale from 0 to 1.
 
     Black: accuracy, the mean over classes of the part found, with its 95 % interval over episodes. Brown, dashed: the same with labels
     shuffled within each frame. Grey, dashed: baselines, such as the place in the grid alone. Blue, dashed: guessing.
@@ -38,18 +36,19 @@ def render_probes(
       title: Stands above.
     """
     panels = [
-        render_depth_panel(
-            _series(found, depths, [name for name in baselines if name in found]),
-            depths=depths,
+        Lines(
+            _curves(found, depths, [name for name in baselines if name in found]),
+            at=depths,
             title=(questions or {}).get(label, label),
             top=1.0,
             note=_note(next(iter(found.values()))),
-            label_width=_LABEL_ROOM,
+            width=400,
+            height=230,
         )
         for label, found in scores.items()
     ]
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title=title,
         subtitle=subtitle,
         footnote="Ridge classifier on the patches of the current frame, whole episodes held out. Black: accuracy, mean over classes, with "
@@ -60,23 +59,24 @@ def render_probes(
     )
 
 
-def _series(found: Mapping[str, ProbeScore], depths: Sequence[str], baselines: Sequence[str]) -> list[DepthSeries]:
+def _curves(found: Mapping[str, ProbeScore], depths: Sequence[str], baselines: Sequence[str]) -> list[Curve]:
     def flat(value: float) -> np.ndarray:
         return np.full(len(depths), value)
 
     first = found[depths[0]]
-    series = [DepthSeries(flat(first.chance), "guessing", MARK, dashed=True, dotted=False)]
+    curves = [Curve(flat(first.chance), "guessing", MARK, dashed=True, dots=False)]
     shuffled = np.array([found[depth].shuffled for depth in depths])
-    series.append(DepthSeries(shuffled, "shuffled", _SHUFFLED, dashed=True, dotted=False))
-    series += [
-        DepthSeries(flat(found[name].accuracy), name, QUIET_INK, dashed=True, dotted=False) for name in baselines
-    ]
+    curves.append(Curve(shuffled, "shuffled", _SHUFFLED, dashed=True, dots=False))
+    curves += [Curve(flat(found[name].accuracy), name, QUIET_INK, dashed=True, dots=False) for name in baselines]
     read, low, high = (
         np.array([getattr(found[depth], field) for depth in depths]) for field in ("accuracy", "low", "high")
     )
-    return [*series, DepthSeries(read, "read", INK, low, high)]
+    return [*curves, Curve(read, "read", INK, low=low, high=high)]
 
 
 def _note(score: ProbeScore) -> str:
     counts = f"{len(score.classes)} classes, {score.samples} patches of n = {score.episodes} episodes"
     return ". ".join(part for part in (counts, few_episodes(score.episodes)) if part)
+
+
+render_probes = drawn(probes_chart)

@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from octoscope.array_typing import UInt8
+from octoscope.render.view import View
 
 
 @dataclass(frozen=True, eq=False)
 class ReportFigure:
-    """A picture with a caption."""
+    """A view with a caption."""
 
     # Of the file, without its ending; once in a report.
     name: str
-    image: UInt8[np.ndarray, "_ _ 3"]
+    view: View
     caption: str
 
 

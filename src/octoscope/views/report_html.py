@@ -6,6 +6,7 @@ from importlib.resources import files
 
 from octoscope.escaping.html import html_text
 from octoscope.render.png import png_bytes
+from octoscope.render.view import draw_view
 from octoscope.views.report_content import Report, ReportFigure, ReportPart, ReportTable
 
 _NUMBER = re.compile(r"-?[\d.]+( %|x| \(.*\)|\.\..*)?|-")
@@ -73,7 +74,7 @@ def _part(part: ReportPart) -> str:
 
 
 def _figure(figure: ReportFigure) -> str:
-    data = base64.b64encode(png_bytes(figure.image)).decode("ascii")
+    data = base64.b64encode(png_bytes(draw_view(figure.view))).decode("ascii")
     caption = html_text(figure.caption)
     image = f'<img alt="{caption}" src="data:image/png;base64,{data}">'
     return f'<figure id="{html_text(figure.name)}">{image}<figcaption>{caption}</figcaption></figure>'

@@ -4,8 +4,8 @@ from octoscope.escaping.markdown import markdown_link, markdown_table, markdown_
 from octoscope.views.report_content import Report, ReportPart
 
 
-def report_markdown(report: Report) -> str:
-    """Returns the whole report; pictures are `pictures/NAME.png`.
+def report_markdown(report: Report, *, figure_format: str = "png") -> str:
+    """Returns the whole report; pictures are `pictures/NAME.png`, or of another format.
 
     >>> from octoscope.views.report_content import ReportTable
     >>> part = ReportPart("words", "Words", "Masked, one by one.", tables=[ReportTable(["word", "change"], [["red", "0.2"]])])
@@ -25,12 +25,12 @@ def report_markdown(report: Report) -> str:
     lines += [f"- {markdown_text(headline)}" for _, headline in report.headlines()]
     lines += ["", *markdown_table(["what", "which"], report.provenance), ""]
     for part in report.parts:
-        lines += _part(part)
+        lines += _part(part, figure_format)
     lines += ["## What holds for all of it", "", *(f"- {markdown_text(caveat)}" for caveat in report.caveats)]
     return "\n".join(lines) + "\n"
 
 
-def _part(part: ReportPart) -> list[str]:
+def _part(part: ReportPart, figure_format: str) -> list[str]:
     lines = [f"## {markdown_text(part.title)}", "", markdown_text(part.lead), ""]
     if part.missing:
         return [*lines, f"Not shown: {markdown_words(part.missing)}", ""]
@@ -38,7 +38,7 @@ def _part(part: ReportPart) -> list[str]:
         lines += [*(f"- {markdown_text(finding)}" for finding in part.findings), ""]
     for figure in part.figures:
         caption = markdown_words(figure.caption)
-        lines += [f"![{caption}](pictures/{markdown_link(figure.name)}.png)", "", f"*{caption}*", ""]
+        lines += [f"![{caption}](pictures/{markdown_link(figure.name)}.{figure_format})", "", f"*{caption}*", ""]
     for table in part.tables:
         lines += [markdown_text(table.caption), ""] if table.caption else []
         lines += [*markdown_table(table.head, table.rows), ""]

@@ -4,29 +4,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Float
 from octoscope.attention.query import QueryRow
 from octoscope.attention.share_table import ShareTable, share_table
-from octoscope.render.bar_panel import render_bar_panel
+from octoscope.render.chart import Bars, Chart, Curve, Grid, Lines
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.heat_panel import render_heat_panel
-from octoscope.render.line_panel import Curve, render_line_panel
 from octoscope.render.palette import INK, MARK, Color
-from octoscope.render.panel_page import render_panel_page
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import describe_run
 
 _HEAD: Color = (196, 200, 207)
 _STRONGEST: Color = (190, 92, 30)
-_LABEL_ROOM = 62
 _EVEN = "Even attention: each kind's visible tokens over all visible tokens. "
 _CAUTION = "A share says where attention goes, not what the action depends on."
 
 
-def render_share_curves(
+def share_curves_chart(
     run: Run, *, layer: int, query: str | QueryRow | None = None, table: ShareTable | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws one layer's shares over the steps of a run: a panel for each kind of key, all on one scale from 0.
+) -> Chart:
+    """Returns one layer's shares over the steps of a run: a panel for each kind of key, all on one scale from 0.
 
     Black is the mean over heads, pale grey each head, brown the head with the largest mean share, blue and dashed what even attention
     would give. At each step the black lines of all panels sum to 1.
@@ -46,17 +43,17 @@ def render_share_curves(
     shares = table.shares[order, table.layers.index(layer)]
     top = max(float(shares.max()), float(table.uniform.max()))
     panels = [
-        render_line_panel(
+        Lines(
             _share_curves(shares[..., place], table.uniform[order, place]),
-            steps=steps,
+            at=steps,
             title=name,
             top=top,
-            label_width=_LABEL_ROOM,
+            x_label="step",
         )
         for place, name in enumerate(table.names)
     ]
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title=f"Shares of {table.query.label}: layer {layer} of 0..{run.num_layers - 1}, over the steps",
         subtitle=describe_run(run),
         footnote=f"Black: mean over {run.num_heads} heads. Grey: each head. Brown: the head with the largest mean share. {_EVEN}"
@@ -65,10 +62,8 @@ def render_share_curves(
     )
 
 
-def render_share_grids(
-    run: Run, *, query: str | QueryRow | None = None, table: ShareTable | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the shares of every layer and head, the mean over the steps of the run: a grid for each kind of key, all on one scale.
+def share_grids_chart(run: Run, *, query: str | QueryRow | None = None, table: ShareTable | None = None) -> Chart:
+    """Returns the shares of every layer and head, the mean over the steps of the run: a grid for each kind of key, all on one scale.
 
     Args:
       run: The run.
@@ -82,7 +77,7 @@ def render_share_grids(
     means, even = table.shares.mean(axis=0), table.uniform.mean(axis=0)
     scale = ColorScale(vmax=max(float(means.max()), 1e-6), cmap="viridis")
     panels = [
-        render_heat_panel(
+        Grid(
             means[..., place],
             title=name,
             row_labels=[str(known) for known in table.layers],
@@ -92,18 +87,16 @@ def render_share_grids(
         )
         for place, name in enumerate(table.names)
     ]
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title=f"Shares of {table.query.label}: every layer and head, mean over {_steps(table.steps)}",
         subtitle=describe_run(run),
         footnote=f"In one cell of all grids together: 1. {_EVEN}All grids on one scale. {_CAUTION}",
     )
 
 
-def render_share_bars(
-    run: Run, *, query: str | QueryRow | None = None, table: ShareTable | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws each layer's shares, the mean over heads and over the steps of the run, as bars that sum to 1.
+def share_bars_chart(run: Run, *, query: str | QueryRow | None = None, table: ShareTable | None = None) -> Chart:
+    """Returns each layer's shares, the mean over heads and over the steps of the run, as bars that sum to 1.
 
     Args:
       run: The run.
@@ -117,17 +110,20 @@ def render_share_bars(
     means, even = table.shares.mean(axis=(0, 2)), table.uniform.mean(axis=0)
     top = max(float(means.max()), float(even.max()))
     panels = [
-        render_bar_panel(
-            means[place], labels=table.names, title=f"layer {layer}", top=top, even=even, width=380, label_width=160
-        )
+        Bars(means[place], table.names, f"layer {layer}", top=top, even=even, width=380, label_width=160)
         for place, layer in enumerate(table.layers)
     ]
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title=f"Shares of {table.query.label}: mean over {run.num_heads} heads and {_steps(table.steps)}",
         subtitle=describe_run(run),
         footnote=f"The bars of a layer sum to 1. Blue: even attention. {_EVEN}{_CAUTION}",
     )
+
+
+render_share_curves = drawn(share_curves_chart)
+render_share_grids = drawn(share_grids_chart)
+render_share_bars = drawn(share_bars_chart)
 
 
 def _share_curves(shares: Float[np.ndarray, "step head"], uniform: Float[np.ndarray, " step"]) -> list[Curve]:

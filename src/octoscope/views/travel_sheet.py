@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Float
 from octoscope.errors import SelectionError
+from octoscope.render.color_bar import ColorBar
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.outline import ASKED
-from octoscope.render.sheet import SheetRow, render_sheet
+from octoscope.render.sheet import Sheet, SheetRow
 from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.tokens.image_transform import Box
 from octoscope.views.attention_sheet import describe_run
@@ -17,7 +19,7 @@ _TILE = 150
 _DECADES = 4.0
 
 
-def render_travel(
+def travel_sheet(
     run: Run,
     rollout: Float[np.ndarray, "depth token"],
     *,
@@ -26,8 +28,8 @@ def render_travel(
     step: int,
     box: Box,
     measured: Float[np.ndarray, "depth token"] | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws over the current frame which part of each token comes from one patch, by depth, on a logarithmic scale of four decades.
+) -> Sheet:
+    """Returns, over the current frame, which part of each token comes from one patch, by depth, on a logarithmic scale of four decades.
 
     First row: rollout. Second row, where it was measured: how far each token moves when the patch is covered, over its length. The patch
     is outlined; what lies below the scale has its darkest colour, and the bar says so.
@@ -63,13 +65,12 @@ def render_travel(
             label = "input" if depth == 0 else f"block {depth - 1}"
             tiles.append(Tile(label, frame, heat=heat, box=box, note=note, outline=outline, mark=ASKED))
         rows.append(SheetRow(name, tiles))
-    return render_sheet(
-        rows,
+    label, uniform = "log10 of the part of each token; 0 is all of it", float(np.log10(1.0 / run.layout.size))
+    return Sheet(
+        rows=rows,
         title=f"How far patch ({patch[0]}, {patch[1]}) of {camera} has travelled: step {step} of 0..{run.manifest['episode_length'] - 1}",
         subtitle=describe_run(run),
-        scale=ColorScale(vmin=-_DECADES, vmax=0.0),
-        scale_label="log10 of the part of each token; 0 is all of it",
-        uniform=float(np.log10(1.0 / run.layout.size)),
+        bar=ColorBar(ColorScale(vmin=-_DECADES, vmax=0.0), label, uniform),
         tile_size=_TILE,
         footnote="Rollout: the part of a token that comes from the outlined patch, if attention were all that mixes tokens. "
         + (
@@ -80,3 +81,6 @@ def render_travel(
         )
         + "Uniform: one part in as many as there are tokens. Readout: the same number for the action's token.",
     )
+
+
+render_travel = drawn(travel_sheet)

@@ -6,22 +6,21 @@ from octoscope.array_typing import Float, UInt8
 from octoscope.encodings.patch_encodings import PatchEncodings
 from octoscope.encodings.window_change import WindowChange, moved_cells
 from octoscope.errors import SelectionError
+from octoscope.render.chart import Chart, Curve, Lines
+from octoscope.render.color_bar import ColorBar
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.depth_panel import DepthSeries, render_depth_panel
 from octoscope.render.palette import INK, MARK
-from octoscope.render.panel_page import render_panel_page
-from octoscope.render.sheet import SheetRow, render_sheet
+from octoscope.render.sheet import Sheet, SheetRow
 from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import describe_run
 
 _TILE = 150
 
 
-def render_window_change(
-    run: Run, encodings: PatchEncodings, change: WindowChange, *, step: int
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws how far each cell's encoding moves from one frame of the window to the next, a tile for each depth, on one scale.
+def window_change_sheet(run: Run, encodings: PatchEncodings, change: WindowChange, *, step: int) -> Sheet:
+    """Returns how far each cell's encoding moves from one frame of the window to the next, a tile for each depth, on one scale.
 
     1 is the mean difference between two different patches of one frame at that depth. Hatched: the earlier frame is padding.
 
@@ -53,16 +52,16 @@ def render_window_change(
     ]
     known = found[~np.isnan(found)]
     without = int(change.padded.sum())
-    return render_sheet(
-        [SheetRow("frames", frames), SheetRow(encodings.camera, tiles)],
+    top, label = float(known.max(initial=0.0)) or 1.0, "change of a cell's encoding; 1: as another patch"
+    return Sheet(
+        rows=[SheetRow("frames", frames), SheetRow(encodings.camera, tiles)],
         title=f"What changes from t-{back} to t: {encodings.camera}, step {step} of 0..{run.manifest['episode_length'] - 1}",
         subtitle=[
             *describe_run(run),
             f"{without} of {len(encodings.steps)} steps have a padded frame before them, which is compared with nothing"
             + (": this is one of them" if padded else ""),
         ],
-        scale=ColorScale(vmax=float(known.max(initial=0.0)) or 1.0),
-        scale_label="change of a cell's encoding; 1: as another patch",
+        bar=ColorBar(ColorScale(vmax=top), label),
         tile_size=_TILE,
         footnote="Length of the difference between a cell's encodings at t and before, over their mean length, in units of what two "
         "different patches of one frame differ by at that depth. The two timesteps have position embeddings of their own, so not even a "
@@ -70,10 +69,8 @@ def render_window_change(
     )
 
 
-def render_window_curves(
-    run: Run, encodings: PatchEncodings, change: WindowChange
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the mean change of cells whose picture moved and of those whose picture stood still, by depth, over all steps of the run.
+def window_curves_chart(run: Run, encodings: PatchEncodings, change: WindowChange) -> Chart:
+    """Returns the mean change of cells whose picture moved and of those whose picture stood still, by depth, over all steps of the run.
 
     Strokes run from the 5th to the 95th percentile. Where still cells come to change like moved ones, the encodings of all patches
     tell of the motion, wherever it was.
@@ -89,23 +86,16 @@ def render_window_curves(
         moved[place] = moved_cells(before, now, box=encodings.box, grid=encodings.grid)
     found = change.in_apart()[:, ~change.padded]
     moved = moved[~change.padded]
-    series, top = [], 0.0
+    curves, top = [], 0.0
     for name, chosen, color in (("still cells", ~moved, MARK), ("moved cells", moved, INK)):
         values = found[:, chosen]
         if values.size:
             low, high = np.quantile(values, [0.05, 0.95], axis=1)
-            series.append(DepthSeries(values.mean(axis=1), name, color, low, high))
+            curves.append(Curve(values.mean(axis=1), name, color, low=low, high=high))
             top = max(top, float(high.max()))
-    panel = render_depth_panel(
-        series,
-        depths=encodings.depths,
-        title="change from t-1 to t; 1: as another patch",
-        top=top * 1.03 or 1.0,
-        width=620,
-        height=300,
-    )
-    return render_panel_page(
-        [panel],
+    scale = {"title": "change from t-1 to t; 1: as another patch", "top": top * 1.03 or 1.0}
+    return Chart(
+        panels=[Lines(curves, at=encodings.depths, **scale, width=620, height=300)],
         title=f"What one step changes, by depth: patches of {encodings.camera}, {len(moved)} steps",
         subtitle=[
             *describe_run(run),
@@ -115,6 +105,10 @@ def render_window_curves(
         "units of what two patches of one frame differ by at that depth. A cell moved when some pixel of it changed by 8 of 255 or more; "
         "the stem sees beyond a cell, so still cells beside moved ones change at the input too. Steps after padded history are left out.",
     )
+
+
+render_window_change = drawn(window_change_sheet)
+render_window_curves = drawn(window_curves_chart)
 
 
 def picture_difference(

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Float
 from octoscope.encodings.principal_plane import fit_plane
 from octoscope.encodings.word_measures import WordMeasures, measure_words
 from octoscope.encodings.word_stages import Stage, WordStages
+from octoscope.render.chart import PATH_COLORS, Chart, Grid, Panel, Path, Paths, Strip
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.heat_panel import render_heat_panel
-from octoscope.render.panel_page import render_panel_page
-from octoscope.render.path_panel import PATH_COLORS, PlanePath, render_path_panel
-from octoscope.render.scale_strip import render_scale_strip
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import describe_run
 
@@ -29,10 +27,8 @@ _TWO_IN_A_ROW = 14
 _WAYS = ("T5", "policy")
 
 
-def render_word_stages(
-    run: Run, words: WordStages, *, spaces: Sequence[str] = _WAYS
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws what happens to each word at each stage: a grid of words by stages for each number, T5 at the left, the policy at the right.
+def word_stages_chart(run: Run, words: WordStages, *, spaces: Sequence[str] = _WAYS) -> Chart:
+    """Returns what happens to each word at each stage: a grid of words by stages for each number, T5 at the left, the policy at the right.
 
     Length: of the vector. Cosine to the start: with the same word at the first stage of the grid. Movement: the step from the stage before,
     over the length there; the first stage has none and is hatched. Likeness: the mean cosine with all other words, as they are and after
@@ -55,8 +51,8 @@ def render_word_stages(
     panels = [
         _grid(raw, values, space, f"{space}: {title}", scale) for title, values, scale in rows for space in spaces
     ]
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title=f"What happens to each word: {words.copy}",
         subtitle=[*describe_run(run), _common_line(raw)],
         footnote=f"{_legend(raw, spaces)} Encodings say what a word has become, not what the action depends on.",
@@ -64,10 +60,8 @@ def render_word_stages(
     )
 
 
-def render_word_likeness(
-    run: Run, words: WordStages, *, spaces: Sequence[str] = _WAYS
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the cosine between all words at up to six stages of T5 and six of the policy, on one scale from -1 to 1.
+def word_likeness_chart(run: Run, words: WordStages, *, spaces: Sequence[str] = _WAYS) -> Chart:
+    """Returns the cosine between all words at up to six stages of T5 and six of the policy, on one scale from -1 to 1.
 
     Above as they are, below with the mean of all words at that stage taken away: what is left of a word when what all words share is gone.
 
@@ -76,31 +70,29 @@ def render_word_likeness(
       words: From `word_stages`.
       spaces: Which of "T5" and "policy" are drawn: repeated words come from the same T5 as those in front.
     """
-    panels: list[np.ndarray] = []
+    panels: list[Panel] = []
+    breaks: list[int] = []
     shown = [space for space in words.spaces if space in spaces]
-    across = max(min(_MOST_MATRICES, len(words.of_space(space))) for space in shown)
     for centred in (False, True):
         measures = measure_words(words, centred=centred)
         for space in shown:
             places = _spread([place for place, other in enumerate(measures.spaces) if other == space], _MOST_MATRICES)
-            row = [_matrix(measures, place) for place in places]
-            panels += row + [np.full((1, 1, 3), 255, np.uint8)] * (across - len(row))
-    panels.append(render_scale_strip(_COSINE, label="cosine, the same scale in every grid", width=210))
-    return render_panel_page(
-        panels,
+            breaks.append(len(panels))
+            panels += [_matrix(measures, place) for place in places]
+    breaks.append(len(panels))
+    panels.append(Strip(_COSINE, "cosine, the same scale in every grid"))
+    return Chart(
+        panels=panels,
         title=f"How alike the words are: {words.copy}",
         subtitle=[*describe_run(run), _common_line(measure_words(words))],
         footnote="Cosine between word encodings. First T5, then the policy, as they are; then both again with the mean of all words "
         f"at that stage taken away: unrelated words then have {-1 / max(len(words.words) - 1, 1):.2f} on average. One scale, -1 to 1.",
-        columns=across,
-        widest=4000,
+        breaks=breaks,
     )
 
 
-def render_word_paths(
-    run: Run, words: WordStages, *, spaces: Sequence[str] = _WAYS
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the way of each word through the plane in which words vary most: in T5 above, in the policy below.
+def word_paths_chart(run: Run, words: WordStages, *, spaces: Sequence[str] = _WAYS) -> Chart:
+    """Returns the way of each word through the plane in which words vary most: in T5 above, in the policy below.
 
     Left: the encodings as they are. Right: the mean of all words at each stage taken away, so that what all words do together is gone. A
     plane is fitted to all words at all stages of its panel; how much of the variance it holds stands under it.
@@ -110,14 +102,14 @@ def render_word_paths(
       words: From `word_stages`.
       spaces: Which of "T5" and "policy" are drawn: repeated words come from the same T5 as those in front.
     """
-    panels = []
+    panels: list[Panel] = []
     for space in (space for space in words.spaces if space in spaces):
         for centred in (False, True):
             panels.append(
                 _paths(words, words.of_space(space), f"{space}{': mean word taken away' if centred else ''}", centred)
             )
-    return render_panel_page(
-        panels,
+    return Chart(
+        panels=panels,
         title=f"The way of each word: {words.copy}",
         subtitle=describe_run(run),
         footnote="Ring: first stage. Large dot: last. Small dots: the stages between, in order"
@@ -129,17 +121,22 @@ def render_word_paths(
     )
 
 
+render_word_stages = drawn(word_stages_chart)
+render_word_likeness = drawn(word_likeness_chart)
+render_word_paths = drawn(word_paths_chart)
+
+
 def _grid(
     measures: WordMeasures,
     values: Float[np.ndarray, "stage token"],
     space: str,
     title: str,
     scale: ColorScale | None,
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> Grid:
     places = [place for place, other in enumerate(measures.spaces) if other == space]
     part = values[places].T
     known = part[np.isfinite(part)]
-    return render_heat_panel(
+    return Grid(
         part,
         title=title,
         row_labels=list(measures.words),
@@ -150,10 +147,10 @@ def _grid(
     )
 
 
-def _matrix(measures: WordMeasures, place: int) -> UInt8[np.ndarray, "height width 3"]:
+def _matrix(measures: WordMeasures, place: int) -> Grid:
     words = list(measures.words)
     kind = ", mean taken away" if measures.centred else ""
-    return render_heat_panel(
+    return Grid(
         measures.cosine[place],
         title=f"{measures.spaces[place]} {measures.stages[place]}{kind}",
         row_labels=words,
@@ -167,27 +164,21 @@ def _matrix(measures: WordMeasures, place: int) -> UInt8[np.ndarray, "height wid
     )
 
 
-def _paths(
-    words: WordStages, stages: Sequence[Stage], title: str, centred: bool
-) -> UInt8[np.ndarray, "height width 3"]:
+def _paths(words: WordStages, stages: Sequence[Stage], title: str, centred: bool) -> Paths:
     vectors = [stage.encodings - stage.encodings.mean(axis=0) * centred for stage in stages]
     plane = fit_plane(vectors)
     placed = np.stack([plane.place(part) for part in vectors])
     paths = [
-        PlanePath(
-            placed[:, index], word, PATH_COLORS[index % len(PATH_COLORS)], square=index % (2 * _COLORS) >= _COLORS
-        )
+        Path(placed[:, index], word, PATH_COLORS[index % _COLORS], square=index % (2 * _COLORS) >= _COLORS)
         for index, word in enumerate(words.words)
     ]
-    return render_path_panel(
+    return Paths(
         paths,
         # Paths around one middle go all ways: no place is that of a stage.
         stages=None if centred else [short_stage(stage.name) for stage in stages],
         title=title,
         x_label=f"across: {plane.explained[0]:.0%} of the variance",
         y_label=f"up: {plane.explained[1]:.0%}",
-        width=600,
-        height=420,
     )
 
 

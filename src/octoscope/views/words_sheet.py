@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import UInt8
 from octoscope.attention.instruction_words import word_queries
 from octoscope.attention.maps import AttentionMap, attention_maps, captured_spans
 from octoscope.attention.patch_words import PatchWords, patch_words
 from octoscope.attention.query import QueryRow
+from octoscope.render.color_bar import ColorBar
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.sheet import SheetRow, render_sheet
+from octoscope.render.sheet import Sheet, SheetRow
 from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import check_heads, describe_run, uniform_weight
 
@@ -26,7 +27,7 @@ _PATCHES_CAPTION = (
 )
 
 
-def render_words_sheet(
+def words_sheet(
     run: Run,
     *,
     step: int,
@@ -35,8 +36,8 @@ def render_words_sheet(
     camera: str | None = None,
     padding: bool = False,
     vmax: float | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws where each word looks: a column is a word, a row a frame of the window.
+) -> Sheet:
+    """Returns where each word looks: a column is a word, a row a frame of the window.
 
     All tiles are on one linear scale from 0, the same for all steps. "sum" is the share of the word's whole attention that lies on
     this frame.
@@ -64,19 +65,19 @@ def render_words_sheet(
         tiles = [Tile("recorded", first.frame, dimmed=first.padded)]
         tiles += [_word_tile(name, found, heads) for name, found in zip(names, frames, strict=True)]
         rows.append(SheetRow(_row_label(first), tiles))
-    return render_sheet(
-        rows,
+    top = vmax or largest_word_weight(run, layer=layer, head=head, camera=camera, padding=padding)
+    label = "attention weight, one scale for this layer, all steps"
+    return Sheet(
+        rows=rows,
         title=f"Where each word looks: {_whose(run, head)}, layer {layer} of 0..{run.num_layers - 1}, {_when(run, step)}",
         subtitle=describe_run(run),
-        scale=ColorScale(vmax=vmax or largest_word_weight(run, layer=layer, head=head, camera=camera, padding=padding)),
-        scale_label="attention weight, one scale for this layer, all steps",
-        uniform=uniform_weight(run, queries[0], step=step),
+        bar=ColorBar(ColorScale(vmax=top), label, uniform_weight(run, queries[0], step=step)),
         tile_size=_tile_size(len(names)),
         footnote=_WORDS_CAPTION,
     )
 
 
-def render_patch_words_sheet(
+def patch_words_sheet(
     run: Run,
     *,
     step: int,
@@ -85,8 +86,8 @@ def render_patch_words_sheet(
     camera: str | None = None,
     padding: bool = False,
     vmax: float | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws what each patch gives to each word: a column is a word, a row a camera and a copy of the instruction.
+) -> Sheet:
+    """Returns what each patch gives to each word: a column is a word, a row a camera and a copy of the instruction.
 
     Args:
       run: The run; it must hold rows of patches: `query_groups=["readout", "obs_primary"]`.
@@ -103,16 +104,21 @@ def render_patch_words_sheet(
     heads = _heads(run, head)
     found = patch_words(run, step=step, layer=layer, camera=camera, padding=padding)
     rows = [SheetRow(f"{each.camera} t ({each.copy})", _patch_tiles(each, heads)) for each in found]
-    return render_sheet(
-        rows,
+    top = vmax or largest_patch_share(run, layer=layer, head=head, camera=camera, padding=padding)
+    label = "share of the patch, one scale for this layer, all steps"
+    uniform = uniform_weight(run, QueryRow(found[0].group, (0,), found[0].group), step=step)
+    return Sheet(
+        rows=rows,
         title=f"What patches give to each word: {_whose(run, head)}, layer {layer} of 0..{run.num_layers - 1}, {_when(run, step)}",
         subtitle=describe_run(run),
-        scale=ColorScale(vmax=vmax or largest_patch_share(run, layer=layer, head=head, camera=camera, padding=padding)),
-        scale_label="share of the patch, one scale for this layer, all steps",
-        uniform=uniform_weight(run, QueryRow(found[0].group, (0,), found[0].group), step=step),
+        bar=ColorBar(ColorScale(vmax=top), label, uniform),
         tile_size=_tile_size(len(found[0].words)),
         footnote=_PATCHES_CAPTION,
     )
+
+
+render_words_sheet = drawn(words_sheet)
+render_patch_words_sheet = drawn(patch_words_sheet)
 
 
 def largest_word_weight(
@@ -128,7 +134,7 @@ def largest_word_weight(
       padding: Also of the end mark and the padding pieces.
 
     Raises:
-      SelectionError: As for `render_words_sheet`.
+      SelectionError: As for `words_sheet`.
     """
     heads = list(_heads(run, head))
     queries = word_queries(run.layout, padding=padding)
@@ -155,7 +161,7 @@ def largest_patch_share(
       padding: Also of the end mark and the padding pieces.
 
     Raises:
-      SelectionError: As for `render_patch_words_sheet`.
+      SelectionError: As for `patch_words_sheet`.
     """
     heads = list(_heads(run, head))
     largest = 0.0
