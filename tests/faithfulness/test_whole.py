@@ -277,6 +277,7 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     written = {str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file()}
     assert written == {
         "ablation/effects.csv",
+        "ablation/effects.parquet",
         "ablation/step_2.png",
         *(f"faithfulness/{name}" for name in ("scores.md", "scores.png", "curves.png", "maps.png", "sanity.md")),
         *(f"faithfulness/{name}.{kind}" for name in ("scores", "curves") for kind in ("csv", "parquet")),

@@ -236,7 +236,7 @@ def test_the_sheet_has_a_line_for_each_intervention(found):
     (panel,) = ablation_chart(found).panels
     assert [row.label for row in panel.rows] == [effect.label for effect in found.effects]
     for row, effect in zip(panel.rows, found.effects, strict=True):
-        assert (row.size, row.controls) == (effect.size, effect.controls)
+        assert (row.size, list(row.controls)) == (effect.size, effect.controls.tolist())
         assert row.direct == pytest.approx(effect.direct, nan_ok=True)
         assert len(row.pictures) == len({*effect.pictures, *effect.masked})
         assert bool(row.pictures) + bool(row.words) + bool(row.remark) == 1

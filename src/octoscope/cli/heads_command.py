@@ -28,7 +28,7 @@ class Heads(HeadsOptions):
             folder = staging / _FOLDER
             folder.mkdir()
             (folder / "heads.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
-            (folder / "heads.csv").write_text(table.to_csv(), encoding="utf-8")
+            table.columns().write(folder, "heads")
             (folder / "sinks.md").write_text(f"{rule} {_NO_NORMS}\n\n{sink_table(sinks)}\n", encoding="utf-8")
             save_view(
                 head_grids_chart(run, table, sinks=None if few else sinks), folder / f"heads.{self.figure_format}"

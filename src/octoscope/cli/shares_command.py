@@ -1,11 +1,8 @@
 """`octoscope shares`: where a query row's attention goes, kind by kind, as pictures and a table."""
 
-from pathlib import Path
-
-from octoscope.attention.share_table import ShareTable, share_table
+from octoscope.attention.share_table import share_table
 from octoscope.cli.options.shares import SharesOptions
 from octoscope.errors import SelectionError
-from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
 from octoscope.render.view import save_view
 from octoscope.runs.run import Run
@@ -26,7 +23,7 @@ class Shares(SharesOptions):
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
             folder = staging / _FOLDER
             folder.mkdir()
-            write_share_csv(folder / "shares.csv", table)
+            table.columns().write(folder, "shares")
             save_view(share_bars_chart(run, table=table), folder / f"bars.{self.figure_format}")
             save_view(share_grids_chart(run, table=table), folder / f"grids.{self.figure_format}")
             for layer in table.layers:
@@ -39,14 +36,3 @@ class Shares(SharesOptions):
             except SelectionError as error:
                 say(f"No language_use.png: {error}")
         say(f"Shares of {table.query.label}, {len(table.steps)} steps: {self.output / _FOLDER}")
-
-
-def write_share_csv(path: Path, table: ShareTable) -> None:
-    """Writes one line for each step, layer and head: its shares, then what even attention would give."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(csv_line(["step", "layer", "head", *table.names, *(f"even: {name}" for name in table.names)]))
-        for at, step in enumerate(table.steps):
-            even = [f"{share:.6g}" for share in table.uniform[at]]
-            for place, layer in enumerate(table.layers):
-                for head, shares in enumerate(table.shares[at, place]):
-                    file.write(csv_line([step, layer, head, *(f"{share:.6g}" for share in shares), *even]))

@@ -107,4 +107,4 @@ def encoder_table(
                     )
                 )
     names = ("encoder", "figure", "value", "low", "high", "episodes")
-    return ColumnTable({name: [row[place] for row in rows] for place, name in enumerate(names)})
+    return ColumnTable.of_rows(names, rows)

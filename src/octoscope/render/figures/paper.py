@@ -30,7 +30,7 @@ _FAMILIES = {"built-in": "Aileron Letters", "letters": "Noto Sans Letters", "cjk
 
 
 @functools.cache
-def _style() -> dict[str, Any]:
+def _style() -> Any:
     """Returns the style sheet, and makes our letters known to matplotlib."""
     room = Path(str(files("octoscope.render")))
     for face, name in FONT_FILES.items():
