@@ -297,6 +297,12 @@ def test_a_picture_is_what_is_saved_and_a_vector_figure_holds_letters(chart, tmp
     svg = ElementTree.parse(tmp_path / "a.svg").getroot()
     words = ["".join(each.itertext()) for each in svg.iter("{http://www.w3.org/2000/svg}text")]
     assert {"Shares & <tags>", "a < b", "caf\u00e9 \u4e2d"} <= {word.strip() for word in words}
+    # Read elsewhere as it was measured here: the face of English letters lies inside, others have names to be found by.
+    text = (tmp_path / "a.svg").read_text()
+    assert text.count("@font-face") == 1
+    styles = re.findall(r'<text style="([^"]*)"', text)
+    assert len(styles) == len(words)
+    assert all(style.count("sans-serif") == 1 for style in styles)
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
 
 

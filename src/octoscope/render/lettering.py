@@ -1,4 +1,4 @@
-"""Lettering: text measured, shortened, wrapped and turned, in the first of three faces that has its letters.
+"""Lettering: text measured, shortened and wrapped, in the first of three faces that has its letters.
 
 Aileron, which Pillow has built in, has English letters only; a text that needs more is set in Noto Sans, and Chinese, Japanese and Korean
 letters in Noto Sans CJK (all cut down, in `fonts`). What none of them has is shown as code points, as [U+05D0], and `missing_letters` says
@@ -17,7 +17,7 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
-from octoscope.render.palette import INK, PAPER, Color
+from octoscope.render.palette import INK, Color
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
@@ -275,31 +275,6 @@ def _mixed_letters(text: str, size: int, anchor: str) -> tuple[Image.Image, tupl
         draw.text((x, above), run, fill=255, font=font(size, face), anchor="ls")
         x += font(size, face).getlength(run)
     return mask, (start - beside, baseline - above)
-
-
-def draw_rising_text(
-    canvas: Image.Image, at: tuple[int, int], text: str, *, size: int, color: Color = INK, paper: Color = PAPER
-) -> None:
-    """Writes one line that reads from bottom to top.
-
-    Args:
-      canvas: Painted in place.
-      at: x of the middle of the line and y of its lower end, in pixels.
-      text: One line.
-      size: Of the letters, in pixels.
-      color: RGB.
-      paper: The colour behind the text.
-
-    >>> canvas = Image.new("RGB", (20, 60), "white")
-    >>> draw_rising_text(canvas, (10, 55), "query", size=12)
-    >>> canvas.getextrema()[0][0] < 128
-    True
-    """
-    height = line_height(size)
-    line = Image.new("RGB", (text_width(text, size) + 1, height), paper)
-    draw_text(line, (0, height // 2), text, size=size, color=color, anchor="lm")
-    turned = line.transpose(Image.Transpose.ROTATE_90)
-    canvas.paste(turned, (at[0] - height // 2, at[1] - turned.height))
 
 
 def short_number(value: float) -> str:

@@ -1,5 +1,6 @@
 """Charts drawn by matplotlib: a figure to go on working with, or its pixels."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from octoscope.render.figures.cells import (
     strip_size,
 )
 from octoscope.render.figures.lines import draw_lines, lines_size
-from octoscope.render.figures.paper import Paper, style
+from octoscope.render.figures.paper import Paper, style, with_letters
 from octoscope.render.figures.paths import draw_paths, paths_size
 from octoscope.render.figures.rows import (
     bars_size,
@@ -83,9 +84,13 @@ def figure_pixels(figure: Figure) -> UInt8[np.ndarray, "height width 3"]:
 
 def write_figure(figure: Figure, path: Path) -> None:
     """Writes a figure as SVG or PDF, by the path's ending, without a date."""
-    undated = {"Date": None} if path.suffix.lower() == ".svg" else {"CreationDate": None, "ModDate": None}
     with style():
-        figure.savefig(path, metadata=undated)
+        if path.suffix.lower() == ".svg":
+            text = io.StringIO()
+            figure.savefig(text, format="svg", metadata={"Date": None})
+            path.write_text(with_letters(text.getvalue()), encoding="utf-8")
+        else:
+            figure.savefig(path, metadata={"CreationDate": None, "ModDate": None})
 
 
 class _Place(NamedTuple):

@@ -1,7 +1,9 @@
 """Paper: a matplotlib figure measured in pixels from its top left corner, lettered as our own pictures are."""
 
+import base64
 import contextlib
 import functools
+import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -25,6 +27,9 @@ _DPI = 100
 POINT = 72 / _DPI
 # Left, top, width, height.
 Box = tuple[int | float, int | float, int | float, int | float]
+_ROOM = Path(str(files("octoscope.render")))
+# Where the letters of a figure are looked for on another machine.
+_ELSEWHERE = "Aileron, 'Noto Sans', 'Noto Sans CJK SC', Helvetica, Arial, sans-serif"
 # Not their real names: a font of that name on the machine has other letters.
 _FAMILIES = {"built-in": "Aileron Letters", "letters": "Noto Sans Letters", "cjk": "Noto Sans CJK Letters"}
 
@@ -32,11 +37,10 @@ _FAMILIES = {"built-in": "Aileron Letters", "letters": "Noto Sans Letters", "cjk
 @functools.cache
 def _style() -> Any:
     """Returns the style sheet, and makes our letters known to matplotlib."""
-    room = Path(str(files("octoscope.render")))
     for face, name in FONT_FILES.items():
         told = {"style": "normal", "variant": "normal", "weight": 400, "stretch": "normal", "size": "scalable"}
-        fontManager.ttflist.append(FontEntry(fname=str(room / "fonts" / name), name=_FAMILIES[face], **told))  # pyright: ignore
-    return dict(mpl.rc_params_from_file(room / "figures" / "octoscope.mplstyle", use_default_template=False))
+        fontManager.ttflist.append(FontEntry(fname=str(_ROOM / "fonts" / name), name=_FAMILIES[face], **told))  # pyright: ignore
+    return dict(mpl.rc_params_from_file(_ROOM / "figures" / "octoscope.mplstyle", use_default_template=False))
 
 
 @contextlib.contextmanager
@@ -62,6 +66,20 @@ def letters(text: str, *, size: int, color: Color = INK) -> dict[str, Any]:
     # As in our own pictures, a text that needs Noto Sans is in it as far as it reaches.
     order = ("built-in",) if is_english(text) else ("letters", "built-in", "cjk")
     return {"fontfamily": [_FAMILIES[face] for face in order], "fontsize": size * POINT, "color": shade(color)}
+
+
+def with_letters(svg: str) -> str:
+    """Returns an SVG that looks elsewhere as it was measured here: Aileron (17 kB) lies inside, and each text names others to take.
+
+    >>> svg = "<style type='text/css'></style><text style=\\"font-family: 'Aileron Letters'; fill: #000\\">words</text>"
+    >>> with_letters(svg.replace("'text/css'", '"text/css"')).count("sans-serif")
+    1
+    """
+    letters = base64.b64encode((_ROOM / "fonts" / FONT_FILES["built-in"]).read_bytes()).decode("ascii")
+    face = f"@font-face{{font-family:'{_FAMILIES['built-in']}';src:url(data:font/ttf;base64,{letters})}}"
+    svg = svg.replace('<style type="text/css">', f'<style type="text/css">{face}', 1)
+    # Only in the style of a text: what it says cannot hold a tag.
+    return re.sub(r'(<text style="[^"]*font-family: [^;"]+)', rf"\1, {_ELSEWHERE}", svg)
 
 
 class Paper:
