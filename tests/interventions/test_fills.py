@@ -5,10 +5,10 @@ import pytest
 
 from octoscope.cli.intervention_specs import parse_fills, parse_intervention
 from octoscope.errors import SelectionError
-from octoscope.interventions.action_units import action_units
 from octoscope.interventions.descriptions import CoverPatches, MaskKeys, ReplaceWord
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.fills import FILLS, blurred, fill_pixels
+from octoscope.policies.action_units import action_units
 
 
 @pytest.fixture

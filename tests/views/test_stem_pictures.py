@@ -7,14 +7,14 @@ import pytest
 
 from octoscope.cli.stem_results import write_stem_pictures
 from octoscope.cnn.networks.network import Layer
+from octoscope.cnn.stems.channel_effects import ChannelEffects
+from octoscope.cnn.stems.contrast_effects import ContrastResponse
 from octoscope.cnn.stems.encoder_facts import EncoderFacts
 from octoscope.cnn.stems.encoder_reading import EncoderReadings
 from octoscope.cnn.stems.encoder_sheet import encoder_comparison_chart, encoder_table
 from octoscope.cnn.stems.ridge_regression import Reading
 from octoscope.cnn.stems.translation import ShiftResponse
-from octoscope.interventions.action_units import action_units
-from octoscope.interventions.channel_effects import ChannelEffects
-from octoscope.interventions.contrast_effects import ContrastResponse
+from octoscope.policies.action_units import action_units
 from octoscope.views.channel_effects_sheet import (
     channel_effects_chart,
     channel_effects_table,

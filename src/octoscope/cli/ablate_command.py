@@ -11,6 +11,7 @@ from octoscope.cli.selection import parse_selection
 from octoscope.escaping.terminal import say
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
+from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
 from octoscope.render.view import save_view
 from octoscope.runs.column_table import ColumnTable
@@ -39,7 +40,7 @@ class Ablate(AblateOptions):
                 model,
                 episode,
                 step,
-                asked or usual_interventions(options.scene(model, episode, step), fills=fills),
+                asked or usual_interventions(StepScene.at(model, episode, step, **vars(options)), fills=fills),
                 seed=self.seed,
                 noises=self.noises,
                 controls=self.controls,

@@ -10,22 +10,23 @@ from tqdm import tqdm
 
 from octoscope.attention.maps import captured_spans, require_sight
 from octoscope.attention.query import QueryRow, find_query
-from octoscope.capture.attend import attend, episode_layout
-from octoscope.capture.encoding_stream import EncodingStream
-from octoscope.capture.observations import EpisodeObservations, episode_task
-from octoscope.capture.robot_statistics import unit_remarks
+from octoscope.capture.attend import attend
+from octoscope.capture.policy_recorder import find_recorder
 from octoscope.cli.selection import parse_selection
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import EpisodeSource
 from octoscope.errors import EpisodeError, Interrupted, ObservationError, SelectionError
 from octoscope.escaping.terminal import say
+from octoscope.policies.bind import bind
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
-from octoscope.runs.attention_selection import ALL, AttentionSelection, default_query_groups, select_attention
+from octoscope.policies.recording import RecordOptions
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, remove_results, staged_output
 from octoscope.runs.unfinished import Unfinished
-from octoscope.tokens.layout import TokenLayout, instruction_remarks
+from octoscope.tokens.attention_selection import ALL, AttentionSelection, default_query_groups, select_attention
+from octoscope.tokens.layout import TokenLayout
 from octoscope.views.attention_results import (
     FILM,
     PICTURE_FORMATS,
@@ -123,24 +124,18 @@ class EpisodeJob:
         """
         asked = self.settings
         steps = parse_selection(asked.steps, count=len(episode), what="step")
-        observations = EpisodeObservations(
-            self.model, episode, observation_keys=asked.observation_keys, window=asked.window
-        )
-        words, tasks = episode_task(self.model, episode, instruction=asked.instruction, goal_images=asked.goal_images)
-        layout = episode_layout(self.model, observations, tasks, instruction=words)
+        options = BindOptions(asked.instruction, asked.goal_images, asked.observation_keys, asked.window)
+        bound = bind(self.model, episode, options)
+        layout = bound.layout
         query = find_query(layout, asked.query)
         groups = asked.queries or default_query_groups(layout, layout.stack())
         groups = ALL if ALL in groups else tuple(dict.fromkeys((*groups, query.group)))
         (selection,) = select_attention(layout, query_groups=groups, key_groups=asked.keys, layers=asked.layers)
-        size = selection.bytes_per_step(layout, dtype=asked.dtype)
-        if asked.encodings:
-            stream = EncodingStream.plan_for(
-                self.model, observations.at(steps[0]), tasks, asked.encodings, dtype=asked.dtype
-            )
-            size += stream.bytes_per_step
+        record = RecordOptions(asked.seed, asked.dtype, asked.compute, asked.batch, asked.encodings)
+        size = find_recorder(bound, [selection], record).bytes_per_step
         no_map = self._why_no_map(layout, selection, query) if asked.pictures else "--no-pictures was given."
-        remarks = (*instruction_remarks(layout), *observations.plan.remarks())
-        return EpisodePlan(words, sorted(steps), groups, query, size, no_map, remarks)
+        remarks = (*bound.remarks, *bound.policy.action_space(episode.dataset).remarks())
+        return EpisodePlan(bound.instruction, sorted(steps), groups, query, size, no_map, remarks)
 
     def _why_no_map(self, layout: TokenLayout, selection: AttentionSelection, query: QueryRow) -> str | None:
         try:
@@ -216,7 +211,7 @@ class EpisodeJob:
             lines += [f"  {film}: one frame per step" for film in sorted(output.glob(f"{FILM}*"))]
         more = " and encodings" if self.settings.encodings else ""
         lines.append(f"  {output / RUN}: the weights behind them{more}, {readable_bytes(plan.bytes_per_step)} a step")
-        lines += [*plan.remarks, *unit_remarks(self.model, episode.dataset)]
+        lines += plan.remarks
         lines += [] if plan.no_map is None else [f"No picture was drawn. {plan.no_map}"]
         return [*lines, *episode.remarks]
 

@@ -4,11 +4,11 @@ import numpy as np
 from tqdm import tqdm
 
 from octoscope.array_typing import UInt8
+from octoscope.capture.interrupt import StopAfterStep
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.options.cnn_activations import CnnActivationsOptions
 from octoscope.cli.options.names import figure_files
 from octoscope.cli.selection import parse_selection
-from octoscope.cnn.filters.soft_interrupt import soft_interrupt
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.network import Network, find_layer
 from octoscope.cnn.networks.sources import open_network
@@ -81,7 +81,7 @@ class CnnActivations(CnnActivationsOptions):
         with (
             staged_output(self.output, [*figure_files(SHEET), FILM], overwrite=self.overwrite) as folder,
             tqdm(total=total, unit="frame", desc=self.method) as bar,
-            soft_interrupt() as interrupt,
+            StopAfterStep() as interrupt,
         ):
             film = sweep_film(
                 network, picture, places, method=self.method, objective=self.objective, percentile=self.percentile

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from octoscope.capture.attend import attend
-from octoscope.capture.encodings import encoding_points
 from octoscope.cli.encodings_parts import EncodingMaterial, write_parts
 from octoscope.cli.opening import open_policy_and_episodes, scene_options
 from octoscope.cli.options.encodings import PARTS, EncodingsOptions
@@ -13,13 +12,14 @@ from octoscope.cli.selection import parse_selection
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
-from octoscope.interventions.step_scene import SceneOptions
+from octoscope.interventions.step_scene import StepScene
 from octoscope.other_seed import other_seed
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
-from octoscope.runs.attention_selection import ALL
-from octoscope.runs.encoding_point import matching_points
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.tokens.attention_selection import ALL
+from octoscope.tokens.encoding_point import matching_points
 from octoscope.tokens.layout import TokenLayout
 from octoscope.views.encoding_results import POINTS, write_findings
 
@@ -110,7 +110,7 @@ class Encodings(EncodingsOptions):
         # Before the first run, which may take long.
         step = self._step(self._steps(episodes[0]))
         given = Given(observation=self.observation, window=self.window, task=self.task, goal_image=self.goal_image)
-        self._check_place(scene_options(given).scene(model, episodes[0], 0).layout)
+        self._check_place(StepScene.at(model, episodes[0], 0, **vars(scene_options(given))).layout)
         runs = [
             self._run(model, episode, folder / f"run_{index}.zarr", self.task if place == 0 else None, whole=place == 0)
             for place, (index, episode) in enumerate(zip(chosen, episodes, strict=True))
@@ -197,8 +197,7 @@ def _parse_patch(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-def wanted_points(model: OctoModel, episode: Episode, options: SceneOptions) -> Sequence[str]:
+def wanted_points(model: OctoModel, episode: Episode, options: BindOptions) -> Sequence[str]:
     """Returns the names of the points that the parts are made from, of those that the policy has for this episode."""
-    inputs = options.scene(model, episode, 0).inputs
-    points = encoding_points(model, inputs.observation, inputs.tasks)
+    points = model.policy.encoding_points(StepScene.at(model, episode, 0, **vars(options)).inputs)
     return [point.name for point in matching_points(points, (*POINTS, *_IMAGE_POINTS))]

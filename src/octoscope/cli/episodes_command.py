@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.cli.options.episodes import EpisodesOptions
 from octoscope.cli.options.names import figure_files
 from octoscope.cli.selection import parse_pairs
@@ -12,6 +11,8 @@ from octoscope.episodes.listing import EpisodeEntry, list_episodes
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import OctoscopeError
 from octoscope.escaping.terminal import say
+from octoscope.policies.bind import bind
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
@@ -74,8 +75,7 @@ def _why_it_cannot_run(policy: str, task: str | None) -> Callable[[Episode], str
 
     def problem_of(episode: Episode) -> str:
         try:
-            EpisodeObservations(model, episode)
-            episode_task(model, episode, instruction=task)
+            bind(model, episode, BindOptions(task))
         except OctoscopeError as error:
             return str(error)
         return ""

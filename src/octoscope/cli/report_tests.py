@@ -10,6 +10,7 @@ from octoscope.faithfulness.language_use import language_use
 from octoscope.intervals import FEWEST
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
+from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
 from octoscope.views.ablation_sheet import ablation_chart
 from octoscope.views.drop_pictures import drop_curves_chart, kept_tokens_sheet
@@ -33,7 +34,7 @@ def ablation_part(material: ReportMaterial) -> ReportPart:
       SelectionError: If there is nothing to take away.
     """
     model, episode, step = material.model, material.episodes[0], material.step
-    asked = usual_interventions(material.options.scene(model, episode, step))
+    asked = usual_interventions(StepScene.at(model, episode, step, **vars(material.options)))
     if not asked:
         raise SelectionError("The policy is given no camera, no words and no history that could be taken away.")
     found = intervene(model, episode, step, asked, seed=material.seed, batch=material.batch, **vars(material.options))

@@ -8,8 +8,10 @@ import numpy as np
 from octoscope.cnn.filters.feature_sheet import feature_maps_sheet
 from octoscope.cnn.networks.layer_fields import layer_field
 from octoscope.cnn.networks.policy_network import policy_network
+from octoscope.cnn.stems.channel_removal import remove_channels
 from octoscope.cnn.stems.channel_statistics import channel_statistics
 from octoscope.cnn.stems.channel_table import channel_table, layer_table
+from octoscope.cnn.stems.contrast_response import contrast_response
 from octoscope.cnn.stems.encoder_facts import encoder_facts
 from octoscope.cnn.stems.encoder_reading import encoder_readings
 from octoscope.cnn.stems.encoder_sheet import encoder_comparison_chart, encoder_table
@@ -20,8 +22,6 @@ from octoscope.cnn.stems.stem_kernels import stem_kernels, stem_kernels_sheet
 from octoscope.cnn.stems.translation import shift_response
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError
-from octoscope.interventions.channel_removal import remove_channels
-from octoscope.interventions.contrast_response import contrast_response
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.image_resize import resize_image
 from octoscope.render.view import save_view

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Array
 from tqdm import tqdm
 
 from octoscope.array_typing import Bool, Float
@@ -17,6 +16,7 @@ from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError, check_at_least, nearest
 from octoscope.faithfulness.cells import KEYS, Cells
 from octoscope.faithfulness.drop_table import WAYS, DropExample, DropTable
+from octoscope.faithfulness.kept_tokens import kept_places, time_rounds
 from octoscope.faithfulness.map_makers import map_maker, spread_steps
 from octoscope.faithfulness.measures import ranking
 from octoscope.faithfulness.methods import DEFAULT_SCORES, FROM_OTHERS, METHODS
@@ -25,18 +25,19 @@ from octoscope.faithfulness.score_table import Score
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.faithfulness.step_times import StepTimes
-from octoscope.faithfulness.token_dropper import TokenDropper, kept_places
 from octoscope.interventions.effects import action_change
-from octoscope.interventions.intervene import noise_key
-from octoscope.interventions.step_scene import SceneOptions, StepScene
-from octoscope.policies.octo.model import OctoModel
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.abilities import DropsTokens
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 
 # What is shown on the frame, where so much is kept at some fraction.
 _SHOWN = (0.5, 0.25, 0.1)
 
 
 def drop_tokens(
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episodes: Iterable[Episode],
     *,
     scores: Sequence[str] = DEFAULT_SCORES,
@@ -47,7 +48,7 @@ def drop_tokens(
     noises: int = 8,
     timings: int = 10,
     batch: int = 16,
-    options: SceneOptions | None = None,
+    options: BindOptions | None = None,
     progress: bool = False,
 ) -> DropTable:
     """Returns how far the action moves, and how long a step takes, when only the best image tokens are kept.
@@ -73,20 +74,24 @@ def drop_tokens(
     """
     _check(scores, fractions, how)
     check_at_least(0, noises=noises, timings=timings)
-    options = options or SceneOptions()
+    options = options or BindOptions()
     falling = sorted({float(part) for part in fractions} | {1.0}, reverse=True)
     methods = [name for name in scores if name in METHODS]
     settings = FaithfulnessSettings(methods=methods, steps=steps, seed=seed, batch=batch)
     bench: _Bench | None = None
     dataset, found = "", []
     for index, episode in enumerate(tqdm(episodes, desc="drop tokens", unit="episode", disable=not progress)):
-        first = options.scene(model, episode, 0)
+        first = StepScene.at(model, episode, 0, **vars(options))
         if bench is None:
-            maker = map_maker(model, first, settings)
+            if how == "remove" and not isinstance(first.policy, DropsTokens):
+                raise SelectionError(
+                    f"{first.policy.card.name} cannot act on a part of its tokens: give `how` 'mask' (--how mask) to hide their keys."
+                )
+            maker = map_maker(first, settings)
             scores = tuple(name for name in scores if name in (*maker.methods, *PICTURE_SCORES))
             if not scores:
                 raise SelectionError(" ".join(maker.left_out))
-            bench = _Bench(TokenDropper(model, first), maker, scores, tuple(falling), how, settings.random_draws)
+            bench = _Bench(maker, scores, tuple(falling), how, settings.random_draws)
             dataset = episode.dataset
         found += [
             bench.at(first.moved_to(step), index, seed=seed, noises=noises)
@@ -96,11 +101,12 @@ def drop_tokens(
         raise EpisodeError("There must be at least one episode, got none.")
     cells = bench.maker.cells
     counts = [round(part * len(cells)) for part in falling]
+    card = found[0].scene.policy.card
     scene, owners = found[len(found) // 2].scene, [step.episode for step in found]
     errors = np.stack([step.errors for step in found])
     return DropTable(
-        policy=model.name,
-        note=" ".join(part for part in (model.note, *bench.maker.left_out) if part),
+        policy=card.name,
+        note=" ".join(part for part in (card.note, *bench.maker.left_out) if part),
         dataset=dataset,
         episodes=len(set(owners)),
         steps=len(found),
@@ -112,9 +118,7 @@ def drop_tokens(
             for i in range(len(scores))
         ],
         noise_floor=Score.over(owners, [step.noise for step in found], bounds=(0.0, np.inf)),
-        times=StepTimes(
-            bench.dropper.rounds(scene, noise_key(seed, 0), cells, counts, rounds=timings if how == "remove" else 0)
-        ),
+        times=StepTimes(time_rounds(scene, Noise(seed, 0), cells, counts, rounds=timings if how == "remove" else 0)),
         tokens=tuple(len(kept_places(cells, np.arange(len(cells)) < count)) for count in counts),
         example=_example(cells, scene, found[len(found) // 2].kept, falling),
     )
@@ -136,7 +140,6 @@ class _StepDrops:
 class _Bench:
     """Drops tokens of one step after another."""
 
-    dropper: TokenDropper
     maker: MapMaker
     scores: tuple[str, ...]
     # Falling from 1.
@@ -146,16 +149,16 @@ class _Bench:
 
     def at(self, scene: StepScene, episode: int, *, seed: int, noises: int) -> _StepDrops:
         """Returns the errors of one step, all under the same noise."""
-        cells, moves, key = self.maker.cells, self.maker.moves, noise_key(seed, scene.step)
+        cells, counts, still = self.maker.cells, scene.space.counts, Noise(seed, scene.step)
         rng = np.random.default_rng([seed, episode, scene.step])
         maps = dict(picture_maps(cells, scene, self.scores))
         if self.maker.methods:
-            maps |= self.maker.at(scene, key, rng).maps
+            maps |= self.maker.at(scene, still, rng).maps
         kept = {name: [_kept(maps[name], part) for part in self.fractions] for name in self.scores}
 
         def errors_of(sets: Sequence[Bool[np.ndarray, " cell"]]) -> Float[np.ndarray, " point"]:
             # Of the same program: the first set keeps everything, and changes nothing.
-            actions = self._actions(scene, key, sets)[..., moves]
+            actions = self._actions(scene, still, sets)[..., counts]
             return action_change(actions[0], actions)
 
         errors = {name: errors_of(sets) for name, sets in kept.items()}
@@ -165,18 +168,21 @@ class _Bench:
             errors["random"] = np.mean([errors["random"], *drawn], axis=0)
         noise = float("nan")
         if noises:
-            keys = [noise_key(seed, scene.step, draw=draw) for draw in range(noises)]
-            still = self._actions(scene, key, [np.ones(len(cells), bool)])[0][..., moves]
-            noise = float(action_change(still, self.maker.policy.act_under(scene.inputs, keys)[..., moves]).mean())
+            draws = [still.other(draw) for draw in range(1, noises + 1)]
+            unmoved = self._actions(scene, still, [np.ones(len(cells), bool)])[0][..., counts]
+            drawn = scene.policy.act([scene.inputs] * noises, draws, batch=self.maker.batch)[..., counts]
+            noise = float(action_change(unmoved, drawn).mean())
         return _StepDrops(episode, scene, kept, np.stack([errors[name] for name in self.scores]), noise)
 
     def _actions(
-        self, scene: StepScene, key: Array, sets: Sequence[Bool[np.ndarray, " cell"]]
+        self, scene: StepScene, noise: Noise, sets: Sequence[Bool[np.ndarray, " cell"]]
     ) -> Float[np.ndarray, "point horizon dim"]:
         cells = self.maker.cells
         if self.how == "remove":
-            return np.stack([self.dropper.act(scene, key, cells, kept) for kept in sets])
-        return self.maker.policy.act([cells.without(scene, ~kept, KEYS) for kept in sets], key)
+            assert isinstance(scene.policy, DropsTokens), "tokens can be dropped"
+            act = scene.policy.dropper(scene.inputs, noise)
+            return np.stack([act(kept_places(cells, kept)) for kept in sets])
+        return scene.policy.act([cells.without(scene, ~kept, KEYS) for kept in sets], noise, batch=self.maker.batch)
 
 
 def _check(scores: Sequence[str], fractions: Sequence[float], how: str) -> None:
@@ -200,7 +206,7 @@ def _example(
     cells: Cells, scene: StepScene, kept: Mapping[str, Sequence[np.ndarray]], fractions: Sequence[float]
 ) -> DropExample:
     places = sorted({int(np.argmin(np.abs(np.array(fractions) - part))) for part in _SHOWN} - {0}) or [0]
-    pictures = {camera: scene.inputs.observation[scene.image_key(camera)][0, -1] for camera in cells.sources}
+    pictures = {camera: scene.images(camera)[-1] for camera in cells.sources}
     shown = {
         name: {
             camera: [masks[place][cells.of(camera)].reshape(cells.grid(camera)) for place in places]

@@ -6,24 +6,22 @@ learnt array, so that no initialiser has to be known. A map that stays the same 
 """
 
 import dataclasses
-import re
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from flax import traverse_util
 from tqdm import tqdm
 
 from octoscope.array_typing import Float
 from octoscope.correlation import spearman
+from octoscope.errors import SelectionError
 from octoscope.escaping.markdown import markdown_table
 from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.methods import METHODS, method_label
 from octoscope.faithfulness.step_maps import MapMaker
-from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.abilities import Redrawable
+from octoscope.policies.noise import Noise
 
 # Do not depend on weights, or not on those of this step.
 _NOT_ASKED = ("random", "best head", "fixed template")
@@ -60,42 +58,6 @@ class RandomizationTable:
         return "\n".join([*lines, *markdown_table(["method", *self.stages], rows)])
 
 
-def randomization_stages(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns name and pattern of the parts of a policy, from the action head down.
-
-    >>> blocks = {"encoderblock_0": {}, "encoderblock_1": {}}
-    >>> params = {"octo_transformer": {"BlockTransformer_0": {"Transformer_0": blocks}}}
-    >>> [name for name, _ in randomization_stages(params)]
-    ['head', 'layer 1', 'layer 0', 'tokenizers']
-    """
-    blocks = params["octo_transformer"]["BlockTransformer_0"]["Transformer_0"]
-    layers = sorted((int(name.split("_")[1]) for name in blocks if name.startswith("encoderblock_")), reverse=True)
-    return [
-        ("head", "heads_.*"),
-        *((f"layer {layer}", rf".*/encoderblock_{layer}/.*") for layer in layers),
-        ("tokenizers", r"octo_transformer/(?!BlockTransformer_0/).*"),
-    ]
-
-
-def randomized_params(
-    params: Mapping[str, Any], patterns: Sequence[str], *, seed: int, draw: int = 0
-) -> dict[str, Any]:
-    """Returns parameters in which all arrays whose path matches a pattern are drawn anew; a place draws the same at every stage.
-
-    Draws of different seeds have nothing in common.
-
-    >>> same = randomized_params({"heads_action": {"bias": np.ones(3)}}, ["octo_.*"], seed=0)
-    >>> same["heads_action"]["bias"].tolist()
-    [1.0, 1.0, 1.0]
-    """
-    flat = traverse_util.flatten_dict(dict(params), sep="/")
-    drawn = {
-        path: _redrawn(np.asarray(leaf), path, seed, draw) if any(re.fullmatch(p, path) for p in patterns) else leaf
-        for path, leaf in flat.items()
-    }
-    return traverse_util.unflatten_dict(drawn, sep="/")
-
-
 def randomize_cascading(
     maker: MapMaker, scenes: Sequence[StepScene], *, seed: int = 0, draws: int = 1, progress: bool = False
 ) -> RandomizationTable:
@@ -107,24 +69,26 @@ def randomize_cascading(
       seed: Of the noise and the draws.
       draws: Of weights.
       progress: Show a progress bar.
+
+    Raises:
+      SelectionError: If there is no policy like it with other weights.
     """
-    stages = randomization_stages(maker.programs.params)
+    policy = scenes[0].policy
+    if not isinstance(policy, Redrawable):
+        raise SelectionError(f"{policy.card.name} is not there with weights drawn anew, so the check cannot be made.")
+    stages = policy.stages
     methods = tuple(name for name in METHODS if name in maker.methods and name not in _NOT_ASKED)
     maker = dataclasses.replace(maker, methods=methods)
     trained = [_maps(maker, scene, seed) for scene in scenes]
     found = np.full((len(methods), len(stages), draws, len(scenes)), np.nan)
     todo = [(draw, stage) for draw in range(draws) for stage in range(len(stages))]
     for draw, stage in tqdm(todo, desc="weights drawn anew", unit="stage", disable=not progress):
-        patterns = [pattern for _, pattern in stages[: stage + 1]]
-        params = randomized_params(maker.programs.params, patterns, seed=seed, draw=draw)
-        other = dataclasses.replace(
-            maker, programs=maker.programs.with_params(params), policy=maker.policy.with_params(params)
-        )
+        other = dataclasses.replace(maker, policy=policy.redrawn(stages[: stage + 1], seed=seed, draw=draw))
         for place, scene in enumerate(scenes):
             maps = _maps(other, scene, seed)
             for index, method in enumerate(methods):
                 found[index, stage, draw, place] = spearman(trained[place][method], maps[method])
-    return RandomizationTable(tuple(name for name, _ in stages), methods, _known_mean(found))
+    return RandomizationTable(stages, methods, _known_mean(found))
 
 
 def _known_mean(values: Float[np.ndarray, "*axes last"]) -> Float[np.ndarray, "*axes"]:
@@ -143,11 +107,4 @@ def _cell(values: Float[np.ndarray, " draw"]) -> str:
 
 def _maps(maker: MapMaker, scene: StepScene, seed: int) -> Mapping[str, Float[np.ndarray, " cell"]]:
     assert Cells(scene.layout).sources == maker.cells.sources, "scenes are of one layout"
-    return maker.at(scene, noise_key(seed, scene.step), np.random.default_rng(seed)).maps
-
-
-def _redrawn(array: np.ndarray, path: str, seed: int, draw: int) -> np.ndarray:
-    if array.dtype.kind != "f":
-        return array
-    rng = np.random.default_rng([seed, zlib.crc32(path.encode()), draw])
-    return (array.mean() + array.std() * rng.normal(size=array.shape)).astype(array.dtype)
+    return maker.at(scene, Noise(seed, scene.step), np.random.default_rng(seed)).maps

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
@@ -33,9 +32,10 @@ from octoscope.faithfulness.score_table import (
 )
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_maps import MapMaker, StepMaps
-from octoscope.interventions.intervene import noise_key
-from octoscope.interventions.step_scene import SceneOptions, StepScene
-from octoscope.policies.octo.model import OctoModel
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +53,11 @@ class _Seen:
 
 
 def score_faithfulness(
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episodes: Iterable[Episode],
     settings: FaithfulnessSettings | None = None,
     *,
-    options: SceneOptions | None = None,
+    options: BindOptions | None = None,
     progress: bool = False,
 ) -> FaithfulnessTable:
     """Returns how well each method's map tells what the action depends on, and where the named object is.
@@ -74,13 +74,13 @@ def score_faithfulness(
       EpisodeError: If there is no episode, or one lacks what the policy needs.
       SelectionError: If no token has a place in an image, there is no method, or the policy allows none of them.
     """
-    settings, options = settings or FaithfulnessSettings(), options or SceneOptions()
+    settings, options = settings or FaithfulnessSettings(), options or BindOptions()
     settings.require_methods()
-    maker, dataset, seen = None, "", []
+    maker, card, dataset, seen = None, None, "", []
     for index, episode in enumerate(tqdm(episodes, desc="maps", unit="episode", disable=not progress)):
-        scene = options.scene(model, episode, 0)
+        scene = StepScene.at(model, episode, 0, **vars(options))
         if maker is None:
-            maker = map_maker(model, scene, settings)
+            maker, card = map_maker(scene, settings), scene.policy.card
             if not maker.methods:
                 raise SelectionError(" ".join(maker.left_out))
             dataset = episode.dataset
@@ -92,7 +92,7 @@ def score_faithfulness(
         seen += [
             _see(maker, scene.moved_to(step), index, settings) for step in spread_steps(len(episode), settings.steps)
         ]
-    if maker is None:
+    if maker is None or card is None:
         raise EpisodeError("There must be at least one episode to score, got none.")
     maps = [_complete(settings, seen, place) for place in range(len(seen))]
     # Under names of their own, so that they go through the same batches as the methods.
@@ -113,8 +113,8 @@ def score_faithfulness(
         if method in maps[0]
     ]
     return FaithfulnessTable(
-        model.name,
-        model.note,
+        card.name,
+        card.note,
         dataset,
         [*settings.sentences(), *maker.left_out, *_needing_others(settings, maps[0])],
         episodes=len({step.episode for step in seen}),
@@ -126,9 +126,9 @@ def score_faithfulness(
 
 
 def _see(maker: MapMaker, scene: StepScene, episode: int, settings: FaithfulnessSettings) -> _Seen:
-    key = noise_key(settings.seed, scene.step)
+    noise = Noise(settings.seed, scene.step)
     rng = np.random.default_rng([settings.seed, episode, scene.step])
-    made = maker.at(scene, key, rng)
+    made = maker.at(scene, noise, rng)
     camera = next(iter(maker.cells.sources))
     coverage = maker.cells.coverage(scene, camera)
     if coverage is not None:
@@ -136,7 +136,7 @@ def _see(maker: MapMaker, scene: StepScene, episode: int, settings: Faithfulness
         coverage = coverage if coverage.any() else None
     more = settings.random_draws - 1 if "random" in maker.methods else 0
     randoms = rng.random((more, len(maker.cells)))
-    return _Seen(episode, scene, made, maker.occlusion(scene, key, settings.reference), randoms, coverage)
+    return _Seen(episode, scene, made, maker.occlusion(scene, noise, settings.reference), randoms, coverage)
 
 
 def _complete(settings: FaithfulnessSettings, seen: Sequence[_Seen], place: int) -> dict[str, np.ndarray]:
@@ -182,18 +182,17 @@ def _curves(
     fractions: Float[np.ndarray, " point"],
     settings: FaithfulnessSettings,
 ) -> dict[str, dict[str, Float[np.ndarray, " point"]]]:
-    key: jax.Array = noise_key(settings.seed, step.scene.step)
+    noise = Noise(settings.seed, step.scene.step)
     return {
         name: closeness_curves(
-            maker.policy,
             maker.cells,
             step.scene,
-            key,
+            noise,
             maps,
             fractions,
             how=how,
             insertion=name == "insertion",
-            moves=maker.moves,
+            batch=settings.batch,
         )
         for name, how in (("deletion", settings.deletion), ("insertion", settings.insertion))
     }
@@ -269,5 +268,5 @@ def _example(cells: Cells, seen: Sequence[_Seen], maps: Sequence[Mapping[str, np
         method: {camera: cells.picture(values, camera) for camera in cells.sources}
         for method, values in {**maps[place], "occlusion, other fill": seen[place].reference}.items()
     }
-    pictures = {camera: scene.inputs.observation[scene.image_key(camera)][0, -1] for camera in cells.sources}
+    pictures = {camera: scene.images(camera)[-1] for camera in cells.sources}
     return ExampleStep(scene.episode.name, scene.step, scene.instruction, pictures, shown)

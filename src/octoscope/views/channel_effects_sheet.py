@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from octoscope.interventions.channel_effects import CHANNEL_FILLS, ChannelEffects
+from octoscope.cnn.stems.channel_effects import CHANNEL_FILLS, ChannelEffects
 from octoscope.render.chart import Chart, Curve, Lines
 from octoscope.render.palette import INK, MARK, QUIET_INK
 from octoscope.render.view import drawn, save_view

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from octoscope.cnn.stems.contrast_effects import ContrastResponse
 from octoscope.intervals import few_episodes, mean_interval
-from octoscope.interventions.contrast_effects import ContrastResponse
 from octoscope.render.chart import Chart, Curve, Lines, Panel, Photo
 from octoscope.render.palette import INK, MARK, QUIET_INK
 from octoscope.render.view import drawn

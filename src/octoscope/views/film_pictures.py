@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from octoscope.array_typing import Float
-from octoscope.encodings.film import FilmEffect, FilmPair
+from octoscope.encodings.film_conditioning import FilmEffect, FilmPair
 from octoscope.render.chart import Chart, Grid, Maps, Panel, Photo
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.view import drawn

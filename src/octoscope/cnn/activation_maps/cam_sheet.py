@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from octoscope.array_typing import Float, UInt8
-from octoscope.cnn.activation_maps.cam_result import ActivationMap
+from octoscope.cnn.activation_maps.activation_maps import ActivationMap
 from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.layer_fields import layer_field
@@ -52,15 +52,15 @@ def cam_sheet(
         tiles = [Tile("picture", picture, note=f"score {explained.value:.3g}")]
         tiles += [
             map_tile(
-                network, picture, one.heat, explained.layer, label=one.method, note=_scale(one.heat), smooth=smooth
+                network, picture, cam.heat, explained.layer, label=cam.method, note=_scale(cam.heat), smooth=smooth
             )
-            for one in maps
+            for cam in maps
         ]
         layer = f"{layer_title(explained.layer)}: " if several else ""
         shown.append(SheetRow(f"{layer}{explained.title}", tiles))
     first = rows[0][0].explained
     layers = ", ".join(dict.fromkeys(layer_title(maps[0].explained.layer) for maps in rows))
-    costs = "; ".join(f"{one.method}: {one.cost}" for one in rows[0])
+    costs = "; ".join(f"{cam.method}: {cam.cost}" for cam in rows[0])
     more = list(dict.fromkeys(maps[0].explained.note for maps in rows if maps[0].explained.note))
     return Sheet(
         rows=shown,
@@ -85,11 +85,11 @@ def map_tile(
     smooth: bool = False,
 ) -> Tile:
     """Returns the tile of a layer's map over the picture, each unit's cell on the middle of what it sees, on a scale of its own."""
-    box, scale = map_box(network, layer, picture, heat), ColorScale.spanning([heat])
+    box, scale = _map_box(network, layer, picture, heat), ColorScale.spanning([heat])
     return Tile(label, picture, heat=heat, box=box, scale=scale, note=note, smooth=smooth)
 
 
-def map_box(
+def _map_box(
     network: GraphNetwork,
     layer: Layer,
     picture: UInt8[np.ndarray, "height width 3"],

@@ -9,7 +9,7 @@ from octoscope.array_typing import Float
 from octoscope.cnn.filters.filter_picture import as_shown
 from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.networks.graph import GraphNetwork
-from octoscope.cnn.networks.network import Network, check_filters, find_layer
+from octoscope.cnn.networks.network import Network, check_filters, find_layer, note_lines
 from octoscope.cnn.networks.watched_forward import as_image
 from octoscope.errors import SelectionError
 from octoscope.render.color_scale import ColorScale
@@ -69,11 +69,11 @@ def feature_maps_sheet(
     >>> [tile.label for tile in feature_maps_sheet(load_embedded_network(), np.full((64, 64, 3), 99), "relu2", [0, 1]).tiles()]
     ['picture', 'filter 0', 'filter 1']
     """
-    found = find_layer(network, layer)
-    activation = np.asarray(network.activation(as_image(picture), found.name)[0])
+    place = find_layer(network, layer)
+    activation = np.asarray(network.activation(as_image(picture), place.name)[0])
     order = "strongest first" if filters is None else order
     chosen = strongest_filters(activation, most) if filters is None else list(filters)
-    check_filters(found, chosen)
+    check_filters(place, chosen)
     maps = [activation[..., number] for number in chosen]
     whole = ColorScale.spanning(maps)
     tiles = [Tile("picture", as_shown(np.asarray(picture, np.float32)))]
@@ -88,11 +88,11 @@ def feature_maps_sheet(
         else "each map on its own, from 0 or its lowest"
     )
     lines = [
-        f"{len(chosen)} of {found.channels} filters, {order}; {activation.shape[0]} x {activation.shape[1]} units. Scale: {span}.",
-        f"{silent} of {found.channels} filters are nowhere above 0 on this picture.",
+        f"{len(chosen)} of {place.channels} filters, {order}; {activation.shape[0]} x {activation.shape[1]} units. Scale: {span}.",
+        f"{silent} of {place.channels} filters are nowhere above 0 on this picture.",
     ]
-    lines += [f"{network.name}: {network.note}."] if network.note else []
-    title = f"Feature maps: {network.name}, {layer_title(found)}"
+    lines += note_lines(network)
+    title = f"Feature maps: {network.name}, {layer_title(place)}"
     return Sheet(
         rows=[SheetRow("", tiles)],
         title=title,
@@ -119,27 +119,27 @@ def kernels_sheet(network: GraphNetwork, layer: str, filters: Sequence[int] | No
     >>> kernels_sheet(load_embedded_network(), "conv1", [4]).tiles()[0].label
     'filter 4'
     """
-    found = find_layer(network, layer)
-    if "kernel" not in network.weights.get(found.name, {}):
-        known = ", ".join(one.name for one in network.layers if "kernel" in network.weights.get(one.name, {}))
+    place = find_layer(network, layer)
+    if "kernel" not in network.weights.get(place.name, {}):
+        names = ", ".join(each.name for each in network.layers if "kernel" in network.weights.get(each.name, {}))
         raise SelectionError(
-            f"The layer {found.name} is a {found.kind} and has no kernels. Layers with kernels: {known}."
+            f"The layer {place.name} is a {place.kind} and has no kernels. Layers with kernels: {names}."
         )
-    kernel = np.asarray(network.weights[found.name]["kernel"])
+    kernel = np.asarray(network.weights[place.name]["kernel"])
     if filters is not None:
-        check_filters(found, list(filters))
+        check_filters(place, list(filters))
     if kernel.shape[2] == 3:
-        chosen = range(found.channels) if filters is None else filters
+        chosen = range(place.channels) if filters is None else filters
         tiles = [_signed_tile(f"filter {number}", kernel[..., number]) for number in chosen]
         rows, what = [SheetRow("", tiles)], "colour kernels"
     else:
-        chosen = range(min(8, found.channels)) if filters is None else filters
+        chosen = range(min(8, place.channels)) if filters is None else filters
         rows = [_kernel_row(kernel[..., number], number, most) for number in chosen]
         what = f"the {min(most, kernel.shape[2])} largest of {kernel.shape[2]} input channels a row"
     shape = " x ".join(map(str, kernel.shape[:2]))
-    lines = [f"{len(chosen)} of {found.channels} filters; {shape}; {what}."]
-    lines += [f"{network.name}: {network.note}."] if network.note else []
-    title = f"Kernels: {network.name}, {layer_title(found)}"
+    lines = [f"{len(chosen)} of {place.channels} filters; {shape}; {what}."]
+    lines += note_lines(network)
+    title = f"Kernels: {network.name}, {layer_title(place)}"
     return Sheet(title, rows, subtitle=lines, tile_size=64, footnote=_KERNEL_NOTE)
 
 

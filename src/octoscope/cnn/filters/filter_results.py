@@ -11,7 +11,7 @@ import numpy as np
 from octoscope.cnn.filters.filter_picture import FilterPicture
 from octoscope.cnn.filters.maximization_settings import MaximizationSettings
 from octoscope.cnn.networks.graph import GraphNetwork
-from octoscope.cnn.networks.network import Layer
+from octoscope.cnn.networks.network import Layer, note_lines
 from octoscope.render.film import write_gif
 from octoscope.render.image_file import write_png
 from octoscope.render.sheet import Sheet, SheetRow
@@ -19,8 +19,8 @@ from octoscope.render.sheet_page import render_sheet
 from octoscope.render.tile import Tile
 from octoscope.render.view import drawn, save_view
 
-SHEET, PICTURES, FILM, FIGURES = "filters", "filters", "filters.gif", "filters.json"
-RESULTS = (*(f"{SHEET}.{ending}" for ending in ("png", "svg", "pdf")), PICTURES, FILM, FIGURES)
+SHEET, PICTURES, FILM, _FIGURES = "filters", "filters", "filters.gif", "filters.json"
+RESULTS = (*(f"{SHEET}.{ending}" for ending in ("png", "svg", "pdf")), PICTURES, FILM, _FIGURES)
 _FILM_RATE, _FILM_TILE = 6, 112
 _FOOTNOTE = (
     "Each picture was optimised to raise one filter's mean over its map (or what its label says). It shows what drives the filter most, "
@@ -49,7 +49,7 @@ def layer_title(layer: Layer) -> str:
 
 def filter_sheet(
     network: GraphNetwork,
-    found: Sequence[LayerFilters],
+    results: Sequence[LayerFilters],
     *,
     settings: MaximizationSettings,
     preset: str = "",
@@ -62,29 +62,29 @@ def filter_sheet(
 
     Args:
       network: The network that was looked into.
-      found: The pictures by layer; at least one.
+      results: The pictures by layer; at least one.
       settings: What they were made with.
       preset: Name of the preset, for the subtitle.
       snapshot: Draw this snapshot of each picture instead of the last state.
       tile_size: Pixels of a tile's longer side; 224, or 128 to 144 for many tiles, by default.
     """
-    tiles = sum(len(one.pictures) for one in found)
+    tiles = sum(len(result.pictures) for result in results)
     # Two scores do not fit above the smallest tiles.
-    small = 144 if any(_cut_counts(picture) for one in found for picture in one.pictures) else 128
+    small = 144 if any(_cut_counts(picture) for result in results for picture in result.pictures) else 128
     size = tile_size or (224 if tiles <= 24 else small)
     rows = [
         SheetRow(
-            f"{layer_title(one.layer)}, of {one.layer.channels} filters",
-            [_tile(network, one.layer, picture, snapshot) for picture in one.pictures],
+            f"{layer_title(result.layer)}, of {result.layer.channels} filters",
+            [_tile(network, result.layer, picture, snapshot) for picture in result.pictures],
         )
-        for one in found
+        for result in results
     ]
-    layers = ", ".join(layer_title(one.layer) for one in found)
+    layers = ", ".join(layer_title(result.layer) for result in results)
     asked = settings.steps * settings.octaves
-    steps = sorted({picture.steps for one in found for picture in one.pictures})
+    steps = sorted({picture.steps for result in results for picture in result.pictures})
     stopped = f" INTERRUPTED after {steps[0]} of {asked} steps for some." if steps and steps[0] < asked else ""
-    dead = sum(picture.dead for one in found for picture in one.pictures)
-    cut_off = float(np.mean([picture.cut_off for one in found for picture in one.pictures]))
+    dead = sum(picture.dead for result in results for picture in result.pictures)
+    cut_off = float(np.mean([picture.cut_off for result in results for picture in result.pictures]))
     subtitle = [_how(settings, preset) + stopped]
     if dead:
         subtitle.append(
@@ -92,8 +92,8 @@ def filter_sheet(
         )
     fallen = [
         picture
-        for one in found
-        for picture in one.pictures
+        for result in results
+        for picture in result.pictures
         if not picture.dead and picture.shown_score <= picture.start_score
     ]
     if fallen:
@@ -105,14 +105,13 @@ def filter_sheet(
         subtitle.append(
             f"{cut_off:.1%} of values lie outside 0..255 and are cut off for showing, which changes scores."
         )
-    linear = [layer_title(one.layer) for one in found if is_linear(network, one.layer)]
+    linear = [layer_title(result.layer) for result in results if _is_linear(network, result.layer)]
     if linear:
         subtitle.append(
             f"{', '.join(linear)} is linear in the picture: its mean over the map shows colour and frame only. The ReLU behind it "
             "(mean), or one unit of it (neuron), shows the pattern."
         )
-    if network.note:
-        subtitle.append(f"{network.name}: {network.note}.")
+    subtitle += note_lines(network)
     return Sheet(
         rows=rows,
         title=f"What filters look for: {network.name}, {layers}",
@@ -125,7 +124,7 @@ def filter_sheet(
 render_filter_sheet = drawn(filter_sheet)
 
 
-def is_linear(network: GraphNetwork, layer: Layer) -> bool:
+def _is_linear(network: GraphNetwork, layer: Layer) -> bool:
     """Returns whether nothing but affine steps lie between the picture and the layer."""
     return all(node.step.affine for node in network.program.up_to(layer.name).nodes)
 
@@ -133,23 +132,23 @@ def is_linear(network: GraphNetwork, layer: Layer) -> bool:
 def write_filter_results(
     folder: Path,
     network: GraphNetwork,
-    found: Sequence[LayerFilters],
+    results: Sequence[LayerFilters],
     *,
     settings: MaximizationSettings,
     preset: str = "",
     figure_format: str = "png",
 ) -> None:
     """Writes filters.png or another format, filters/LAYER_filter_F.png, filters.json, and filters.gif where snapshots were kept."""
-    save_view(filter_sheet(network, found, settings=settings, preset=preset), folder / f"{SHEET}.{figure_format}")
+    save_view(filter_sheet(network, results, settings=settings, preset=preset), folder / f"{SHEET}.{figure_format}")
     (folder / PICTURES).mkdir()
-    for one in found:
-        for number, picture in enumerate(one.pictures):
-            write_png(folder / PICTURES / f"{_file_name(one.layer, picture, number)}.png", picture.shown)
-    (folder / FIGURES).write_text(json.dumps(_figures(network, found, settings, preset), indent=2) + "\n")
-    frames = min((len(picture.snapshots) for one in found for picture in one.pictures), default=0)
+    for result in results:
+        for number, picture in enumerate(result.pictures):
+            write_png(folder / PICTURES / f"{_file_name(result.layer, picture, number)}.png", picture.shown)
+    (folder / _FIGURES).write_text(json.dumps(_figures(network, results, settings, preset), indent=2) + "\n")
+    frames = min((len(picture.snapshots) for result in results for picture in result.pictures), default=0)
     if frames:
         film = (
-            filter_sheet(network, found, settings=settings, preset=preset, snapshot=frame, tile_size=_FILM_TILE)
+            filter_sheet(network, results, settings=settings, preset=preset, snapshot=frame, tile_size=_FILM_TILE)
             for frame in range(frames)
         )
         # A GIF has 256 colours; of all that photographs have, finding the best ones takes minutes.
@@ -193,7 +192,7 @@ def _file_name(layer: Layer, picture: FilterPicture, number: int) -> str:
 
 
 def _figures(
-    network: GraphNetwork, found: Sequence[LayerFilters], settings: MaximizationSettings, preset: str
+    network: GraphNetwork, results: Sequence[LayerFilters], settings: MaximizationSettings, preset: str
 ) -> dict[str, object]:
     return {
         "network": network.name,
@@ -202,7 +201,7 @@ def _figures(
         "settings": dataclasses.asdict(settings),
         "pictures": [
             {
-                "layer": one.layer.name,
+                "layer": result.layer.name,
                 "objective": dataclasses.asdict(picture.objective),
                 "start_score": picture.start_score,
                 "score": picture.score,
@@ -212,7 +211,7 @@ def _figures(
                 "steps": picture.steps,
                 "cut_off": picture.cut_off,
             }
-            for one in found
-            for picture in one.pictures
+            for result in results
+            for picture in result.pictures
         ],
     }

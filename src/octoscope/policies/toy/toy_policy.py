@@ -17,10 +17,11 @@ from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.receptive_field import ReceptiveField
 from octoscope.tokens.rules import Rules
 from octoscope.tokens.stack import AttentionStack
+from octoscope.tokens.token_source import TokenSource
 from octoscope.tokens.words import InstructionReading, WordPiece
 
 CAMERA, STACK, SIZE, PATCH, LONGEST = "primary", "transformer", (32, 48), 8, 6
@@ -42,7 +43,11 @@ class ToyPolicy:
     def card(self) -> PolicyCard:
         """What it is."""
         name = f"toy reading patch ({self.row}, {self.column}) and '{self.word}'"
-        return PolicyCard(name, "toy", f"{self.row}-{self.column}-{self.word}", "numpy", np.__version__, "cpu")
+        return PolicyCard(name, "toy", "numpy", np.__version__, "cpu")
+
+    def digest(self) -> str:
+        """Returns what stands for its parameters."""
+        return f"{self.row}-{self.column}-{self.word}"
 
     def prepare(
         self, camera: str, frame: UInt8[np.ndarray, "height width 3"]
@@ -84,11 +89,11 @@ class ToyPolicy:
         weights, values = self._weights(layout, inputs), self._values(layout, inputs)
         drawn = np.random.default_rng([noise.seed, noise.step, noise.draw]).normal(scale=self.noise, size=(1, 2))
         actions = (weights[0, 0, -1] @ values + drawn).astype(np.float32)
-        kept = {
+        parts = {
             each.stack: weights[list(each.layers)][:, :, list(each.queries)][..., list(each.keys)][None]
             for each in wanted
         }
-        return Watched(actions, kept, np.zeros(layout.size, bool))
+        return Watched(actions, parts, np.zeros(layout.size, bool))
 
     def _places(self, layout: TokenLayout) -> tuple[int, list[int]]:
         """Returns the place of the patch, and those of the word."""
