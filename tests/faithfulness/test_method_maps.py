@@ -112,18 +112,18 @@ def test_no_outline_on_padded_frames(model, episode):
 
 
 def test_sinks_come_with_the_length_of_what_they_move(model, episode, monkeypatch):
-    given = []
+    lengths = []
 
     def noting(run, query, *, moved_norms):
-        given.append(moved_norms)
+        lengths.append(moved_norms)
         return ()
 
     monkeypatch.setattr("octoscope.faithfulness.make_method_maps.find_sinks", noting)
     (found,) = method_maps(model, episode, [STEP], methods=["rollout"])
     given = octo_given(model, episode, STEP)
     watched = GradientPrograms(model, action_dim=3).watch(given, noise_key(Noise(0, STEP)))
-    assert given[0].shape == (4, 2, found.run.layout.size)
-    np.testing.assert_allclose(given[0][STEP], watched.moved_norms.mean(axis=1), rtol=1e-5)
+    assert lengths[0].shape == (4, 2, found.run.layout.size)
+    np.testing.assert_allclose(lengths[0][STEP], watched.moved_norms.mean(axis=1), rtol=1e-5)
     assert any("bypasses attention in rollout: 0.5" in remark for remark in found.remarks)
 
 
