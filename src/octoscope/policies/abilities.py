@@ -28,7 +28,7 @@ class Differentiable(Protocol):
         noise: Noise,
         weights: Float32[np.ndarray, "horizon dim"],
         *,
-        baseline: Mapping[str, Float[np.ndarray, "window _height _width _channel"]] | None = None,
+        baseline: Mapping[str, UInt8[np.ndarray, "window _height _width _channel"]] | None = None,
         parts: Float[np.ndarray, " point"] | None = None,
     ) -> Mapping[str, Float[np.ndarray, "window _height _width _channel"]]:
         """Returns, by camera, the gradient of a weighted sum of the normalised action with respect to pixels of 0..255.

@@ -2,12 +2,12 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
 
-from octoscope.array_typing import Bool, Float32, UInt8
+from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.act.encoder import ActInputs
 from octoscope.policies.act.model import ActModel
@@ -92,6 +92,7 @@ class ActPolicy:
             # Relative actions need the state of their step.
             None if folder.processing.relative_actions is not None else folder_units,
             deterministic=True,
+            dataset=dataset,
         )
 
     def layout(self, inputs: PolicyInputs) -> TokenLayout:
@@ -120,15 +121,36 @@ class ActPolicy:
             parts[each.stack] = weights[each.stack][list(each.layers)][:, :, rows][..., columns][None]
         return Watched(np.asarray(outputs.actions), parts, np.zeros(layout.size, bool))
 
+    @property
+    def no_gradient(self) -> str:
+        """There always is one."""
+        return ""
+
     def image_gradients(
-        self, inputs: PolicyInputs, noise: Noise, weights: Float32[np.ndarray, "horizon dim"]
+        self,
+        inputs: PolicyInputs,
+        noise: Noise,
+        weights: Float32[np.ndarray, "horizon dim"],
+        *,
+        baseline: Mapping[str, UInt8[np.ndarray, "window _height _width 3"]] | None = None,
+        parts: Float[np.ndarray, " point"] | None = None,
     ) -> Mapping[str, Float32[np.ndarray, "window _height _width 3"]]:
-        """Returns, by camera, the gradient of a weighted sum of the normalised action with respect to pixels of 0..255."""
-        gradients = self.model.gradients(self._tensors(inputs), weights).inputs.images
+        """Returns, by camera, the gradient of a weighted sum of the normalised action with respect to pixels of 0..255.
+
+        Along the line from a baseline, the sum over its points: what is normalised lies on a line too.
+        """
+        end = self._tensors(inputs)
+        start = end if baseline is None else self._tensors(replace(inputs, images=baseline))
+        total: dict[str, np.ndarray] = {}
+        for part in np.ones(1) if parts is None else parts:
+            images = {name: start.images[name] + part * (end.images[name] - start.images[name]) for name in end.images}
+            images = {name: np.asarray(image, np.float32) for name, image in images.items()}
+            slopes = self.model.gradients(end._replace(images=images), weights).inputs.images
+            total = {name: slope + total.get(name, 0.0) for name, slope in slopes.items()}
         features = {feature.name: feature for feature in self.model.folder.config.inputs}
         # Pixels go to the network as 0..1, normalised.
         return {
-            camera: np.asarray(gradients[name] * self.model.folder.normalization(features[name]).slope / 255.0)[None]
+            camera: np.asarray(total[name] * self.model.folder.normalization(features[name]).slope / 255.0)[None]
             for camera, name in self._cameras.items()
         }
 

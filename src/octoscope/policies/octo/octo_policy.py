@@ -269,7 +269,7 @@ class OctoPolicy:
         noise: Noise,
         weights: Float32[np.ndarray, "horizon dim"],
         *,
-        baseline: Mapping[str, Float[np.ndarray, "window _height _width _channel"]] | None = None,
+        baseline: Mapping[str, UInt8[np.ndarray, "window _height _width _channel"]] | None = None,
         parts: Float[np.ndarray, " point"] | None = None,
     ) -> dict[str, Float[np.ndarray, "window _height _width _channel"]]:
         """Returns, by camera, gradients with respect to pixels; along the line from a baseline, their sum over its points."""

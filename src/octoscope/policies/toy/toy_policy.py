@@ -4,13 +4,13 @@ Its one readout looks at that patch and at that word, half each, and evenly at e
 intervention or a score should find is known beforehand.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
 
-from octoscope.array_typing import Float, Float32, UInt8
+from octoscope.array_typing import Float, Float32, Int, UInt8
 from octoscope.errors import SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.inputs import PolicyInputs
@@ -60,7 +60,7 @@ class ToyPolicy:
 
     def action_space(self, dataset: str) -> ActionSpace:
         """Returns two numbers, one step ahead, in no robot's units."""
-        return ActionSpace(1, 2, np.ones(2, bool), deterministic=not self.noise)
+        return ActionSpace(1, 2, np.ones(2, bool), deterministic=not self.noise, dataset=dataset)
 
     def layout(self, inputs: PolicyInputs) -> TokenLayout:
         """Returns the words, the patches and the readout."""
@@ -94,6 +94,12 @@ class ToyPolicy:
             for each in wanted
         }
         return Watched(actions, parts, np.zeros(layout.size, bool))
+
+    def dropper(
+        self, inputs: PolicyInputs, noise: Noise
+    ) -> Callable[[Int[np.ndarray, " token"]], Float32[np.ndarray, "horizon dim"]]:
+        """Returns what acts with some places of the layout alone."""
+        return lambda kept: self.act([replace(inputs, kept=kept)], noise)[0]
 
     def _places(self, layout: TokenLayout) -> tuple[int, list[int]]:
         """Returns the place of the patch, and those of the word."""
