@@ -4,7 +4,7 @@ Both sides run a policy of octo-small-1.5's size over the same frames and leave,
 the window: as recorded, with the mean, the maximum and each head's map of the readout; and a film. The naive side is written from
 its description: a jitted forward with all N x N weights sown and copied to the host, a matplotlib figure per step and layer, and a film of
 the last layer's files with PyAV; ours makes a film of all layers for each camera, which is more. Ratios are per step after compiling;
-nothing is extrapolated to longer episodes. `[STEPS [ROUNDS]]`, 6 and 1 by default; needs matplotlib (extra `notebook`).
+nothing is extrapolated to longer episodes. `[STEPS [ROUNDS]]`, 6 and 1 by default.
 """
 
 import dataclasses

@@ -80,29 +80,6 @@ from octoscope.interventions.descriptions import Together as Together
 from octoscope.interventions.descriptions import UseInstruction as UseInstruction
 from octoscope.interventions.encoding_change import encoding_change as encoding_change
 from octoscope.interventions.intervene import intervene as intervene
-from octoscope.pictures.ablation_sheet import render_ablation_sheet as render_ablation_sheet
-from octoscope.pictures.attention_film import attention_film_frames
-from octoscope.pictures.attention_results import write_attention_results as write_attention_results
-from octoscope.pictures.attention_sheet import render_attention_sheet
-from octoscope.pictures.film_pictures import render_film as render_film
-from octoscope.pictures.film_pictures import render_film_pair as render_film_pair
-from octoscope.pictures.head_pictures import render_deviation_grids as render_deviation_grids
-from octoscope.pictures.head_pictures import render_head_grids as render_head_grids
-from octoscope.pictures.image_encodings import write_image_encodings as write_image_encodings
-from octoscope.pictures.instruction_pair_pictures import render_instruction_pair as render_instruction_pair
-from octoscope.pictures.language_use import render_language_use as render_language_use
-from octoscope.pictures.layout_picture import render_layout as render_layout
-from octoscope.pictures.method_sheet import render_method_maps as render_method_maps
-from octoscope.pictures.nearest_patches_sheet import render_nearest_patches as render_nearest_patches
-from octoscope.pictures.patch_color_sheet import render_patch_colors as render_patch_colors
-from octoscope.pictures.probe_pictures import render_probes as render_probes
-from octoscope.pictures.share_pictures import render_share_bars as render_share_bars
-from octoscope.pictures.share_pictures import render_share_curves as render_share_curves
-from octoscope.pictures.share_pictures import render_share_grids as render_share_grids
-from octoscope.pictures.word_encoding_pictures import render_word_likeness as render_word_likeness
-from octoscope.pictures.word_encoding_pictures import render_word_paths as render_word_paths
-from octoscope.pictures.word_encoding_pictures import render_word_stages as render_word_stages
-from octoscope.pictures.words_sheet import render_patch_words_sheet, render_words_sheet
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.normalization_type import NormalizationType as NormalizationType
 from octoscope.policies.octo.checkpoint.convert import convert_checkpoint as convert_checkpoint
@@ -115,6 +92,12 @@ from octoscope.policies.octo.readout.readout_effects import readout_gradients as
 from octoscope.policies.octo.recording.encodings import capture_encodings as capture_encodings
 from octoscope.policies.octo.recording.encodings import encoding_points as encoding_points
 from octoscope.policies.open_policy import open_policy as open_policy
+from octoscope.render.chart import Chart as Chart
+from octoscope.render.sheet import Film as Film
+from octoscope.render.sheet import Sheet as Sheet
+from octoscope.render.view import draw_view as draw_view
+from octoscope.render.view import save_view as save_view
+from octoscope.render.view import view_figure as view_figure
 from octoscope.runs.run import Run as Run
 from octoscope.serving.policy import Policy as Policy
 from octoscope.serving.receding_horizon import RecedingHorizon as RecedingHorizon
@@ -124,6 +107,29 @@ from octoscope.serving.temporal_ensemble import TemporalEnsemble as TemporalEnse
 from octoscope.tokens.attention_rules import attention_rule_mask as attention_rule_mask
 from octoscope.tokens.encoding_point import EncodingPoint as EncodingPoint
 from octoscope.tokens.layout import TokenLayout as TokenLayout
+from octoscope.views.ablation_sheet import render_ablation_sheet as render_ablation_sheet
+from octoscope.views.attention_film import attention_film_frames
+from octoscope.views.attention_results import write_attention_results as write_attention_results
+from octoscope.views.attention_sheet import render_attention_sheet
+from octoscope.views.film_pictures import render_film as render_film
+from octoscope.views.film_pictures import render_film_pair as render_film_pair
+from octoscope.views.head_pictures import render_deviation_grids as render_deviation_grids
+from octoscope.views.head_pictures import render_head_grids as render_head_grids
+from octoscope.views.image_encodings import write_image_encodings as write_image_encodings
+from octoscope.views.instruction_pair_pictures import render_instruction_pair as render_instruction_pair
+from octoscope.views.language_use import render_language_use as render_language_use
+from octoscope.views.layout_picture import render_layout as render_layout
+from octoscope.views.method_sheet import render_method_maps as render_method_maps
+from octoscope.views.nearest_patches_sheet import render_nearest_patches as render_nearest_patches
+from octoscope.views.patch_color_sheet import render_patch_colors as render_patch_colors
+from octoscope.views.probe_pictures import render_probes as render_probes
+from octoscope.views.share_pictures import render_share_bars as render_share_bars
+from octoscope.views.share_pictures import render_share_curves as render_share_curves
+from octoscope.views.share_pictures import render_share_grids as render_share_grids
+from octoscope.views.word_encoding_pictures import render_word_likeness as render_word_likeness
+from octoscope.views.word_encoding_pictures import render_word_paths as render_word_paths
+from octoscope.views.word_encoding_pictures import render_word_stages as render_word_stages
+from octoscope.views.words_sheet import render_patch_words_sheet, render_words_sheet
 
 SceneOptions = BindOptions
 render_film_frames = attention_film_frames

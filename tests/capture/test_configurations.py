@@ -8,9 +8,9 @@ from octoscope.attention.maps import attention_maps, grid_box, placed_spans
 from octoscope.attention.query import find_query
 from octoscope.attention.shares import attention_shares
 from octoscope.errors import SelectionError
-from octoscope.pictures.attention_film import attention_film_frames
-from octoscope.pictures.attention_sheet import describe_run, render_attention_sheet
-from octoscope.pictures.layout_picture import render_layout
+from octoscope.views.attention_film import attention_film_frames
+from octoscope.views.attention_sheet import describe_run, render_attention_sheet
+from octoscope.views.layout_picture import layout_chart
 from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
 
 PRIMARY = images("image_primary", goals=["image_primary"])
@@ -182,7 +182,8 @@ def test_sheet_film_and_layout_are_drawn_and_say_what_they_do_not_show(made, nam
     frames = list(attention_film_frames(run))
     assert sheet.dtype == np.uint8
     assert len(frames) == 2
-    assert render_layout(run.layout, title=name, pad=run.token_pad(step=0)).ndim == 3
+    (panel,) = layout_chart(run.layout, title=name, pad=run.token_pad(step=0)).panels
+    assert len(panel.mask) == run.layout.size
     assert remark is None or any(remark in line for line in describe_run(run))
 
 

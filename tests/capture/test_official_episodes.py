@@ -7,9 +7,9 @@ import pytest
 
 import octoscope as osc
 from octoscope.attention.shares import attention_shares
-from octoscope.pictures.attention_sheet import render_attention_sheet
-from octoscope.pictures.layout_picture import render_layout
 from octoscope.policies.octo.model import OctoModel
+from octoscope.views.attention_sheet import render_attention_sheet
+from octoscope.views.layout_picture import layout_chart
 from official_files import SHARED, nested
 
 FOLDER = SHARED / "fixtures" / "octo"
@@ -91,6 +91,7 @@ def test_captured_rows_are_the_official_ones(name, case, example):
         np.testing.assert_allclose(got, expected[example][:, kept], atol=5e-5)
     query = ours[:, :, -1]
     np.testing.assert_allclose(sum(attention_shares(run.layout, query).values()), 1.0, atol=1e-5)
-    assert render_layout(run.layout, title=name, pad=run.token_pad(step=step)).ndim == 3
+    (panel,) = layout_chart(run.layout, title=name, pad=run.token_pad(step=step)).panels
+    assert len(panel.mask) == run.layout.size
     assert render_attention_sheet(run, step=step, layer=0).ndim == 3
     assert json.dumps(run.manifest["observations"])

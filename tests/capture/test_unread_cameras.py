@@ -9,10 +9,10 @@ from octoscope.capture.attend import attend
 from octoscope.cli.doctor_command import checkup_lines
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError
-from octoscope.pictures.attention_sheet import describe_run
 from octoscope.policies.octo.checkup import examine_checkpoint
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.observation_keys import unread_images
+from octoscope.views.attention_sheet import describe_run
 from small_policies import small_batch, small_config, write_policy
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)

@@ -8,6 +8,8 @@ import pytest
 import octoscope as osc
 from factory.demo.film_policy import write_film_policy
 from octoscope.cli.main import main
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
 
 
 def run(*arguments):
@@ -132,9 +134,9 @@ def test_a_covered_patch_is_measured_beside_rollout(tmp_path, monkeypatch):
 
     def note(run, rollout, **named):
         drawn.update(named, rollout=rollout)
-        return np.zeros((4, 4, 3), np.uint8)
+        return Sheet("", [SheetRow("", [Tile("", np.zeros((4, 4, 3), np.uint8))])])
 
-    monkeypatch.setattr("octoscope.pictures.image_encodings.render_travel", note)
+    monkeypatch.setattr("octoscope.views.image_encodings.travel_sheet", note)
     asked = (
         "--steps",
         "0:2",

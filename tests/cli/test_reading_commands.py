@@ -46,6 +46,7 @@ def test_shares(stored, tmp_path):
             "grids.png",
             "language_use.png",
             "shares.csv",
+            "shares.parquet",
         )
     ]
     lines = list(csv.DictReader((tmp_path / "shares" / "shares.csv").read_text().splitlines()))
@@ -56,10 +57,25 @@ def test_shares(stored, tmp_path):
             assert sum(float(line[name]) for name in group) == pytest.approx(1.0, abs=2e-3)
 
 
+@pytest.mark.parametrize("kind", ["svg", "pdf"])
+def test_pictures_in_another_format(stored, tmp_path, kind):
+    main(["heads", str(stored), "--figure-format", kind, "-o", str(tmp_path)])
+    pictures = [path for path in (tmp_path / "heads").iterdir() if path.suffix not in (".csv", ".md", ".parquet")]
+    assert {path.name for path in pictures} == {f"heads.{kind}", f"deviation.{kind}"}
+    begins = {"svg": b"<?xml", "pdf": b"%PDF"}[kind]
+    assert all(path.read_bytes().startswith(begins) for path in pictures)
+
+
+def test_an_unknown_format_is_refused_before_anything_is_opened(tmp_path, capsys):
+    told = failure(["shares", str(tmp_path / "none.zarr"), "--figure-format", "sgv", "-o", str(tmp_path)], capsys)
+    assert "must be of png, svg, pdf, got 'sgv'. Did you mean 'svg'?" in told
+    assert not files(tmp_path)
+
+
 def test_heads(stored, tmp_path, capsys):
     main(["heads", str(stored), "--camera", "wrist", "-o", str(tmp_path)])
     assert files(tmp_path) == [
-        f"heads/{name}" for name in ("deviation.png", "heads.csv", "heads.md", "heads.png", "sinks.md")
+        f"heads/{name}" for name in ("deviation.png", "heads.csv", "heads.md", "heads.parquet", "heads.png", "sinks.md")
     ]
     assert "distance (pixels)" in (tmp_path / "heads" / "heads.md").read_text()
     assert "| layer | head |" in capsys.readouterr().out

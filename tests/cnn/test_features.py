@@ -7,22 +7,25 @@ import numpy as np
 import pytest
 from small_networks import edge_network, small_network
 
-from octoscope.cnn.filters.feature_sheet import render_feature_maps, render_kernels, strongest_filters
-from octoscope.cnn.filters.field_picture import render_unit_field
-from octoscope.cnn.filters.top_patches import render_top_patches, top_patches
+from octoscope.cnn.filters.feature_sheet import feature_maps_sheet, kernels_sheet, strongest_filters
+from octoscope.cnn.filters.field_picture import unit_field_sheet
+from octoscope.cnn.filters.top_patches import top_patches, top_patches_sheet
 from octoscope.cnn.networks.embedded_network import initial_weights, table_network
 from octoscope.cnn.networks.graph import IMAGE, GraphNetwork, Node
 from octoscope.cnn.networks.layer_fields import field_by_gradient, layer_field
 from octoscope.cnn.networks.steps import Concat, Conv, MaxPool, Relu
 from octoscope.cnn.networks.weight_randomization import layers_with_kernels, randomized
-from octoscope.cnn.saliency.method_comparison import compare_methods, render_comparison
+from octoscope.cnn.saliency.method_comparison import compare_methods, comparison_sheet
 from octoscope.cnn.saliency.saliency import filter_saliency
-from octoscope.cnn.saliency.saliency_sheet import render_saliency_sheet
-from octoscope.cnn.saliency.saliency_sweep import layers_with_filter, sweep_frames
+from octoscope.cnn.saliency.saliency_sheet import saliency_sheet
+from octoscope.cnn.saliency.saliency_sweep import layers_with_filter, sweep_film
+from octoscope.cnn.saliency.saliency_views import VIEWS
 from octoscope.cnn.saliency.sanity_check import RandomizedStage, sanity_check
 from octoscope.correlation import spearman
 from octoscope.errors import EpisodeError, SelectionError
+from octoscope.render.color_scale import ColorScale
 from octoscope.render.image_file import write_png
+from octoscope.render.sheet_page import render_sheet
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (12, 12, 3), np.uint8)
 
@@ -85,7 +88,9 @@ def test_top_patches_find_the_edge_and_cut_out_what_the_unit_sees():
     assert found[0].patch.shape == (found[0].box[2] - found[0].box[0], 3, 3)
     np.testing.assert_array_equal(found[0].patch[:, [0, -1]].min(axis=(0, 2)), [20, 220])
     assert found[0].value > found[1].value
-    assert render_top_patches(edge_network(), "relu", {0: found}, pictures=3).shape[2] == 3
+    (row,) = top_patches_sheet(edge_network(), "relu", {0: found}, pictures=3).rows
+    assert [tile.label for tile in row.tiles] == [patch.source for patch in found]
+    np.testing.assert_array_equal(row.tiles[0].image[: len(found[0].patch), :3], found[0].patch)
     with pytest.raises(EpisodeError, match="no picture to take patches from"):
         top_patches(edge_network(), [], "relu", [0])
 
@@ -100,17 +105,25 @@ def test_strongest_filters_first():
 
 def test_sheets_are_drawn():
     network = small_network()
-    assert render_feature_maps(network, PICTURE, "conv2").shape[2] == 3
+    activation = np.asarray(network.activation(jnp.asarray(PICTURE, jnp.float32)[None], "relu2"))[0]
     # One scale has its bar below the maps; maps on scales of their own have none.
-    one, own = (render_feature_maps(network, PICTURE, "relu2", [1, 0], shared_scale=kind) for kind in (True, False))
-    assert one.shape[0] > own.shape[0] + 40
-    assert render_kernels(network, "conv1").shape[2] == 3
-    assert render_kernels(network, "conv2", [4], most=3).shape[2] == 3
-    assert render_unit_field(network, PICTURE, "conv2", 1, (2, 3)).shape[2] == 3
+    one, own = (feature_maps_sheet(network, PICTURE, "relu2", [1, 0], shared_scale=kind) for kind in (True, False))
+    assert [tile.label for tile in one.tiles()] == ["picture", "filter 1", "filter 0"]
+    np.testing.assert_array_equal(one.tiles()[1].image, one.strip.scale.colors(activation[..., 1]))
+    assert own.strip is None
+    np.testing.assert_array_equal(
+        own.tiles()[2].image, ColorScale.spanning([activation[..., 0]]).colors(activation[..., 0])
+    )
+    assert len(feature_maps_sheet(network, PICTURE, "conv2").tiles()) == 1 + 5
+    assert [row.label for row in kernels_sheet(network, "conv1").rows] == [""]
+    (row,) = kernels_sheet(network, "conv2", [4], most=3).rows
+    assert len(row.tiles) == 3
+    field = unit_field_sheet(network, PICTURE, "conv2", 1, (2, 3))
+    assert [tile.label for tile in field.tiles()] == ["can see", "minds here"]
     with pytest.raises(SelectionError, match=r"has no kernels\. Layers with kernels: conv1, conv2"):
-        render_kernels(network, "relu1")
+        kernels_sheet(network, "relu1")
     with pytest.raises(SelectionError, match="`unit` must be in"):
-        render_unit_field(network, PICTURE, "conv2", 1, (6, 0))
+        unit_field_sheet(network, PICTURE, "conv2", 1, (6, 0))
 
 
 def test_sweeps_have_one_frame_each_of_one_size():
@@ -118,9 +131,9 @@ def test_sweeps_have_one_frame_each_of_one_size():
     assert [layer.name for layer in layers_with_filter(network, 4)] == ["conv2", "relu2"]
     with pytest.raises(SelectionError, match=r"`filter` must be in 0\.\.4"):
         layers_with_filter(network, 5)
-    frames = list(sweep_frames(network, PICTURE, [("conv1", [0]), ("conv2", [0, 4])]))
-    assert len(frames) == 3
-    assert len({frame.shape for frame in frames}) == 1
+    frames = list(sweep_film(network, PICTURE, [("conv1", [0]), ("conv2", [0, 4])]).frames)
+    assert [frame.rows[0].label for frame in frames] == ["filter 0", "filter 0", "filter 4"]
+    assert len({render_sheet(frame).shape for frame in frames}) == 1
 
 
 def test_random_weights_come_from_the_top_and_repeat():
@@ -143,8 +156,9 @@ def test_the_sanity_check_goes_down_stage_by_stage():
     assert [(stage.layer, stage.depth, stage.of) for stage in stages] == [("conv2", 1, 2), ("conv1", 2, 2)]
     np.testing.assert_array_equal(learnt, explain(small_network()))
     assert all(-1 <= stage.similarity < 0.99 for stage in stages)
-    sheet = render_saliency_sheet(PICTURE, filter_saliency(small_network(), PICTURE, "conv2", [1]), sanity=stages)
-    assert sheet.shape[2] == 3
+    sheet = saliency_sheet(PICTURE, filter_saliency(small_network(), PICTURE, "conv2", [1]), sanity=stages)
+    assert [tile.label for tile in sheet.rows[0].tiles] == ["picture", *VIEWS]
+    assert [tile.label for tile in sheet.rows[1].tiles] == ["picture", *(stage.score for stage in stages)]
     assert RandomizedStage("conv1", 1, 2, learnt, -0.001).score == "rank corr. 0.00"
     assert RandomizedStage("conv1", 1, 2, learnt, float("nan")).score == "learnt map empty"
     assert RandomizedStage("conv1", 1, 2, np.zeros_like(learnt), float("nan")).score == "no signal"
@@ -156,7 +170,11 @@ def test_the_comparison_says_what_each_method_costs():
     compared = compare_methods(small_network(), PICTURE, 1, layer="relu1", stages=1, methods=["guided", "layercam"])
     assert [(row.method, row.on_layer) for row in compared[3]] == [("guided backprop", False), ("Layer-CAM", True)]
     assert compared[3][0].cost == "1 forward + 1 backward"
-    assert render_comparison(small_network(), PICTURE, compared).shape[2] == 3
+    sheet = comparison_sheet(small_network(), PICTURE, compared)
+    pixels, units = (row.tiles[1] for row in sheet.rows)
+    assert (pixels.label, units.label) == ("learnt", "learnt")
+    np.testing.assert_array_equal(units.heat, compared[3][1].values)
+    assert pixels.heat is None
 
 
 def test_the_comparison_refuses_what_it_does_not_know_before_it_begins(tmp_path: Path):

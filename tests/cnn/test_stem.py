@@ -12,14 +12,15 @@ from octoscope.cnn.stems.channel_statistics import ChannelStatistics, channel_st
 from octoscope.cnn.stems.channel_table import channel_table, layer_table
 from octoscope.cnn.stems.encoder_facts import encoder_facts, encoder_facts_of
 from octoscope.cnn.stems.encoder_variants import encode_frames, encoder_network, random_encoder
-from octoscope.cnn.stems.nested_fields import render_nested_fields
+from octoscope.cnn.stems.nested_fields import nested_fields_sheet
 from octoscope.cnn.stems.patch_targets import field_pixels, patch_pixels, patch_targets
 from octoscope.cnn.stems.ridge_regression import read_linearly
-from octoscope.cnn.stems.stem_kernels import render_stem_kernels, stem_kernels
+from octoscope.cnn.stems.stem_kernels import stem_kernels, stem_kernels_sheet
 from octoscope.cnn.stems.translation import shift_response, shifted
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.policies.octo.network.resnet import ViTResnet
 from octoscope.policies.octo.network.stems import PatchEncoder, SmallStem, SmallStem16
+from octoscope.render.palette import MARK
 from tiny_policies import images, tiny_policy
 
 SIZE = (64, 48)
@@ -62,10 +63,11 @@ def test_the_field_of_a_token_is_what_the_encoder_says_of_itself(name):
 
 def test_the_drawing_of_fields_says_where_a_token_looks():
     network = without_weights(ENCODERS["SmallStem16"])
-    sheet = render_nested_fields(network, np.full((*SIZE, 3), 90, np.uint8), (2, 1))
-    assert sheet.shape[2] == 3
+    sheet = nested_fields_sheet(network, np.full((*SIZE, 3), 90, np.uint8), (2, 1))
+    assert "Token at row 2, column 1 of" in sheet.subtitle[0]
+    assert all((tile.image == np.array(MARK)).all(axis=-1).any() for tile in sheet.tiles())
     with pytest.raises(SelectionError, match="`token` must be in"):
-        render_nested_fields(network, np.full((*SIZE, 3), 90, np.uint8), (4, 0))
+        nested_fields_sheet(network, np.full((*SIZE, 3), 90, np.uint8), (4, 0))
 
 
 def test_channel_statistics_are_those_of_all_units_of_all_frames():
@@ -137,9 +139,9 @@ def test_kernels_are_what_the_convolution_multiplies_by_and_goals_stand_apart(tm
     kernel = goals.params["octo_transformer"]["observation_tokenizers_primary"]["PatchEncoder_0"]["embedding"]["kernel"]
     np.testing.assert_array_equal(found.kernels[:, :, 1], np.asarray(kernel)[:, :, 3:])
     np.testing.assert_allclose(found.shares.sum(axis=0), 1.0)
-    assert render_stem_kernels(found).shape[2] == 3
+    assert [row.label for row in stem_kernels_sheet(found).rows] == list(found.pictures)
     with pytest.raises(SelectionError, match="`filter` must be in"):
-        render_stem_kernels(found, [99])
+        stem_kernels_sheet(found, [99])
 
 
 def test_a_colour_kernel_has_grey_for_zero_and_one_scale_for_all(tmp_path):
@@ -148,9 +150,12 @@ def test_a_colour_kernel_has_grey_for_zero_and_one_scale_for_all(tmp_path):
     found = stem_kernels(tiny_policy(tmp_path / "policy", {"primary": images("image_primary")}))
     kernels = np.zeros((2, 2, 1, 3, 2), np.float32)
     kernels[0, 0, 0, 0, 0], kernels[1, 1, 0, 2, 1] = 2.0, -1.0
-    sheet = render_stem_kernels(dataclasses.replace(found, kernels=kernels))
-    colours = {tuple(pixel) for pixel in sheet.reshape(-1, 3).tolist()}
-    assert {(128, 128, 128), (255, 128, 128), (128, 128, 64)} <= colours
+    first, second = (
+        tile.image.tolist() for tile in stem_kernels_sheet(dataclasses.replace(found, kernels=kernels)).tiles()
+    )
+    grey = [128, 128, 128]
+    assert first == [[[255, 128, 128], grey], [grey, grey]]
+    assert second == [[grey, grey], [grey, [128, 128, 64]]]
 
 
 def test_a_reading_is_ridge_regression_on_the_training_episodes():

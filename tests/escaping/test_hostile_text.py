@@ -17,9 +17,8 @@ from octoscope.attention.head_table import HeadStatistic, HeadTable
 from octoscope.attention.query import QueryRow
 from octoscope.attention.share_table import share_table
 from octoscope.attention.sinks import Sink, sink_table
-from octoscope.cli.ablate_command import effect_lines, write_effects_csv
+from octoscope.cli.ablate_command import effect_columns, effect_lines
 from octoscope.cli.doctor_command import checkup_lines
-from octoscope.cli.shares_command import write_share_csv
 from octoscope.cli.words_command import Words
 from octoscope.escaping.csv_text import csv_text
 from octoscope.escaping.html import html_json
@@ -30,13 +29,13 @@ from octoscope.faithfulness.score_table import ExampleStep, FaithfulnessTable, S
 from octoscope.faithfulness.step_times import StepTimes
 from octoscope.interventions.descriptions import UseInstruction
 from octoscope.interventions.effects import Effect, StepEffects
-from octoscope.pictures.encoding_results import Findings, write_findings
-from octoscope.pictures.report_content import Report, ReportPart, ReportTable
-from octoscope.pictures.report_html import report_html
-from octoscope.pictures.report_markdown import report_markdown
 from octoscope.policies.action_units import ActionUnits
 from octoscope.policies.octo.checkup import Checkup
 from octoscope.runs.column_table import ColumnTable
+from octoscope.views.encoding_results import Findings, write_findings
+from octoscope.views.report_content import Report, ReportPart, ReportTable
+from octoscope.views.report_html import report_html
+from octoscope.views.report_markdown import report_markdown
 
 SOURCE = Path(__file__).parents[2] / "src" / "octoscope"
 HOSTILE = (
@@ -150,13 +149,13 @@ def test_only_the_functions_of_each_medium_write_it():
 
 def _csv_writers(text: str, folder: Path) -> dict[str, str]:
     run = _run(text)
-    write_share_csv(folder / "shares.csv", share_table(run))
+    share_table(run).columns().write(folder, "shares")
     Words(Path("run.zarr"))._write_patches(run, folder / "patches.csv", [1], [0])
-    write_effects_csv(folder / "effects.csv", [_effects(text)])
+    effect_columns([_effects(text)]).write(folder, "effects")
     files = {name: (folder / name).read_text(encoding="utf-8") for name in ("shares.csv", "patches.csv", "effects.csv")}
     return files | {
         "columns": ColumnTable({text: [text, "-0.5"], "value": [-0.5, float("nan")]}).to_csv(),
-        "heads": _head_table(text).to_csv(),
+        "heads": _head_table(text).columns().to_csv(),
     }
 
 

@@ -14,10 +14,12 @@ from octoscope.errors import SelectionError
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.make_method_maps import method_maps
 from octoscope.faithfulness.methods import KEY_METHODS
-from octoscope.pictures.method_sheet import render_method_maps
 from octoscope.policies.noise import Noise
 from octoscope.policies.octo.acting import noise_key
 from octoscope.policies.octo.gradient_programs import GradientPrograms
+from octoscope.render.outline import SINK
+from octoscope.render.tile import Tile
+from octoscope.views.method_sheet import method_maps_sheet
 from tiny_policies import images, tiny_episode, tiny_policy
 
 STEP = 2
@@ -75,21 +77,27 @@ def test_maps_are_cut_by_camera_and_timestep(found):
 def test_the_sheet_outlines_the_patches_that_are_sinks(found):
     from octoscope.attention.sinks import Sink
 
-    assert render_method_maps(found).std() > 1
     place = int(found.run.layout.select("obs_wrist", timestep=-1)[3])
     sink = Sink(1, place, "wrist t patch (1, 1)", 0.4, 20.0, 0.1)
-    plain, marked = (
-        render_method_maps(dataclasses.replace(found, sinks=sinks, remarks=("same height",))) for sinks in ((), (sink,))
-    )
-    # The legend of the outlines moves what stands below it.
-    legend = marked.shape[0] - plain.shape[0]
-    assert 0 < legend < 40
-    below = (plain == marked[legend:]).all(axis=(1, 2))
-    inserted = len(below) - int(np.argmin(below[::-1]))
-    differs = (plain[:inserted] != marked[:inserted]).any(axis=-1)
-    # Below the subtitle, one outline in each method's tile of the last row of frames, in its lower right quarter.
-    tiles = np.flatnonzero(differs[200:].any(axis=0))
-    assert (np.diff(tiles) > 20).sum() == len(KEY_METHODS) - 1
+    plain, marked = (method_maps_sheet(dataclasses.replace(found, sinks=sinks)) for sinks in ((), (sink,)))
+    assert (plain.marks(), marked.marks()) == ([], [SINK])
+    assert "wrist t patch (1, 1) (layer 1; up to 20 even weights)" in marked.subtitle[-1]
+    outlined = [
+        [tile for tile in row.tiles if isinstance(tile, Tile) and tile.outline is not None] for row in marked.rows
+    ]
+    # One outline in each method's tile of the last row of frames, in its lower right quarter.
+    assert [len(tiles) for tiles in outlined] == [0, 0, 0, len(KEY_METHODS), 0]
+    region = outlined[3][0].outline
+    rows, columns = np.nonzero(region)
+    assert rows.min() >= region.shape[0] // 2
+    assert columns.min() >= region.shape[1] // 2
+    # Each column has a scale of its own, which holds all its values, and its strip.
+    recorded, *strips = marked.rows[-1].tiles
+    assert recorded is None
+    for place, strip in enumerate(strips, start=1):
+        tiles = [row.tiles[place] for row in marked.rows[:-1]]
+        assert {tile.scale for tile in tiles} == {strip.scale}
+        assert strip.scale.vmax == pytest.approx(max(float(tile.known_heat().max(initial=0.0)) for tile in tiles))
 
 
 def test_no_outline_on_padded_frames(model, episode):
@@ -99,23 +107,23 @@ def test_no_outline_on_padded_frames(model, episode):
     (first,) = method_maps(model, episode, [0], methods=["last layer"])
     sink = Sink(1, int(first.run.layout.select("obs_wrist", timestep=0)[3]), "wrist t-1 patch (1, 1)", 0.4, 20.0, 0.1)
     named = dataclasses.replace(sink, key=0)
-    plain, marked = (render_method_maps(dataclasses.replace(first, sinks=(one,))) for one in (named, sink))
-    np.testing.assert_array_equal(plain, marked)
+    for one in (named, sink):
+        assert method_maps_sheet(dataclasses.replace(first, sinks=(one,))).marks() == []
 
 
 def test_sinks_come_with_the_length_of_what_they_move(model, episode, monkeypatch):
-    given = []
+    lengths = []
 
     def noting(run, query, *, moved_norms):
-        given.append(moved_norms)
+        lengths.append(moved_norms)
         return ()
 
     monkeypatch.setattr("octoscope.faithfulness.make_method_maps.find_sinks", noting)
     (found,) = method_maps(model, episode, [STEP], methods=["rollout"])
     given = octo_given(model, episode, STEP)
     watched = GradientPrograms(model, action_dim=3).watch(given, noise_key(Noise(0, STEP)))
-    assert given[0].shape == (4, 2, found.run.layout.size)
-    np.testing.assert_allclose(given[0][STEP], watched.moved_norms.mean(axis=1), rtol=1e-5)
+    assert lengths[0].shape == (4, 2, found.run.layout.size)
+    np.testing.assert_allclose(lengths[0][STEP], watched.moved_norms.mean(axis=1), rtol=1e-5)
     assert any("bypasses attention in rollout: 0.5" in remark for remark in found.remarks)
 
 

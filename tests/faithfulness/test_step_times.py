@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from octoscope.faithfulness.step_times import StepTimes, time_cells
-from octoscope.pictures.drop_pictures import time_curves
+from octoscope.views.drop_pictures import time_curves
 
 ROUNDS = 10
 # Of all tokens, half of them, none.

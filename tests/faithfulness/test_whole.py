@@ -14,7 +14,7 @@ from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.drop_tokens import drop_tokens
 from octoscope.faithfulness.kept_tokens import kept_places
 from octoscope.faithfulness.language_use import language_use
-from octoscope.faithfulness.methods import METHODS
+from octoscope.faithfulness.methods import CONTROLS, METHODS
 from octoscope.faithfulness.picture_scores import picture_maps
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.score_table import SCORES
@@ -22,14 +22,14 @@ from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.interventions.descriptions import MaskKeys
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.step_scene import StepScene
-from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
-from octoscope.pictures.faithfulness_pictures import (
-    render_faithfulness_curves,
-    render_faithfulness_maps,
-    render_faithfulness_scores,
-)
-from octoscope.pictures.language_effect import render_language_effect
 from octoscope.policies.noise import Noise
+from octoscope.views.drop_pictures import drop_curves_chart, kept_tokens_sheet
+from octoscope.views.faithfulness_pictures import (
+    faithfulness_curves_chart,
+    faithfulness_maps_sheet,
+    faithfulness_scores_chart,
+)
+from octoscope.views.language_effect import language_effect_chart
 from tiny_policies import head, images, tiny_episode, tiny_policy
 
 
@@ -100,10 +100,27 @@ def test_tables_say_what_was_done_and_what_it_costs(table):
 
 
 def test_pictures_of_the_scores(table):
-    for render in (render_faithfulness_scores, render_faithfulness_curves, render_faithfulness_maps):
-        picture = render(table)
-        assert picture.dtype == np.uint8
-        assert picture.std() > 1
+    scores, curves = faithfulness_scores_chart(table), faithfulness_curves_chart(table)
+    for name, panel in zip(SCORES, scores.panels, strict=True):
+        assert panel.title.startswith(f"{name}: ")
+        assert list(panel.labels) == [line.label for line in table.methods]
+        np.testing.assert_array_equal(panel.means, [line.scores[name].mean for line in table.methods])
+        assert list(panel.counts) == [line.scores[name].episodes for line in table.methods]
+    assert {table.methods[row].method for row in scores.panels[0].marked} <= set(CONTROLS)
+    for line, panel in zip(table.methods, curves.panels, strict=True):
+        assert list(panel.at) == pytest.approx(100 * table.fractions)
+        for label, band in (("deletion", line.deletion), ("insertion", line.insertion)):
+            np.testing.assert_array_equal(panel.labelled()[label].values, band.mean)
+            np.testing.assert_array_equal(panel.labelled()[label].low, band.low)
+    assert "Direct path only" in scores.footnote
+    maps = faithfulness_maps_sheet(table)
+    example = table.example
+    for row, camera in zip(maps.rows[:-1], example.pictures, strict=True):
+        assert row.label == camera
+        drawn = {tile.label.removesuffix("*"): tile for tile in row.tiles[1:]}
+        for method, tile in drawn.items():
+            np.testing.assert_array_equal(tile.heat, example.maps[method][camera])
+    assert [strip.label for strip in maps.rows[-1].tiles[1:]] == list(example.maps)
 
 
 def test_one_episode_has_no_method_that_learns_from_others_and_no_interval(model, episodes):
@@ -161,8 +178,18 @@ def test_dropping_nothing_changes_nothing_and_dropping_more_leaves_fewer_tokens(
     assert found.to_markdown().count("\n| ") == 4
     kept = found.example.kept["named object"]["primary"][0]
     assert kept[0, 1]
-    for render in (render_drop_curves, render_kept_tokens):
-        assert render(found).std() > 1
+    chart = drop_curves_chart(found)
+    for name, row, panel in zip(scores, found.errors, chart.panels[:5], strict=True):
+        assert panel.title == f"{name}, n = {row[0].episodes}"
+        assert list(panel.at) == [0.0, 50.0, 100.0]
+        np.testing.assert_array_equal(panel.curves[-1].values, [score.mean for score in row[::-1]])
+    assert len({panel.top for panel in chart.panels[:5]}) == 1
+    assert "time of a step, ms" in chart.panels[5].title
+    sheet = kept_tokens_sheet(found)
+    assert [row.label for row in sheet.rows][:2] == ["primary, 50 % kept", "primary, 0 % kept"]
+    assert [tile.label for tile in sheet.rows[0].tiles] == ["as the policy sees it", *scores]
+    whole, *_, darkened = (tile.image for tile in sheet.rows[1].tiles)
+    np.testing.assert_array_equal(darkened, whole // 6)
     with pytest.raises(SelectionError, match="Did you mean 'detail'"):
         drop_tokens(model, episodes, scores=["detial"])
     with pytest.raises(EpisodeError, match="no masks of wrist"):
@@ -185,7 +212,7 @@ def test_masking_tokens_gives_the_error_of_removing_them(model, episodes):
     assert "1 rounds of timing are too few" in removed.to_markdown()
     assert "removed" in removed.to_markdown().splitlines()[0]
     assert "Masking saves no time" in masked.to_markdown()
-    assert render_drop_curves(masked).std() > 1
+    assert [panel.title.split(",")[0] for panel in drop_curves_chart(masked).panels] == ["edges", "random"]
     with pytest.raises(SelectionError, match="Did you mean 'mask'"):
         drop_tokens(model, episodes, how="masked")
 
@@ -218,7 +245,13 @@ def test_language_use_swaps_in_the_other_episodes_words(model, episodes):
     assert all(((one.share > 0) & (one.share < 1)).all() for one in found.episodes)
     assert f"{swapped.mean:.3f}" in found.sentence()
     assert len(found.columns().to_csv().splitlines()) == 7
-    assert render_language_effect(found).std() > 1
+    chart = language_effect_chart(found)
+    means = chart.panel("change of the action, all episodes")
+    assert means.means[0] == swapped.mean
+    assert means.labels[means.marked[0]] == "other noise"
+    first = found.episodes[0]
+    np.testing.assert_array_equal(chart.panel(f'"{first.instruction}"').labelled()["other words"].values, first.swapped)
+    np.testing.assert_array_equal(chart.panel(f"share on words, {first.name}").labelled()["words"].values, first.share)
     with pytest.raises(EpisodeError, match="no other words to swap in"):
         language_use(model, episodes[:1], steps=1)
 
@@ -245,6 +278,7 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     written = {str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file()}
     assert written == {
         "ablation/effects.csv",
+        "ablation/effects.parquet",
         "ablation/step_2.png",
         *(f"faithfulness/{name}" for name in ("scores.md", "scores.png", "curves.png", "maps.png", "sanity.md")),
         *(f"faithfulness/{name}.{kind}" for name in ("scores", "curves") for kind in ("csv", "parquet")),

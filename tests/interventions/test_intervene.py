@@ -223,13 +223,19 @@ def test_a_mask_of_another_size_and_words_all_gone_are_refused(scene):
 
 
 def test_the_sheet_has_a_line_for_each_intervention(found):
-    from octoscope.pictures.ablation_sheet import render_ablation_sheet
+    from octoscope.views.ablation_sheet import ablation_chart
 
-    sheet = render_ablation_sheet(found)
-    one = render_ablation_sheet(dataclasses.replace(found, effects=found.effects[:1]))
-    assert sheet.dtype == np.uint8
-    rows = [118 if effect.pictures or effect.masked else 72 for effect in found.effects[1:]]
-    assert sheet.shape[0] - one.shape[0] == sum(rows)
+    (panel,) = ablation_chart(found).panels
+    assert [row.label for row in panel.rows] == [effect.label for effect in found.effects]
+    for row, effect in zip(panel.rows, found.effects, strict=True):
+        assert (row.size, list(row.controls)) == (effect.size, effect.controls.tolist())
+        assert row.direct == pytest.approx(effect.direct, nan_ok=True)
+        assert len(row.pictures) == len({*effect.pictures, *effect.masked})
+        assert bool(row.pictures) + bool(row.words) + bool(row.remark) == 1
+    assert panel.floor == found.noise_floor
+    assert panel.top >= max(effect.size for effect in found.effects)
+    with pytest.raises(ValueError, match="at least one effect"):
+        ablation_chart(dataclasses.replace(found, effects=()))
 
 
 def test_masked_keys_have_the_fast_knock_out_beside_the_rerun(two_cameras, masked_episode, found):

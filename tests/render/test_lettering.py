@@ -4,7 +4,6 @@ from PIL import Image
 
 from octoscope.render.lettering import (
     ELLIPSIS,
-    draw_rising_text,
     draw_text,
     missing_letters,
     printable,
@@ -120,15 +119,6 @@ def test_text_is_painted_in_its_colour_where_it_was_put():
     ink = (pixels[..., 1] < 200).nonzero()
     assert ink[1].min() >= 50
     assert pixels[..., 0].min() >= 195
-
-
-def test_rising_text_reads_upwards():
-    canvas = Image.new("RGB", (40, 100), "white")
-    draw_rising_text(canvas, (20, 90), "L.........", size=14)
-    rows = (np.asarray(canvas)[..., 0] < 128).sum(axis=1)
-    # The L, and with it most of the ink, is the first letter: at the bottom.
-    assert rows[75:91].sum() > rows[:75].sum() / 2
-    assert np.flatnonzero(rows).max() in range(85, 91)
 
 
 @pytest.mark.parametrize(

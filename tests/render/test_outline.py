@@ -1,9 +1,11 @@
 import numpy as np
 
 from octoscope.render import outline
+from octoscope.render.canvas import PixelCanvas
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.outline import OutlineMark, draw_outline, render_outline_legend
-from octoscope.render.sheet import SheetRow, render_sheet
+from octoscope.render.outline import OutlineMark, draw_outline, draw_outline_legend, outline_legend_height
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.sheet_page import render_sheet
 from octoscope.render.tile import Tile, TilePainter
 
 
@@ -55,11 +57,13 @@ def test_every_meaning_has_a_colour_and_a_pattern_of_its_own():
 
 
 def test_the_legend_names_each_mark_once_and_keeps_its_width():
-    legend = render_outline_legend([*MARKS, *MARKS], width=300)
-    assert legend.shape[1] == 300
+    canvas = PixelCanvas(400, outline_legend_height([*MARKS, *MARKS], width=300))
+    draw_outline_legend(canvas, (0, 0), [*MARKS, *MARKS], width=300)
+    legend = canvas.pixels()
     for mark in MARKS:
         assert (legend == np.array(mark.color)).all(axis=-1).any()
-    assert render_outline_legend([], width=300) is None
+    assert outline_legend_height(MARKS, width=300) == len(legend)
+    assert outline_legend_height([], width=300) == 0
 
 
 def test_a_sheet_has_a_legend_of_just_its_own_marks():
@@ -68,7 +72,7 @@ def test_a_sheet_has_a_legend_of_just_its_own_marks():
 
     def sheet(**tile):
         rows = [SheetRow("", [Tile("recorded", frame, **tile)])]
-        return render_sheet(rows, title="t", subtitle=[], scale=ColorScale(vmax=1.0), scale_label="w", tile_size=96)
+        return render_sheet(Sheet("t", rows, tile_size=96))
 
     plain, sink = sheet(), sheet(outline=region, mark=outline.SINK)
     assert sink.shape[0] > plain.shape[0]

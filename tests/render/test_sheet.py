@@ -1,21 +1,26 @@
+import xml.etree.ElementTree as ElementTree
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from octoscope.render.color_bar import ColorBar
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.hatching import hatch_image
 from octoscope.render.lettering import draw_text
 from octoscope.render.palette import INK
-from octoscope.render.sheet import SheetRow, render_sheet
+from octoscope.render.scale_strip import ScaleStrip
+from octoscope.render.sheet import Sheet, SheetRow
 from octoscope.render.sheet_grid import GridRow, lay_out_grid
+from octoscope.render.sheet_page import render_sheet
 from octoscope.render.tile import Tile
+from octoscope.render.view import draw_view, save_view, view_figure
 
 RED = np.full((64, 64, 3), (255, 0, 0), np.uint8)
 BLACK = np.zeros((64, 64, 3), np.uint8)
 SETTINGS = {
     "title": "step 4, layer 7",
-    "scale": ColorScale(vmax=1.0),
-    "scale_label": "attention weight",
+    "bar": ColorBar(ColorScale(vmax=1.0), "attention weight"),
     "tile_size": 160,
 }
 
@@ -25,7 +30,7 @@ def head(index: int, heat: np.ndarray, **fields) -> Tile:
 
 
 def sheet(tiles: list[Tile], subtitle: tuple[str, ...] = (), **settings) -> np.ndarray:
-    return render_sheet([SheetRow("primary t", tiles)], subtitle=subtitle, **{**SETTINGS, **settings})
+    return render_sheet(Sheet(rows=[SheetRow("primary t", tiles)], subtitle=subtitle, **{**SETTINGS, **settings}))
 
 
 def box_of(picture: np.ndarray, color: tuple[int, int, int]) -> tuple[int, int, int, int]:
@@ -61,11 +66,9 @@ def test_the_paper_is_white_around_the_tiles():
 @pytest.mark.parametrize("words", [3, 300])
 def test_long_texts_never_overflow(words: int):
     text = "instruction " * words
-    picture = render_sheet(
-        [SheetRow(text, [Tile(text, RED, note=text), Tile("head 0", RED, note=text)])],
-        subtitle=[text, text],
-        **{**SETTINGS, "title": text, "scale_label": text, "footnote": text},
-    )
+    row = SheetRow(text, [Tile(text, RED, note=text), Tile("head 0", RED, note=text)])
+    bar = ColorBar(ColorScale(vmax=1.0), text)
+    picture = render_sheet(Sheet(text, [row], subtitle=[text, text], bar=bar, tile_size=160, footnote=text))
     assert (picture[:, -24:] == 255).all()
     assert picture.shape[1] < 900
 
@@ -111,7 +114,7 @@ def test_a_sheet_is_the_same_every_time():
 
 def test_no_tiles_are_refused():
     with pytest.raises(ValueError, match="at least one tile"):
-        render_sheet([SheetRow("primary t", [])], subtitle=[], **SETTINGS)
+        Sheet(rows=[SheetRow("primary t", [])], **SETTINGS)
 
 
 def test_the_lead_of_a_row_ends_at_its_first_head():
@@ -143,11 +146,8 @@ def test_more_lead_tiles_than_a_line_holds_are_wrapped_without_indent():
 
 def test_frames_of_several_shapes_stand_in_one_grid():
     wide, tall = np.full((32, 64, 3), 10, np.uint8), np.full((64, 32, 3), 20, np.uint8)
-    picture = render_sheet(
-        [SheetRow("primary", [Tile("recorded", wide)]), SheetRow("wrist", [Tile("recorded", tall)])],
-        subtitle=[],
-        **SETTINGS,
-    )
+    rows = [SheetRow("primary", [Tile("recorded", wide)]), SheetRow("wrist", [Tile("recorded", tall)])]
+    picture = render_sheet(Sheet(rows=rows, **SETTINGS))
     first, second = box_of(picture, (10, 10, 10)), box_of(picture, (20, 20, 20))
     assert (first[2] - first[0], first[3] - first[1]) == (80, 160)
     assert (second[2] - second[0], second[3] - second[1]) == (160, 80)
@@ -166,7 +166,7 @@ def test_tall_and_narrow_pictures_keep_their_titles(tile_size: int):
 
     def sheet_ink(titles: list[str]) -> int:
         row = SheetRow("primary t", [Tile(title, tall) for title in titles])
-        return ink(render_sheet([row], subtitle=[], **(SETTINGS | {"tile_size": tile_size})))
+        return ink(render_sheet(Sheet(rows=[row], **(SETTINGS | {"tile_size": tile_size}))))
 
     grid = lay_out_grid([GridRow([(tile_size, tile_size * 64 // 720)] * 3, 0, labels)], tile_size=tile_size)
     alone = 0
@@ -180,3 +180,61 @@ def test_tall_and_narrow_pictures_keep_their_titles(tile_size: int):
 def test_titles_of_square_tiles_change_no_column():
     with_titles = lay_out_grid([GridRow([(96, 96)] * 5, 1, ["a title that is longer than its tile"] * 5)], tile_size=96)
     assert with_titles == lay_out_grid([GridRow([(96, 96)] * 5, 1)], tile_size=96)
+
+
+def test_a_tile_is_read_by_its_own_scale_where_it_has_one():
+    heat = np.full((2, 2), 0.5)
+    own = head(0, heat, scale=ColorScale(vmax=0.5))
+    rows = [SheetRow("", [own]), SheetRow("scales", [ScaleStrip(ColorScale(vmax=0.5), "share"), None])]
+    picture = render_sheet(Sheet("its own", rows, tile_size=96))
+    brightest = ColorScale(vmax=0.5).colors(np.array([0.5]))[0]
+    # The tile less its lines, and the end of the strip.
+    assert (picture == brightest).all(axis=-1).sum() > 96 * 96 - 500
+    with pytest.raises(ValueError, match="neither it nor its sheet has a scale"):
+        render_sheet(Sheet("none", [SheetRow("", [head(0, heat)])]))
+
+
+def test_cells_grow_by_whole_pixels_and_photos_are_smoothed():
+    picture = np.zeros((5, 5, 3), np.uint8)
+    picture[2, 2] = 255
+    cells, photo = (
+        render_sheet(Sheet("", [SheetRow("", [Tile("", 1 * picture, cells=kind)])], tile_size=64))
+        for kind in (True, False)
+    )
+    grown = (cells == 0).all(axis=-1)
+    rows, columns = np.nonzero(grown)
+    assert (rows.max() + 1 - rows.min(), columns.max() + 1 - columns.min()) == (60, 60)
+    assert grown.sum() == 60 * 60 - 12 * 12
+    assert len(np.unique(photo)) > len(np.unique(cells)) + 5
+
+
+def test_a_sheet_without_a_bar_wraps_its_title_and_shows_its_strip():
+    rows = [SheetRow("", [Tile("one", np.zeros((32, 32, 3), np.uint8))])]
+    short = render_sheet(Sheet("one line", rows))
+    long = render_sheet(
+        Sheet("a title that says only at its very end what is taken away, so it must be read", rows, tile_size=160)
+    )
+    assert long.shape[0] > short.shape[0] + 15
+    scale = ColorScale(vmax=1.0, cmap="viridis")
+    strip = render_sheet(Sheet("one line", rows, strip=ScaleStrip(scale, "activation")))
+    assert (strip == scale.colors(np.array([1.0]))[0]).all(axis=-1).any()
+
+
+def test_a_sheet_as_a_vector_figure_has_the_same_pictures_and_its_letters(tmp_path):
+    heat = np.array([[0.9, np.nan], [0.1, 2.0]])
+    tiles = [Tile("recorded", RED), head(3, heat, outline=np.eye(64, dtype=bool))]
+    value = Sheet(
+        rows=[SheetRow("primary t-1 (step 3)", tiles)], subtitle=['task: "cost $5"'], footnote="caption", **SETTINGS
+    )
+    save_view(value, tmp_path / "a.svg")
+    svg = ElementTree.parse(tmp_path / "a.svg").getroot()
+    words = {"".join(each.itertext()).strip() for each in svg.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"step 4, layer 7", 'task: "cost $5"', "recorded", "head 3", "caption", "attention weight", "> 1"} <= words
+    figure, picture = view_figure(value), draw_view(value)
+    width, height = figure.get_size_inches() * figure.dpi
+    assert (round(height), round(width)) == picture.shape[:2]
+    embedded = [np.asarray(axes.get_images()[0].get_array()) for axes in figure.axes]
+    top, left, _, _ = box_of(picture, (255, 0, 0))
+    np.testing.assert_array_equal(embedded[1], picture[top : top + 160, left + 168 : left + 328])
+    save_view(value, tmp_path / "b.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()

@@ -23,9 +23,9 @@ from killed_writer import STEPS, digest, write
 from octoscope.attention.shares import attention_shares
 from octoscope.cli.runs_command import ListRuns, VerifyRuns
 from octoscope.errors import OctoscopeError
-from octoscope.pictures.attention_sheet import render_sheet
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
+from octoscope.views.attention_sheet import attention_sheet
 
 KEPT = 5
 SEALS = ("metadata_sha256", "manifest_sha256")
@@ -77,8 +77,7 @@ def read_all(path: Path, *, draw: bool = True) -> list[np.ndarray]:
     arrays += [run.encoding(point.name) for point in run.encoding_points]
     if draw:
         attention_shares(run.layout, run.attention(run.query_groups[0], step=run.steps[0]).mean(axis=(0, 1, 2)))
-        with contextlib.suppress(TypeError):
-            render_sheet(run, step=run.steps[0], layer=run.selection.layers[0])
+        attention_sheet(run, step=run.steps[0], layer=run.selection.layers[0])
     return arrays
 
 

@@ -41,6 +41,17 @@ def test_parquet_keeps_all_digits_and_says_what_is_not_known(tmp_path):
     }
 
 
+def test_text_that_utf8_does_not_have_is_written_out_in_names_and_cells(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    ColumnTable({"a\ud800": ["b\udfff", "caf\u00e9"]}).write(tmp_path, "words")
+    assert parquet.read_table(tmp_path / "words.parquet").to_pydict() == {"a\\ud800": ["b\\udfff", "caf\u00e9"]}
+
+
+def test_names_that_are_alike_are_refused():
+    with pytest.raises(ValueError, match="must differ"):
+        ColumnTable.of_rows(["x", "x"], [[1, 2]])
+
+
 def test_without_pyarrow_there_is_csv_and_a_sentence(tmp_path, without_pyarrow):
     assert not can_write_parquet()
     TABLE.write(tmp_path, "scores")

@@ -8,12 +8,12 @@ from octoscope.attention.maps import attention_maps
 from octoscope.attention.query import find_query
 from octoscope.attention.shares import NOT_CAPTURED, attention_shares
 from octoscope.errors import RunError, SelectionError
-from octoscope.pictures.attention_film import attention_film_frames
-from octoscope.pictures.attention_results import film_cameras
 from octoscope.policies.octo.attention_rules import with_octo_stack
 from octoscope.tokens.attention_selection import select_attention
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.token_source import TokenSource
+from octoscope.views.attention_film import attention_film_frames
+from octoscope.views.attention_results import film_cameras
 
 
 def octo_layout(layers=12, heads=12) -> TokenLayout:

@@ -7,8 +7,8 @@ import numpy as np
 from octoscope.array_typing import Float
 from octoscope.attention.query import QueryRow
 from octoscope.errors import SelectionError, nearest
-from octoscope.escaping.csv_text import csv_text
-from octoscope.escaping.markdown import markdown_table, markdown_text, markdown_words
+from octoscope.escaping.markdown import markdown_text, markdown_words
+from octoscope.runs.column_table import ColumnTable
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,17 @@ class HeadTable:
             )
         return self.statistics[names.index(name)]
 
-    def rows(self) -> list[list[str]]:
-        """Returns a head line, then a line for each layer and head; "" for what cannot be told."""
-        head = ["layer", "head", *(statistic.title for statistic in self.statistics)]
-        lines = [head]
-        for place, layer in enumerate(self.layers):
-            for number in range(self.deviation.shape[2]):
-                values = [statistic.values[place, number] for statistic in self.statistics]
-                lines.append([str(layer), str(number), *("" if np.isnan(v) else f"{v:.4g}" for v in values)])
-        return lines
-
-    def to_csv(self) -> str:
-        """Returns the table as comma-separated values."""
-        return csv_text(self.rows())
+    def columns(self) -> ColumnTable:
+        """Returns a line for each layer and head; NaN for what cannot be told."""
+        heads = range(self.deviation.shape[2])
+        places: dict[str, list[int]] = {
+            "layer": [layer for layer in self.layers for _ in heads],
+            "head": [head for _ in self.layers for head in heads],
+        }
+        return ColumnTable({**places, **{each.title: each.values.ravel().tolist() for each in self.statistics}})
 
     def to_markdown(self) -> str:
         """Returns the table in Markdown, under it what each column means."""
-        head, *lines = self.rows()
         meanings = [
             f"- **{markdown_words(statistic.title)}**: {markdown_words(statistic.meaning + _even(statistic))}"
             for statistic in self.statistics
@@ -88,7 +82,7 @@ class HeadTable:
             [
                 markdown_text(subject),
                 "",
-                *markdown_table(head, lines),
+                self.columns().to_markdown(),
                 "",
                 *meanings,
                 *(f"- {markdown_text(note)}" for note in self.notes),

@@ -13,6 +13,7 @@ from octoscope.attention.maps import visible_keys
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.attention.shares import NOT_CAPTURED, attention_shares
 from octoscope.errors import SelectionError, nearest
+from octoscope.runs.column_table import ColumnTable
 from octoscope.runs.run import Run
 
 # The names that `attention_shares` gives to what spells the instruction; end mark and padding are not among them.
@@ -44,6 +45,18 @@ class ShareTable:
                 f"There is no share '{name}'. There are: {', '.join(self.names)}." + nearest(name, self.names)
             )
         return self.shares[..., self.names.index(name)]
+
+    def columns(self) -> ColumnTable:
+        """Returns one line for each step, layer and head: its shares, then what even attention would give."""
+        places = np.indices(self.shares.shape[:3]).reshape(3, -1)
+        columns: dict[str, list[int] | list[float]] = {
+            "step": np.array(self.steps)[places[0]].tolist(),
+            "layer": np.array(self.layers)[places[1]].tolist(),
+            "head": places[2].tolist(),
+        }
+        columns |= {name: self.shares[..., at].ravel().tolist() for at, name in enumerate(self.names)}
+        columns |= {f"even: {name}": self.uniform[places[0], at].tolist() for at, name in enumerate(self.names)}
+        return ColumnTable(columns)
 
     def on_words(self) -> Float[np.ndarray, "step layer head"]:
         """Returns the share on all real words, in front and repeated; padding and the end mark are none.

@@ -1,6 +1,6 @@
 """`octoscope ablate`: something is taken away from a step, and the policy acts again."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,15 +8,15 @@ from octoscope.cli.intervention_specs import parse_fills, parse_intervention
 from octoscope.cli.opening import open_given, scene_options
 from octoscope.cli.options.ablate import AblateOptions
 from octoscope.cli.selection import parse_selection
-from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
-from octoscope.pictures.ablation_sheet import render_ablation_sheet
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
+from octoscope.runs.column_table import ColumnTable
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.ablation_sheet import ablation_chart
 
 _FOLDER = "ablation"
 
@@ -53,9 +53,9 @@ class Ablate(AblateOptions):
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
             folder = staging / _FOLDER
             folder.mkdir()
-            write_effects_csv(folder / "effects.csv", found)
+            effect_columns(found).write(folder, "effects")
             for effects in found:
-                write_png(folder / f"step_{effects.step}.png", render_ablation_sheet(effects))
+                save_view(ablation_chart(effects), folder / f"step_{effects.step}.{self.figure_format}")
         say(f"Table and sheets: {self.output / _FOLDER}")
         if model.note:
             say(model.note)
@@ -89,22 +89,21 @@ def effect_lines(found: StepEffects) -> list[str]:
     return [*lines, *found.notes()]
 
 
-def write_effects_csv(path: Path, found: list[StepEffects]) -> None:
-    """Writes one line for each step and intervention, and one for the noise of each step."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        columns = ["step", "intervention", "change", "change (direct path only)"]
-        columns += ["random places", "random places mean", "random places max", "noise floor"]
-        file.write(csv_line([*columns, *found[0].units.labels()]))
-        for effects in found:
-            floor = "" if np.isnan(effects.noise_floor) else f"{effects.noise_floor:.6g}"
-            for effect in effects.effects:
-                sizes = [effect.controls.mean(), effect.controls.max()] if len(effect.controls) else []
-                controls = [str(len(effect.controls)), *(f"{size:.6g}" for size in sizes)]
-                controls += [""] * (3 - len(controls))
-                numbers = [f"{value:.6g}" for value in effect.per_dimension()]
-                direct = "" if np.isnan(effect.direct) else f"{effect.direct:.6g}"
-                line = [effects.step, effect.label, f"{effect.size:.6g}", direct, *controls, floor, *numbers]
-                file.write(csv_line(line))
-            if floor:
-                noise = [f"{value:.6g}" for value in effects.noise_per_dimension]
-                file.write(csv_line([effects.step, "(other noise)", floor, "", "", "", "", floor, *noise]))
+def effect_columns(found: Sequence[StepEffects]) -> ColumnTable:
+    """Returns one line for each step and intervention, and one for the noise of each step."""
+    unknown = float("nan")
+    rows: list[tuple[str | int | float, ...]] = []
+    for effects in found:
+        floor = float(effects.noise_floor)
+        for effect in effects.effects:
+            places = effect.controls
+            mean, most = (float(places.mean()), float(places.max())) if len(places) else (unknown, unknown)
+            numbers = effect.per_dimension().tolist()
+            row = (effects.step, effect.label, effect.size, effect.direct, len(places), mean, most, floor, *numbers)
+            rows.append(row)
+        if not np.isnan(floor):
+            noise = effects.noise_per_dimension.tolist()
+            rows.append((effects.step, "(other noise)", floor, unknown, 0, unknown, unknown, floor, *noise))
+    names = ("step", "intervention", "change", "change (direct path only)", "random places")
+    names += ("random places mean", "random places max", "noise floor", *found[0].units.labels())
+    return ColumnTable.of_rows(names, rows)

@@ -97,7 +97,7 @@ class Attend(AttendOptions):
             fps=self.fps,
             codec=self.codec,
             gif=self.gif,
-            picture_format=self.format,
+            picture_format=self.figure_format,
             pictures=not self.no_pictures,
             dtype=self.precision,
             compute=self.compute,

@@ -17,13 +17,6 @@ from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import EpisodeSource
 from octoscope.errors import EpisodeError, Interrupted, ObservationError, SelectionError
 from octoscope.escaping.terminal import say
-from octoscope.pictures.attention_results import (
-    FILM,
-    PICTURE_FORMATS,
-    SHEETS,
-    film_cameras,
-    write_attention_results,
-)
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
@@ -34,6 +27,13 @@ from octoscope.runs.staged_output import check_no_results, remove_results, stage
 from octoscope.runs.unfinished import Unfinished
 from octoscope.tokens.attention_selection import ALL, AttentionSelection, default_query_groups, select_attention
 from octoscope.tokens.layout import TokenLayout
+from octoscope.views.attention_results import (
+    FILM,
+    PICTURE_FORMATS,
+    SHEETS,
+    film_cameras,
+    write_attention_results,
+)
 
 RUN = "run.zarr"
 RESULTS = (SHEETS, f"{FILM}*.mp4", f"{FILM}*.gif")
@@ -249,7 +249,7 @@ def run_all(job: Job, source: EpisodeSource, chosen: Sequence[int], output: Path
 def _pictures_are_there(run: Run, output: Path, asked: AttendSettings) -> bool:
     suffixes = (".mp4", ".gif") if asked.gif else (".mp4",)
     films = [output / f"{name}{suffix}" for name in film_cameras(run, asked.camera) for suffix in suffixes]
-    sheets = (output / SHEETS).glob(f"*{PICTURE_FORMATS[asked.picture_format][0]}")
+    sheets = (output / SHEETS).glob(f"*{PICTURE_FORMATS[asked.picture_format]}")
     return any(sheets) and all(film.exists() for film in films)
 
 

@@ -18,11 +18,11 @@ from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.escaping.terminal import say
-from octoscope.pictures.attention_results import write_attention_results
 from octoscope.policies.bind import BindOptions, bind
 from octoscope.policies.policy_model import PolicyModel
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.attention_results import write_attention_results
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class PolicyJob:
                     fps=asked.fps,
                     codec=asked.codec,
                     gif=asked.gif,
-                    picture_format=asked.format,
+                    picture_format=asked.figure_format,
                     progress=True,
                 )
         except SelectionError as error:

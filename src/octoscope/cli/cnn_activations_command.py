@@ -7,21 +7,23 @@ from octoscope.array_typing import UInt8
 from octoscope.capture.interrupt import StopAfterStep
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.options.cnn_activations import CnnActivationsOptions
+from octoscope.cli.options.names import figure_files
 from octoscope.cli.selection import parse_selection
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.network import Network, find_layer
 from octoscope.cnn.networks.sources import open_network
 from octoscope.cnn.saliency.saliency import check_method, filter_saliency
-from octoscope.cnn.saliency.saliency_sheet import render_saliency_sheet
-from octoscope.cnn.saliency.saliency_sweep import layers_with_filter, sweep_frames
+from octoscope.cnn.saliency.saliency_sheet import saliency_sheet
+from octoscope.cnn.saliency.saliency_sweep import layers_with_filter, sweep_film
 from octoscope.cnn.saliency.sanity_check import sanity_check
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.terminal import say
 from octoscope.render.film import write_gif
-from octoscope.render.image_file import write_png
+from octoscope.render.sheet_page import render_sheet
+from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
 
-SHEET, FILM = "activations.png", "activations.gif"
+SHEET, FILM = "activations", "activations.gif"
 
 
 class CnnActivations(CnnActivationsOptions):
@@ -55,10 +57,10 @@ class CnnActivations(CnnActivationsOptions):
             return one[0].values
 
         stages = sanity_check(network, layer, explain, stages=self.sanity, seed=self.seed)[1] if self.sanity else ()
-        with staged_output(self.output, [SHEET, FILM], overwrite=self.overwrite) as folder:
-            sheet = render_saliency_sheet(picture, found, sanity=stages, percentile=self.percentile, note=network.note)
-            write_png(folder / SHEET, sheet)
-        say(f"What the filters see: {self.output / SHEET}")
+        with staged_output(self.output, [*figure_files(SHEET), FILM], overwrite=self.overwrite) as folder:
+            sheet = saliency_sheet(picture, found, sanity=stages, percentile=self.percentile, note=network.note)
+            save_view(sheet, folder / f"{SHEET}.{self.figure_format}")
+        say(f"What the filters see: {self.output / f'{SHEET}.{self.figure_format}'}")
 
     def _filters(self, network: GraphNetwork) -> list[int]:
         chosen = ",".join(self.filter) or ("all" if self.sweep == "filters" else "0")
@@ -77,14 +79,14 @@ class CnnActivations(CnnActivationsOptions):
             places = [(layer.name, [number]) for layer in layers_with_filter(network, number)]
         total, frames = sum(len(filters) for _, filters in places), []
         with (
-            staged_output(self.output, [SHEET, FILM], overwrite=self.overwrite) as folder,
+            staged_output(self.output, [*figure_files(SHEET), FILM], overwrite=self.overwrite) as folder,
             tqdm(total=total, unit="frame", desc=self.method) as bar,
             StopAfterStep() as interrupt,
         ):
-            made = sweep_frames(
+            film = sweep_film(
                 network, picture, places, method=self.method, objective=self.objective, percentile=self.percentile
             )
-            for frame in made:
+            for frame in map(render_sheet, film.frames):
                 frames.append(frame)
                 bar.update()
                 if interrupt.requested:

@@ -4,17 +4,18 @@ from tqdm import tqdm
 
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.options.cnn_compare import CnnCompareOptions
+from octoscope.cli.options.names import figure_files
 from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS
 from octoscope.cnn.networks.sources import open_network
-from octoscope.cnn.saliency.method_comparison import MethodRow, compare_methods, render_comparison
+from octoscope.cnn.saliency.method_comparison import MethodRow, compare_methods, comparison_sheet
 from octoscope.cnn.saliency.saliency import METHODS
 from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
 from octoscope.escaping.visible import visible
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
 
-SHEET = "compare.png"
+SHEET = "compare"
 
 
 class CnnCompare(CnnCompareOptions):
@@ -35,7 +36,7 @@ class CnnCompare(CnnCompareOptions):
         picture = open_picture(self.image, network.input_size)
         say(f"{'method':<22} {'cost':<34} rank correlation with random weights, from the top down")
         with (
-            staged_output(self.output, [SHEET], overwrite=self.overwrite) as folder,
+            staged_output(self.output, figure_files(SHEET), overwrite=self.overwrite) as folder,
             tqdm(total=len(methods), desc="methods") as bar,
         ):
             compared = compare_methods(
@@ -48,8 +49,11 @@ class CnnCompare(CnnCompareOptions):
                 methods=methods,
                 done=lambda row: _say(bar, row),
             )
-            write_png(folder / SHEET, render_comparison(network, picture, compared, percentile=self.percentile))
-        say(f"The sheet: {self.output / SHEET}")
+            save_view(
+                comparison_sheet(network, picture, compared, percentile=self.percentile),
+                folder / f"{SHEET}.{self.figure_format}",
+            )
+        say(f"The sheet: {self.output / f'{SHEET}.{self.figure_format}'}")
 
 
 def _say(bar: tqdm, row: MethodRow) -> None:

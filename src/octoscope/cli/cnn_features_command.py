@@ -6,10 +6,11 @@ import numpy as np
 
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.options.cnn_features import CnnFeaturesOptions
+from octoscope.cli.options.names import figure_files
 from octoscope.cli.selection import parse_selection
-from octoscope.cnn.filters.feature_sheet import render_feature_maps, render_kernels
-from octoscope.cnn.filters.field_picture import render_unit_field
-from octoscope.cnn.filters.top_patches import render_top_patches, top_patches
+from octoscope.cnn.filters.feature_sheet import feature_maps_sheet, kernels_sheet
+from octoscope.cnn.filters.field_picture import unit_field_sheet
+from octoscope.cnn.filters.top_patches import top_patches, top_patches_sheet
 from octoscope.cnn.networks.network import find_layer
 from octoscope.cnn.networks.sources import names_policy, open_network
 from octoscope.episodes.picture_file import read_picture
@@ -17,11 +18,11 @@ from octoscope.episodes.sources import open_episodes
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.escaping.terminal import say
 from octoscope.policies.octo.network.image_resize import resize_image
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
 from octoscope.user_path import user_path
 
-MAPS, KERNELS, PATCHES, FIELD = "feature_maps.png", "kernels.png", "top_patches.png", "receptive_field.png"
+MAPS, KERNELS, PATCHES, FIELD = "feature_maps", "kernels", "top_patches", "receptive_field"
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
@@ -42,19 +43,24 @@ class CnnFeatures(CnnFeaturesOptions):
         layer = find_layer(network, self.layer)
         filters = parse_selection(",".join(self.filter), count=layer.channels, what="filter") if self.filter else None
         picture = open_picture(self.image, network.input_size)
-        with staged_output(self.output, [MAPS, KERNELS, PATCHES, FIELD], overwrite=self.overwrite) as folder:
-            maps = render_feature_maps(
+        with staged_output(
+            self.output, figure_files(MAPS, KERNELS, PATCHES, FIELD), overwrite=self.overwrite
+        ) as folder:
+            maps = feature_maps_sheet(
                 network, picture, layer.name, filters, most=self.most, shared_scale=not self.own_scale
             )
-            write_png(folder / MAPS, maps)
-            field = render_unit_field(network, picture, layer.name, (filters or [0])[0], self.unit)
-            write_png(folder / FIELD, field)
+            save_view(maps, folder / f"{MAPS}.{self.figure_format}")
+            field = unit_field_sheet(network, picture, layer.name, (filters or [0])[0], self.unit)
+            save_view(field, folder / f"{FIELD}.{self.figure_format}")
             if layer.kind == "conv":
-                write_png(folder / KERNELS, render_kernels(network, layer.name, filters))
+                save_view(kernels_sheet(network, layer.name, filters), folder / f"{KERNELS}.{self.figure_format}")
             if self.patches is not None:
                 pictures = list(self._pictures(self.patches, network.input_size))
                 found = top_patches(network, pictures, layer.name, filters or list(range(min(8, layer.channels))))
-                write_png(folder / PATCHES, render_top_patches(network, layer.name, found, pictures=len(pictures)))
+                save_view(
+                    top_patches_sheet(network, layer.name, found, pictures=len(pictures)),
+                    folder / f"{PATCHES}.{self.figure_format}",
+                )
         say(f"What the layer makes of it: {self.output}")
 
     def _pictures(self, source: str, size: tuple[int, int]) -> Iterator[tuple[str, np.ndarray]]:

@@ -60,10 +60,13 @@ class CnnFilters(CnnFiltersOptions):
                 stopped = len(pictures) < len(objectives) or pictures[-1].steps < settings.steps * settings.octaves
                 if stopped:
                     break
-            write_filter_results(folder, network, found, settings=settings, preset=self.preset)
+            asked_for = {"preset": self.preset, "figure_format": self.figure_format}
+            write_filter_results(folder, network, found, settings=settings, **asked_for)
         self._say(found)
         if stopped:
-            raise Interrupted(f"interrupted; the pictures so far are in {self.output / SHEET}.")
+            raise Interrupted(
+                f"interrupted; the pictures so far are in {self.output / f'{SHEET}.{self.figure_format}'}."
+            )
 
     def _chosen(self, network: GraphNetwork) -> list[tuple[Layer, list[int]]]:
         if (self.layer is None) == (not self.select):
@@ -88,7 +91,7 @@ class CnnFilters(CnnFiltersOptions):
             dead = [str(picture.objective.channels[0]) for picture in one.pictures if picture.dead]
             if dead:
                 say(f"{one.layer.name}: dead, no picture found that switches them on: {', '.join(dead)}.")
-        say(f"What the filters look for: {self.output / SHEET}")
+        say(f"What the filters look for: {self.output / f'{SHEET}.{self.figure_format}'}")
 
 
 def _applied(knobs: Knobs, preset: MaximizationSettings) -> MaximizationSettings:

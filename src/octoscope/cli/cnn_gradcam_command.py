@@ -7,9 +7,10 @@ from tqdm import tqdm
 
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cli.options.cnn_gradcam import CnnGradcamOptions
+from octoscope.cli.options.names import figure_files
 from octoscope.cnn.activation_maps.action_score import action_score, camera_picture
 from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS, activation_map
-from octoscope.cnn.activation_maps.cam_sheet import render_cam_sheet
+from octoscope.cnn.activation_maps.cam_sheet import cam_sheet
 from octoscope.cnn.activation_maps.class_score import class_score
 from octoscope.cnn.activation_maps.explained_score import ExplainedScore
 from octoscope.cnn.networks.graph import GraphNetwork
@@ -21,10 +22,10 @@ from octoscope.escaping.terminal import say
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
 
-SHEET = "gradcam.png"
+SHEET = "gradcam"
 
 
 class CnnGradcam(CnnGradcamOptions):
@@ -40,10 +41,10 @@ class CnnGradcam(CnnGradcamOptions):
         bar = tqdm([(score, method) for score in scores for method in methods], unit="map", desc="maps")
         maps = [activation_map(score, method) for score, method in bar]
         rows = [maps[start : start + len(methods)] for start in range(0, len(maps), len(methods))]
-        sheet = render_cam_sheet(network, camera_picture(scores[0]), rows, smooth=self.smooth, notes=notes)
-        with staged_output(self.output, [SHEET], overwrite=self.overwrite) as folder:
-            write_png(folder / SHEET, sheet)
-        say(f"Where the layer speaks for the score: {self.output / SHEET}")
+        sheet = cam_sheet(network, camera_picture(scores[0]), rows, smooth=self.smooth, notes=notes)
+        with staged_output(self.output, figure_files(SHEET), overwrite=self.overwrite) as folder:
+            save_view(sheet, folder / f"{SHEET}.{self.figure_format}")
+        say(f"Where the layer speaks for the score: {self.output / f'{SHEET}.{self.figure_format}'}")
 
     def _of_class(self) -> tuple[GraphNetwork, list[ExplainedScore], list[str]]:
         network = open_network(self.network, camera=self.camera, classifier=True)

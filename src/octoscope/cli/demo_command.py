@@ -9,13 +9,13 @@ from octoscope.embedded import files
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import open_episodes
 from octoscope.escaping.terminal import say
-from octoscope.pictures.comparison_sheet import render_comparison_sheet
 from octoscope.policies.octo.device import keep_compiled_programs
 from octoscope.policies.octo.model import OctoModel
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.other_words import with_words
+from octoscope.views.comparison_sheet import comparison_sheet
 
 _COMPARISON = "comparison"
 
@@ -25,7 +25,7 @@ class Demo(DemoOptions):
 
     def __call__(self) -> None:
         """Attends with the episode's words, and with other words if there are any."""
-        attend = Attend("demo", "demo", (str(self.episode),), overwrite=True)
+        attend = Attend("demo", "demo", (str(self.episode),), overwrite=True, figure_format=self.figure_format)
         keep_compiled_programs()
         model = OctoModel.load_pretrained("demo")
         source = open_episodes("demo")
@@ -49,8 +49,8 @@ class Demo(DemoOptions):
             (staged / _COMPARISON).mkdir()
             for step in tqdm(runs[0].steps, desc="compare", unit="step"):
                 for layer in runs[0].layers:
-                    sheet = render_comparison_sheet(runs, step=step, layer=layer)
-                    write_png(staged / _COMPARISON / f"step_{step}_layer_{layer}.png", sheet)
+                    sheet = comparison_sheet(runs, step=step, layer=layer)
+                    save_view(sheet, staged / _COMPARISON / f"step_{step}_layer_{layer}.{self.figure_format}")
         say("Both instructions on the same frames:", f"  {self.output / _COMPARISON}: one sheet per step and layer")
         if remark:
             say(remark)

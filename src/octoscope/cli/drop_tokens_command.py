@@ -5,10 +5,10 @@ from octoscope.cli.options.drop_tokens import DropTokensOptions
 from octoscope.cli.selection import parse_selection
 from octoscope.escaping.terminal import say
 from octoscope.faithfulness.drop_tokens import drop_tokens
-from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.drop_pictures import drop_curves_chart, kept_tokens_sheet
 
 _FOLDER = "drop_tokens"
 
@@ -42,8 +42,8 @@ class DropTokens(DropTokensOptions):
             folder.mkdir()
             (folder / "errors.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
             table.columns().write(folder, "errors")
-            write_png(folder / "curves.png", render_drop_curves(table))
-            write_png(folder / "kept.png", render_kept_tokens(table))
+            save_view(drop_curves_chart(table), folder / f"curves.{self.figure_format}")
+            save_view(kept_tokens_sheet(table), folder / f"kept.{self.figure_format}")
         say(*table.to_markdown().split("\n"))
         say(*reading_remarks(model, chosen, options))
         say("", f"Table and pictures: {self.output / _FOLDER}")

@@ -14,7 +14,6 @@ from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
 from octoscope.interventions.step_scene import StepScene
 from octoscope.other_seed import other_seed
-from octoscope.pictures.encoding_results import POINTS, write_findings
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.run import Run
@@ -22,6 +21,7 @@ from octoscope.runs.staged_output import check_no_results, staged_output
 from octoscope.tokens.attention_selection import ALL
 from octoscope.tokens.encoding_point import matching_points
 from octoscope.tokens.layout import TokenLayout
+from octoscope.views.encoding_results import POINTS, write_findings
 
 _FOLDER = "encodings"
 _IMAGE_POINTS = ("tokens.obs_*.projection", "tokens.obs_*.embedding")
@@ -93,6 +93,7 @@ class Encodings(EncodingsOptions):
             self.threshold,
             camera=self.camera,
             patch=_parse_patch(self.patch),
+            figure_format=self.figure_format,
         )
 
     def _made(self, folder: Path) -> EncodingMaterial:
@@ -135,6 +136,7 @@ class Encodings(EncodingsOptions):
             episodes,
             camera=self.camera,
             patch=_parse_patch(self.patch),
+            figure_format=self.figure_format,
             cover=self.cover_patch,
             stem_places=_PLACES if self.stem_effects else 0,
             compare_encoders=self.compare_encoders,

@@ -8,10 +8,10 @@ import numpy as np
 
 from octoscope.episodes.episode import Episode
 from octoscope.errors import OctoscopeError, SelectionError
-from octoscope.pictures.encoding_results import Findings, write_film_results, write_pair_results, write_word_results
-from octoscope.pictures.image_encodings import MeasureTravel, write_image_encodings
 from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.run import Run
+from octoscope.views.encoding_results import Findings, write_film_results, write_pair_results, write_word_results
+from octoscope.views.image_encodings import MeasureTravel, write_image_encodings
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,8 @@ class EncodingMaterial:
     # Steps at which channels of the stem are removed; 0 for no interventions.
     stem_places: int = 0
     compare_encoders: bool = False
+    # Of the pictures: "png", "svg" or "pdf".
+    figure_format: str = "png"
 
 
 @dataclass(frozen=True)
@@ -98,18 +100,35 @@ def write_parts(material: EncodingMaterial, folder: Path, parts: Sequence[str]) 
 
 
 def _write_words(material: EncodingMaterial, folder: Path) -> Findings:
-    return write_word_results(material.runs[0], folder, step=material.step, threshold=material.threshold)
+    return write_word_results(
+        material.runs[0],
+        folder,
+        step=material.step,
+        threshold=material.threshold,
+        figure_format=material.figure_format,
+    )
 
 
 def _write_pair(material: EncodingMaterial, folder: Path) -> Findings:
     assert material.beside is not None, "this part is left out without another instruction"
     return write_pair_results(
-        material.runs[0], material.beside, folder, step=material.step, other_noise=material.other_noise
+        material.runs[0],
+        material.beside,
+        folder,
+        step=material.step,
+        other_noise=material.other_noise,
+        figure_format=material.figure_format,
     )
 
 
 def _write_film(material: EncodingMaterial, folder: Path) -> Findings:
-    return write_film_results(material.runs[0], folder, second=material.beside, step=material.step)
+    return write_film_results(
+        material.runs[0],
+        folder,
+        second=material.beside,
+        step=material.step,
+        figure_format=material.figure_format,
+    )
 
 
 def _write_image(material: EncodingMaterial, folder: Path) -> Findings:
@@ -120,6 +139,7 @@ def _write_image(material: EncodingMaterial, folder: Path) -> Findings:
         step=material.step,
         patch=material.patch,
         measure=_covered(material) if material.cover else None,
+        figure_format=material.figure_format,
     )
     told = (*_figures(report.figures), *report.notes)
     return Findings("", told, tuple(path.name for path in report.files), tuple(path.name for path in report.pages))
@@ -166,14 +186,16 @@ def _write_stem(material: EncodingMaterial, folder: Path) -> Findings:
             camera=material.camera,
             step=time,
             places=material.stem_places,
+            figure_format=material.figure_format,
         )
     )
     told = list(_figures(figures))
     if not material.stem_places:
         told.append("What removing a channel does to the action: --stem-effects.")
     if material.compare_encoders:
-        told += _figures(write_encoder_comparison(material.model, material.episodes, folder, camera=material.camera))
-    return Findings("", tuple(told), tuple(sorted(path.name for path in folder.glob("*.png"))))
+        asked = {"camera": material.camera, "figure_format": material.figure_format}
+        told += _figures(write_encoder_comparison(material.model, material.episodes, folder, **asked))
+    return Findings("", tuple(told), tuple(sorted(path.name for path in folder.glob(f"*.{material.figure_format}"))))
 
 
 def _figures(figures: Mapping[str, float | str]) -> tuple[str, ...]:

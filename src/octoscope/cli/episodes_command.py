@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from octoscope.cli.options.episodes import EpisodesOptions
+from octoscope.cli.options.names import figure_files
 from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.episode_source import EpisodeSource
@@ -10,14 +11,14 @@ from octoscope.episodes.listing import EpisodeEntry, list_episodes
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import OctoscopeError
 from octoscope.escaping.terminal import say
-from octoscope.pictures.episode_sheet import render_episode_sheet
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
+from octoscope.views.episode_sheet import episode_sheet
 
-_PICTURE = "episodes.png"
+_PICTURE = "episodes"
 
 
 class Episodes(EpisodesOptions):
@@ -42,12 +43,13 @@ class Episodes(EpisodesOptions):
         if pages > 1:
             say(f"Page {self.page} of {pages}.")
         if any(entry.thumbnails for entry in entries):
-            with staged_output(self.output, [_PICTURE], overwrite=self.overwrite) as folder:
+            picture = f"{_PICTURE}.{self.figure_format}"
+            with staged_output(self.output, figure_files(_PICTURE), overwrite=self.overwrite) as folder:
                 title = (
                     f"{source.name}/{source.split}, episodes {entries[0].index} to {entries[-1].index} of {len(source)}"
                 )
-                write_png(folder / _PICTURE, render_episode_sheet(entries, title=title))
-            say(f"First frames: {self.output / _PICTURE}")
+                save_view(episode_sheet(entries, title=title), folder / picture)
+            say(f"First frames: {self.output / picture}")
 
 
 def episode_table(source: EpisodeSource, entries: Sequence[EpisodeEntry]) -> list[str]:

@@ -9,14 +9,14 @@ from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.randomize_policy import randomize_policy
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.pictures.faithfulness_pictures import (
-    render_faithfulness_curves,
-    render_faithfulness_maps,
-    render_faithfulness_scores,
-)
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.faithfulness_pictures import (
+    faithfulness_curves_chart,
+    faithfulness_maps_sheet,
+    faithfulness_scores_chart,
+)
 
 _FOLDER = "faithfulness"
 
@@ -44,9 +44,9 @@ class Faithfulness(FaithfulnessOptions):
             (folder / "scores.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
             table.score_columns().write(folder, "scores")
             table.curve_columns().write(folder, "curves")
-            write_png(folder / "scores.png", render_faithfulness_scores(table))
-            write_png(folder / "curves.png", render_faithfulness_curves(table))
-            write_png(folder / "maps.png", render_faithfulness_maps(table))
+            save_view(faithfulness_scores_chart(table), folder / f"scores.{self.figure_format}")
+            save_view(faithfulness_curves_chart(table), folder / f"curves.{self.figure_format}")
+            save_view(faithfulness_maps_sheet(table), folder / f"maps.{self.figure_format}")
             if sanity is not None:
                 (folder / "sanity.md").write_text(sanity.to_markdown() + "\n", encoding="utf-8")
         say(*table.to_markdown().split("\n"))

@@ -4,10 +4,10 @@ from octoscope.attention.head_statistics import head_table
 from octoscope.attention.sinks import find_sinks, sink_rule, sink_table, too_few_steps
 from octoscope.cli.options.heads import HeadsOptions
 from octoscope.escaping.terminal import say
-from octoscope.pictures.head_pictures import render_deviation_grids, render_head_grids
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.views.head_pictures import deviation_grids_chart, head_grids_chart
 
 _FOLDER = "heads"
 _NO_NORMS = "A run holds no values: how long what each sink moves is, `octoscope maps` tells in its sinks.md."
@@ -28,9 +28,11 @@ class Heads(HeadsOptions):
             folder = staging / _FOLDER
             folder.mkdir()
             (folder / "heads.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
-            (folder / "heads.csv").write_text(table.to_csv(), encoding="utf-8")
+            table.columns().write(folder, "heads")
             (folder / "sinks.md").write_text(f"{rule} {_NO_NORMS}\n\n{sink_table(sinks)}\n", encoding="utf-8")
-            write_png(folder / "heads.png", render_head_grids(run, table, sinks=None if few else sinks))
-            write_png(folder / "deviation.png", render_deviation_grids(run, table))
+            save_view(
+                head_grids_chart(run, table, sinks=None if few else sinks), folder / f"heads.{self.figure_format}"
+            )
+            save_view(deviation_grids_chart(run, table), folder / f"deviation.{self.figure_format}")
         say(*table.to_markdown().split("\n"))
         say("", f"{few or f'{len(sinks)} tokens marked as sinks.'} Tables and pictures: {self.output / _FOLDER}")

@@ -5,10 +5,10 @@ from octoscope.cli.options.language import LanguageOptions
 from octoscope.cli.selection import parse_selection
 from octoscope.escaping.terminal import say
 from octoscope.faithfulness.language_use import language_use
-from octoscope.pictures.language_effect import render_language_effect
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.language_effect import language_effect_chart
 
 _FOLDER = "language"
 
@@ -39,7 +39,7 @@ class Language(LanguageOptions):
             folder = staging / _FOLDER
             folder.mkdir()
             table.columns().write(folder, "steps")
-            write_png(folder / "language.png", render_language_effect(table))
+            save_view(language_effect_chart(table), folder / f"language.{self.figure_format}")
         say(table.sentence())
         say(*reading_remarks(model, chosen, options, others=self.swap))
         say(f"Figure and table: {self.output / _FOLDER}")

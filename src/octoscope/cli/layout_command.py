@@ -7,20 +7,21 @@ import numpy as np
 from octoscope.attention.shares import timestep_name
 from octoscope.cli.attend_command import read_goal_images
 from octoscope.cli.options.layout import LayoutOptions
+from octoscope.cli.options.names import figure_files
 from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
 from octoscope.escaping.terminal import say
-from octoscope.pictures.layout_picture import render_layout
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.states import token_pad
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
 from octoscope.tokens.layout import Token, TokenLayout, TokenSpan, instruction_remarks
+from octoscope.views.layout_picture import layout_chart
 
-_PICTURE = "token_matrix.png"
+_PICTURE = "token_matrix"
 
 
 class Layout(LayoutOptions):
@@ -30,19 +31,17 @@ class Layout(LayoutOptions):
         """Prints the table and writes the picture."""
         model = OctoModel.load_pretrained(self.checkpoint, step=self.checkpoint_step)
         layout, pad, subject = self._look(model)
-        with staged_output(self.output, [_PICTURE], overwrite=self.overwrite) as folder:
+        with staged_output(self.output, figure_files(_PICTURE), overwrite=self.overwrite) as folder:
             title = f"Token matrix of {model.name}: {layout.size} tokens, window {layout.window}"
-            write_png(
-                folder / _PICTURE,
-                render_layout(layout, pad=pad, title=title, subtitle=[subject, *instruction_remarks(layout)]),
-            )
+            chart = layout_chart(layout, pad=pad, title=title, subtitle=[subject, *instruction_remarks(layout)])
+            save_view(chart, folder / f"{_PICTURE}.{self.figure_format}")
         if not self.brief:
             say(*token_table(layout, pad))
             say("")
         say(*span_table(layout, pad))
         if instruction_remarks(layout):
             say("", *instruction_remarks(layout))
-        say("", f"{subject}. Who may look at whom: {self.output / _PICTURE}")
+        say("", f"{subject}. Who may look at whom: {self.output / f'{_PICTURE}.{self.figure_format}'}")
 
     def _look(self, model: OctoModel) -> tuple[TokenLayout, np.ndarray, str]:
         if self.episodes is None:

@@ -8,10 +8,10 @@ from octoscope.escaping.markdown import markdown_words
 from octoscope.escaping.terminal import say
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.make_method_maps import method_maps
-from octoscope.pictures.method_sheet import render_method_maps
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.method_sheet import method_maps_sheet
 
 _FOLDER = "maps"
 
@@ -42,7 +42,7 @@ class Maps(MapsOptions):
             folder = staging / _FOLDER
             folder.mkdir()
             for one in found:
-                write_png(folder / f"step_{one.step}.png", render_method_maps(one))
+                save_view(method_maps_sheet(one), folder / f"step_{one.step}.{self.figure_format}")
                 one.columns().write(folder, f"step_{one.step}")
             sinks = f"{sink_rule(found[0].run)} Of {markdown_words(found[0].query.label)}.\n\n{sink_table(found[0].sinks)}\n"
             (folder / "sinks.md").write_text(sinks, encoding="utf-8")

@@ -7,10 +7,10 @@ from octoscope.attention.sinks import Sink, sink_rule
 from octoscope.cli.report_material import ReportMaterial
 from octoscope.faithfulness.make_method_maps import method_maps
 from octoscope.faithfulness.method_maps import MethodMaps
-from octoscope.pictures.attention_sheet import render_attention_sheet
-from octoscope.pictures.method_sheet import render_method_maps
-from octoscope.pictures.report_content import ReportFigure, ReportPart, ReportTable
-from octoscope.pictures.share_pictures import render_share_bars
+from octoscope.views.attention_sheet import attention_sheet
+from octoscope.views.method_sheet import method_maps_sheet
+from octoscope.views.report_content import ReportFigure, ReportPart, ReportTable
+from octoscope.views.share_pictures import share_bars_chart
 
 
 def attention_parts(material: ReportMaterial) -> list[ReportPart]:
@@ -29,7 +29,7 @@ def attention_parts(material: ReportMaterial) -> list[ReportPart]:
 def _maps_part(material: ReportMaterial, found: MethodMaps) -> ReportPart:
     run, query = found.run, found.query
     layer = run.layers[-1]
-    sheet = render_attention_sheet(run, step=material.step, layer=layer, query=query)
+    sheet = attention_sheet(run, step=material.step, layer=layer, query=query)
     return ReportPart(
         "maps",
         "Where does the readout look?",
@@ -46,7 +46,7 @@ def _maps_part(material: ReportMaterial, found: MethodMaps) -> ReportPart:
             ),
             ReportFigure(
                 "maps",
-                render_method_maps(found),
+                method_maps_sheet(found),
                 "Maps through the layers beside raw attention. Each column has its own scale from 0. Dashed outlines: sinks.",
             ),
         ],
@@ -97,7 +97,7 @@ def _shares_part(found: MethodMaps) -> ReportPart:
         figures=[
             ReportFigure(
                 "shares",
-                render_share_bars(found.run, query=found.query, table=table),
+                share_bars_chart(found.run, query=found.query, table=table),
                 "Shares, layer by layer; marks: even attention.",
             )
         ],

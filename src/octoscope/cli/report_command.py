@@ -11,11 +11,11 @@ from octoscope.cli.report_tests import ablation_part, drop_part, language_part
 from octoscope.cli.selection import parse_selection
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, check_at_least, nearest
 from octoscope.escaping.terminal import say
-from octoscope.pictures.report_content import Report, ReportPart
-from octoscope.pictures.report_html import report_html
-from octoscope.pictures.report_markdown import report_markdown
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.views.report_content import Report, ReportPart
+from octoscope.views.report_html import report_html
+from octoscope.views.report_markdown import report_markdown
 
 _FOLDER = "report"
 _MAKERS: dict[str, tuple[str, Callable[[ReportMaterial], Sequence[ReportPart]]]] = {
@@ -47,8 +47,10 @@ class ReportCommand(ReportOptions):
             (folder / "pictures").mkdir(parents=True)
             for part in report.parts:
                 for figure in part.figures:
-                    write_png(folder / "pictures" / f"{figure.name}.png", figure.image)
-            (folder / "report.md").write_text(report_markdown(report), encoding="utf-8")
+                    save_view(figure.view, folder / "pictures" / f"{figure.name}.{self.figure_format}")
+            (folder / "report.md").write_text(
+                report_markdown(report, figure_format=self.figure_format), encoding="utf-8"
+            )
             (folder / "report.html").write_text(report_html(report), encoding="utf-8")
         for part in report.parts:
             say(f"{part.title} {part.headline or part.missing}")

@@ -11,12 +11,12 @@ from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.intervals import FEWEST
-from octoscope.pictures.faithfulness_pictures import (
-    render_faithfulness_curves,
-    render_faithfulness_maps,
-    render_faithfulness_scores,
+from octoscope.views.faithfulness_pictures import (
+    faithfulness_curves_chart,
+    faithfulness_maps_sheet,
+    faithfulness_scores_chart,
 )
-from octoscope.pictures.report_content import ReportFigure, ReportPart, ReportTable
+from octoscope.views.report_content import ReportFigure, ReportPart, ReportTable
 
 # From this rank correlation with the trained policy's on, a map of random weights is told as alike.
 _ALIKE = 0.3
@@ -41,17 +41,17 @@ def faithfulness_part(material: ReportMaterial) -> ReportPart:
         figures=[
             ReportFigure(
                 "faithfulness_scores",
-                render_faithfulness_scores(table),
+                faithfulness_scores_chart(table),
                 "Every score with its interval; blue: chance and a constant map.",
             ),
             ReportFigure(
                 "faithfulness_curves",
-                render_faithfulness_curves(table),
+                faithfulness_curves_chart(table),
                 "Deletion and insertion, a panel for each method over random maps.",
             ),
             ReportFigure(
                 "faithfulness_maps",
-                render_faithfulness_maps(table),
+                faithfulness_maps_sheet(table),
                 "Every method's map of one step, each on its own scale.",
             ),
         ],

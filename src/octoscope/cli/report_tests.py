@@ -12,10 +12,10 @@ from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
-from octoscope.pictures.ablation_sheet import render_ablation_sheet
-from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
-from octoscope.pictures.language_effect import render_language_effect
-from octoscope.pictures.report_content import ReportFigure, ReportPart, ReportTable
+from octoscope.views.ablation_sheet import ablation_chart
+from octoscope.views.drop_pictures import drop_curves_chart, kept_tokens_sheet
+from octoscope.views.language_effect import language_effect_chart
+from octoscope.views.report_content import ReportFigure, ReportPart, ReportTable
 
 _LANGUAGE = {
     "swapped": "other episodes' instructions",
@@ -59,7 +59,7 @@ def ablation_part(material: ReportMaterial) -> ReportPart:
         figures=[
             ReportFigure(
                 "ablation",
-                render_ablation_sheet(found),
+                ablation_chart(found),
                 "Each intervention beside its effect, with random places that share at most 5 % of the region "
                 "(orange) and the noise floor (blue).",
             )
@@ -109,7 +109,7 @@ def language_part(material: ReportMaterial) -> ReportPart:
         findings=[f"Share of the readout's attention on real words: {share}; even attention gives {even}."],
         figures=[
             ReportFigure(
-                "language", render_language_effect(found), "Change of the action, and the share on words, step by step."
+                "language", language_effect_chart(found), "Change of the action, and the share on words, step by step."
             )
         ],
         tables=[ReportTable(["what is changed", "change of the action (95 % interval over n episodes)"], rows)],
@@ -147,9 +147,9 @@ def drop_part(material: ReportMaterial) -> ReportPart:
         findings=[part for part in (found.few, found.times.noise) if part],
         figures=[
             ReportFigure(
-                "drop_curves", render_drop_curves(found), "Error against the part that is kept, a panel for each score."
+                "drop_curves", drop_curves_chart(found), "Error against the part that is kept, a panel for each score."
             ),
-            ReportFigure("drop_kept", render_kept_tokens(found), "The same on one frame: bright patches are kept."),
+            ReportFigure("drop_kept", kept_tokens_sheet(found), "The same on one frame: bright patches are kept."),
         ],
         shows="How few image tokens the transformer needs for about the same action, and which scores choose them better than chance.",
         not_shows="That the camera's picture could be cropped: the image encoder still sees all of it. Small errors "

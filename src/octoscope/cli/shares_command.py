@@ -1,17 +1,14 @@
 """`octoscope shares`: where a query row's attention goes, kind by kind, as pictures and a table."""
 
-from pathlib import Path
-
-from octoscope.attention.share_table import ShareTable, share_table
+from octoscope.attention.share_table import share_table
 from octoscope.cli.options.shares import SharesOptions
 from octoscope.errors import SelectionError
-from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
-from octoscope.pictures.language_use import render_language_use
-from octoscope.pictures.share_pictures import render_share_bars, render_share_curves, render_share_grids
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.views.language_use import language_use_chart
+from octoscope.views.share_pictures import share_bars_chart, share_curves_chart, share_grids_chart
 
 _FOLDER = "shares"
 
@@ -26,24 +23,16 @@ class Shares(SharesOptions):
         with staged_output(self.output, [_FOLDER], overwrite=self.overwrite) as staging:
             folder = staging / _FOLDER
             folder.mkdir()
-            write_share_csv(folder / "shares.csv", table)
-            write_png(folder / "bars.png", render_share_bars(run, table=table))
-            write_png(folder / "grids.png", render_share_grids(run, table=table))
+            table.columns().write(folder, "shares")
+            save_view(share_bars_chart(run, table=table), folder / f"bars.{self.figure_format}")
+            save_view(share_grids_chart(run, table=table), folder / f"grids.{self.figure_format}")
             for layer in table.layers:
-                write_png(folder / f"curves_layer_{layer}.png", render_share_curves(run, layer=layer, table=table))
+                save_view(
+                    share_curves_chart(run, layer=layer, table=table),
+                    folder / f"curves_layer_{layer}.{self.figure_format}",
+                )
             try:
-                write_png(folder / "language_use.png", render_language_use(run, table=table))
+                save_view(language_use_chart(run, table=table), folder / f"language_use.{self.figure_format}")
             except SelectionError as error:
                 say(f"No language_use.png: {error}")
         say(f"Shares of {table.query.label}, {len(table.steps)} steps: {self.output / _FOLDER}")
-
-
-def write_share_csv(path: Path, table: ShareTable) -> None:
-    """Writes one line for each step, layer and head: its shares, then what even attention would give."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(csv_line(["step", "layer", "head", *table.names, *(f"even: {name}" for name in table.names)]))
-        for at, step in enumerate(table.steps):
-            even = [f"{share:.6g}" for share in table.uniform[at]]
-            for place, layer in enumerate(table.layers):
-                for head, shares in enumerate(table.shares[at, place]):
-                    file.write(csv_line([step, layer, head, *(f"{share:.6g}" for share in shares), *even]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from octoscope.cnn.filters.feature_sheet import render_feature_maps
+from octoscope.cnn.filters.feature_sheet import feature_maps_sheet
 from octoscope.cnn.networks.layer_fields import layer_field
 from octoscope.cnn.networks.policy_network import policy_network
 from octoscope.cnn.stems.channel_removal import remove_channels
@@ -14,19 +14,19 @@ from octoscope.cnn.stems.channel_table import channel_table, layer_table
 from octoscope.cnn.stems.contrast_response import contrast_response
 from octoscope.cnn.stems.encoder_facts import encoder_facts
 from octoscope.cnn.stems.encoder_reading import encoder_readings
-from octoscope.cnn.stems.encoder_sheet import encoder_table, render_encoder_comparison
+from octoscope.cnn.stems.encoder_sheet import encoder_comparison_chart, encoder_table
 from octoscope.cnn.stems.encoder_variants import encode_frames, encoder_variants
-from octoscope.cnn.stems.nested_fields import render_nested_fields
+from octoscope.cnn.stems.nested_fields import nested_fields_sheet
 from octoscope.cnn.stems.patch_targets import field_pixels, patch_pixels, patch_targets
-from octoscope.cnn.stems.stem_kernels import render_stem_kernels, stem_kernels
+from octoscope.cnn.stems.stem_kernels import stem_kernels, stem_kernels_sheet
 from octoscope.cnn.stems.translation import shift_response
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError
-from octoscope.pictures.channel_effects_sheet import write_channel_effects
-from octoscope.pictures.contrast_picture import render_contrast_response
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.image_resize import resize_image
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
+from octoscope.views.channel_effects_sheet import write_channel_effects
+from octoscope.views.contrast_picture import contrast_response_chart
 
 
 def write_stem_pictures(
@@ -40,6 +40,7 @@ def write_stem_pictures(
     dead_below: float = 0.0,
     alike_above: float = 0.95,
     seed: int = 0,
+    figure_format: str = "png",
 ) -> dict[str, float]:
     """Writes what the convolutions of one camera's encoder see, and returns the figures worth a line.
 
@@ -58,6 +59,7 @@ def write_stem_pictures(
       dead_below: See `layer_table`.
       alike_above: See `layer_table`.
       seed: Of the noise.
+      figure_format: Of the pictures: "png", "svg" or "pdf".
 
     Raises:
       SelectionError: If there is no such camera or step.
@@ -71,17 +73,17 @@ def write_stem_pictures(
     if not 0 <= step < len(seen[0]):
         raise SelectionError(f"`step` must be in 0..{len(seen[0]) - 1} for the first episode, got {step}.")
     shown = seen[0][step]
-    write_png(folder / "stem_kernels.png", render_stem_kernels(stem_kernels(model, camera)))
+    save_view(stem_kernels_sheet(stem_kernels(model, camera)), folder / f"stem_kernels.{figure_format}")
     grid = network.layers[-1].size
-    write_png(folder / "stem_field.png", render_nested_fields(network, shown, (grid[0] // 2, grid[1] // 2)))
+    save_view(nested_fields_sheet(network, shown, (grid[0] // 2, grid[1] // 2)), folder / f"stem_field.{figure_format}")
     layers = [layer.name for layer in network.layers if layer.kind == "relu"] or [network.layers[-1].name]
     known = channel_statistics(network, (frame for frames in seen for frame in frames), layers)
     layer_table(known, dead_below=dead_below, alike_above=alike_above).write(folder, "stem_layers")
     channel_table(known, dead_below=dead_below, alike_above=alike_above).write(folder, "stem_channels")
     figures = {}
     for name, one in known.items():
-        sheet = render_feature_maps(network, shown, name, most=None)
-        write_png(folder / f"stem_maps_{name.replace('/', '-')}.png", sheet)
+        sheet = feature_maps_sheet(network, shown, name, most=None)
+        save_view(sheet, folder / f"stem_maps_{name.replace('/', '-')}.{figure_format}")
         figures[f"{name} dead"] = float(len(one.dead(threshold=dead_below)))
         figures[f"{name} duplicates"] = float(len(one.duplicates(threshold=alike_above)))
         figures[f"{name} effective channels"] = one.effective
@@ -89,12 +91,12 @@ def write_stem_pictures(
     if not chosen:
         return figures
     effects = [remove_channels(model, chosen, one, camera=camera, seed=seed) for one in known.values()]
-    write_channel_effects(folder, effects)
+    write_channel_effects(folder, effects, figure_format=figure_format)
     for one in effects:
         sizes, order = one.mean_size("mean"), one.strongest("mean")
         notes = {number: f"action {sizes[number]:.2g}" for number in order}
-        sheet = render_feature_maps(network, shown, one.layer.name, order, notes=notes, order="by effect on the action")
-        write_png(folder / f"channel_effects_{one.layer.name.replace('/', '-')}.png", sheet)
+        sheet = feature_maps_sheet(network, shown, one.layer.name, order, notes=notes, order="by effect on the action")
+        save_view(sheet, folder / f"channel_effects_{one.layer.name.replace('/', '-')}.{figure_format}")
         figures[f"{one.layer.name} strongest channel"] = float(order[0])
         figures[f"{one.layer.name} strongest effect"] = float(sizes[order[0]])
         figures[f"{one.layer.name} random channel's effect"] = float(sizes.mean())
@@ -104,7 +106,7 @@ def write_stem_pictures(
     except SelectionError:
         # An encoder without norms: there is nothing to hold.
         return figures
-    write_png(folder / "contrast.png", render_contrast_response(contrast))
+    save_view(contrast_response_chart(contrast), folder / f"contrast.{figure_format}")
     for place, factor in enumerate(contrast.factors):
         figures[f"contrast x {factor:g}"] = float(contrast.as_is[:, place].mean())
         figures[f"contrast x {factor:g}, first norm held"] = float(contrast.norm_held[:, place].mean())
@@ -121,6 +123,7 @@ def write_encoder_comparison(
     shifts: Sequence[int] = (1, 2, 4, 8, 12, 15, 16),
     every: int = 4,
     seed: int = 0,
+    figure_format: str = "png",
 ) -> dict[str, float]:
     """Writes encoders.png and encoders.csv: the policy's own encoder beside untrained ones and raw pixels; returns the scores.
 
@@ -132,6 +135,7 @@ def write_encoder_comparison(
       shifts: In pixels, up to the encoder's stride.
       every: Shifts are done on every so many frames.
       seed: Of the random weights.
+      figure_format: Of the picture: "png", "svg" or "pdf".
 
     Raises:
       SelectionError: If there is no such camera.
@@ -162,7 +166,7 @@ def write_encoder_comparison(
         for name, one in variants.items()
     ]
     note = f"{model.name} {camera}; {len(frames)} frames of {len(held)} episodes. {model.note}".strip()
-    write_png(folder / "encoders.png", render_encoder_comparison(facts, readings, responses, note=note))
+    save_view(encoder_comparison_chart(facts, readings, responses, note=note), folder / f"encoders.{figure_format}")
     encoder_table(facts, readings, responses).write(folder, "encoders")
     return {
         f"{name}: {target}": reading.r2 for name, row in readings.readings.items() for target, reading in row.items()

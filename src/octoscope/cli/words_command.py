@@ -13,17 +13,17 @@ from octoscope.cli.selection import parse_selection
 from octoscope.errors import SelectionError
 from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
-from octoscope.pictures.attention_sheet import check_heads
-from octoscope.pictures.words_sheet import (
-    largest_patch_share,
-    largest_word_weight,
-    render_patch_words_sheet,
-    render_words_sheet,
-)
-from octoscope.render.image_file import write_png
+from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
 from octoscope.tokens.layout import instruction_remarks
+from octoscope.views.attention_sheet import check_heads
+from octoscope.views.words_sheet import (
+    largest_patch_share,
+    largest_word_weight,
+    patch_words_sheet,
+    words_sheet,
+)
 
 _FOLDER = "words"
 _PLACES = ("step", "layer", "head", "camera", "copy", "row", "column")
@@ -90,16 +90,16 @@ class Words(WordsOptions):
         for layer in layers:
             top = largest_word_weight(run, layer=layer, **chosen)
             for step in tqdm(steps, desc=f"words, layer {layer}", unit="sheet"):
-                sheet = render_words_sheet(run, step=step, layer=layer, vmax=top, **chosen)
-                write_png(folder / f"step_{step}_layer_{layer}.png", sheet)
+                sheet = words_sheet(run, step=step, layer=layer, vmax=top, **chosen)
+                save_view(sheet, folder / f"step_{step}_layer_{layer}.{self.figure_format}")
 
     def _draw_patches(self, run: Run, folder: Path, steps: Sequence[int], layers: Sequence[int]) -> None:
         chosen = {"head": self.head, "camera": self.camera, "padding": self.padding}
         for layer in layers:
             top = largest_patch_share(run, layer=layer, **chosen)
             for step in tqdm(steps, desc=f"patches, layer {layer}", unit="sheet"):
-                sheet = render_patch_words_sheet(run, step=step, layer=layer, vmax=top, **chosen)
-                write_png(folder / f"patches_step_{step}_layer_{layer}.png", sheet)
+                sheet = patch_words_sheet(run, step=step, layer=layer, vmax=top, **chosen)
+                save_view(sheet, folder / f"patches_step_{step}_layer_{layer}.{self.figure_format}")
 
     def _write_patches(self, run: Run, path: Path, steps: Sequence[int], layers: Sequence[int]) -> None:
         with path.open("w", newline="", encoding="utf-8") as file:

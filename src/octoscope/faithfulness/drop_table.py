@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from octoscope.array_typing import Bool, UInt8
-from octoscope.escaping.markdown import markdown_text
+from octoscope.escaping.markdown import markdown_table, markdown_text
 from octoscope.faithfulness.score_table import Score
 from octoscope.faithfulness.step_times import StepTimes, time_cells
 from octoscope.intervals import few_episodes
@@ -98,13 +98,13 @@ class DropTable:
             *(["", self.times.noise] if self.times.noise else []),
             *(["", markdown_text(self.note)] if self.note else []),
             "",
-            f"| kept | tokens | time, {self.times.rounds} rounds | of all, paired | {' | '.join(self.scores)} |",
-            f"|---|---|---|---|{'---|' * len(self.scores)}",
         ]
-        for place, part in enumerate(self.fractions):
-            errors = " | ".join(str(row[place]) for row in self.errors)
-            lines.append(f"| {100 * part:.0f} % | {self.tokens[place]} | {' | '.join(timed[place])} | {errors} |")
-        return "\n".join(lines)
+        head = ["kept", "tokens", f"time, {self.times.rounds} rounds", "of all, paired", *self.scores]
+        rows = [
+            [f"{100 * part:.0f} %", str(self.tokens[place]), *timed[place], *(str(row[place]) for row in self.errors)]
+            for place, part in enumerate(self.fractions)
+        ]
+        return "\n".join([*lines, *markdown_table(head, rows)])
 
     @property
     def few(self) -> str:
@@ -138,7 +138,7 @@ class DropTable:
             for part, tokens, seconds, error in zip(self.fractions, self.tokens, self._time_rows(), errors, strict=True)
         ]
         names = ("score", "kept", "tokens", *_TIMES, "error", "low", "high", "episodes", *_FLOOR)
-        return ColumnTable(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+        return ColumnTable.of_rows(names, rows)
 
     def _time_rows(self) -> list[tuple[float | int, ...]]:
         low, middle, high = self.times.quartiles()

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from octoscope.array_typing import Float
 from octoscope.correlation import spearman
 from octoscope.errors import SelectionError
+from octoscope.escaping.markdown import markdown_table
 from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.methods import METHODS, method_label
 from octoscope.faithfulness.step_maps import MapMaker
@@ -49,12 +50,12 @@ class RandomizationTable:
             "Rank correlation of each map with the trained policy's, while the weights are drawn anew from the head down. Near 0 at the "
             f"end: the map depends on what was learnt. Near 1: it does not.{spread}",
             "",
-            f"| method | {' | '.join(self.stages)} |",
-            f"|---|{'---|' * len(self.stages)}",
         ]
-        for method, row in zip(self.methods, self.by_draw, strict=True):
-            lines.append(f"| {method_label(method)} | {' | '.join(_cell(values) for values in row)} |")
-        return "\n".join(lines)
+        rows = [
+            [method_label(method), *(_cell(values) for values in row)]
+            for method, row in zip(self.methods, self.by_draw, strict=True)
+        ]
+        return "\n".join([*lines, *markdown_table(["method", *self.stages], rows)])
 
 
 def randomize_cascading(

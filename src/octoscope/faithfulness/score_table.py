@@ -8,7 +8,7 @@ import numpy as np
 
 from octoscope.array_typing import Float, UInt8
 from octoscope.errors import SelectionError, nearest
-from octoscope.escaping.markdown import markdown_text
+from octoscope.escaping.markdown import markdown_table, markdown_text
 from octoscope.faithfulness.methods import DIRECT, StepCost, method_label
 from octoscope.intervals import UNBOUNDED, few_episodes, mean_interval
 from octoscope.runs.column_table import ColumnTable
@@ -192,7 +192,6 @@ class FaithfulnessTable:
         """Returns the table, with what it is of."""
         known = [name for name in SCORES if any(not np.isnan(line.scores[name].mean) for line in self.methods)]
         heads = [f"{name} ({SCORES[name][0]})" for name in known]
-        gap = any(line.gap is not None for line in self.methods)
         lines = [
             f"# {markdown_text(f'Faithfulness of maps: {self.policy} on {self.dataset}')}",
             "",
@@ -201,13 +200,18 @@ class FaithfulnessTable:
             *(["", self.few] if self.few else []),
             *(["", markdown_text(self.note)] if self.note else []),
             "",
-            f"| method | {' | '.join(heads)} |{' completeness gap |' * gap} forwards | backwards | readout passes |",
-            f"|---|{'---|' * (len(heads) + gap)}---|---|---|",
         ]
-        for line in self.methods:
-            cells = " | ".join(str(line.scores[name]) for name in known)
-            missed = f" {line.gap or '-'} |" * gap
-            lines.append(f"| {line.label} | {cells} |{missed} {' | '.join(_cost_cells(line.cost))} |")
+        gap_head = ["completeness gap"] if any(line.gap is not None for line in self.methods) else []
+        rows = [
+            [
+                line.label,
+                *(str(line.scores[name]) for name in known),
+                *(str(line.gap or "-") for _ in gap_head),
+                *_cost_cells(line.cost),
+            ]
+            for line in self.methods
+        ]
+        lines += markdown_table(["method", *heads, *gap_head, "forwards", "backwards", "readout passes"], rows)
         lines += [
             "",
             *(f"- {name}: {SCORES[name][1]}; {SCORES[name][0]} is better." for name in known),
@@ -270,7 +274,7 @@ class FaithfulnessTable:
             for at, mean, low, high in zip(self.fractions, band.mean, band.low, band.high, strict=True)
         ]
         names = ("method", "curve", "fraction", "closeness", "low", "high", "episodes")
-        return ColumnTable(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+        return ColumnTable.of_rows(names, rows)
 
 
 def _cost_cells(cost: StepCost) -> list[str]:

@@ -4,15 +4,15 @@ import dataclasses
 import functools
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from octoscope.array_typing import UInt8
 from octoscope.render.blend import blend_heat
+from octoscope.render.canvas import Canvas, PixelCanvas
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.hatching import hatch_image
 from octoscope.render.label_places import label_places
-from octoscope.render.lettering import draw_text, line_height, short_number, wrapped
-from octoscope.render.palette import INK, MARK, PAPER, QUIET_INK, RULE
+from octoscope.render.lettering import line_height, short_number, wrapped
+from octoscope.render.palette import INK, MARK, QUIET_INK, RULE
 
 BAR_IMAGE_WIDTH = 140
 _BAR_WIDTH = 24
@@ -24,16 +24,36 @@ _CAP = 9
 _SWATCH = 14
 
 
+@dataclasses.dataclass(frozen=True)
+class ColorBar:
+    """The scale of all tiles of a sheet, as it is drawn beside them."""
+
+    scale: ColorScale
+    # What the values are: "attention weight".
+    label: str
+    # What each value would be if attention were spread evenly, 1 / number of keys.
+    uniform: float | None = None
+
+
 @functools.lru_cache(maxsize=128)
 def render_color_bar(
-    scale: ColorScale,
-    *,
-    label: str,
-    height: int,
-    uniform: float | None = None,
-    above: bool = False,
-    below: bool = False,
+    bar: ColorBar, *, height: int, above: bool = False, below: bool = False
 ) -> UInt8[np.ndarray, "{height} 140 3"]:
+    """Draws `draw_color_bar` as a picture: the bar of a layer is the same on all its sheets.
+
+    >>> render_color_bar(ColorBar(ColorScale(vmax=0.03), "attention weight", uniform=1 / 690), height=240).shape
+    (240, 140, 3)
+    """
+    canvas = PixelCanvas(BAR_IMAGE_WIDTH, height)
+    draw_color_bar(canvas, (0, 0), bar, height=height, above=above, below=below)
+    pixels = np.array(canvas.pixels())
+    pixels.flags.writeable = False
+    return pixels
+
+
+def draw_color_bar(
+    canvas: Canvas, at: tuple[int, int], bar: ColorBar, *, height: int, above: bool = False, below: bool = False
+) -> None:
     """Draws the bar to read an overlay by.
 
     * Upwards is the value; the colours are those of `render_overlay`, made by the same function.
@@ -46,38 +66,36 @@ def render_color_bar(
     The bar does not show how often each value occurs.
 
     Args:
-      scale: From value to colour.
-      label: What the values are; wrapped onto three lines at most.
-      height: Of the whole picture, in pixels.
-      uniform: What each value would be if attention were spread evenly: 1 / number of keys.
+      canvas: Drawn on.
+      at: Where the bar's top left corner goes.
+      bar: What is drawn; its label is wrapped onto three lines at most.
+      height: Of the whole, in pixels.
       above: Whether some drawn value lies above `scale.vmax`.
       below: Whether some drawn value lies below `scale.vmin`.
 
     Raises:
       ValueError: If `height` leaves no room for the bar.
-
-    >>> render_color_bar(ColorScale(vmax=0.03), label="attention weight", height=240, uniform=1 / 690).shape
-    (240, 140, 3)
     """
-    top = _LABEL_LINES * line_height(_TEXT_SIZE) + _CAP + 6
-    bottom = height - _CAP - 2 * line_height(_TEXT_SIZE) - 6
+    left, corner = at
+    top = corner + _LABEL_LINES * line_height(_TEXT_SIZE) + _CAP + 6
+    bottom = corner + height - _CAP - 2 * line_height(_TEXT_SIZE) - 6
     if bottom - top < 60:
         raise ValueError(
             f"`height` must be at least {height + 60 - bottom + top} pixels for a readable bar, got {height}."
         )
-    canvas = Image.new("RGB", (BAR_IMAGE_WIDTH, height), PAPER)
-    for index, line in enumerate(wrapped(label, width=BAR_IMAGE_WIDTH, size=_TEXT_SIZE, most_lines=_LABEL_LINES)):
-        draw_text(canvas, (0, index * line_height(_TEXT_SIZE)), line, size=_TEXT_SIZE)
-    ImageDraw.Draw(canvas).rectangle((0, top - 1, _BAR_WIDTH + 1, bottom), outline=RULE)
-    canvas.paste(_ramp(scale, bottom - top), (1, top))
-    _draw_caps(canvas, top, bottom, above=above, below=below)
-    _draw_ticks(canvas, top, bottom, _ticks(scale, uniform, above=above, below=below))
-    canvas.paste(Image.fromarray(hatch_image(_SWATCH, _BAR_WIDTH)), (0, height - _SWATCH))
-    draw_text(canvas, (_TEXT_X, height - _SWATCH // 2), "masked / no data", size=_TEXT_SIZE - 1, anchor="lm")
-    # The bar of a layer is the same on all its sheets.
-    bar = np.array(canvas)
-    bar.flags.writeable = False
-    return bar
+    for index, line in enumerate(wrapped(bar.label, width=BAR_IMAGE_WIDTH, size=_TEXT_SIZE, most_lines=_LABEL_LINES)):
+        canvas.text((left, corner + index * line_height(_TEXT_SIZE)), line, size=_TEXT_SIZE)
+    rim = [(left, top - 1), (left + _BAR_WIDTH + 1, top - 1), (left + _BAR_WIDTH + 1, bottom), (left, bottom)]
+    canvas.line([*rim, rim[0]], color=RULE)
+    canvas.picture((left + 1, top), _ramp(bar.scale, bottom - top))
+    middle = left + _BAR_WIDTH // 2
+    for cap, edge, out in ((above, top - 3, -_CAP), (below, bottom + 3, _CAP)):
+        if cap:
+            canvas.polygon([(left, edge), (left + _BAR_WIDTH, edge), (middle, edge + out)], fill=INK)
+    _draw_ticks(canvas, left, top, bottom, _ticks(bar.scale, bar.uniform, above=above, below=below))
+    canvas.picture((left, corner + height - _SWATCH), hatch_image(_SWATCH, _BAR_WIDTH))
+    missing = (left + _TEXT_X, corner + height - _SWATCH // 2)
+    canvas.text(missing, "masked / no data", size=_TEXT_SIZE - 1, anchor="lm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,32 +120,19 @@ def _ticks(scale: ColorScale, uniform: float | None, *, above: bool, below: bool
     return sorted(ticks, key=lambda tick: -tick.fraction)
 
 
-def _ramp(scale: ColorScale, height: int) -> Image.Image:
+def _ramp(scale: ColorScale, height: int) -> UInt8[np.ndarray, "{height} width 3"]:
     # Pixel centres, so that the first and the last row lie just inside the scale.
     fractions = 1.0 - (np.arange(height) + 0.5) / height
     values = scale.vmin + (scale.vmax - scale.vmin) * np.repeat(fractions[:, None], _BAR_WIDTH, axis=1)
     grays = np.rint(np.linspace(0, 255, _BAR_WIDTH)).astype(np.uint8)
-    return Image.fromarray(blend_heat(values, np.repeat(grays[None, :], height, axis=0), scale=scale))
+    return blend_heat(values, np.repeat(grays[None, :], height, axis=0), scale=scale)
 
 
-def _draw_caps(canvas: Image.Image, top: int, bottom: int, *, above: bool, below: bool) -> None:
-    draw = ImageDraw.Draw(canvas)
-    middle = _BAR_WIDTH // 2
-    if above:
-        draw.polygon([(0, top - 3), (_BAR_WIDTH, top - 3), (middle, top - 3 - _CAP)], fill=INK)
-    if below:
-        draw.polygon([(0, bottom + 3), (_BAR_WIDTH, bottom + 3), (middle, bottom + 3 + _CAP)], fill=INK)
-
-
-def _draw_ticks(canvas: Image.Image, top: int, bottom: int, ticks: list[_Tick]) -> None:
-    draw = ImageDraw.Draw(canvas)
+def _draw_ticks(canvas: Canvas, left: int, top: int, bottom: int, ticks: list[_Tick]) -> None:
     marks = [bottom - 1 - tick.fraction * (bottom - 1 - top) for tick in ticks]
     places = label_places(marks, gap=float(line_height(_TEXT_SIZE)), low=float(top), high=float(bottom))
-    for tick, mark, place in zip(ticks, marks, places, strict=True):
-        if tick.color == MARK:
-            draw.line((0, round(mark), _BAR_WIDTH, round(mark)), fill=MARK)
-        draw.line((_BAR_WIDTH, round(mark), _TICK_X, round(mark)), fill=tick.color if tick.color == MARK else QUIET_INK)
-        draw.line(
-            (_TICK_X, round(mark), _TEXT_X - 4, round(place)), fill=tick.color if tick.color == MARK else QUIET_INK
-        )
-        draw_text(canvas, (_TEXT_X, round(place)), tick.text, size=_TEXT_SIZE, color=tick.color, anchor="lm")
+    for tick, mark, place in zip(ticks, map(round, marks), map(round, places), strict=True):
+        color = MARK if tick.color == MARK else QUIET_INK
+        begin = left if tick.color == MARK else left + _BAR_WIDTH
+        canvas.line([(begin, mark), (left + _TICK_X, mark), (left + _TEXT_X - 4, place)], color=color)
+        canvas.text((left + _TEXT_X, place), tick.text, size=_TEXT_SIZE, color=tick.color, anchor="lm")

@@ -1,7 +1,7 @@
-"""Lettering: text measured, shortened, wrapped and turned, in the first of three faces that has its letters.
+"""Lettering: text measured, shortened and wrapped, in the first of three faces that has its letters.
 
-Pillow's built-in font (Aileron) has English letters only; a text that needs more is set in Noto Sans, and Chinese, Japanese and Korean
-letters in Noto Sans CJK (both cut down, in `fonts`). What none of them has is shown as code points, as [U+05D0], and `missing_letters` says
+Aileron, which Pillow has built in, has English letters only; a text that needs more is set in Noto Sans, and Chinese, Japanese and Korean
+letters in Noto Sans CJK (all cut down, in `fonts`). What none of them has is shown as code points, as [U+05D0], and `missing_letters` says
 so: scripts that are written from right to left or whose letters join would be wrong when set letter by letter, and are among those.
 """
 
@@ -17,12 +17,16 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
-from octoscope.render.palette import INK, PAPER, Color
+from octoscope.render.palette import INK, Color
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 Face = Literal["built-in", "letters", "cjk"]
-_FILES: dict[Face, str] = {"letters": "NotoSans-Letters.ttf", "cjk": "NotoSansCJK-Letters.otf"}
+FONT_FILES: dict[Face, str] = {
+    "built-in": "Aileron-Letters.ttf",
+    "letters": "NotoSans-Letters.ttf",
+    "cjk": "NotoSansCJK-Letters.otf",
+}
 # "\u2581" opens a word in SentencePiece vocabularies.
 _SUBSTITUTES = {
     "\N{LOWER ONE EIGHTH BLOCK}": "_",
@@ -46,17 +50,13 @@ def font(size: int, face: Face = "built-in") -> ImageFont.FreeTypeFont:
     >>> font(12).size
     12
     """
-    if face == "built-in":
-        built_in = ImageFont.load_default(size)
-        assert isinstance(built_in, ImageFont.FreeTypeFont), "Pillow wheels are built with FreeType"
-        return built_in
     # Letter by letter on every machine: whether Pillow can shape text depends on what else is installed.
     return ImageFont.truetype(io.BytesIO(_font_file(face)), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 @functools.cache
 def _font_file(face: Face) -> bytes:
-    return importlib.resources.files("octoscope.render").joinpath("fonts", _FILES[face]).read_bytes()
+    return importlib.resources.files("octoscope.render").joinpath("fonts", FONT_FILES[face]).read_bytes()
 
 
 @functools.lru_cache(maxsize=4096)
@@ -123,9 +123,28 @@ def _glyph(face: Face, character: str) -> bytes:
 @functools.lru_cache(maxsize=4096)
 def _runs(text: str) -> tuple[tuple[Face, str], ...]:
     """Returns a printable text cut where its face changes; one that needs Noto Sans is in it as far as it reaches."""
-    if all(character == " " or _has("built-in", character) for character in text):
+    if is_english(text):
         return (("built-in", text),)
     return tuple((face, "".join(run)) for face, run in itertools.groupby(text, key=_face))
+
+
+def is_english(text: str) -> bool:
+    """Returns whether Aileron has all of a printable text.
+
+    >>> is_english("head 3"), is_english("caf\\u00e9")
+    (True, False)
+    """
+    return all(character == " " or _has("built-in", character) for character in text)
+
+
+def baseline_below(size: int, anchor: str) -> int:
+    """Returns how many pixels the baseline lies below the anchor: a (ascender), m (middle) or s (the baseline itself).
+
+    >>> baseline_below(12, "s")
+    0
+    """
+    ascent, descent = font(size).getmetrics()
+    return {"a": ascent, "m": (ascent - descent) // 2, "s": 0}[anchor]
 
 
 def _face(character: str) -> Face:
@@ -245,8 +264,7 @@ def _letters(text: str, size: int, anchor: str) -> tuple[Image.Image, tuple[int,
 
 def _mixed_letters(text: str, size: int, anchor: str) -> tuple[Image.Image, tuple[int, int]]:
     """Returns the same for a text in other faces: on one baseline, which lies where the built-in font has it."""
-    ascent, descent = font(size).getmetrics()
-    baseline = {"a": ascent, "m": (ascent - descent) // 2, "s": 0}[anchor[1]]
+    baseline = baseline_below(size, anchor[1])
     width = math.ceil(_length(text, size))
     start = {"l": 0, "m": -(width // 2), "r": -width}[anchor[0]]
     # Letters with two accents stand out of the built-in font's lines.
@@ -257,31 +275,6 @@ def _mixed_letters(text: str, size: int, anchor: str) -> tuple[Image.Image, tupl
         draw.text((x, above), run, fill=255, font=font(size, face), anchor="ls")
         x += font(size, face).getlength(run)
     return mask, (start - beside, baseline - above)
-
-
-def draw_rising_text(
-    canvas: Image.Image, at: tuple[int, int], text: str, *, size: int, color: Color = INK, paper: Color = PAPER
-) -> None:
-    """Writes one line that reads from bottom to top.
-
-    Args:
-      canvas: Painted in place.
-      at: x of the middle of the line and y of its lower end, in pixels.
-      text: One line.
-      size: Of the letters, in pixels.
-      color: RGB.
-      paper: The colour behind the text.
-
-    >>> canvas = Image.new("RGB", (20, 60), "white")
-    >>> draw_rising_text(canvas, (10, 55), "query", size=12)
-    >>> canvas.getextrema()[0][0] < 128
-    True
-    """
-    height = line_height(size)
-    line = Image.new("RGB", (text_width(text, size) + 1, height), paper)
-    draw_text(line, (0, height // 2), text, size=size, color=color, anchor="lm")
-    turned = line.transpose(Image.Transpose.ROTATE_90)
-    canvas.paste(turned, (at[0] - height // 2, at[1] - turned.height))
 
 
 def short_number(value: float) -> str:

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from octoscope.array_typing import Bool, UInt8
-from octoscope.render.lettering import draw_text, line_height, text_width
-from octoscope.render.palette import PAPER, QUIET_INK, Color
+from octoscope.render.canvas import Canvas
+from octoscope.render.lettering import line_height, text_width
+from octoscope.render.palette import QUIET_INK, Color
 
 _DARK = 20
 _SWATCH, _GAP, _SIZE = 26, 18, 12
+_LINE = line_height(_SIZE) + 2
 
 
 @dataclass(frozen=True)
@@ -69,32 +70,37 @@ def draw_outline(
     return outlined
 
 
-def render_outline_legend(marks: Iterable[OutlineMark], *, width: int) -> UInt8[np.ndarray, "height {width} 3"] | None:
-    """Draws each mark once with what it means, in lines no wider than `width`; None without marks.
+def outline_legend_height(marks: Iterable[OutlineMark], *, width: int) -> int:
+    """Returns how many pixels the legend of these marks takes; 0 without marks.
 
-    >>> render_outline_legend([OBJECT, SINK, OBJECT], width=480).shape
-    (18, 480, 3)
+    >>> outline_legend_height([OBJECT, SINK, OBJECT], width=480), outline_legend_height([], width=480)
+    (18, 0)
     """
+    return max((top + _LINE for _, _, top in _legend_places(marks, width)), default=0)
+
+
+def draw_outline_legend(canvas: Canvas, at: tuple[int, int], marks: Iterable[OutlineMark], *, width: int) -> None:
+    """Draws each mark once with what it means, in lines no wider than `width`."""
+    inside = np.zeros((_LINE - 2, _SWATCH), bool)
+    inside[4:-4, 4:-4] = True
+    for mark, left, top in _legend_places(marks, width):
+        x, y = at[0] + left, at[1] + top
+        canvas.picture((x, y), draw_outline(np.full((*inside.shape, 3), 128, np.uint8), inside, mark))
+        middle = y + inside.shape[0] // 2
+        canvas.text((x + _SWATCH + 8, middle), mark.meaning, size=_SIZE, color=QUIET_INK, anchor="lm")
+
+
+def _legend_places(marks: Iterable[OutlineMark], width: int) -> list[tuple[OutlineMark, int, int]]:
+    """Returns where each mark stands in the legend."""
     places: list[tuple[OutlineMark, int, int]] = []
     x = y = 0
-    step = line_height(_SIZE) + 2
     for mark in dict.fromkeys(marks):
         room = _SWATCH + 8 + text_width(mark.meaning, _SIZE)
         if x and x + room > width:
-            x, y = 0, y + step
+            x, y = 0, y + _LINE
         places.append((mark, x, y))
         x += room + _GAP
-    if not places:
-        return None
-    canvas = Image.new("RGB", (width, y + step), PAPER)
-    inside = np.zeros((step - 2, _SWATCH), bool)
-    inside[4:-4, 4:-4] = True
-    for mark, left, top in places:
-        swatch = draw_outline(np.full((*inside.shape, 3), 128, np.uint8), inside, mark)
-        canvas.paste(Image.fromarray(swatch), (left, top))
-        middle = top + inside.shape[0] // 2
-        draw_text(canvas, (left + _SWATCH + 8, middle), mark.meaning, size=_SIZE, color=QUIET_INK, anchor="lm")
-    return np.asarray(canvas)
+    return places
 
 
 def _stretched(

@@ -1,34 +1,50 @@
 """A scale strip: the colours of one scale from left to right, the values at its ends, and what they are."""
 
-import numpy as np
-from PIL import Image, ImageDraw
+from dataclasses import dataclass
 
-from octoscope.array_typing import UInt8
+import numpy as np
+
+from octoscope.render.canvas import Canvas
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.lettering import draw_text, line_height, short_number, wrapped
-from octoscope.render.palette import PAPER, QUIET_INK, RULE
+from octoscope.render.lettering import line_height, short_number, wrapped
+from octoscope.render.palette import QUIET_INK, RULE
 
 _STRIP, _SIZE, _LINES = 14, 12, 4
+_BELOW = _STRIP + 4 + line_height(_SIZE)
 
 
-def render_scale_strip(scale: ColorScale, *, label: str, width: int) -> UInt8[np.ndarray, "height {width} 3"]:
-    """Draws the strip to read one tile by, where tiles have scales of their own.
+@dataclass(frozen=True)
+class ScaleStrip:
+    """What to read one column of tiles by, where columns have scales of their own."""
 
-    Args:
-      scale: From value to colour.
-      label: What the values are; wrapped onto four lines at most.
-      width: In pixels.
+    scale: ColorScale
+    # What the values are; wrapped onto four lines at most.
+    label: str
 
-    >>> render_scale_strip(ColorScale(vmax=0.03), label="weight", width=120).shape
-    (100, 120, 3)
+
+def strip_height(strip: ScaleStrip, width: int) -> int:
+    """Returns the height of a strip in pixels.
+
+    >>> strip_height(ScaleStrip(ColorScale(vmax=0.03), "weight"), 120)
+    52
     """
-    below = _STRIP + 4 + line_height(_SIZE)
-    canvas = Image.new("RGB", (width, below + 2 + _LINES * line_height(_SIZE)), PAPER)
-    ramp = scale.colors(np.linspace(scale.vmin, scale.vmax, width - 2)[None].repeat(_STRIP - 2, axis=0))
-    ImageDraw.Draw(canvas).rectangle((0, 0, width - 1, _STRIP - 1), outline=RULE)
-    canvas.paste(Image.fromarray(ramp), (1, 1))
-    draw_text(canvas, (0, _STRIP + 3), short_number(scale.vmin), size=_SIZE)
-    draw_text(canvas, (width - 1, _STRIP + 3), short_number(scale.vmax), size=_SIZE, anchor="ra")
-    for place, line in enumerate(wrapped(label, width=width, size=_SIZE, most_lines=_LINES)):
-        draw_text(canvas, (0, below + 2 + place * line_height(_SIZE)), line, size=_SIZE, color=QUIET_INK)
-    return np.asarray(canvas)
+    return _BELOW + 2 + len(_label_lines(strip, width)) * line_height(_SIZE)
+
+
+def draw_scale_strip(canvas: Canvas, at: tuple[int, int], strip: ScaleStrip, *, width: int) -> None:
+    """Draws the colours, the values at both ends, and the label."""
+    left, top = at
+    ramp = strip.scale.colors(
+        np.linspace(strip.scale.vmin, strip.scale.vmax, width - 2)[None].repeat(_STRIP - 2, axis=0)
+    )
+    rim = [(left, top), (left + width - 1, top), (left + width - 1, top + _STRIP - 1), (left, top + _STRIP - 1)]
+    canvas.line([*rim, rim[0]], color=RULE)
+    canvas.picture((left + 1, top + 1), ramp)
+    canvas.text((left, top + _STRIP + 3), short_number(strip.scale.vmin), size=_SIZE)
+    canvas.text((left + width - 1, top + _STRIP + 3), short_number(strip.scale.vmax), size=_SIZE, anchor="ra")
+    for place, line in enumerate(_label_lines(strip, width)):
+        canvas.text((left, top + _BELOW + 2 + place * line_height(_SIZE)), line, size=_SIZE, color=QUIET_INK)
+
+
+def _label_lines(strip: ScaleStrip, width: int) -> list[str]:
+    return wrapped(strip.label, width=width, size=_SIZE, most_lines=_LINES)

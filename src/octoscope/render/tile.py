@@ -12,7 +12,7 @@ from octoscope.render.lettering import draw_text, line_height, text_width
 from octoscope.render.outline import OBJECT, OutlineMark, draw_outline
 from octoscope.render.overlay import Box, overlay_scene, scaled_box
 from octoscope.render.palette import INK, PAPER
-from octoscope.render.photo import gray_scene, resize_photo
+from octoscope.render.photo import fitted_size, gray_scene, resize_photo
 
 _PADDING_WORD = "padding"
 _WASH = 0.6
@@ -24,7 +24,7 @@ class Tile:
 
     # Short, e.g. "head 3".
     label: str
-    # RGB, 0..255, as recorded. Tiles that share one array are resized once.
+    # RGB, 0..255, as recorded or made. Tiles that share one array are resized once.
     image: UInt8[np.ndarray, "height width 3"]
     # One value a patch; None shows the frame itself in true colour.
     heat: Float[np.ndarray, "row column"] | None = None
@@ -40,6 +40,12 @@ class Tile:
     outline: Bool[np.ndarray, "height width"] | None = None
     # What that region is; the sheet's legend says it.
     mark: OutlineMark = OBJECT
+    # Of the heat, where it is not the sheet's; None: the sheet's.
+    scale: ColorScale | None = None
+    # Interpolate the heat between the centres of patches.
+    smooth: bool = False
+    # Whether pixels are cells, as of a kernel: they grow by whole pixels, and keep their colours.
+    cells: bool = False
 
     def known_heat(self) -> Float[np.ndarray, " patch"]:
         """Returns the values that are drawn as colour: none for a frame, and none that is masked.
@@ -57,11 +63,11 @@ class Tile:
 class TilePainter:
     """Draws tiles of one size on one scale, and resizes each frame once however many tiles show it."""
 
-    def __init__(self, *, scale: ColorScale, tile_size: int) -> None:
+    def __init__(self, *, scale: ColorScale | None = None, tile_size: int) -> None:
         """Starts without any frame.
 
         Args:
-          scale: From value to colour.
+          scale: From value to colour, of tiles that have none of their own.
           tile_size: Pixels of a tile's longer side.
         """
         self._scale = scale
@@ -76,12 +82,19 @@ class TilePainter:
         >>> painter.paint(Tile("frame", np.zeros((48, 64, 3), np.uint8))).shape
         (72, 96, 3)
         """
+        if tile.cells:
+            return _grown(tile.image, self._tile_size)
         photo, scene = self._photo_and_scene(tile.image)
         if tile.heat is None:
             picture = photo
         else:
+            scale = tile.scale or self._scale
+            if scale is None:
+                raise ValueError(
+                    f"`scale`: the tile '{tile.label}' has heat, and neither it nor its sheet has a scale."
+                )
             box = None if tile.box is None else scaled_box(tile.box, tile.image.shape[:2], photo.shape[:2])
-            picture = overlay_scene(scene, tile.heat, scale=self._scale, box=box, valid=tile.valid)
+            picture = overlay_scene(scene, tile.heat, scale=scale, box=box, smooth=tile.smooth, valid=tile.valid)
         picture = _greyed_out(picture) if tile.dimmed else picture
         return picture if tile.outline is None else draw_outline(picture, tile.outline, tile.mark)
 
@@ -111,6 +124,22 @@ def _resized(
         while len(_SHARED) > _MOST_SHARED:
             _SHARED.popitem(last=False)
     return _SHARED[key][1:]
+
+
+def tile_shape(tile: Tile, size: int) -> tuple[int, int]:
+    """Returns height and width of a tile's picture.
+
+    >>> tile_shape(Tile("kernel", np.zeros((5, 5, 3), np.uint8), cells=True), 64)
+    (60, 60)
+    """
+    height, width = tile.image.shape[:2]
+    whole = size // max(height, width)
+    return (height * whole, width * whole) if tile.cells and whole > 1 else fitted_size(height, width, size)
+
+
+def _grown(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+    whole = size // max(image.shape[:2])
+    return image.repeat(whole, axis=0).repeat(whole, axis=1) if whole > 1 else resize_photo(image, size)
 
 
 def _greyed_out(picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:

@@ -1,4 +1,4 @@
-"""Tables of named columns: CSV to read and to diff, Parquet to compute with.
+"""Tables of named columns: CSV to read and to diff, Markdown to show, Parquet to compute with.
 
 Parquet needs pyarrow, which is an extra: `pip install "octoscope[parquet]"`.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from octoscope.errors import OutputError
 from octoscope.escaping.csv_text import csv_text
+from octoscope.escaping.markdown import markdown_table
 
 _HOW = 'Parquet needs pyarrow: pip install "octoscope[parquet]"'
 CSV_ONLY = f"Tables are CSV only. {_HOW}"
@@ -28,6 +29,31 @@ class ColumnTable:
     """
 
     columns: Mapping[str, Sequence[str | int | float]]
+
+    @classmethod
+    def of_rows(cls, names: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> "ColumnTable":
+        """Returns the table of rows under their names.
+
+        >>> ColumnTable.of_rows(["word", "change"], [["red", 0.25]]).columns
+        {'word': ['red'], 'change': [0.25]}
+
+        Raises:
+          ValueError: If two columns have one name.
+        """
+        if len(set(names)) < len(names):
+            raise ValueError(f"`names` must differ from each other, got {', '.join(names)}.")
+        return cls({name: [row[place] for row in rows] for place, name in enumerate(names)})
+
+    def to_markdown(self) -> str:
+        """Returns a Markdown table, numbers with four digits; "-" is what is not known.
+
+        >>> print(ColumnTable({"method": ["rollout"], "mean": [0.123456], "low": [float("nan")]}).to_markdown())
+        | method | mean | low |
+        |---|---|---|
+        | rollout | 0.1235 | - |
+        """
+        rows = zip(*self.columns.values(), strict=True)
+        return "\n".join(markdown_table(list(self.columns), [[_told(value) for value in row] for row in rows]))
 
     def to_csv(self) -> str:
         """Returns one line for each row, numbers with six digits."""
@@ -47,7 +73,10 @@ class ColumnTable:
         import pyarrow.parquet
 
         known = {
-            name: [None if _missing(value) else value for value in column] for name, column in self.columns.items()
+            _whole(name): [
+                _whole(value) if isinstance(value, str) else None if _missing(value) else value for value in column
+            ]
+            for name, column in self.columns.items()
         }
         # A column without any known number would have no type.
         arrays = {
@@ -72,6 +101,15 @@ class ColumnTable:
 def can_write_parquet() -> bool:
     """Returns whether pyarrow is installed."""
     return importlib.util.find_spec("pyarrow") is not None
+
+
+def _told(value: str | int | float) -> str:
+    return "-" if _missing(value) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _whole(text: str) -> str:
+    r"""Returns the text with halves of surrogate pairs, which UTF-8 does not have, written out: "\\ud800"."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _missing(value: str | int | float) -> bool:

@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 
 from octoscope.cli.options.given import Given
 from octoscope.cli.options.names import FILLS
-from octoscope.cli.options.values import Batch, Index, NotNegative, OneOf, Seed, Selected
+from octoscope.cli.options.values import Batch, FigureFormat, Index, NotNegative, OneOf, Seed, Selected
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class AblateOptions:
     batch: Batch = 16
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.options.names import CODECS
+from octoscope.cli.options.names import CODECS, FIGURE_FORMATS
 from octoscope.cli.options.values import (
     Batch,
     Cameras,
@@ -76,8 +76,8 @@ class AttendOptions:
     codec: Annotated[str, OneOf(CODECS)] = "h264"
     # Also write attention_video.gif.
     gif: bool = False
-    # Of the sheets: 'jpeg' is written in a third of the time, with colours a few levels off.
-    format: Literal["png", "jpeg"] = "png"
+    # Of the sheets: png, or svg or pdf with letters as letters; jpeg is written in a third of the time, with colours a few levels off.
+    figure_format: Annotated[str, OneOf(("png", "jpeg", *FIGURE_FORMATS[1:])), arg(aliases=["--format"])] = "png"
     # Write the runs alone, and draw nothing.
     no_pictures: bool = False
     # How weights are stored: float16 or float32.
@@ -103,4 +103,6 @@ class AttendOptions:
         """Returns the options that would change nothing beside the others, and why."""
         if not self.no_pictures:
             return {}
-        return dict.fromkeys(("heads", "camera", "fps", "codec", "gif", "format"), "--no-pictures draws nothing.")
+        return dict.fromkeys(
+            ("heads", "camera", "fps", "codec", "gif", "figure_format"), "--no-pictures draws nothing."
+        )

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from octoscope.cli.options.names import SALIENCY
-from octoscope.cli.options.values import MOST, Between, FramesPerSecond, NotNegative, OneOf, Percentile, Seed, Selected
+from octoscope.cli.options.values import (
+    MOST,
+    Between,
+    FigureFormat,
+    FramesPerSecond,
+    NotNegative,
+    OneOf,
+    Percentile,
+    Seed,
+    Selected,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class CnnActivationsOptions:
     fps: FramesPerSecond = 4.0
     # Which image encoder of a policy; the first by default.
     camera: str | None = None
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier run.
     overwrite: bool = False
     # Folder for the results.

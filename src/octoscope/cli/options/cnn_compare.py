@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from octoscope.cli.options.names import CAMS, SALIENCY
-from octoscope.cli.options.values import NotNegative, OneOf, Percentile, Positive, Seed
+from octoscope.cli.options.values import FigureFormat, NotNegative, OneOf, Percentile, Positive, Seed
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class CnnCompareOptions:
     camera: str | None = None
     # Where the scales of pixel maps end; below 100 the strongest values are cut off, and the sheet says so.
     percentile: Percentile = 100.0
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier run.
     overwrite: bool = False
     # Folder for the results.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.options.values import MOST, Between, NotNegative, Positive, Selected
+from octoscope.cli.options.values import MOST, Between, FigureFormat, NotNegative, Positive, Selected
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class CnnFeaturesOptions:
     episode: NotNegative = 0
     # Which image encoder of a policy, and which camera of the episode; the first by default.
     camera: str | None = None
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier run.
     overwrite: bool = False
     # Folder for the results.

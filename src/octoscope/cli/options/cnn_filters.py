@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.options.values import Batch, Between, NotNegative, Positive, Seed, Selected
+from octoscope.cli.options.values import Batch, Between, FigureFormat, NotNegative, Positive, Seed, Selected
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class CnnFiltersOptions:
     knobs: Knobs = field(default_factory=Knobs)
     # Also write a film of how the pictures grew.
     gif: bool = False
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier run.
     overwrite: bool = False
     # Folder for the results.

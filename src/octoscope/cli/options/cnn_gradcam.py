@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from octoscope.cli.options.names import CAMS
-from octoscope.cli.options.values import MOST, Between, NotNegative, OneOf, Seed
+from octoscope.cli.options.values import MOST, Between, FigureFormat, NotNegative, OneOf, Seed
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class CnnGradcamOptions:
     seed: Seed = 0
     # Interpolate between units instead of filling cells.
     smooth: bool = False
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier run.
     overwrite: bool = False
     # Folder for the results.

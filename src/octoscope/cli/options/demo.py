@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from octoscope.cli.options.values import Index
+from octoscope.cli.options.values import FigureFormat, Index
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,7 @@ class DemoOptions:
     episode: Index = 0
     # Other words for the same frames.
     instruction: str | None = None
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Folder for the results; those of an earlier demo there are replaced.
     output: Annotated[Path, arg(aliases=["-o"])] = Path("output/demo")

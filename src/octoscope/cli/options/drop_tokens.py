@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 
 from octoscope.cli.options.given import Given
 from octoscope.cli.options.names import PICTURE_SCORES
-from octoscope.cli.options.values import Batch, Between, NotNegative, OneOf, Positive, Seed, Selected
+from octoscope.cli.options.values import Batch, Between, FigureFormat, NotNegative, OneOf, Positive, Seed, Selected
 from octoscope.faithfulness.methods import DEFAULT_SCORES, FROM_OTHERS, METHODS
 
 # Those that need other episodes cannot choose tokens of one.
@@ -47,6 +47,8 @@ class DropTokensOptions:
     batch: Batch = 16
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.

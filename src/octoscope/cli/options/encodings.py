@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.options.values import Between, Cameras, Fields, Index, OneOf, Positive, Seed, Selected
+from octoscope.cli.options.values import Between, Cameras, Fields, FigureFormat, Index, OneOf, Positive, Seed, Selected
 from octoscope.policies.octo.device_names import Device
 
 PARTS = ("words", "film", "image", "stem")
@@ -99,6 +99,8 @@ class EncodingsOptions:
     device: Device = "auto"
     # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
     no_compilation_cache: bool = False
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.options.values import Cameras, Positive
+from octoscope.cli.options.values import Cameras, FigureFormat, Positive
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class EpisodesOptions:
     per_page: Positive = 20
     # Print the list alone.
     no_pictures: bool = False
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the picture of an earlier call.
     overwrite: bool = False
     # Folder for the picture.

@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 
 from octoscope.cli.options.given import Given
 from octoscope.cli.options.names import CELL_FILLS
-from octoscope.cli.options.values import Batch, Between, Index, OneOf, Positive, Seed, Selected
+from octoscope.cli.options.values import Batch, Between, FigureFormat, Index, OneOf, Positive, Seed, Selected
 from octoscope.faithfulness.methods import BACKWARD, DIRECT, METHODS
 
 
@@ -58,6 +58,8 @@ class FaithfulnessOptions:
     batch: Batch = 16
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.

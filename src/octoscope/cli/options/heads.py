@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.options.values import Between
+from octoscope.cli.options.values import Between, FigureFormat
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class HeadsOptions:
     sink_weight: Annotated[float, Between(1, 1e9)] = 5.0
     # ...if the standard deviation of its weight over steps is at most this part of the mean.
     sink_variation: Annotated[float, Between(0, 1e9)] = 0.5
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.

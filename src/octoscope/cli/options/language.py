@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from octoscope.cli.options.given import Given
-from octoscope.cli.options.values import Batch, NotNegative, Positive, Seed, Selected
+from octoscope.cli.options.values import Batch, FigureFormat, NotNegative, Positive, Seed, Selected
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class LanguageOptions:
     batch: Batch = 16
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.

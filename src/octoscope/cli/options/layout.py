@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.options.values import Cameras, Fields, Index, NotNegative
+from octoscope.cli.options.values import Cameras, Fields, FigureFormat, Index, NotNegative
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class LayoutOptions:
     brief: bool = False
     # Training step of the parameters; the latest by default.
     checkpoint_step: NotNegative | None = None
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the picture of an earlier call.
     overwrite: bool = False
     # Folder for the picture.

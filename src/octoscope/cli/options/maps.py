@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from octoscope.cli.options.given import Given
-from octoscope.cli.options.values import Between, Index, OneOf, Seed, Selected
+from octoscope.cli.options.values import Between, FigureFormat, Index, OneOf, Seed, Selected
 from octoscope.faithfulness.methods import DEFAULT_MAPS, KEY_METHODS
 
 
@@ -42,6 +42,8 @@ class MapsOptions:
     seed: Seed = 0
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.

@@ -6,4 +6,14 @@ CELL_FILLS = (*FILLS, "keys")
 SALIENCY = ("gradient", "guided", "deconvnet", "smoothgrad", "integrated")
 CAMS = ("gradcam", "gradcam++", "layercam", "scorecam", "ablationcam")
 CODECS = ("h264", "vp9", "av1")
+FIGURE_FORMATS = ("png", "svg", "pdf")
 PICTURE_SCORES = ("detail", "edges", "named object")
+
+
+def figure_files(*names: str) -> list[str]:
+    """Returns the names of pictures in all formats: what an earlier call may have left.
+
+    >>> figure_files("maps")
+    ['maps.png', 'maps.svg', 'maps.pdf']
+    """
+    return [f"{name}.{ending}" for name in names for ending in FIGURE_FORMATS]

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from octoscope.cli.options.given import Given
-from octoscope.cli.options.values import Batch, Index, OneOf, Positive, Seed, Selected
+from octoscope.cli.options.values import Batch, FigureFormat, Index, OneOf, Positive, Seed, Selected
 
 PARTS = ("attention", "ablation", "language", "faithfulness", "sanity", "drop-tokens")
 
@@ -41,6 +41,8 @@ class ReportOptions:
     batch: Batch = 16
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.

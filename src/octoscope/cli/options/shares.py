@@ -6,6 +6,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from octoscope.cli.options.values import FigureFormat
+
 
 @dataclass(frozen=True)
 class SharesOptions:
@@ -21,6 +23,8 @@ class SharesOptions:
     run: Positional[Path]
     # Whose attention: a token group, 'GROUP:TOKEN', or 'word:WORD'; the first readout by default.
     query: str | None = None
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.

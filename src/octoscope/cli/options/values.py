@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, runtime_checkable
 
+from octoscope.cli.options.names import FIGURE_FORMATS
 from octoscope.cli.selection import check_selection, parse_pairs
 from octoscope.errors import SelectionError, nearest
 
@@ -86,6 +87,7 @@ FramesPerSecond = Annotated[float, Between(0.01, 240)]
 Percentile = Annotated[float, Between(50, 100)]
 Cameras = Annotated[tuple[str, ...], Pair("primary=image_0")]
 Fields = Annotated[tuple[str, ...], Pair("proprio=state")]
+FigureFormat = Annotated[str, OneOf(FIGURE_FORMATS)]
 
 
 def check_value(name: str, value: Any, rules: Iterable[Any]) -> None:

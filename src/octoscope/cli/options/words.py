@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.cli.options.values import Index, Selected
+from octoscope.cli.options.values import FigureFormat, Index, Selected
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class WordsOptions:
     camera: str | None = None
     # Also the end mark and the padding pieces, to which Octo attends as to words.
     padding: bool = False
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
     overwrite: bool = False
     # Folder for the results.

@@ -12,8 +12,10 @@ from octoscope.cnn.networks.layer_fields import layer_field
 from octoscope.cnn.networks.network import Layer
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.lettering import short_number
-from octoscope.render.overlay import Box, render_overlay
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.overlay import Box
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 
 FOOTNOTE = (
     "Brighter: the layer speaks for the score there (magma, from 0 to the number beside the tile; every tile has a scale of its own, so "
@@ -23,7 +25,7 @@ FOOTNOTE = (
 )
 
 
-def render_cam_sheet(
+def cam_sheet(
     network: GraphNetwork,
     picture: UInt8[np.ndarray, "height width 3"],
     rows: Sequence[Sequence[ActivationMap]],
@@ -31,7 +33,7 @@ def render_cam_sheet(
     smooth: bool = False,
     tile_size: int = 224,
     notes: Sequence[str] = (),
-) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+) -> Sheet:
     """Returns a sheet with one row per score and layer and one tile per method.
 
     Args:
@@ -42,28 +44,26 @@ def render_cam_sheet(
       tile_size: Pixels of a tile's longer side.
       notes: More lines under the title.
     """
-    drawn = []
+    shown = []
     # The title names the layer; rows do only where they differ in it.
     several = len({maps[0].explained.layer.name for maps in rows}) > 1
     for maps in rows:
         explained = maps[0].explained
-        tiles = [PictureTile("picture", picture, f"score {explained.value:.3g}")]
+        tiles = [Tile("picture", picture, note=f"score {explained.value:.3g}")]
         tiles += [
-            PictureTile(
-                cam.method,
-                overlay_map(network, picture, cam.heat, explained.layer, smooth=smooth, size=tile_size),
-                _scale(cam.heat),
+            map_tile(
+                network, picture, cam.heat, explained.layer, label=cam.method, note=_scale(cam.heat), smooth=smooth
             )
             for cam in maps
         ]
         layer = f"{layer_title(explained.layer)}: " if several else ""
-        drawn.append(PictureRow(f"{layer}{explained.title}", tiles))
+        shown.append(SheetRow(f"{layer}{explained.title}", tiles))
     first = rows[0][0].explained
     layers = ", ".join(dict.fromkeys(layer_title(maps[0].explained.layer) for maps in rows))
     costs = "; ".join(f"{cam.method}: {cam.cost}" for cam in rows[0])
     more = list(dict.fromkeys(maps[0].explained.note for maps in rows if maps[0].explained.note))
-    return render_picture_sheet(
-        drawn,
+    return Sheet(
+        rows=shown,
         title=f"Class activation maps: {first.network}, layer {layers}",
         subtitle=[costs, *notes, *(f"{first.network}: {note}." for note in more)],
         tile_size=tile_size,
@@ -71,20 +71,22 @@ def render_cam_sheet(
     )
 
 
-def overlay_map(
+render_cam_sheet = drawn(cam_sheet)
+
+
+def map_tile(
     network: GraphNetwork,
     picture: UInt8[np.ndarray, "height width 3"],
     heat: Float[np.ndarray, "row column"],
     layer: Layer,
     *,
+    label: str,
+    note: str = "",
     smooth: bool = False,
-    size: int | None = None,
-) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
-    """Returns a layer's map over the picture, each unit's cell on the middle of what it sees."""
-    scale = ColorScale.spanning([heat])
-    return render_overlay(
-        picture, heat, scale=scale, box=_map_box(network, layer, picture, heat), smooth=smooth, size=size
-    )
+) -> Tile:
+    """Returns the tile of a layer's map over the picture, each unit's cell on the middle of what it sees, on a scale of its own."""
+    box, scale = _map_box(network, layer, picture, heat), ColorScale.spanning([heat])
+    return Tile(label, picture, heat=heat, box=box, scale=scale, note=note, smooth=smooth)
 
 
 def _map_box(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Num
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Float
 from octoscope.cnn.filters.filter_picture import as_shown
 from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.networks.graph import GraphNetwork
@@ -14,8 +14,10 @@ from octoscope.cnn.networks.watched_forward import as_image
 from octoscope.errors import SelectionError
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.lettering import short_number
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
-from octoscope.render.scale_strip import render_scale_strip
+from octoscope.render.scale_strip import ScaleStrip
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 
 _MAPS_NOTE = (
     "Each tile is one filter's map, first row at the top, in the layer's own units: magma from the bottom to the top of the scale "
@@ -26,7 +28,6 @@ _KERNEL_NOTE = (
     "over feature maps: one row per filter, its input channels by size of their kernel; grey is 0, white positive, black negative, one "
     "scale a row."
 )
-_STRIP_LINE = 14
 
 
 def strongest_filters(activation: Float[np.ndarray, "row column channel"], count: int | None = None) -> list[int]:
@@ -38,7 +39,7 @@ def strongest_filters(activation: Float[np.ndarray, "row column channel"], count
     return np.argsort(-activation.max(axis=(0, 1)), kind="stable")[:count].tolist()
 
 
-def render_feature_maps(
+def feature_maps_sheet(
     network: Network,
     picture: Num[np.ndarray, "height width 3"],
     layer: str,
@@ -48,7 +49,7 @@ def render_feature_maps(
     shared_scale: bool = True,
     notes: Mapping[int, str] | None = None,
     order: str = "as chosen",
-) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+) -> Sheet:
     """Returns a grid of feature maps.
 
     Args:
@@ -65,8 +66,8 @@ def render_feature_maps(
       SelectionError: If layer or filter does not exist.
 
     >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
-    >>> render_feature_maps(load_embedded_network(), np.full((64, 64, 3), 99), "relu2", [0, 1]).shape[2]
-    3
+    >>> [tile.label for tile in feature_maps_sheet(load_embedded_network(), np.full((64, 64, 3), 99), "relu2", [0, 1]).tiles()]
+    ['picture', 'filter 0', 'filter 1']
     """
     place = find_layer(network, layer)
     activation = np.asarray(network.activation(as_image(picture), place.name)[0])
@@ -75,11 +76,11 @@ def render_feature_maps(
     check_filters(place, chosen)
     maps = [activation[..., number] for number in chosen]
     whole = ColorScale.spanning(maps)
-    tiles = [PictureTile("picture", as_shown(np.asarray(picture, np.float32)))]
-    for number, feature_map in zip(chosen, maps, strict=True):
-        scale = whole if shared_scale else ColorScale.spanning([feature_map])
-        note = (notes or {}).get(number, f"max {short_number(float(feature_map.max()))}")
-        tiles.append(PictureTile(f"filter {number}", scale.colors(feature_map), note))
+    tiles = [Tile("picture", as_shown(np.asarray(picture, np.float32)))]
+    for number, one in zip(chosen, maps, strict=True):
+        scale = whole if shared_scale else ColorScale.spanning([one])
+        note = (notes or {}).get(number, f"max {short_number(float(one.max()))}")
+        tiles.append(Tile(f"filter {number}", scale.colors(one), note=note, cells=True))
     silent = int((activation.max(axis=(0, 1)) <= 0).sum())
     span = (
         f"{whole.vmin:.3g} to {whole.vmax:.3g}, one scale"
@@ -92,21 +93,17 @@ def render_feature_maps(
     ]
     lines += note_lines(network)
     title = f"Feature maps: {network.name}, {layer_title(place)}"
-    # Its label takes one of the lines that a strip keeps free.
-    strip = render_scale_strip(whole, label="activation, one scale for all maps", width=240)[: 4 * _STRIP_LINE]
-    return render_picture_sheet(
-        [PictureRow("", tiles)],
+    return Sheet(
+        rows=[SheetRow("", tiles)],
         title=title,
         subtitle=lines,
         tile_size=112,
         footnote=_MAPS_NOTE,
-        legend=strip if shared_scale else None,
+        strip=ScaleStrip(whole, "activation, one scale for all maps") if shared_scale else None,
     )
 
 
-def render_kernels(
-    network: GraphNetwork, layer: str, filters: Sequence[int] | None = None, *, most: int = 16
-) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+def kernels_sheet(network: GraphNetwork, layer: str, filters: Sequence[int] | None = None, *, most: int = 16) -> Sheet:
     """Returns the kernels of a convolution: colour tiles where it reads the picture, else rows of its largest input channels.
 
     Args:
@@ -119,8 +116,8 @@ def render_kernels(
       SelectionError: If the layer or filter does not exist, or the layer has no kernel.
 
     >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
-    >>> render_kernels(load_embedded_network(), "conv1").shape[2]
-    3
+    >>> kernels_sheet(load_embedded_network(), "conv1", [4]).tiles()[0].label
+    'filter 4'
     """
     place = find_layer(network, layer)
     if "kernel" not in network.weights.get(place.name, {}):
@@ -134,7 +131,7 @@ def render_kernels(
     if kernel.shape[2] == 3:
         chosen = range(place.channels) if filters is None else filters
         tiles = [_signed_tile(f"filter {number}", kernel[..., number]) for number in chosen]
-        rows, what = [PictureRow("", tiles)], "colour kernels"
+        rows, what = [SheetRow("", tiles)], "colour kernels"
     else:
         chosen = range(min(8, place.channels)) if filters is None else filters
         rows = [_kernel_row(kernel[..., number], number, most) for number in chosen]
@@ -143,17 +140,21 @@ def render_kernels(
     lines = [f"{len(chosen)} of {place.channels} filters; {shape}; {what}."]
     lines += note_lines(network)
     title = f"Kernels: {network.name}, {layer_title(place)}"
-    return render_picture_sheet(rows, title=title, subtitle=lines, tile_size=64, footnote=_KERNEL_NOTE)
+    return Sheet(title, rows, subtitle=lines, tile_size=64, footnote=_KERNEL_NOTE)
 
 
-def _kernel_row(kernel: Float[np.ndarray, "row column channel"], number: int, most: int) -> PictureRow:
+render_feature_maps = drawn(feature_maps_sheet)
+render_kernels = drawn(kernels_sheet)
+
+
+def _kernel_row(kernel: Float[np.ndarray, "row column channel"], number: int, most: int) -> SheetRow:
     order = np.argsort(-np.abs(kernel).sum(axis=(0, 1)), kind="stable")[:most].tolist()
     top = float(np.abs(kernel).max())
     tiles = [_signed_tile(f"in {place}", np.repeat(kernel[..., place : place + 1], 3, axis=-1), top) for place in order]
-    return PictureRow(f"filter {number}, +-{top:.2g}", tiles)
+    return SheetRow(f"filter {number}, +-{top:.2g}", tiles)
 
 
-def _signed_tile(label: str, values: Float[np.ndarray, "row column 3"], top: float | None = None) -> PictureTile:
+def _signed_tile(label: str, values: Float[np.ndarray, "row column 3"], top: float | None = None) -> Tile:
     note = "" if top is not None else f"+-{np.abs(values).max():.2g}"
     top = top or float(np.abs(values).max()) or 1.0
-    return PictureTile(label, np.floor(128 + 127 * values / top).clip(0, 255).astype(np.uint8), note)
+    return Tile(label, np.floor(128 + 127 * values / top).clip(0, 255).astype(np.uint8), note=note, cells=True)

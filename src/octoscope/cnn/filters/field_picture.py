@@ -17,7 +17,9 @@ from octoscope.render.color_scale import ColorScale
 from octoscope.render.overlay import render_overlay
 from octoscope.render.palette import MARK
 from octoscope.render.photo import resize_photo
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 
 _TILE = 320
 _NOTE = (
@@ -27,13 +29,13 @@ _NOTE = (
 )
 
 
-def render_unit_field(
+def unit_field_sheet(
     network: GraphNetwork,
     picture: UInt8[np.ndarray, "height width 3"],
     layer: str,
     filter_number: int = 0,
     unit: tuple[int, int] | None = None,
-) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+) -> Sheet:
     """Returns the picture with the unit's receptive field framed, and its gradient on this picture.
 
     Args:
@@ -47,8 +49,8 @@ def render_unit_field(
       SelectionError: If layer, filter or unit does not exist.
 
     >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
-    >>> render_unit_field(load_embedded_network(), np.full((64, 64, 3), 99, np.uint8), "conv2").shape[2]
-    3
+    >>> [tile.label for tile in unit_field_sheet(load_embedded_network(), np.full((64, 64, 3), 99, np.uint8), "conv2").tiles()]
+    ['can see', 'minds here']
     """
     place = find_layer(network, layer)
     check_filters(place, [filter_number])
@@ -64,8 +66,8 @@ def render_unit_field(
     scale = ColorScale.spanning([gradient])
     heat = render_overlay(picture, gradient, scale=scale, size=_TILE, grid=False)
     tiles = [
-        PictureTile("can see", _framed(resize_photo(picture, _TILE), box, size)),
-        PictureTile("minds here", _framed(heat, box, size), f"0 to {float(gradient.max()):.2g}"),
+        Tile("can see", _framed(resize_photo(picture, _TILE), box, size)),
+        Tile("minds here", _framed(heat, box, size), note=f"0 to {float(gradient.max()):.2g}"),
     ]
     value = float(forward.activation[unit[0], unit[1], filter_number])
     span = (
@@ -77,7 +79,10 @@ def render_unit_field(
     lines = [f"{where}: value {value:.3g}. Receptive field: {span}."]
     lines += note_lines(network)
     title = f"Receptive field: {network.name}, {layer_title(place)}"
-    return render_picture_sheet([PictureRow("", tiles)], title=title, subtitle=lines, tile_size=_TILE, footnote=_NOTE)
+    return Sheet(title, [SheetRow("", tiles)], subtitle=lines, tile_size=_TILE, footnote=_NOTE)
+
+
+render_unit_field = drawn(unit_field_sheet)
 
 
 def _framed(

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from octoscope.array_typing import UInt8
 from octoscope.cnn.filters.filter_picture import FilterPicture
 from octoscope.cnn.filters.maximization_settings import MaximizationSettings
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.network import Layer, note_lines
 from octoscope.render.film import write_gif
 from octoscope.render.image_file import write_png
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.sheet_page import render_sheet
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn, save_view
 
-SHEET, PICTURES, FILM, _FIGURES = "filters.png", "filters", "filters.gif", "filters.json"
-RESULTS = (SHEET, PICTURES, FILM, _FIGURES)
+SHEET, PICTURES, FILM, _FIGURES = "filters", "filters", "filters.gif", "filters.json"
+RESULTS = (*(f"{SHEET}.{ending}" for ending in ("png", "svg", "pdf")), PICTURES, FILM, _FIGURES)
 _FILM_RATE, _FILM_TILE = 6, 112
 _FOOTNOTE = (
     "Each picture was optimised to raise one filter's mean over its map (or what its label says). It shows what drives the filter most, "
@@ -45,7 +47,7 @@ def layer_title(layer: Layer) -> str:
     return f"{layer.name} ({layer.aliases[0]})" if layer.aliases else layer.name
 
 
-def render_filter_sheet(
+def filter_sheet(
     network: GraphNetwork,
     results: Sequence[LayerFilters],
     *,
@@ -53,7 +55,7 @@ def render_filter_sheet(
     preset: str = "",
     snapshot: int | None = None,
     tile_size: int | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> Sheet:
     """Returns the sheet: one row per layer, one tile per objective.
 
     Above a tile stands its objective; "dead" marks a filter that nothing could switch on. The score is in the units of the layer.
@@ -71,7 +73,7 @@ def render_filter_sheet(
     small = 144 if any(_cut_counts(picture) for result in results for picture in result.pictures) else 128
     size = tile_size or (224 if tiles <= 24 else small)
     rows = [
-        PictureRow(
+        SheetRow(
             f"{layer_title(result.layer)}, of {result.layer.channels} filters",
             [_tile(network, result.layer, picture, snapshot) for picture in result.pictures],
         )
@@ -110,13 +112,16 @@ def render_filter_sheet(
             "(mean), or one unit of it (neuron), shows the pattern."
         )
     subtitle += note_lines(network)
-    return render_picture_sheet(
-        rows,
+    return Sheet(
+        rows=rows,
         title=f"What filters look for: {network.name}, {layers}",
         subtitle=subtitle,
         tile_size=size,
         footnote=_FOOTNOTE,
     )
+
+
+render_filter_sheet = drawn(filter_sheet)
 
 
 def _is_linear(network: GraphNetwork, layer: Layer) -> bool:
@@ -131,9 +136,10 @@ def write_filter_results(
     *,
     settings: MaximizationSettings,
     preset: str = "",
+    figure_format: str = "png",
 ) -> None:
-    """Writes filters.png, filters/LAYER_filter_F.png, filters.json, and filters.gif where snapshots were kept."""
-    write_png(folder / SHEET, render_filter_sheet(network, results, settings=settings, preset=preset))
+    """Writes filters.png or another format, filters/LAYER_filter_F.png, filters.json, and filters.gif where snapshots were kept."""
+    save_view(filter_sheet(network, results, settings=settings, preset=preset), folder / f"{SHEET}.{figure_format}")
     (folder / PICTURES).mkdir()
     for result in results:
         for number, picture in enumerate(result.pictures):
@@ -142,23 +148,25 @@ def write_filter_results(
     frames = min((len(picture.snapshots) for result in results for picture in result.pictures), default=0)
     if frames:
         film = (
-            render_filter_sheet(
-                network, results, settings=settings, preset=preset, snapshot=frame, tile_size=_FILM_TILE
-            )
+            filter_sheet(network, results, settings=settings, preset=preset, snapshot=frame, tile_size=_FILM_TILE)
             for frame in range(frames)
         )
         # A GIF has 256 colours; of all that photographs have, finding the best ones takes minutes.
-        write_gif(folder / FILM, [frame & np.uint8(0xF0) | np.uint8(0x0F) for frame in film], fps=_FILM_RATE)
+        write_gif(
+            folder / FILM,
+            [frame & np.uint8(0xF0) | np.uint8(0x0F) for frame in map(render_sheet, film)],
+            fps=_FILM_RATE,
+        )
 
 
-def _tile(network: GraphNetwork, layer: Layer, picture: FilterPicture, snapshot: int | None) -> PictureTile:
+def _tile(network: GraphNetwork, layer: Layer, picture: FilterPicture, snapshot: int | None) -> Tile:
     image = picture.shown if snapshot is None else picture.snapshots[snapshot]
     label = picture.objective.title
     if layer.name in ("logits", "kinds") and network.class_names and len(picture.objective.channels) == 1:
         label = f"{picture.objective.channels[0]}: {network.class_names[picture.objective.channels[0]]}"
     score = f"{picture.start_score:.3g} to {picture.score:.3g}"
     score += f" ({picture.shown_score:.3g})" if _cut_counts(picture) else ""
-    return PictureTile(label, image, note=f"dead ({score})" if picture.dead else score)
+    return Tile(label, image, note=f"dead ({score})" if picture.dead else score)
 
 
 def _cut_counts(picture: FilterPicture) -> bool:

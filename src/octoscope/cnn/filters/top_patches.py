@@ -14,7 +14,9 @@ from octoscope.cnn.networks.network import check_filters, find_layer, note_lines
 from octoscope.cnn.networks.watched_forward import as_image
 from octoscope.cnn.saliency.saliency_target import strongest_unit
 from octoscope.errors import EpisodeError
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 
 _NOTE = (
     "For each filter its strongest unit in each picture (one patch a picture, so that near copies do not fill the row), strongest first. A "
@@ -92,20 +94,20 @@ def top_patches(
     }
 
 
-def render_top_patches(
+def top_patches_sheet(
     network: GraphNetwork,
     layer: str,
     patches_by_filter: dict[int, list[TopPatch]],
     *,
     pictures: int,
     tile_size: int = 128,
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> Sheet:
     """Returns a sheet with one row per filter."""
     rows = [
-        PictureRow(
+        SheetRow(
             f"filter {number}",
             [
-                PictureTile(patch.source, _squared(patch.patch), f"{patch.value:.3g} at {patch.unit}")
+                Tile(patch.source, _squared(patch.patch), note=f"{patch.value:.3g} at {patch.unit}", cells=True)
                 for patch in patches
             ],
         )
@@ -114,7 +116,10 @@ def render_top_patches(
     lines = [f"Over {pictures} pictures. Values are in the layer's own units."]
     lines += note_lines(network)
     title = f"Patches that answer most: {network.name}, {layer_title(find_layer(network, layer))}"
-    return render_picture_sheet(rows, title=title, subtitle=lines, tile_size=tile_size, footnote=_NOTE)
+    return Sheet(title, rows, subtitle=lines, tile_size=tile_size, footnote=_NOTE)
+
+
+render_top_patches = drawn(top_patches_sheet)
 
 
 def _squared(patch: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:

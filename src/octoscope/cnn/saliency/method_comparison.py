@@ -9,7 +9,7 @@ from jaxtyping import Num
 
 from octoscope.array_typing import Float, UInt8
 from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS
-from octoscope.cnn.activation_maps.cam_sheet import overlay_map
+from octoscope.cnn.activation_maps.cam_sheet import map_tile
 from octoscope.cnn.activation_maps.class_score import class_score, default_cam_layer, score_layer
 from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.networks.graph import GraphNetwork
@@ -18,7 +18,9 @@ from octoscope.cnn.networks.watched_forward import as_image
 from octoscope.cnn.saliency.saliency import METHODS, filter_saliency
 from octoscope.cnn.saliency.saliency_sheet import SANITY_NOTE, gray_tile
 from octoscope.cnn.saliency.sanity_check import RandomizedStage, sanity_check
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 
 _FOOTNOTE = (
     "Pixel methods: magnitudes summed over colours, black is 0. Class activation maps: magma over "
@@ -99,32 +101,31 @@ def compare_methods(
     return target, score, chosen, rows
 
 
-def render_comparison(
+def comparison_sheet(
     network: GraphNetwork,
     picture: UInt8[np.ndarray, "height width 3"],
     compared: tuple[int, Layer, Layer, list[MethodRow]],
     *,
     percentile: float = 100.0,
     tile_size: int = 224,
-) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+) -> Sheet:
     """Returns the sheet: one row per method, its map on the learnt network and on ever more random ones."""
     target, score, cam_layer, rows = compared
     named = f" ({network.class_names[target]})" if len(network.class_names) == score.channels else ""
-    drawn = []
+    shown = []
     for row in rows:
-        tiles = [PictureTile("picture", picture)]
+        tiles = [Tile("picture", picture)]
         for label, values, note in [
             ("learnt", row.values, ""),
             *((stage.score, stage.values, f"to {stage.layer}") for stage in row.stages),
         ]:
             if row.on_layer:
-                image = overlay_map(network, picture, values, cam_layer, size=tile_size)
+                tiles.append(map_tile(network, picture, values, cam_layer, label=label, note=note))
             else:
-                image = gray_tile(values, percentile).picture
-            tiles.append(PictureTile(label, image, note))
-        drawn.append(PictureRow(f"{row.method}: {row.cost}", tiles))
-    return render_picture_sheet(
-        drawn,
+                tiles.append(Tile(label, gray_tile(values, percentile).picture, note=note))
+        shown.append(SheetRow(f"{row.method}: {row.cost}", tiles))
+    return Sheet(
+        rows=shown,
         title=f"All methods: {network.name}, {layer_title(score)}, filter {target}{named}",
         subtitle=[
             f"Class activation maps at {layer_title(cam_layer)}.{_cut_off(percentile)}",
@@ -135,6 +136,9 @@ def render_comparison(
         tile_size=tile_size,
         footnote=_FOOTNOTE,
     )
+
+
+render_comparison = drawn(comparison_sheet)
 
 
 def _cut_off(percentile: float) -> str:

@@ -9,7 +9,9 @@ from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.saliency.saliency_result import Saliency
 from octoscope.cnn.saliency.saliency_views import VIEWS, SaliencyView, saliency_view
 from octoscope.cnn.saliency.sanity_check import RandomizedStage, magnitude
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 
 FOOTNOTE = (
     "color: middle grey is 0, white and black the largest magnitude of either sign. gray: magnitudes summed over colours. positive: what "
@@ -25,7 +27,7 @@ SANITY_NOTE = (
 Stages = Sequence[RandomizedStage]
 
 
-def render_saliency_sheet(
+def saliency_sheet(
     picture: UInt8[np.ndarray, "height width 3"],
     results: Sequence[Saliency],
     *,
@@ -34,7 +36,7 @@ def render_saliency_sheet(
     tile_size: int = 224,
     note: str = "",
     footnote: str = FOOTNOTE,
-) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+) -> Sheet:
     """Returns a sheet with one row per filter: picture, colour, grey, positive and negative saliency, each with its scale.
 
     Args:
@@ -58,18 +60,21 @@ def render_saliency_sheet(
         )
     settings += [f"{first.network}: {note}."] if note else []
     settings += [SANITY_NOTE] if sanity else []
-    return render_picture_sheet(rows, title=title, subtitle=settings, tile_size=tile_size, footnote=footnote)
+    return Sheet(title, rows, subtitle=settings, tile_size=tile_size, footnote=footnote)
+
+
+render_saliency_sheet = drawn(saliency_sheet)
 
 
 def _sanity_row(
     picture: UInt8[np.ndarray, "height width 3"], title: str, stages: Stages, percentile: float
-) -> PictureRow:
+) -> SheetRow:
     """Returns the row of a sanity check: grey saliency once more and more layers are random."""
-    tiles = [PictureTile("picture", picture)]
+    tiles = [Tile("picture", picture)]
     for stage in stages:
         view = gray_tile(stage.values, percentile)
-        tiles.append(PictureTile(stage.score, view.picture, f"to {stage.layer}"))
-    return PictureRow(f"{title}, random from the top", tiles)
+        tiles.append(Tile(stage.score, view.picture, note=f"to {stage.layer}"))
+    return SheetRow(f"{title}, random from the top", tiles)
 
 
 def gray_tile(values: np.ndarray, percentile: float) -> SaliencyView:
@@ -80,11 +85,11 @@ def gray_tile(values: np.ndarray, percentile: float) -> SaliencyView:
     )
 
 
-def _row(picture: np.ndarray, result: Saliency, percentile: float) -> PictureRow:
+def _row(picture: np.ndarray, result: Saliency, percentile: float) -> SheetRow:
     views = [saliency_view(result.values, kind, percentile=percentile) for kind in VIEWS]
     score = f"score {result.score:.3g}" if result.score else "score 0: silent here"
     score += "" if result.gap is None else f", gap {result.gap:.1%}"
-    tiles = [PictureTile("picture", picture, score)]
-    return PictureRow(
-        result.objective.title, [*tiles, *(PictureTile(view.kind, view.picture, view.scale) for view in views)]
+    tiles = [Tile("picture", picture, note=score)]
+    return SheetRow(
+        result.objective.title, [*tiles, *(Tile(view.kind, view.picture, note=view.scale) for view in views)]
     )

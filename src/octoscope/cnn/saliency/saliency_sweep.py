@@ -1,15 +1,17 @@
 """Films of saliency: one filter through all layers of a network, or all filters of one layer."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from octoscope.array_typing import UInt8
 from octoscope.cnn.networks.network import Layer, Network
 from octoscope.cnn.saliency.saliency import filter_saliency
-from octoscope.cnn.saliency.saliency_sheet import render_saliency_sheet
+from octoscope.cnn.saliency.saliency_sheet import saliency_sheet
 from octoscope.cnn.saliency.saliency_target import ObjectiveKind
 from octoscope.errors import SelectionError
+from octoscope.render.sheet import Film, Sheet
 
 _FRAME_TILE = 160
 # Filters whose saliency is held at once: 64 maps of 224 x 224 take 39 MB.
@@ -38,7 +40,7 @@ def layers_with_filter(network: Network, filter_number: int) -> list[Layer]:
     return layers
 
 
-def sweep_frames(
+def sweep_film(
     network: Network,
     picture: UInt8[np.ndarray, "height width 3"],
     places: Sequence[tuple[str, Sequence[int]]],
@@ -47,8 +49,8 @@ def sweep_frames(
     objective: ObjectiveKind = "mean",
     percentile: float = 100.0,
     progress: Callable[[int], None] = lambda count: None,
-) -> Iterator[UInt8[np.ndarray, "drawn_height drawn_width 3"]]:
-    """Gives one frame per layer and filter, all of one size.
+) -> Film:
+    """Returns one sheet per layer and filter, all of one size.
 
     Args:
       network: Any network.
@@ -60,15 +62,28 @@ def sweep_frames(
       progress: Told how many frames were added.
 
     >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
-    >>> frames = sweep_frames(load_embedded_network(), np.full((32, 32, 3), 99, np.uint8), [("relu1", [0, 1])])
-    >>> len({frame.shape for frame in frames})
-    1
+    >>> film = sweep_film(load_embedded_network(), np.full((32, 32, 3), 99, np.uint8), [("relu1", [0, 1])])
+    >>> [sheet.rows[0].label for sheet in film.frames]
+    ['filter 0', 'filter 1']
     """
+    chosen = {"method": method, "objective": objective}
+    return Film(_sheets(network, picture, places, chosen, percentile=percentile, progress=progress), method)
+
+
+def _sheets(
+    network: Network,
+    picture: UInt8[np.ndarray, "height width 3"],
+    places: Sequence[tuple[str, Sequence[int]]],
+    chosen: dict[str, Any],
+    *,
+    percentile: float,
+    progress: Callable[[int], None],
+) -> Iterator[Sheet]:
     for layer, filters in places:
         for start in range(0, len(filters), _BLOCK):
             block = filters[start : start + _BLOCK]
-            for result in filter_saliency(network, picture, layer, block, method=method, objective=objective):
-                yield render_saliency_sheet(
+            for result in filter_saliency(network, picture, layer, block, **chosen):
+                yield saliency_sheet(
                     picture,
                     [result],
                     percentile=percentile,

@@ -4,30 +4,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import UInt8
 from octoscope.cnn.stems.encoder_facts import EncoderFacts
 from octoscope.cnn.stems.encoder_reading import EncoderReadings
 from octoscope.cnn.stems.translation import ShiftResponse
+from octoscope.render.chart import Chart, Curve, Grid, Lines, Panel
 from octoscope.render.color_scale import ColorScale
-from octoscope.render.heat_panel import render_heat_panel
-from octoscope.render.line_panel import Curve, render_line_panel
 from octoscope.render.palette import INK, MARK, Color
-from octoscope.render.panel_page import render_panel_page
+from octoscope.render.view import drawn
 from octoscope.runs.column_table import ColumnTable
 
 _COLORS: tuple[Color, ...] = (MARK, INK, (176, 88, 0), (0, 128, 96), (140, 60, 150))
 _NOTE = (
     "Readings are linear (ridge; penalty chosen within the training episodes), one token at a time, from episodes that the reading "
-    "never saw: 1 is exact, 0 no better than the mean; below 0 is drawn as 0. What can be read is there; that the policy uses it is not "
-    "shown. Shifts: down and right, mean of both; tokens near the edge left out. Random encoders are single draws: of the patch "
+    "never saw: 1 is exact, 0 no better than the mean; below 0 has the colour of 0. What can be read is there; that the policy uses it is "
+    "not shown. Shifts: down and right, mean of both; tokens near the edge left out. Random encoders are single draws: of the patch "
     "embedding only what depends on its reach is a property of the architecture. No trained patch or ResNet policy was compared."
 )
 
 
-def render_encoder_comparison(
+def encoder_comparison_chart(
     facts: Sequence[EncoderFacts], readings: EncoderReadings, shifts: Sequence[ShiftResponse], *, note: str = ""
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Returns one page: figures in a table of text, readings as numbers in colour, shifts as curves.
+) -> Chart:
+    """Returns one chart: figures as lines of text, readings as numbers in colour, shifts as curves.
 
     Args:
       facts: From `encoder_facts`; the first is drawn in blue.
@@ -35,9 +33,8 @@ def render_encoder_comparison(
       shifts: From `shift_response`, in the order of `facts`.
       note: A line that every picture of these weights must carry; "" for none.
     """
-    scores = np.maximum(readings.r2(), 0.0)
-    heat = render_heat_panel(
-        scores,
+    heat = Grid(
+        readings.r2(),
         title="Read off one token (R2, held-out episodes)",
         row_labels=[f"{name} ({readings.entries[name]})" for name in readings.encodings],
         column_labels=list(readings.targets),
@@ -46,8 +43,7 @@ def render_encoder_comparison(
         column_name="",
         note="In brackets: entries of a token.",
     )
-    panels = [heat]
-    label_width = 172
+    panels: list[Panel] = [heat]
     for title, values, bottom in (
         ("Change of tokens (1: as another token)", [response.change for response in shifts], 0.0),
         ("Undone by interpolation (R2)", [response.interpolated for response in shifts], -0.5),
@@ -59,16 +55,15 @@ def render_encoder_comparison(
         ]
         top = max(1.0, max(float(np.nanmax(each)) for each in values))
         panels.append(
-            render_line_panel(
+            Lines(
                 curves,
-                steps=shifts[0].shifts,
+                at=shifts[0].shifts,
                 title=title,
                 top=top,
                 bottom=bottom,
                 x_label="shift in pixels",
                 width=480,
-                height=230,
-                label_width=label_width,
+                height=246,
                 sampled=True,
             )
         )
@@ -79,8 +74,10 @@ def render_encoder_comparison(
         for each in facts
     ]
     lines += [note] if note else []
-    title = "Image encoders compared"
-    return render_panel_page(panels, title=title, subtitle=lines, footnote=_NOTE, columns=2)
+    return Chart("Image encoders compared", panels, subtitle=lines, footnote=_NOTE, columns=2)
+
+
+render_encoder_comparison = drawn(encoder_comparison_chart)
 
 
 def encoder_table(
@@ -110,4 +107,4 @@ def encoder_table(
                     )
                 )
     names = ("encoder", "figure", "value", "low", "high", "episodes")
-    return ColumnTable({name: [row[place] for row in rows] for place, name in enumerate(names)})
+    return ColumnTable.of_rows(names, rows)

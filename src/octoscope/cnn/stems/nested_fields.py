@@ -11,7 +11,9 @@ from octoscope.errors import SelectionError
 from octoscope.render.color_scale import color_table
 from octoscope.render.palette import MARK
 from octoscope.render.photo import resize_photo
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 
 _TILE = 420
 _NOTE = (
@@ -22,9 +24,9 @@ _NOTE = (
 )
 
 
-def render_nested_fields(
+def nested_fields_sheet(
     network: GraphNetwork, picture: UInt8[np.ndarray, "height width 3"], token: tuple[int, int]
-) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
+) -> Sheet:
     """Returns the picture with the fields of a token and of the convolutions' and pools' units beneath it.
 
     Args:
@@ -38,8 +40,8 @@ def render_nested_fields(
     >>> from octoscope.cnn.stems.encoder_variants import random_encoder
     >>> from octoscope.policies.octo.network.stems import PatchEncoder
     >>> patches = random_encoder(PatchEncoder(patch_size=16, num_features=8), (64, 64), seed=0, name="patches")
-    >>> render_nested_fields(patches, np.full((64, 64, 3), 99, np.uint8), (1, 1)).shape[2]
-    3
+    >>> [tile.label for tile in nested_fields_sheet(patches, np.full((64, 64, 3), 99, np.uint8), (1, 1)).tiles()]
+    ['picture', 'what the token can see']
     """
     size = (picture.shape[0], picture.shape[1])
     last = network.layers[-1]
@@ -64,8 +66,8 @@ def render_nested_fields(
     pad = 4
     crop = (max(top - pad, 0), max(left - pad, 0), min(bottom + pad, size[0]), min(right + pad, size[1]))
     tiles = [
-        PictureTile("picture", _framed(picture, (0, 0, *size), boxes, own)),
-        PictureTile("what the token can see", _framed(picture, crop, boxes, own)),
+        Tile("picture", _framed(picture, (0, 0, *size), boxes, own)),
+        Tile("what the token can see", _framed(picture, crop, boxes, own)),
     ]
     field = layer_field(network, last.name, size)
     own_middle = (stride - 1) / 2
@@ -77,7 +79,10 @@ def render_nested_fields(
     ]
     lines += note_lines(network)
     title = f"What a token can see: {network.name}"
-    return render_picture_sheet([PictureRow("", tiles)], title=title, subtitle=lines, tile_size=_TILE, footnote=_NOTE)
+    return Sheet(title, [SheetRow("", tiles)], subtitle=lines, tile_size=_TILE, footnote=_NOTE)
+
+
+render_nested_fields = drawn(nested_fields_sheet)
 
 
 def _off(pixels: float) -> str:

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Float
 from octoscope.cnn.networks.policy_network import policy_network
 from octoscope.errors import SelectionError
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.stems import standardize_kernel
 from octoscope.policies.octo.network.tokenizers import matching_keys
-from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
+from octoscope.render.sheet import Sheet, SheetRow
+from octoscope.render.tile import Tile
+from octoscope.render.view import drawn
 
 _COLOURS = 3
 _NOTE = (
@@ -80,9 +82,7 @@ def stem_kernels(model: OctoModel, camera: str | None = None, *, raw: bool = Fal
     return StemKernels(model.name, model.note, name, layer, raw, pictures, cut)
 
 
-def render_stem_kernels(
-    stem: StemKernels, filters: Sequence[int] | None = None, *, tile_size: int = 72
-) -> UInt8[np.ndarray, "height width 3"]:
+def stem_kernels_sheet(stem: StemKernels, filters: Sequence[int] | None = None, *, tile_size: int = 72) -> Sheet:
     """Returns a sheet: a row of colour kernels for each picture that is read, all on one symmetric scale.
 
     Args:
@@ -93,8 +93,8 @@ def render_stem_kernels(
     Raises:
       SelectionError: If there is no such filter.
 
-    >>> render_stem_kernels(stem_kernels(OctoModel.load_pretrained("demo"), "primary"), [0, 1]).shape[2]
-    3
+    >>> [tile.label for tile in stem_kernels_sheet(stem_kernels(OctoModel.load_pretrained("demo"), "primary"), [0, 1]).tiles()]
+    ['0', '1']
     """
     count = stem.kernels.shape[-1]
     chosen = list(range(count)) if filters is None else list(filters)
@@ -104,10 +104,10 @@ def render_stem_kernels(
     top = float(np.abs(stem.kernels[..., chosen]).max()) or 1.0
     colours = np.floor(128 + 127 * stem.kernels / top).clip(0, 255).astype(np.uint8)
     rows = [
-        PictureRow(
+        SheetRow(
             picture,
             [
-                PictureTile(f"{number}", colours[:, :, place, :, number], _share(stem, place, number))
+                Tile(f"{number}", colours[:, :, place, :, number], note=_share(stem, place, number), cells=True)
                 for number in chosen
             ],
         )
@@ -120,7 +120,10 @@ def render_stem_kernels(
     ]
     lines += [f"{stem.policy}: {stem.note}"] if stem.note else []
     title = f"First kernels: {stem.policy} {stem.camera}, {stem.layer}"
-    return render_picture_sheet(rows, title=title, subtitle=lines, tile_size=tile_size, footnote=_NOTE)
+    return Sheet(title, rows, subtitle=lines, tile_size=tile_size, footnote=_NOTE)
+
+
+render_stem_kernels = drawn(stem_kernels_sheet)
 
 
 def _share(stem: StemKernels, place: int, number: int) -> str:

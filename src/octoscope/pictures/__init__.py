@@ -1,1 +1,0 @@
-"""Runs into sheets, films and layout pictures: what a person looks at."""

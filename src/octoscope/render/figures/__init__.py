@@ -1,0 +1,1 @@
+"""Views drawn by matplotlib: charts, and every view as SVG or PDF."""

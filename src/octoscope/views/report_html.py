@@ -1,0 +1,95 @@
+"""A report as one HTML page that needs nothing else: its style and its pictures lie inside, and it runs no script."""
+
+import base64
+import re
+from importlib.resources import files
+
+from octoscope.escaping.html import html_text
+from octoscope.render.png import png_bytes
+from octoscope.render.view import draw_view
+from octoscope.views.report_content import Report, ReportFigure, ReportPart, ReportTable
+
+_NUMBER = re.compile(r"-?[\d.]+( %|x| \(.*\)|\.\..*)?|-")
+
+
+def report_html(report: Report) -> str:
+    """Returns the whole page.
+
+    >>> part = ReportPart("words", "Do <words> matter?", "Masked, one by one.", headline="They do.")
+    >>> page = report_html(Report("A policy", "", [("seed", "0")], [part], ["Open loop."]))
+    >>> "Do &lt;words&gt; matter?" in page, "http" in page
+    (True, False)
+    """
+    style = (files("octoscope.views") / "report_style.css").read_text(encoding="utf-8")
+    parts = "\n".join(_part(part) for part in report.parts)
+    note = f'<p class="note">{html_text(report.note)}</p>' if report.note else ""
+    glance = "".join(
+        f'<li><a href="#{html_text(part.name)}">{html_text(part.title)}</a>{html_text(headline)}</li>'
+        for part, headline in report.headlines()
+    )
+    provenance = "".join(
+        f"<tr><td>{html_text(name)}</td><td>{html_text(value)}</td></tr>" for name, value in report.provenance
+    )
+    caveats = "".join(f"<li>{html_text(caveat)}</li>" for caveat in report.caveats)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html_text(report.title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+<h1>{html_text(report.title)}</h1>
+<p class="subtitle">Attention, and what happens to the action when things are taken away. Open loop, on recorded episodes.</p>
+{note}
+<ul class="glance">{glance}</ul>
+<div class="table provenance"><table>{provenance}</table></div>
+{parts}
+<h2 id="caveats">What holds for all of it</h2>
+<ul class="findings">{caveats}</ul>
+</main>
+</body>
+</html>
+"""
+
+
+def _part(part: ReportPart) -> str:
+    head = f'<h2 id="{html_text(part.name)}">{html_text(part.title)}</h2>\n<p class="lead">{html_text(part.lead)}</p>'
+    if part.missing:
+        return f'{head}\n<p class="missing">Not shown: {html_text(part.missing)}</p>'
+    found = "".join(f"<li>{html_text(finding)}</li>" for finding in part.findings)
+    pieces = [head, f'<ul class="findings">{found}</ul>' if found else ""]
+    pieces += [_figure(figure) for figure in part.figures]
+    pieces += [_table(table) for table in part.tables]
+    reach = ""
+    if part.shows:
+        reach += f'<div class="shows"><strong>What this shows</strong>{html_text(part.shows)}</div>'
+    if part.not_shows:
+        reach += f'<div class="hides"><strong>What it does not show</strong>{html_text(part.not_shows)}</div>'
+    pieces.append(f'<div class="reach">{reach}</div>' if reach else "")
+    return "\n".join(piece for piece in pieces if piece)
+
+
+def _figure(figure: ReportFigure) -> str:
+    data = base64.b64encode(png_bytes(draw_view(figure.view))).decode("ascii")
+    caption = html_text(figure.caption)
+    image = f'<img alt="{caption}" src="data:image/png;base64,{data}">'
+    return f'<figure id="{html_text(figure.name)}">{image}<figcaption>{caption}</figcaption></figure>'
+
+
+def _table(table: ReportTable) -> str:
+    # A column of numbers stands on its right edge.
+    numbers = [
+        place > 0 and all(_NUMBER.fullmatch(row[place]) for row in table.rows) for place in range(len(table.head))
+    ]
+    kinds = [' class="number"' if number else "" for number in numbers]
+    head = "".join(f"<th{kind}>{html_text(cell)}</th>" for kind, cell in zip(kinds, table.head, strict=True))
+    body = "".join(
+        "<tr>" + "".join(f"<td{kind}>{html_text(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
+        for row in table.rows
+    )
+    caption = f'<p class="caption">{html_text(table.caption)}</p>' if table.caption else ""
+    return f'{caption}<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
