@@ -142,7 +142,8 @@ def test_integrated_gradients_sum_to_the_change_of_the_target(model, scenes):
     target = np.array([[0.3, -0.5, 0.8]], np.float32)
     black = {"primary": np.zeros((2, 32, 32, 3), np.uint8)}
     start = dataclasses.replace(scene.inputs, images=black)
-    end, beginning = (float((scene.policy.act([each], NOISE)[0] * target).sum()) for each in (scene.inputs, start))
+    actions = [scene.policy.act([each], NOISE)[0].astype(np.float64) for each in (scene.inputs, start)]
+    end, beginning = (float((action * target).sum()) for action in actions)
     change = end - beginning
 
     def integrated(points, tolerance):

@@ -73,7 +73,7 @@ def randomize_cascading(
     Raises:
       SelectionError: If there is no policy like it with other weights.
     """
-    policy = scenes[0].policy
+    policy = maker.policy or scenes[0].policy
     if not isinstance(policy, Redrawable):
         raise SelectionError(f"{policy.card.name} is not there with weights drawn anew, so the check cannot be made.")
     stages = policy.stages
