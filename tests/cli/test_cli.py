@@ -5,8 +5,8 @@ from PIL import Image
 
 import octoscope as osc
 from octoscope.cli.main import main
-from octoscope.cli.selection import parse_selection
 from octoscope.errors import SelectionError
+from octoscope.studies.selection import parse_selection
 
 
 def run(*arguments):

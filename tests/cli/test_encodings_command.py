@@ -97,7 +97,7 @@ def test_a_fault_in_one_part_keeps_the_others(tmp_path, capsys, monkeypatch):
     def broken(*arguments, **named):
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr("octoscope.cli.encodings_parts.write_image_encodings", broken)
+    monkeypatch.setattr("octoscope.studies.encodings_parts.write_image_encodings", broken)
     run("attend", "drawn", "drawn", "--steps", "0", "--no-pictures", "--encodings", "blocks.*", "-o", tmp_path)
     with pytest.raises(ZeroDivisionError):
         run("encodings", tmp_path / "run.zarr", "--parts", "words", "image", "-o", tmp_path)

@@ -18,7 +18,6 @@ from octoscope.attention.query import QueryRow
 from octoscope.attention.share_table import share_table
 from octoscope.attention.sinks import Sink, sink_table
 from octoscope.capture.checkup import Checkup
-from octoscope.cli.ablate_command import effect_lines, write_effects_csv
 from octoscope.cli.doctor_command import checkup_lines
 from octoscope.cli.shares_command import write_share_csv
 from octoscope.cli.words_command import Words
@@ -37,6 +36,7 @@ from octoscope.pictures.report_content import Report, ReportPart, ReportTable
 from octoscope.pictures.report_html import report_html
 from octoscope.pictures.report_markdown import report_markdown
 from octoscope.runs.column_table import ColumnTable
+from octoscope.studies.ablate import effect_lines, write_effects_csv
 
 SOURCE = Path(__file__).parents[2] / "src" / "octoscope"
 HOSTILE = (

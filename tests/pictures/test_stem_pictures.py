@@ -4,7 +4,6 @@ import csv
 
 import numpy as np
 
-from octoscope.cli.stem_results import write_stem_pictures
 from octoscope.cnn.networks.network import Layer
 from octoscope.cnn.stems.encoder_facts import EncoderFacts
 from octoscope.cnn.stems.encoder_reading import EncoderReadings
@@ -21,6 +20,7 @@ from octoscope.pictures.channel_effects_sheet import (
 )
 from octoscope.pictures.contrast_picture import render_contrast_response
 from octoscope.render.palette import MARK
+from octoscope.studies.stem_results import write_stem_pictures
 
 
 def hand_made_effects(channels=3):

@@ -4,6 +4,7 @@ python killed_finding.py FOLDER: prints for each way of making one how many kill
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +35,12 @@ class Whole:
 KIND = FindingKind("kind", Whole)
 
 
-def request(folder: Path) -> FindingRequest:
-    return FindingRequest(folder, KIND, {"seed": 0}, {"device": "cpu"})
+def nothing(_: Steps) -> Whole:
+    raise AssertionError("is made although it must not be")
+
+
+def request(folder: Path, make: Callable[[Steps], Whole] = nothing) -> FindingRequest:
+    return FindingRequest(folder, KIND, {"seed": 0}, {"device": "cpu"}, make)
 
 
 def make(path: Path, *, version: int = 0, resume: bool = False, overwrite: bool = False) -> list[int]:
@@ -49,7 +54,7 @@ def make(path: Path, *, version: int = 0, resume: bool = False, overwrite: bool 
     def whole(steps: Steps) -> Whole:
         return Whole(version, tuple(steps.get_or_make(f"step_{i}", Part, lambda i=i: compute(i)) for i in range(STEPS)))
 
-    request(path.parent).get_or_make(whole, resume=resume, overwrite=overwrite)
+    request(path.parent, whole).get_or_make(resume=resume, overwrite=overwrite)
     return computed
 
 

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoscope.array_typing import Bool, Float, UInt8
+from octoscope.cli.main import main
 from octoscope.errors import FindingError, Interrupted, OutputError
 from octoscope.runs.findings.finding_folder import FindingKind, finding_key, read_finding, read_head, write_finding
 from octoscope.runs.findings.frozen_values import put_together, take_apart
@@ -181,7 +182,7 @@ def stopped_after(folder: Path, count: int, error: BaseException) -> list[int]:
         ]
         return killed_finding.Whole(0, tuple(parts))
 
-    killed_finding.request(folder).get_or_make(whole)
+    killed_finding.request(folder, whole).get_or_make()
     return computed
 
 
@@ -213,7 +214,7 @@ def test_parts_of_another_device_are_not_gone_on_with(tmp_path):
         stopped_after(tmp_path, 1, RuntimeError())
     request = dataclasses.replace(killed_finding.request(tmp_path), computed_on={"device": "gpu"})
     with pytest.raises(OutputError, match=r"computed_on.device was cpu, is gpu"):
-        request.get_or_make(lambda steps: pytest.fail("was made"), resume=True)
+        request.get_or_make(resume=True)
 
 
 def test_an_error_before_the_first_step_leaves_nothing(tmp_path):
@@ -231,6 +232,36 @@ def test_a_damaged_finding_is_refused_and_never_made_again_unasked(tmp_path):
     ):
         killed_finding.make(tmp_path / "x")
     assert killed_finding.make(tmp_path / "x", overwrite=True) == [0, 1, 2]
+
+
+def test_runs_list_tells_findings_in_every_state_and_leaves_their_runs_alone(tmp_path, demo_run, capsys):
+    def request(name: str) -> Path:
+        folder = tmp_path / name
+        killed_finding.make(folder / "x")
+        return killed_finding.request(folder).path
+
+    made_from = {"policy": "p", "episodes": [{"name": f"e{i}"} for i in range(5)]}
+    write_finding(tmp_path / "d" / "findings" / "maps" / "k", FindingKind("maps", type(demo_run)), demo_run, made_from)
+    whole, damaged = request("a"), request("b")
+    (damaged / "arrays.npz").unlink()
+    with pytest.raises(RuntimeError):
+        stopped_after(tmp_path / "c", 2, RuntimeError())
+    main(["runs", "list", str(tmp_path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"There is no run in {tmp_path}."
+    assert [line.partition("  ")[0] for line in lines[1:]] == [
+        str(whole),
+        str(damaged),
+        str(killed_finding.request(tmp_path / "c").path),
+        str(tmp_path / "d" / "findings" / "maps" / "k"),
+    ]
+    assert lines[1].endswith("whole")
+    assert "damaged: arrays.npz is missing" in lines[2]
+    assert lines[3].endswith("2 parts are kept, unfinished: go on with --resume")
+    assert "p over e0, e1, e2 and 2 more: whole" in lines[4]
+    with pytest.raises(SystemExit):
+        main(["runs", "compact", str(tmp_path)])
+    assert "There is no run in" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

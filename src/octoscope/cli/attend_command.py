@@ -2,9 +2,6 @@
 
 from octoscope.cli.attend_episodes import AttendSettings, EpisodeJob, run_all
 from octoscope.cli.attend_policies import PolicyJob, open_policys_episodes
-from octoscope.cli.opening import open_policy_and_episodes, read_goal_images
-from octoscope.cli.options.attend import AttendOptions
-from octoscope.cli.selection import parse_pairs, parse_selection
 from octoscope.embedded.files import EMBEDDED
 from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
@@ -13,6 +10,9 @@ from octoscope.policies.octo.device import keep_compiled_programs, use_device
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.open_policy import open_policy
 from octoscope.render.film import CODECS
+from octoscope.studies.opening import open_policy_and_episodes, read_goal_images
+from octoscope.studies.options.attend import AttendOptions
+from octoscope.studies.selection import parse_pairs, parse_selection
 
 
 class Attend(AttendOptions):
@@ -30,7 +30,7 @@ class Attend(AttendOptions):
         if self.checkpoint not in EMBEDDED and (kind := folder_kind(self.checkpoint)) is not None:
             self._attend_other(kind)
             return
-        model, source = open_policy_and_episodes(
+        opened = open_policy_and_episodes(
             self.checkpoint,
             self.episodes,
             split=self.split,
@@ -38,7 +38,9 @@ class Attend(AttendOptions):
             device=self.device,
             compilation_cache=not self.no_compilation_cache,
             checkpoint_step=self.checkpoint_step,
+            tell=say,
         )
+        model, source = opened.model, opened.source
         chosen = self.chosen(len(source))
         one = EpisodeJob(model, self.settings(model))
         if ",".join(self.episode).removeprefix("-").isdecimal():
@@ -92,7 +94,7 @@ class Attend(AttendOptions):
             window=self.window,
             query=self.query,
             instruction=self.task,
-            goal_images=read_goal_images(self.goal_image),
+            goal_images=read_goal_images(self.goal_image, tell=say),
             seed=self.seed,
             fps=self.fps,
             codec=self.codec,

@@ -14,7 +14,6 @@ from octoscope.capture.attend import attend, episode_layout
 from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.capture.robot_statistics import unit_remarks
-from octoscope.cli.selection import parse_selection
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import EpisodeSource
 from octoscope.errors import EpisodeError, Interrupted, ObservationError, SelectionError
@@ -32,6 +31,7 @@ from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, remove_results, staged_output
 from octoscope.runs.unfinished import Unfinished
+from octoscope.studies.selection import parse_selection
 from octoscope.tokens.layout import TokenLayout, instruction_remarks
 
 RUN = "run.zarr"

@@ -10,9 +10,6 @@ from pathlib import Path
 from octoscope.attention.query import find_query
 from octoscope.capture.attend import attend
 from octoscope.cli.attend_episodes import RESULTS, RUN
-from octoscope.cli.opening import read_goal_images
-from octoscope.cli.options.attend import AttendOptions
-from octoscope.cli.selection import parse_pairs, parse_selection
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.sources import open_episodes
@@ -23,6 +20,9 @@ from octoscope.policies.bind import BindOptions, bind
 from octoscope.policies.policy_model import PolicyModel
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.studies.opening import read_goal_images
+from octoscope.studies.options.attend import AttendOptions
+from octoscope.studies.selection import parse_pairs, parse_selection
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class PolicyJob:
             raise SelectionError("--checkpoint-step is for Octo's checkpoints: leave it out for this policy.")
         options = BindOptions(
             asked.task,
-            read_goal_images(asked.goal_image) or {},
+            read_goal_images(asked.goal_image, tell=say) or {},
             parse_pairs(asked.observation, what="--observation", example="proprio=state") or {},
             asked.window,
         )

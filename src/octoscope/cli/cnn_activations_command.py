@@ -5,8 +5,6 @@ from tqdm import tqdm
 
 from octoscope.array_typing import UInt8
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cli.options.cnn_activations import CnnActivationsOptions
-from octoscope.cli.selection import parse_selection
 from octoscope.cnn.filters.soft_interrupt import soft_interrupt
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.network import Network, find_layer
@@ -20,6 +18,8 @@ from octoscope.escaping.terminal import say
 from octoscope.render.film import write_gif
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.cnn_activations import CnnActivationsOptions
+from octoscope.studies.selection import parse_selection
 
 SHEET, FILM = "activations.png", "activations.gif"
 

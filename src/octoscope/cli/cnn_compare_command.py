@@ -3,7 +3,6 @@
 from tqdm import tqdm
 
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cli.options.cnn_compare import CnnCompareOptions
 from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS
 from octoscope.cnn.networks.sources import open_network
 from octoscope.cnn.saliency.method_comparison import MethodRow, compare_methods, render_comparison
@@ -13,6 +12,7 @@ from octoscope.escaping.terminal import say
 from octoscope.escaping.visible import visible
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.cnn_compare import CnnCompareOptions
 
 SHEET = "compare.png"
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cli.options.cnn_features import CnnFeaturesOptions
-from octoscope.cli.selection import parse_selection
 from octoscope.cnn.filters.feature_sheet import render_feature_maps, render_kernels
 from octoscope.cnn.filters.field_picture import render_unit_field
 from octoscope.cnn.filters.top_patches import render_top_patches, top_patches
@@ -19,6 +17,8 @@ from octoscope.escaping.terminal import say
 from octoscope.policies.octo.network.image_resize import resize_image
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.cnn_features import CnnFeaturesOptions
+from octoscope.studies.selection import parse_selection
 from octoscope.user_path import user_path
 
 MAPS, KERNELS, PATCHES, FIELD = "feature_maps.png", "kernels.png", "top_patches.png", "receptive_field.png"

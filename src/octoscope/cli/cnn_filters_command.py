@@ -7,8 +7,6 @@ import numpy as np
 from tqdm import tqdm
 
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cli.options.cnn_filters import CnnFiltersOptions, Knobs
-from octoscope.cli.selection import parse_selection
 from octoscope.cnn.filters.filter_results import RESULTS, SHEET, LayerFilters, write_filter_results
 from octoscope.cnn.filters.maximization import maximize_filters
 from octoscope.cnn.filters.maximization_settings import PRESETS, MaximizationSettings
@@ -19,6 +17,8 @@ from octoscope.cnn.networks.sources import open_network
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.terminal import say
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.cnn_filters import CnnFiltersOptions, Knobs
+from octoscope.studies.selection import parse_selection
 
 _VIEWS = ("pad", "jitter", "rotate", "scale")
 

@@ -7,7 +7,6 @@ from tqdm import tqdm
 
 from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cli.options.cnn_gradcam import CnnGradcamOptions
 from octoscope.cnn.activation_maps.action_score import action_score, camera_picture
 from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS, activation_map
 from octoscope.cnn.activation_maps.cam_sheet import render_cam_sheet
@@ -22,6 +21,7 @@ from octoscope.escaping.terminal import say
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.cnn_gradcam import CnnGradcamOptions
 
 SHEET = "gradcam.png"
 

@@ -4,7 +4,6 @@ from tqdm import tqdm
 
 from octoscope.cli.attend_command import Attend
 from octoscope.cli.attend_episodes import RUN, EpisodeJob
-from octoscope.cli.options.demo import DemoOptions
 from octoscope.embedded import files
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import open_episodes
@@ -15,6 +14,7 @@ from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.demo import DemoOptions
 from octoscope.studies.other_words import with_words
 
 _COMPARISON = "comparison"

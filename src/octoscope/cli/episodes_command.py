@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from octoscope.capture.observations import EpisodeObservations, episode_task
-from octoscope.cli.options.episodes import EpisodesOptions
-from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.listing import EpisodeEntry, list_episodes
@@ -15,6 +13,8 @@ from octoscope.pictures.episode_sheet import render_episode_sheet
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.episodes import EpisodesOptions
+from octoscope.studies.selection import parse_pairs
 
 _PICTURE = "episodes.png"
 

@@ -2,12 +2,12 @@
 
 from octoscope.attention.head_statistics import head_table
 from octoscope.attention.sinks import find_sinks, sink_rule, sink_table, too_few_steps
-from octoscope.cli.options.heads import HeadsOptions
 from octoscope.escaping.terminal import say
 from octoscope.pictures.head_pictures import render_deviation_grids, render_head_grids
 from octoscope.render.image_file import write_png
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.heads import HeadsOptions
 
 _FOLDER = "heads"
 _NO_NORMS = "A run holds no values: how long what each sink moves is, `octoscope maps` tells in its sinks.md."

@@ -7,9 +7,6 @@ import numpy as np
 from octoscope.attention.shares import timestep_name
 from octoscope.capture.attend import episode_layout
 from octoscope.capture.observations import EpisodeObservations, episode_task
-from octoscope.cli.attend_command import read_goal_images
-from octoscope.cli.options.layout import LayoutOptions
-from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
 from octoscope.escaping.terminal import say
@@ -18,6 +15,9 @@ from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.states import token_pad
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.opening import read_goal_images
+from octoscope.studies.options.layout import LayoutOptions
+from octoscope.studies.selection import parse_pairs
 from octoscope.tokens.layout import Token, TokenLayout, TokenSpan, instruction_remarks
 
 _PICTURE = "token_matrix.png"
@@ -57,7 +57,9 @@ class Layout(LayoutOptions):
         episode = source[self.episode]
         fields = parse_pairs(self.observation, what="--observation", example="proprio=state")
         observations = EpisodeObservations(model, episode, observation_keys=fields)
-        words, task = episode_task(model, episode, instruction=self.task, goal_images=read_goal_images(self.goal_image))
+        words, task = episode_task(
+            model, episode, instruction=self.task, goal_images=read_goal_images(self.goal_image, tell=say)
+        )
         layout = episode_layout(model, observations, task, instruction=words, step=self.step)
         pad = _pad(model, observations.at(self.step), task)
         return (

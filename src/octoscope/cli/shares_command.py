@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from octoscope.attention.share_table import ShareTable, share_table
-from octoscope.cli.options.shares import SharesOptions
 from octoscope.errors import SelectionError
 from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
@@ -12,6 +11,7 @@ from octoscope.pictures.share_pictures import render_share_bars, render_share_cu
 from octoscope.render.image_file import write_png
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.shares import SharesOptions
 
 _FOLDER = "shares"
 

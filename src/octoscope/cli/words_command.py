@@ -8,8 +8,6 @@ from tqdm import tqdm
 from octoscope.attention.instruction_words import word_queries
 from octoscope.attention.maps import captured_spans
 from octoscope.attention.patch_words import patch_rows, patch_words
-from octoscope.cli.options.words import WordsOptions
-from octoscope.cli.selection import parse_selection
 from octoscope.errors import SelectionError
 from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
@@ -23,6 +21,8 @@ from octoscope.pictures.words_sheet import (
 from octoscope.render.image_file import write_png
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.words import WordsOptions
+from octoscope.studies.selection import parse_selection
 from octoscope.tokens.layout import instruction_remarks
 
 _FOLDER = "words"

@@ -1,6 +1,7 @@
 """Does the policy use its instruction? The share of attention on words beside what happens when the words are swapped."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,6 +23,7 @@ from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import SceneOptions
 from octoscope.policies.octo.checkpoint.statistics import action_dimensions
 from octoscope.policies.octo.model import OctoModel
+from octoscope.runs.findings.kept_steps import NoSteps, Steps
 
 
 def language_use(
@@ -36,6 +38,7 @@ def language_use(
     batch: int = 16,
     options: SceneOptions | None = None,
     progress: bool = False,
+    kept: Steps | None = None,
 ) -> LanguageTable:
     """Returns, for each step, the attention on words and how much other words, no words and shuffled words change the action.
 
@@ -53,19 +56,17 @@ def language_use(
       batch: Inputs run at once.
       options: Goal images, observations, history; an instruction takes the place of every episode's.
       progress: Show a progress bar.
+      kept: Episodes that an earlier call made, and where those of this one are kept.
 
     Raises:
       ObservationError: If the policy takes no words.
       SelectionError: If a number is out of range.
       EpisodeError: If there is no episode, one has no instruction, or there are no other words to swap in.
     """
-    if model.text_processor is None:
-        raise ObservationError("This policy takes no words, so there is no use of language to measure.")
-    if not episodes:
-        raise EpisodeError("There must be at least one episode, got none.")
+    check_language(model, episodes)
     check_at_least(1, steps=steps, batch=batch)
     check_at_least(0, noises=noises)
-    options = options or SceneOptions()
+    options, kept = options or SceneOptions(), kept or NoSteps()
     if options.instruction is not None:
         episodes = [dataclasses.replace(episode, instruction=options.instruction) for episode in episodes]
     found = []
@@ -81,7 +82,10 @@ def language_use(
         rng = np.random.default_rng([seed, index])
         chosen = [others[place] for place in rng.permutation(len(others))[:most_swaps]]
         wanted = spread_steps(len(episode), len(episode) if steps is None else steps)
-        found.append(_episode(model, episode, wanted, chosen, options=options, seed=seed, noises=noises, batch=batch))
+        watch = functools.partial(
+            _episode, model, episode, wanted, chosen, options=options, seed=seed, noises=noises, batch=batch
+        )
+        found.append(kept.get_or_make(f"episode_{index}", EpisodeLanguage, watch))
     numbers = {
         name: Score.over(
             range(len(found)),
@@ -91,6 +95,19 @@ def language_use(
         for name in ("swapped", "silent", "shuffled", "noise", "share", "even_share")
     }
     return LanguageTable(model.name, model.note, episodes[0].dataset, tuple(found), numbers, seed)
+
+
+def check_language(model: OctoModel, episodes: Sequence[Episode]) -> None:
+    """Refuses what has no use of words to measure.
+
+    Raises:
+      ObservationError: If the policy takes no words.
+      EpisodeError: If there is no episode.
+    """
+    if model.text_processor is None:
+        raise ObservationError("This policy takes no words, so there is no use of language to measure.")
+    if not episodes:
+        raise EpisodeError("There must be at least one episode, got none.")
 
 
 def _episode(

@@ -7,6 +7,7 @@ from octoscope.faithfulness.randomized_weights import RandomizationTable, random
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.interventions.step_scene import SceneOptions
 from octoscope.policies.octo.model import OctoModel
+from octoscope.runs.findings.kept_steps import Steps
 
 
 def randomize_policy(
@@ -17,6 +18,7 @@ def randomize_policy(
     options: SceneOptions | None = None,
     draws: int = 1,
     progress: bool = False,
+    kept: Steps | None = None,
 ) -> RandomizationTable:
     """Returns how alike the maps of an episode stay while the policy's weights are drawn anew from the head down.
 
@@ -27,6 +29,7 @@ def randomize_policy(
       options: Other words, goal images, observations, history.
       draws: Of weights; each costs all maps once more for each stage.
       progress: Show a progress bar.
+      kept: Steps that an earlier call made, and where those of this one are kept.
 
     Raises:
       EpisodeError: If the episode lacks what the policy needs.
@@ -37,5 +40,5 @@ def randomize_policy(
     scene = options.scene(model, episode, 0)
     scenes = [scene.moved_to(step) for step in spread_steps(len(episode), settings.steps)]
     return randomize_cascading(
-        map_maker(model, scene, settings), scenes, seed=settings.seed, draws=draws, progress=progress
+        map_maker(model, scene, settings), scenes, seed=settings.seed, draws=draws, progress=progress, kept=kept
     )

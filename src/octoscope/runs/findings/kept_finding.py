@@ -19,7 +19,7 @@ from octoscope.runs.findings.kept_steps import SUFFIX, KeptSteps, Steps
 from octoscope.staging import remove_abandoned
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FindingRequest:
     """A finding that is asked for."""
 
@@ -30,6 +30,8 @@ class FindingRequest:
     made_from: Mapping[str, Any]
     # The kind of device and all else that changes the last digits alone; JSON. It is told, and is no part of the key.
     computed_on: Mapping[str, Any]
+    # Makes the value, part by part.
+    make: Callable[[Steps], Any]
 
     @property
     def path(self) -> Path:
@@ -41,13 +43,10 @@ class FindingRequest:
         """Kind and key: "ablation/1f0c..."."""
         return f"{self.kind.name}/{self.path.name}"
 
-    def get_or_make(
-        self, make: Callable[[Steps], Any], *, resume: bool = False, overwrite: bool = False
-    ) -> "KeptFinding":
+    def get_or_make(self, *, resume: bool = False, overwrite: bool = False) -> "KeptFinding":
         """Returns the finding as it lies on disk, after making it where there is none.
 
         Args:
-          make: Makes its value, part by part.
           resume: Go on with what an earlier call kept of it.
           overwrite: Make it anew.
 
@@ -63,7 +62,7 @@ class FindingRequest:
             return KeptFinding(self, value, True)
         begun = {**self.made_from, "computed_on": self.computed_on}
         with KeptSteps(path, begun, resume=resume, overwrite=overwrite) as steps:
-            value = make(steps)
+            value = self.make(steps)
             write_finding(path, self.kind, value, begun, overwrite=overwrite)
         return KeptFinding(self, read_finding(path, self.kind), False)
 

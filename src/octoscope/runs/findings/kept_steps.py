@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,7 @@ SUFFIX = ".unfinished"
 _PLAIN, _ARRAY = "value", "array/"
 
 
+@runtime_checkable
 class Steps(Protocol):
     """Makes one part of a finding after another, or has it already."""
 
