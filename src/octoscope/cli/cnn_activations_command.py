@@ -17,8 +17,9 @@ from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.terminal import say
 from octoscope.render.film import write_gif
 from octoscope.render.image_file import write_png
-from octoscope.runs.staged_output import staged_output
+from octoscope.studies.cnn_findings import SALIENCY, SaliencyFinding, network_request
 from octoscope.studies.options.cnn_activations import CnnActivationsOptions
+from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_selection
 
 SHEET, FILM = "activations.png", "activations.gif"
@@ -44,21 +45,33 @@ class CnnActivations(CnnActivationsOptions):
             return self._film(network, picture)
         layer = find_layer(network, str(self.layer)).name
         filters = self._filters(network)
-        found = filter_saliency(
-            network, picture, layer, filters, method=self.method, objective=self.objective, unit=self.unit
-        )
+        how = {"method": self.method, "objective": self.objective, "unit": self.unit}
 
         def explain(drawn: Network) -> np.ndarray:
-            one = filter_saliency(
-                drawn, picture, layer, filters[:1], method=self.method, objective=self.objective, unit=self.unit
-            )
-            return one[0].values
+            return filter_saliency(drawn, picture, layer, filters[:1], **how)[0].values
 
-        stages = sanity_check(network, layer, explain, stages=self.sanity, seed=self.seed)[1] if self.sanity else ()
-        with staged_output(self.output, [SHEET, FILM], overwrite=self.overwrite) as folder:
-            sheet = render_saliency_sheet(picture, found, sanity=stages, percentile=self.percentile, note=network.note)
+        def make() -> SaliencyFinding:
+            seen = filter_saliency(network, picture, layer, filters, **how)
+            stages = sanity_check(network, layer, explain, stages=self.sanity, seed=self.seed)[1] if self.sanity else ()
+            return SaliencyFinding(tuple(seen), tuple(stages))
+
+        arguments = {**how, "picture": picture, "layer": layer, "filters": filters}
+        arguments |= {"sanity": self.sanity, "seed": self.seed if self.sanity else None}
+        request = network_request(self.output, SALIENCY, network, arguments, make)
+        self._results.check()
+        self._results.check_drawn_from([request])
+        finding = request.get_or_make(overwrite=self.overwrite)
+        seen: SaliencyFinding = finding.value
+        with self._results.drawn([request]) as folder:
+            sheet = render_saliency_sheet(
+                picture, seen.filters, sanity=seen.stages, percentile=self.percentile, note=network.note
+            )
             write_png(folder / SHEET, sheet)
-        say(f"What the filters see: {self.output / SHEET}")
+        say(*finding.sentences(), f"What the filters see: {self.output / SHEET}")
+
+    @property
+    def _results(self) -> Results:
+        return Results(self.output, "cnn_activations", self.overwrite, (SHEET, FILM))
 
     def _filters(self, network: GraphNetwork) -> list[int]:
         chosen = ",".join(self.filter) or ("all" if self.sweep == "filters" else "0")
@@ -77,7 +90,7 @@ class CnnActivations(CnnActivationsOptions):
             places = [(layer.name, [number]) for layer in layers_with_filter(network, number)]
         total, frames = sum(len(filters) for _, filters in places), []
         with (
-            staged_output(self.output, [SHEET, FILM], overwrite=self.overwrite) as folder,
+            self._results.drawn([]) as folder,
             tqdm(total=total, unit="frame", desc=self.method) as bar,
             soft_interrupt() as interrupt,
         ):

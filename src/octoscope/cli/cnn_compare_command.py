@@ -9,10 +9,10 @@ from octoscope.cnn.saliency.method_comparison import MethodRow, compare_methods,
 from octoscope.cnn.saliency.saliency import METHODS
 from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
-from octoscope.escaping.visible import visible
 from octoscope.render.image_file import write_png
-from octoscope.runs.staged_output import staged_output
+from octoscope.studies.cnn_findings import COMPARISON, ComparisonFinding, network_request
 from octoscope.studies.options.cnn_compare import CnnCompareOptions
+from octoscope.studies.results import Results
 
 SHEET = "compare.png"
 
@@ -21,7 +21,7 @@ class CnnCompare(CnnCompareOptions):
     """`octoscope cnn compare` at work."""
 
     def __call__(self) -> None:
-        """Runs every method, prints cost and similarity as they come, and draws."""
+        """Runs every method, draws, and prints cost and similarity."""
         every = (*METHODS, *CAM_METHODS)
         methods = self.method or every
         for method in methods:
@@ -33,25 +33,35 @@ class CnnCompare(CnnCompareOptions):
             raise SelectionError(f"`--percentile` must be in 50..100, got {self.percentile:g}.")
         network = open_network(self.network, camera=self.camera, classifier=True)
         picture = open_picture(self.image, network.input_size)
+        arguments = {"picture": picture, "target": self.target, "layer": self.layer, "stages": self.stages}
+        arguments |= {"seed": self.seed, "methods": methods}
+        results = Results(self.output, "cnn_compare", self.overwrite, (SHEET,))
+        results.check()
+        with tqdm(total=len(methods), desc="methods") as bar:
+
+            def make() -> ComparisonFinding:
+                target, score, cam_layer, rows = compare_methods(
+                    network,
+                    picture,
+                    self.target,
+                    layer=self.layer,
+                    stages=self.stages,
+                    seed=self.seed,
+                    methods=methods,
+                    done=lambda row: bar.update(),
+                )
+                return ComparisonFinding(target, score, cam_layer, tuple(rows))
+
+            request = network_request(self.output, COMPARISON, network, arguments, make)
+            results.check_drawn_from([request])
+            finding = request.get_or_make(overwrite=self.overwrite)
+        compared: ComparisonFinding = finding.value
+        with results.drawn([request]) as folder:
+            rows = (compared.target, compared.score, compared.cam_layer, list(compared.rows))
+            write_png(folder / SHEET, render_comparison(network, picture, rows, percentile=self.percentile))
         say(f"{'method':<22} {'cost':<34} rank correlation with random weights, from the top down")
-        with (
-            staged_output(self.output, [SHEET], overwrite=self.overwrite) as folder,
-            tqdm(total=len(methods), desc="methods") as bar,
-        ):
-            compared = compare_methods(
-                network,
-                picture,
-                self.target,
-                layer=self.layer,
-                stages=self.stages,
-                seed=self.seed,
-                methods=methods,
-                done=lambda row: _say(bar, row),
-            )
-            write_png(folder / SHEET, render_comparison(network, picture, compared, percentile=self.percentile))
-        say(f"The sheet: {self.output / SHEET}")
+        say(*(_line(row) for row in compared.rows), *finding.sentences(), f"The sheet: {self.output / SHEET}")
 
 
-def _say(bar: tqdm, row: MethodRow) -> None:
-    bar.write(visible(f"{row.method:<22} {row.cost:<34} {'  '.join(stage.score for stage in row.stages)}"))
-    bar.update()
+def _line(row: MethodRow) -> str:
+    return f"{row.method:<22} {row.cost:<34} {'  '.join(stage.score for stage in row.stages)}"

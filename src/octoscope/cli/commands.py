@@ -57,7 +57,6 @@ COMMANDS: dict[str, type] = {
 }
 # Module of this room, and class.
 _WORK: dict[type, tuple[str, str]] = {
-    AttendOptions: ("attend_command", "Attend"),
     CnnActivationsOptions: ("cnn_activations_command", "CnnActivations"),
     CnnCompareOptions: ("cnn_compare_command", "CnnCompare"),
     CnnFeaturesOptions: ("cnn_features_command", "CnnFeatures"),
@@ -66,7 +65,6 @@ _WORK: dict[type, tuple[str, str]] = {
     CnnLayersOptions: ("cnn_layers_command", "CnnLayers"),
     CompactRunOptions: ("runs_command", "CompactRun"),
     ConvertOptions: ("convert_command", "Convert"),
-    DemoOptions: ("demo_command", "Demo"),
     DoctorOptions: ("doctor_command", "Doctor"),
     EpisodesOptions: ("episodes_command", "Episodes"),
     HeadsOptions: ("heads_command", "Heads"),
@@ -79,6 +77,8 @@ _WORK: dict[type, tuple[str, str]] = {
 # Commands that parse, call one study and print what it tells: its module and its name.
 _STUDIES: dict[type, tuple[str, str]] = {
     AblateOptions: ("ablate", "ablate"),
+    AttendOptions: ("attend", "attend_episodes"),
+    DemoOptions: ("demo", "demo"),
     DropTokensOptions: ("drop_tokens", "drop_tokens"),
     EncodingsOptions: ("encodings", "encodings"),
     FaithfulnessOptions: ("faithfulness", "faithfulness"),

@@ -1,7 +1,11 @@
 """From words and pixels to encodings, layer by layer."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from octoscope.capture.attend import attend
 from octoscope.capture.encodings import encoding_points
@@ -13,17 +17,21 @@ from octoscope.pictures.encoding_results import POINTS, Findings, write_findings
 from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.attention_selection import ALL
 from octoscope.runs.encoding_point import matching_points
+from octoscope.runs.findings.finding_folder import FindingKind
+from octoscope.runs.findings.kept_finding import FindingRequest
+from octoscope.runs.findings.kept_steps import Steps
 from octoscope.runs.run import Run
-from octoscope.runs.staged_output import check_no_results, staged_output
-from octoscope.studies.encodings_parts import EncodingMaterial, write_parts
+from octoscope.studies.encodings_parts import EncodingMaterial, EncodingsFinding, write_parts
+from octoscope.studies.made_from import StudiedEpisode, finding_request, plain_or_digest, value_digest
 from octoscope.studies.opening import open_policy_and_episodes, scene_options
 from octoscope.studies.options.encodings import PARTS, EncodingsOptions
 from octoscope.studies.options.given import Given
+from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
 from octoscope.tokens.layout import TokenLayout
 
-_FOLDER = "encodings"
+ENCODINGS = FindingKind("encodings", EncodingsFinding)
 _IMAGE_POINTS = ("tokens.obs_*.projection", "tokens.obs_*.embedding")
 _PLACES = 8
 # Of a row or column; Python refuses to read numbers of thousands.
@@ -42,27 +50,42 @@ def encodings(options: EncodingsOptions, *, tell: Tell = silent, progress: bool 
       OctoscopeError: If something that was asked for cannot be, nothing could be shown, or results lie there.
     """
     _check(options)
-    with staged_output(options.output, [_FOLDER], overwrite=options.overwrite) as staging:
-        folder = staging / _FOLDER
-        folder.mkdir()
-        material = (
-            _opened(options) if options.episodes is None else _made(options, folder, tell=tell, progress=progress)
-        )
+    results = Results(options.output, "encodings", options.overwrite)
+    results.check()
+    asked = None if options.episodes is None else _asked(options, tell=tell)
+    material = _opened(options) if asked is None else None
+    requests = [_run_request(options, material) if asked is None else asked.request(options)]
+    results.check_drawn_from(requests)
+    if results.are_there and not options.overwrite:
+        finding = requests[0].get_or_make()
+        _tell_parts(finding.value, results, tell)
+        tell(*finding.sentences())
+        return finding.value.parts
+    with results.drawn(requests) as folder:
+        material = material or _made(options, asked, folder, progress=progress)
         made = write_parts(material, folder, options.parts)
         if made.show_nothing and not made.faults:
             raise SelectionError(
                 "Nothing could be shown. " + " ".join(f"{t}: {why}" for t, why in made.missing.items())
             )
         write_findings(folder, material.runs[0], made.findings)
-    for part in made.findings:
-        tell(f"{part.title}:", *(f"  {sentence}" for sentence in part.sentences))
-    tell("", f"Findings and pictures: {options.output / _FOLDER / 'findings.md'}")
-    note = material.runs[0].manifest["policy_note"]
-    if note:
-        tell(note)
+        value = EncodingsFinding(made.findings, material.runs[0].manifest["policy_note"])
+        if made.faults:
+            # Not all that was asked for is in them: nobody is to take them for that.
+            requests.clear()
+        else:
+            # Pictures are drawn from the runs beside them: where these are gone, they are made anew and so is the finding.
+            dataclasses.replace(requests[0], make=lambda _: value).get_or_make(overwrite=True)
+    _tell_parts(value, results, tell)
     if made.faults:
         raise made.faults[0]
-    return made.findings
+    return value.parts
+
+
+def _tell_parts(value: EncodingsFinding, results: Results, tell: Tell) -> None:
+    for part in value.parts:
+        tell(f"{part.title}:", *(f"  {sentence}" for sentence in part.sentences))
+    tell("", f"Findings and pictures: {results.folder / 'findings.md'}", *([value.note] if value.note else []))
 
 
 def _check(options: EncodingsOptions) -> None:
@@ -70,7 +93,6 @@ def _check(options: EncodingsOptions) -> None:
 
     Raises:
       SelectionError: If the threshold is no cosine, a part is not known, or something is asked that only a checkpoint can give.
-      OutputError: If results lie there already.
     """
     if not -1.0 <= options.threshold <= 1.0:
         raise SelectionError(f"--threshold is a cosine, in -1..1, got {options.threshold}.")
@@ -85,8 +107,6 @@ def _check(options: EncodingsOptions) -> None:
     for part in options.parts:
         if part not in PARTS:
             raise SelectionError(f"--parts must be of {', '.join(PARTS)}, got '{part}'.{nearest(part, PARTS)}")
-    if not options.overwrite:
-        check_no_results(options.output, [_FOLDER])
 
 
 def _opened(options: EncodingsOptions) -> EncodingMaterial:
@@ -107,7 +127,25 @@ def _opened(options: EncodingsOptions) -> EncodingMaterial:
     )
 
 
-def _made(options: EncodingsOptions, folder: Path, *, tell: Tell, progress: bool) -> EncodingMaterial:
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What runs are to be made of, once it is checked."""
+
+    model: OctoModel
+    episodes: Mapping[int, Episode]
+    given: SceneOptions
+    # Of the first episode, that is drawn.
+    step: int
+
+    def request(self, options: EncodingsOptions) -> FindingRequest:
+        """Returns the request for what is found in the runs."""
+        studied = [StudiedEpisode(episode, _steps(options, episode)) for episode in self.episodes.values()]
+        return finding_request(
+            options.output, ENCODINGS, self.model, studied, self.given, _arguments(options, self.step), _not_yet
+        )
+
+
+def _asked(options: EncodingsOptions, *, tell: Tell) -> _Asked:
     opened = open_policy_and_episodes(
         options.source,
         options.episodes or "",
@@ -117,15 +155,46 @@ def _made(options: EncodingsOptions, folder: Path, *, tell: Tell, progress: bool
         compilation_cache=not options.no_compilation_cache,
         tell=tell,
     )
-    model, source = opened.model, opened.source
-    chosen = parse_selection(options.episode, count=len(source), what="episode")
-    episodes = [source[index] for index in chosen]
+    chosen = parse_selection(options.episode, count=len(opened.source), what="episode")
+    episodes = {index: opened.source[index] for index in chosen}
+    first = episodes[chosen[0]]
     # Before the first run, which may take long.
-    step = _step(options, _steps(options, episodes[0]))
-    given = Given(
-        observation=options.observation, window=options.window, task=options.task, goal_image=options.goal_image
+    step = _step(options, _steps(options, first))
+    given = scene_options(_given(options, options.task), tell=tell)
+    _check_place(options, given.scene(opened.model, first, 0).layout)
+    return _Asked(opened.model, episodes, given, step)
+
+
+def _run_request(options: EncodingsOptions, material: EncodingMaterial) -> FindingRequest:
+    """Returns the request for what is found in runs that are there."""
+    runs = [*material.runs, *(run for run in (material.beside, material.other_noise) if run is not None)]
+    made_from = {
+        "octoscope_version": version("octoscope"),
+        "policy": runs[0].manifest["policy"],
+        "episodes": [{"name": run.manifest["episode"], "sha256": value_digest(run.manifest)} for run in runs],
+        "arguments": _arguments(options, material.step),
+    }
+    return FindingRequest(options.output, ENCODINGS, made_from, {}, _not_yet)
+
+
+def _arguments(options: EncodingsOptions, step: int) -> dict[str, Any]:
+    names = ("parts", "threshold", "camera", "patch", "cover_patch", "stem_effects", "compare_encoders", "beside")
+    names += ("lean", "precision", "seed")
+    return {**{name: plain_or_digest(getattr(options, name)) for name in names}, "step": step}
+
+
+def _not_yet(_: Steps) -> EncodingsFinding:
+    raise AssertionError("what is found is known once it is drawn")
+
+
+def _given(options: EncodingsOptions, instruction: str | None) -> Given:
+    return Given(
+        observation=options.observation, window=options.window, task=instruction, goal_image=options.goal_image
     )
-    _check_place(options, scene_options(given, tell=tell).scene(model, episodes[0], 0).layout)
+
+
+def _made(options: EncodingsOptions, asked: _Asked, folder: Path, *, progress: bool) -> EncodingMaterial:
+    model, episodes, step = asked.model, list(asked.episodes.values()), asked.step
     runs = [
         _run(
             options,
@@ -136,7 +205,7 @@ def _made(options: EncodingsOptions, folder: Path, *, tell: Tell, progress: bool
             whole=place == 0,
             progress=progress,
         )
-        for place, (index, episode) in enumerate(zip(chosen, episodes, strict=True))
+        for place, (index, episode) in enumerate(asked.episodes.items())
     ]
     beside = other_noise = None
     if options.beside is not None:
@@ -149,7 +218,7 @@ def _made(options: EncodingsOptions, folder: Path, *, tell: Tell, progress: bool
             folder / "run_other_noise.zarr",
             steps=_steps(options, episodes[0]),
             seed=other_seed(options.seed),
-            **vars(scene_options(given)),
+            **vars(asked.given),
         )
     return EncodingMaterial(
         runs,
@@ -178,10 +247,7 @@ def _run(
     progress: bool,
 ) -> Run:
     """Returns a run on disk: memory does not grow with the episode."""
-    given = Given(
-        observation=options.observation, window=options.window, task=instruction, goal_image=options.goal_image
-    )
-    told = scene_options(given)
+    told = scene_options(_given(options, instruction))
     return attend(
         model,
         episode,

@@ -42,6 +42,15 @@ class EncodingMaterial:
 
 
 @dataclass(frozen=True)
+class EncodingsFinding:
+    """What is found in runs: in sentences, with the names of the pictures that show it."""
+
+    parts: tuple[Findings, ...]
+    # Of the policy.
+    note: str
+
+
+@dataclass(frozen=True)
 class MadeParts:
     """What was made of the parts that were asked for."""
 

@@ -60,7 +60,7 @@ def finding_request(
         "policy_sha256": policy_digest(model),
         "policy_facts_sha256": value_digest([model.config, model.dataset_statistics]),
         "episodes": [_told(model, each, options) for each in studied],
-        "arguments": {name: _plain(value) for name, value in arguments.items()},
+        "arguments": {name: plain_or_digest(value) for name, value in arguments.items()},
     }
     return FindingRequest(folder, kind, made_from, computed_on(device_name(model)), make)
 
@@ -115,10 +115,17 @@ def _add(digest: Any, value: Any) -> None:
         digest.update(f"{type(value).__name__} {value!r}\n".encode(errors="surrogatepass"))
     else:
         array = np.ascontiguousarray(value)
+        if array.dtype.hasobject:
+            raise TypeError(f"A {type(value).__name__} has no digest.")
         digest.update(f"array {array.dtype.str} {array.shape}".encode() + array.tobytes())
 
 
-def _plain(value: Any) -> Any:
+def plain_or_digest(value: Any) -> Any:
+    """Returns what people can read, as JSON, and the digest of what they cannot.
+
+    >>> plain_or_digest((1, "a")), len(plain_or_digest(np.zeros(3)))
+    ([1, 'a'], 64)
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple) and all(isinstance(entry, bool | int | float | str) for entry in value):

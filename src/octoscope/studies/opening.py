@@ -1,5 +1,6 @@
 """What studies that run a policy over episodes begin with: the device, compiled programs, the policy, the dataset, what it is given."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
+from octoscope.embedded.files import EMBEDDED
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import EpisodeSource, open_episodes
-from octoscope.errors import EpisodeError
+from octoscope.errors import EpisodeError, SelectionError
 from octoscope.interventions.step_scene import SceneOptions
+from octoscope.policies.lerobot_folder.folder_kind import folder_kind
 from octoscope.policies.octo.device import Device, keep_compiled_programs, use_device
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.open_policy import open_policy
+from octoscope.policies.policy_model import PolicyModel
+from octoscope.studies.options.attend import AttendOptions
+from octoscope.studies.options.encodings import EncodingsOptions
 from octoscope.studies.options.given import Given
 from octoscope.studies.selection import parse_pairs, parse_selection
 from octoscope.studies.telling import Tell, silent
@@ -68,6 +75,13 @@ def scene_options(given: Given, *, tell: Tell = silent) -> SceneOptions:
         goal_images=read_goal_images(given.goal_image, tell=tell),
         observation_keys=parse_pairs(given.observation, what="--observation", example="proprio=state"),
         window=given.window,
+    )
+
+
+def given_of(options: AttendOptions | EncodingsOptions) -> Given:
+    """Returns what the policy is given, of options that name it themselves."""
+    return Given(
+        observation=options.observation, window=options.window, task=options.task, goal_image=options.goal_image
     )
 
 
@@ -149,3 +163,50 @@ def read_goal_images(goal_images: tuple[str, ...], *, tell: Tell = silent) -> Ma
         if changed:
             tell(f"{file}: {changed}.")
     return goals or None
+
+
+def open_any_policy(options: AttendOptions, *, tell: Tell = silent) -> tuple[OctoModel | PolicyModel, EpisodeSource]:
+    """Returns a policy of any family, on the device that was asked for, and the episodes.
+
+    Raises:
+      OctoscopeError: If the device, the policy, the dataset or a camera is not there.
+    """
+    kind = None if options.checkpoint in EMBEDDED else folder_kind(options.checkpoint)
+    if kind is None:
+        opened = open_policy_and_episodes(
+            options.checkpoint,
+            options.episodes,
+            split=options.split,
+            cameras=options.cameras,
+            device=options.device,
+            compilation_cache=not options.no_compilation_cache,
+            checkpoint_step=options.checkpoint_step,
+            tell=tell,
+        )
+        return opened.model, opened.source
+    use_device(options.device)
+    if not options.no_compilation_cache:
+        keep_compiled_programs()
+    policy = open_policy(options.checkpoint)
+    if options.checkpoint_step is not None:
+        raise SelectionError("--checkpoint-step is for Octo's checkpoints: leave it out for this policy.")
+    source = _open_policys_episodes(policy, options.episodes, split=options.split, cameras=options.cameras)
+    return policy, source
+
+
+def _open_policys_episodes(
+    policy: PolicyModel, episodes: str, *, split: str | None, cameras: tuple[str, ...]
+) -> EpisodeSource:
+    """Returns the episodes, each of the policy's cameras as it is recorded under its own name where it is.
+
+    Raises:
+      EpisodeError: If there is no dataset, or a camera that was chosen is not recorded.
+    """
+    if cameras:
+        return open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
+    for spelling in ("{}", "image_{}", "observation.images.{}"):
+        own = {camera: spelling.format(camera) for camera in policy.needs.cameras}
+        with contextlib.suppress(EpisodeError):
+            return open_episodes(episodes, split=split, cameras=own)
+    # They may be recorded under other names, which `bind` then tells apart or asks for.
+    return open_episodes(episodes, split=split)

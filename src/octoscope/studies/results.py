@@ -22,11 +22,18 @@ class Results:
     name: str
     # Of an earlier call: replaced, and their findings made anew.
     overwrite: bool = False
+    # Where they are no folder but files: all that may be there, as for `Path.glob`.
+    files: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
         """The folder of pictures and tables."""
-        return self.output / self.name
+        return self.output if self.files else self.output / self.name
+
+    @property
+    def are_there(self) -> bool:
+        """Whether results lie there."""
+        return any(any(self.output.glob(pattern)) for pattern in self._patterns)
 
     def check(self, *, resume: bool = False) -> None:
         """Refuses, before anything is opened, results that cannot be those of the same call.
@@ -38,7 +45,7 @@ class Results:
         if self.overwrite and resume:
             raise SelectionError("--resume goes on with what is there, --overwrite begins anew: give one of them.")
         if not self.overwrite and not self._drawn_from():
-            check_no_results(self.output, [self.name])
+            check_no_results(self.output, self._patterns)
 
     def check_drawn_from(self, requests: Sequence[FindingRequest]) -> None:
         """Refuses, before anything is computed, results that were drawn from other findings.
@@ -46,28 +53,36 @@ class Results:
         Raises:
           OutputError: If results of other arguments lie there.
         """
-        if not self.overwrite and self._drawn_from() != _names(requests):
-            check_no_results(self.output, [self.name])
+        if not self._may_be_drawn_again(requests):
+            check_no_results(self.output, self._patterns)
 
     @contextlib.contextmanager
     def drawn(self, requests: Sequence[FindingRequest]) -> Iterator[Path]:
         """Gives a folder to draw into, which takes its place when all went well.
 
         Args:
-          requests: Of the findings that are drawn.
+          requests: Of the findings that are drawn; emptied meanwhile, the results are those of no finding.
 
         Raises:
           OutputError: If it cannot be written, or results of other arguments lie there.
         """
-        again = self.overwrite or self._drawn_from() == _names(requests)
-        with staged_output(self.output, [self.name], overwrite=again) as staging:
-            folder = staging / self.name
-            folder.mkdir()
+        with staged_output(self.output, self._patterns, overwrite=self._may_be_drawn_again(requests)) as staging:
+            folder = staging if self.files else staging / self.name
+            folder.mkdir(exist_ok=True)
             yield folder
             # Gone while the folders change places: results without it are of nobody knows what.
             self._note.unlink(missing_ok=True)
-        self._note.parent.mkdir(exist_ok=True)
-        write_durably(self._note, json.dumps(_names(requests)).encode())
+        if requests:
+            self._note.parent.mkdir(exist_ok=True)
+            write_durably(self._note, json.dumps(_names(requests)).encode())
+
+    def _may_be_drawn_again(self, requests: Sequence[FindingRequest]) -> bool:
+        """Returns whether results that lie there are of these findings, or may be replaced whatever they are of."""
+        return self.overwrite or (bool(requests) and self._drawn_from() == _names(requests))
+
+    @property
+    def _patterns(self) -> tuple[str, ...]:
+        return self.files or (self.name,)
 
     @property
     def _note(self) -> Path:
