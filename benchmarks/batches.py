@@ -9,7 +9,7 @@ import jax
 from alternating import alternate, median_ratio, print_machine
 from step_time import random_octo
 
-from octoscope.capture.step_batch import StepBatch
+from octoscope.policies.octo.recording.step_batch import StepBatch
 
 
 def main(rounds: str = "5", *sizes: str) -> None:

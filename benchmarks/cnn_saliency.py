@@ -15,9 +15,8 @@ import time
 import jax
 import numpy as np
 
-from octoscope.cnn.activation_maps.ablation_cam import ablation_cam
+from octoscope.cnn.activation_maps.activation_maps import ablation_cam, grad_cam
 from octoscope.cnn.activation_maps.class_score import class_score
-from octoscope.cnn.activation_maps.grad_cam import grad_cam
 from octoscope.cnn.networks.resnet18 import random_resnet18_arrays, resnet18_network
 from octoscope.cnn.networks.vgg16 import random_vgg16_weights, vgg16_network
 from octoscope.cnn.saliency.saliency import filter_saliency

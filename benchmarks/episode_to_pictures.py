@@ -22,7 +22,7 @@ from PIL import Image
 from serving_step import speaking_policy
 
 import octoscope as osc
-from octoscope.capture.observations import EpisodeObservations, episode_task
+from octoscope.policies.bind import bind
 from octoscope.policies.octo.checkpoint.checkpoint import Checkpoint
 
 mpl.use("Agg")
@@ -59,14 +59,14 @@ def recorded(steps: int) -> osc.Episode:
 
 def naive(model: osc.OctoModel, episode: osc.Episode, folder: Path) -> None:
     """Writes the pictures and the film the way it is done first."""
-    observations = EpisodeObservations(model, episode)
-    _, tasks = episode_task(model, episode)
-    layout = model.token_layout(observations.at(0), tasks)
+    bound = bind(model, episode)
+    layout = bound.layout
     readout = int(layout.select("readout_action", timestep=-1)[0])
     window = [(camera, back) for camera in layout.cameras for back in range(layout.window)]
     patches = {(camera, back): layout.select(f"obs_{camera}", timestep=-1 - back) for camera, back in window}
     for step in range(len(episode)):
-        _, states = model.act(observations.at(step), tasks, rng=jax.random.PRNGKey(step), watch=True)
+        given = model.policy.tensors(bound.at(step))
+        _, states = model.act(given.observation, given.tasks, rng=jax.random.PRNGKey(step), watch=True)
         weights = np.asarray(osc.attention_weights(states)[0])
         for layer in range(model.num_layers):
             heads = weights[layer, :, readout]

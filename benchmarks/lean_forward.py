@@ -13,7 +13,7 @@ from alternating import alternate, print_machine, print_table
 from step_time import random_octo
 
 import octoscope as osc
-from octoscope.capture.lean_episode import LeanEpisode
+from octoscope.policies.octo.lean.lean_episode import LeanEpisode
 
 
 def main(rounds: str = "7", size: str = "small") -> None:

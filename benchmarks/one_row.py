@@ -14,8 +14,8 @@ import numpy as np
 from alternating import alternate, print_machine, print_table
 from step_time import random_octo
 
-from octoscope.capture.readout_row import ReadoutRow
-from octoscope.policies.octo.lean.readout_sets import run_readout_sets
+from octoscope.policies.octo.readout.readout_row import ReadoutRow
+from octoscope.policies.octo.readout.readout_sets import run_readout_sets
 
 
 def main(rounds: int = 7) -> None:

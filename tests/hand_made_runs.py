@@ -7,11 +7,12 @@ from zarr.storage import MemoryStore
 
 from octoscope.policies.octo.attention_rules import with_octo_stack
 from octoscope.policies.octo.words.word_pieces import describe_pieces
-from octoscope.runs.attention_selection import select_attention
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
+from octoscope.tokens.attention_selection import select_attention
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 PIECES = ["\u2581push", "\u2581ball", "<pad>"]
 LAYERS, HEADS = 2, 2

@@ -73,3 +73,18 @@ def test_no_assertion_has_its_comparison_for_a_message():
         if isinstance(node, ast.Assert) and isinstance(node.msg, ast.Compare | ast.BoolOp)
     ]
     assert wrong == []
+
+
+def test_type_checkers_see_the_names_that_are_there():
+    """The stub is where names are read from; a checker takes only what is imported under its own name once more, or assigned."""
+    folder = Path(osc.__file__).parent
+    assert (folder / "py.typed").is_file()
+    stub = ast.parse((folder / "__init__.pyi").read_text())
+    imports = [alias for line in stub.body if isinstance(line, ast.ImportFrom) for alias in line.names]
+    assigned = {line.value.id: line.targets[0].id for line in stub.body if isinstance(line, ast.Assign)}
+    assert all(alias.asname == alias.name or alias.name in assigned for alias in imports)
+    seen = {assigned.get(alias.name, alias.name) for alias in imports}
+    assert seen == set(osc.__all__)
+    assert len(seen) >= 125
+    assert assigned["render_attention_sheet"] == "render_sheet"
+    assert osc.render_sheet.__name__ == "render_attention_sheet"

@@ -22,7 +22,7 @@ from factory.tabletop.camera import PRIMARY_SIZE, patch_index, project
 from factory.tabletop.pair_codec import decode_pair
 from factory.tabletop.state import State, take
 from factory.tabletop.training_data import TrainingData, load_training_data
-from octoscope.cnn.filters.soft_interrupt import soft_interrupt
+from octoscope.capture.interrupt import StopAfterStep
 from octoscope.cnn.networks.embedded_network import KINDS, WEIGHTS_FILE, initial_weights, table_network
 from octoscope.embedded.files import cnn_directory
 from octoscope.embedded.table_names import SHAPES
@@ -77,7 +77,7 @@ def _train(data: TrainingData, options: TrainCnn) -> tuple[dict[str, dict[str, A
     step = functools.partial(_step, optimizer)
     compiled = jax.jit(step, donate_argnums=(0, 1))
     bar = trange(options.steps, unit="step")
-    with soft_interrupt() as interrupt:
+    with StopAfterStep() as interrupt:
         for number in bar:
             if interrupt.requested:
                 return weights, number

@@ -1,144 +1,32 @@
-"""octoscope: see what an Octo robot policy looks at, and test whether it matters."""
+"""octoscope: see what an Octo robot policy looks at, and test whether it matters.
 
+The public names stand in `__init__.pyi`, where type checkers read them. Each is imported on first use, so that what reads runs and draws
+pictures never loads jax.
+"""
+
+import ast
 import importlib
+from pathlib import Path
 from typing import Any
 
-# Public name -> module it lives in. Loaded on first use, so that what reads runs and draws pictures never loads jax.
-_PUBLIC = {
-    "ActionTarget": "octoscope.faithfulness.action_target",
-    "ActivationMap": "octoscope.cnn.activation_maps.cam_result",
-    "AttentionMap": "octoscope.attention.maps",
-    "BlankCamera": "octoscope.interventions.descriptions",
-    "CoverPatches": "octoscope.interventions.descriptions",
-    "CoverPixels": "octoscope.interventions.descriptions",
-    "Episode": "octoscope.episodes.episode",
-    "FaithfulnessSettings": "octoscope.faithfulness.settings",
-    "FilterPicture": "octoscope.cnn.filters.filter_picture",
-    "MaskKeys": "octoscope.interventions.descriptions",
-    "HeadTable": "octoscope.attention.head_table",
-    "MaximizationSettings": "octoscope.cnn.filters.maximization_settings",
-    "MethodMaps": "octoscope.faithfulness.method_maps",
-    "NoInstruction": "octoscope.interventions.descriptions",
-    "NormalizationType": "octoscope.policies.octo.checkpoint.normalization_type",
-    "OctoModel": "octoscope.policies.octo.model",
-    "OctoscopeError": "octoscope.errors",
-    "PatchWords": "octoscope.attention.patch_words",
-    "Policy": "octoscope.serving.policy",
-    "QueryRow": "octoscope.attention.query",
-    "RecedingHorizon": "octoscope.serving.receding_horizon",
-    "RemoveTimestep": "octoscope.interventions.descriptions",
-    "ReplaceWord": "octoscope.interventions.descriptions",
-    "Run": "octoscope.runs.run",
-    "Saliency": "octoscope.cnn.saliency.saliency_result",
-    "SceneOptions": "octoscope.interventions.step_scene",
-    "ShareTable": "octoscope.attention.share_table",
-    "Sink": "octoscope.attention.sinks",
-    "ShuffleWords": "octoscope.interventions.descriptions",
-    "StepAttention": "octoscope.serving.step_attention",
-    "StepResult": "octoscope.serving.stepper",
-    "TemporalEnsemble": "octoscope.serving.temporal_ensemble",
-    "Together": "octoscope.interventions.descriptions",
-    "TokenLayout": "octoscope.tokens.layout",
-    "UseInstruction": "octoscope.interventions.descriptions",
-    "action_score": "octoscope.cnn.activation_maps.action_score",
-    "activation_map": "octoscope.cnn.activation_maps.activation_maps",
-    "attend": "octoscope.capture.attend",
-    "attention_flow": "octoscope.attention.flow",
-    "attention_maps": "octoscope.attention.maps",
-    "attention_relevance": "octoscope.attention.relevance",
-    "attention_rollout": "octoscope.attention.rollout",
-    "attention_rule_mask": "octoscope.tokens.attention_rules",
-    "attention_shares": "octoscope.attention.shares",
-    "attention_weights": "octoscope.policies.octo.network.states",
-    "class_score": "octoscope.cnn.activation_maps.class_score",
-    "convert_checkpoint": "octoscope.policies.octo.checkpoint.convert",
-    "drop_tokens": "octoscope.faithfulness.drop_tokens",
-    "examine_checkpoint": "octoscope.capture.checkup",
-    "filter_saliency": "octoscope.cnn.saliency.saliency",
-    "find_query": "octoscope.attention.query",
-    "intervene": "octoscope.interventions.intervene",
-    "language_use": "octoscope.faithfulness.language_use",
-    "method_maps": "octoscope.faithfulness.make_method_maps",
-    "find_sinks": "octoscope.attention.sinks",
-    "head_table": "octoscope.attention.head_statistics",
-    "instruction_words": "octoscope.attention.instruction_words",
-    "knock_out_keys": "octoscope.capture.readout_effects",
-    "maximize_filters": "octoscope.cnn.filters.maximization",
-    "moved_lengths": "octoscope.attention.value_norms",
-    "norm_weighted_attention": "octoscope.attention.value_norms",
-    "open_episodes": "octoscope.episodes.sources",
-    "open_network": "octoscope.cnn.networks.sources",
-    "open_policy": "octoscope.policies.open_policy",
-    "patch_words": "octoscope.attention.patch_words",
-    "positive_attention": "octoscope.attention.relevance",
-    "readout_gradients": "octoscope.capture.readout_effects",
-    "recompute_attention": "octoscope.capture.recompute",
-    "relevance_row": "octoscope.attention.relevance",
-    "render_deviation_grids": "octoscope.pictures.head_pictures",
-    "render_ablation_sheet": "octoscope.pictures.ablation_sheet",
-    "render_film_frames": "octoscope.pictures.attention_film",
-    "render_head_grids": "octoscope.pictures.head_pictures",
-    "render_language_use": "octoscope.pictures.language_use",
-    "render_method_maps": "octoscope.pictures.method_sheet",
-    "render_layout": "octoscope.pictures.layout_picture",
-    "render_patch_words": "octoscope.pictures.words_sheet",
-    "render_share_bars": "octoscope.pictures.share_pictures",
-    "render_share_curves": "octoscope.pictures.share_pictures",
-    "render_share_grids": "octoscope.pictures.share_pictures",
-    "render_sheet": "octoscope.pictures.attention_sheet",
-    "render_words": "octoscope.pictures.words_sheet",
-    "resize_image": "octoscope.policies.octo.network.image_resize",
-    "score_faithfulness": "octoscope.faithfulness.score",
-    "rollout_row": "octoscope.attention.rollout",
-    "run_rollout": "octoscope.attention.rollout",
-    "share_table": "octoscope.attention.share_table",
-    "word_queries": "octoscope.attention.instruction_words",
-    "EncodingPoint": "octoscope.runs.encoding_point",
-    "FilmEffect": "octoscope.encodings.film",
-    "WordStages": "octoscope.encodings.word_stages",
-    "capture_encodings": "octoscope.capture.encodings",
-    "compare_film": "octoscope.encodings.film",
-    "compare_words": "octoscope.encodings.instruction_pair",
-    "encoding_points": "octoscope.capture.encodings",
-    "film_effect": "octoscope.encodings.film",
-    "group_differences": "octoscope.encodings.instruction_pair",
-    "measure_words": "octoscope.encodings.word_measures",
-    "merging_words": "octoscope.encodings.word_measures",
-    "render_film": "octoscope.pictures.film_pictures",
-    "render_film_pair": "octoscope.pictures.film_pictures",
-    "render_instruction_pair": "octoscope.pictures.instruction_pair_pictures",
-    "render_word_likeness": "octoscope.pictures.word_encoding_pictures",
-    "render_word_paths": "octoscope.pictures.word_encoding_pictures",
-    "render_word_stages": "octoscope.pictures.word_encoding_pictures",
-    "word_stages": "octoscope.encodings.word_stages",
-    "PatchEncodings": "octoscope.encodings.patch_encodings",
-    "PatchPlace": "octoscope.encodings.nearest_patches",
-    "depth_profile": "octoscope.attention.depth_profile",
-    "encoding_change": "octoscope.interventions.encoding_change",
-    "fit_color_basis": "octoscope.encodings.principal_colors",
-    "layer_similarity": "octoscope.encodings.layer_similarity",
-    "linear_cka": "octoscope.encodings.layer_similarity",
-    "nearest_patches": "octoscope.encodings.nearest_patches",
-    "patch_encodings": "octoscope.encodings.patch_encodings",
-    "patch_travel": "octoscope.attention.travel",
-    "probe_encodings": "octoscope.encodings.linear_probe",
-    "probe_samples": "octoscope.encodings.probe_samples",
-    "render_nearest_patches": "octoscope.pictures.nearest_patches_sheet",
-    "render_patch_colors": "octoscope.pictures.patch_color_sheet",
-    "render_probes": "octoscope.pictures.probe_pictures",
-    "residual_norms": "octoscope.encodings.residual_norms",
-    "window_change": "octoscope.encodings.window_change",
-    "write_image_encodings": "octoscope.pictures.image_encodings",
-    "write_attention_results": "octoscope.pictures.attention_results",
-}
-# Public names that differ from the name in their module.
-_RENAMED = {
-    "render_film_frames": "attention_film_frames",
-    "render_patch_words": "render_patch_words_sheet",
-    "render_sheet": "render_attention_sheet",
-    "render_words": "render_words_sheet",
-}
 
+def _read_stub() -> dict[str, tuple[str, str]]:
+    """Returns for each public name the module it lives in, and what it is called there."""
+    imported: dict[str, tuple[str, str]] = {}
+    public: dict[str, tuple[str, str]] = {}
+    for line in ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")).body:
+        if isinstance(line, ast.ImportFrom):
+            imported |= {alias.name: (str(line.module), alias.name) for alias in line.names}
+            # As in any stub: only what is imported under its own name once more is public.
+            public |= {alias.name: imported[alias.name] for alias in line.names if alias.asname}
+        elif (
+            isinstance(line, ast.Assign) and isinstance(line.value, ast.Name) and isinstance(line.targets[0], ast.Name)
+        ):
+            public[line.targets[0].id] = imported[line.value.id]
+    return public
+
+
+_PUBLIC = _read_stub()
 __all__ = sorted(_PUBLIC)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
@@ -146,7 +34,8 @@ def __getattr__(name: str) -> Any:
     """Returns a public name, importing its module now."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'octoscope' has no attribute '{name}'")
-    return getattr(importlib.import_module(_PUBLIC[name]), _RENAMED.get(name, name))
+    module, own_name = _PUBLIC[name]
+    return getattr(importlib.import_module(module), own_name)
 
 
 def __dir__() -> list[str]:

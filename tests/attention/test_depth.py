@@ -9,7 +9,8 @@ from octoscope.attention.rollout import attention_rollout
 from octoscope.attention.travel import patch_travel, rollout_column
 from octoscope.errors import SelectionError
 from octoscope.policies.octo.attention_rules import with_octo_stack
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 
 def by_name(profile):

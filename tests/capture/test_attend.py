@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.capture.observations import EpisodeObservations, episode_task
+from octo_given import bound_to
 from octoscope.errors import EpisodeError, OutputError, SelectionError
 
 
@@ -61,10 +61,10 @@ def test_a_goal_image_replaces_the_words(demo_model, demo_episode):
 
 
 def test_frames_are_resized_once_and_windows_overlap(demo_model, demo_episode):
-    observations = EpisodeObservations(demo_model, demo_episode)
-    first, second = observations.at(3), observations.at(4)
-    np.testing.assert_array_equal(first["image_primary"][0, 1], second["image_primary"][0, 0])
-    assert first["image_primary"].shape == (1, 2, 128, 128, 3)
+    bound = bound_to(demo_model, demo_episode)
+    first, second = bound.at(3).images["primary"], bound.at(4).images["primary"]
+    np.testing.assert_array_equal(first[1], second[0])
+    assert first.shape == (2, 128, 128, 3)
 
 
 def test_an_episode_without_the_policys_cameras_is_refused(demo_model, demo_episode):
@@ -76,14 +76,14 @@ def test_an_episode_without_the_policys_cameras_is_refused(demo_model, demo_epis
 def test_an_episode_without_words_needs_a_task(demo_model, demo_episode):
     silent = dataclasses.replace(demo_episode, instruction="")
     with pytest.raises(EpisodeError, match=r"has no instruction\. Give one with --task"):
-        episode_task(demo_model, silent)
+        bound_to(demo_model, silent)
 
 
 def test_a_step_and_a_goal_camera_that_do_not_exist(demo_model, demo_episode):
     with pytest.raises(SelectionError, match=r"`step` must be in 0\.\.11"):
-        EpisodeObservations(demo_model, demo_episode).at(12)
+        bound_to(demo_model, demo_episode).at(12)
     with pytest.raises(SelectionError, match="Did you mean 'wrist'"):
-        episode_task(demo_model, demo_episode, goal_images={"wrst": demo_episode.images["wrist"][0]})
+        bound_to(demo_model, demo_episode, goal_images={"wrst": demo_episode.images["wrist"][0]})
     with pytest.raises(SelectionError, match="at least one step"):
         osc.attend(demo_model, demo_episode, steps=[])
 

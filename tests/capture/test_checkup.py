@@ -9,8 +9,8 @@ from flax import serialization, traverse_util
 
 import octoscope as osc
 from factory.demo.film_policy import write_film_policy
-from octoscope.capture.checkup import examine_checkpoint
 from octoscope.embedded.files import policy_directory
+from octoscope.policies.octo.checkup import examine_checkpoint
 from official_files import OFFICIAL, SHARED
 
 OLD = SHARED / "fixtures" / "octo" / "b_v10_goal_language" / "ckpt"

@@ -5,10 +5,10 @@ import pytest
 import zarr
 
 import octoscope as osc
-from octoscope.capture.encodings import capture_encodings
-from octoscope.capture.observations import EpisodeObservations, episode_task
-from octoscope.capture.step_capture import StepCapture
+from octo_given import octo_given
 from octoscope.errors import RunError, SelectionError
+from octoscope.policies.octo.recording.encodings import capture_encodings
+from octoscope.policies.octo.recording.step_recorder import StepRecorder
 from octoscope.runs import run_writer
 from octoscope.runs.compact import compact_run
 from octoscope.runs.contents import stored_arrays
@@ -37,10 +37,9 @@ def test_the_run_holds_what_was_asked_and_nothing_else(run, demo_model):
 
 
 def test_the_run_holds_the_captured_encodings(run, demo_model, demo_episode):
-    observations = EpisodeObservations(demo_model, demo_episode)
-    _, task = episode_task(demo_model, demo_episode)
     for step in STEPS:
-        for name, expected in capture_encodings(demo_model, observations.at(step), task, POINTS).items():
+        given = octo_given(demo_model, demo_episode, step)
+        for name, expected in capture_encodings(demo_model, given.observation, given.tasks, POINTS).items():
             np.testing.assert_allclose(run.encoding(name, step=step), expected, atol=1e-5)
 
 
@@ -82,7 +81,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(demo_model, demo_episode, tmp_p
     monkeypatch.setattr(run_writer, "steps_per_shard", lambda _: 2)
     asked = {"steps": [0, 1, 2, 3, 4], "encodings": POINTS}
     osc.attend(demo_model, demo_episode, tmp_path / "whole.zarr", **asked)
-    original, made = StepCapture.arrays_at, []
+    original, made = StepRecorder.arrays_at, []
 
     def stop_at_fourth(self, step):
         made.append(step)
@@ -90,10 +89,10 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(demo_model, demo_episode, tmp_p
             raise RuntimeError("stopped")
         return original(self, step)
 
-    monkeypatch.setattr(StepCapture, "arrays_at", stop_at_fourth)
+    monkeypatch.setattr(StepRecorder, "arrays_at", stop_at_fourth)
     with pytest.raises(RuntimeError, match="stopped"):
         osc.attend(demo_model, demo_episode, tmp_path / "stopped.zarr", **asked)
-    monkeypatch.setattr(StepCapture, "arrays_at", original)
+    monkeypatch.setattr(StepRecorder, "arrays_at", original)
     with pytest.raises(RunError, match="encodings was"):
         osc.attend(demo_model, demo_episode, tmp_path / "stopped.zarr", resume=True, steps=asked["steps"])
     osc.attend(demo_model, demo_episode, tmp_path / "stopped.zarr", resume=True, **asked)

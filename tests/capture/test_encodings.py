@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.capture.encodings import capture_encodings, compiled_forward, encoding_points
 from octoscope.errors import ObservationError, SelectionError
+from octoscope.policies.octo.recording.encodings import capture_encodings, compiled_forward, encoding_points
 from official_files import OFFICIAL, SHARED, nested
 from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.capture.lean_episode import LeanEpisode
 from octoscope.errors import SelectionError
+from octoscope.policies.octo.lean.lean_episode import LeanEpisode
 from octoscope.policies.octo.network.states import attention_weights, token_pad
 from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
 

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from octoscope.capture.lean_episode import LeanEpisode
-from octoscope.capture.provenance import acting_head
+from octoscope.policies.octo.acting import acting_head
+from octoscope.policies.octo.lean.lean_episode import LeanEpisode
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.states import attention_weights, token_pad
 from official_files import OFFICIAL, SHARED, nested

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from octoscope.capture.observations import EpisodeObservations
+from octo_given import bound_to, octo_given
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
 from tiny_policies import DATASET, images, numbers, tiny_episode, tiny_policy
@@ -25,18 +25,18 @@ def model(tmp_path_factory):
 
 def test_numbers_are_windowed_and_normalised_like_the_official_pipeline(model):
     episode = tiny_episode(proprio=3, force=2, touch=np.arange(4.0))
-    observations = EpisodeObservations(model, episode)
-    observation = observations.at(1)
+    observation = octo_given(model, episode, 1).observation
     raw = episode.extras["proprio"]
     expected = np.concatenate([(raw[:, :2] - [1, 2]) / (np.array([0.5, 2.0]) + 1e-8), raw[:, 2:]], axis=1)
     np.testing.assert_allclose(observation["proprio"][0], expected[:2], rtol=1e-5)
     np.testing.assert_array_equal(observation["force"][0], episode.extras["force"][:2])
     assert observation["touch"].tolist() == [[[0.0], [1.0]]]
     # Before the first frame it stands in for the history.
-    np.testing.assert_array_equal(observations.at(0)["proprio"][0, 0], observations.at(0)["proprio"][0, 1])
+    first = octo_given(model, episode, 0).observation["proprio"][0]
+    np.testing.assert_array_equal(first[0], first[1])
     assert observation["pad_mask_dict"].keys() == {"image_primary", "proprio", "force", "touch"}
     assert all(present.all() for present in observation["pad_mask_dict"].values())
-    given = observations.plan.to_json()["given"]
+    given = bound_to(model, episode).plan.observations["given"]
     assert given["proprio"]["normalization"].startswith(
         "(value - mean) / (std + 1e-8) with the checkpoint's proprio stat"
     )
@@ -53,16 +53,16 @@ def test_numbers_are_windowed_and_normalised_like_the_official_pipeline(model):
     ],
 )
 def test_the_rule_that_finds_a_field(model, extras, chosen, recorded, rule):
-    observations = EpisodeObservations(model, tiny_episode(**extras, force=2, touch=1), observation_keys=chosen)
-    found = observations.plan.numbers["proprio"]
+    plan = bound_to(model, tiny_episode(**extras, force=2, touch=1), observation_keys=chosen).plan
+    found = plan.numbers["proprio"]
     assert (found.recorded, found.found_by) == (recorded, rule)
 
 
 def test_what_is_not_recorded_leaves_the_sequence_when_it_can(model):
-    observations = EpisodeObservations(model, tiny_episode(state=3), observation_keys={"proprio": "none"})
-    assert observations.plan.left_out == ("proprio", "touch")
-    assert observations.at(0).keys() == {"image_primary", "timestep_pad_mask", "pad_mask_dict"}
-    assert observations.plan.to_json()["left_out"] == ["proprio", "touch"]
+    asked = {"observation_keys": {"proprio": "none"}}
+    observation = octo_given(model, tiny_episode(state=3), 0, **asked).observation
+    assert observation.keys() == {"image_primary", "timestep_pad_mask", "pad_mask_dict"}
+    assert bound_to(model, tiny_episode(state=3), **asked).plan.observations["left_out"] == ["proprio", "touch"]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_is_not_recorded_leaves_the_sequence_when_it_can(model):
 )
 def test_a_sentence_for_numbers_that_do_not_fit(model, extras, chosen, error, message):
     with pytest.raises(error, match=message):
-        EpisodeObservations(model, tiny_episode(**extras), observation_keys=chosen)
+        bound_to(model, tiny_episode(**extras), observation_keys=chosen)
 
 
 def test_bounds_statistics_without_a_dataset_and_the_trained_name(tmp_path):
@@ -97,19 +97,19 @@ def test_bounds_statistics_without_a_dataset_and_the_trained_name(tmp_path):
         config=config,
     )
     values = np.array([[1.0, 0.5], [9.0, -9.0], [0.0, 0.0], [0.0, 0.0]], np.float32)
-    observations = EpisodeObservations(model, tiny_episode(joints=values, state=2))
-    np.testing.assert_allclose(observations.at(1)["proprio"][0], [[0.0, 0.5], [1.0, -1.0]], atol=1e-6)
-    assert observations.plan.numbers["proprio"].found_by == "the config's proprio_obs_key"
+    bound = bound_to(model, tiny_episode(joints=values, state=2))
+    np.testing.assert_allclose(bound.at(1).numbers["proprio"], [[0.0, 0.5], [1.0, -1.0]], atol=1e-6)
+    assert bound.plan.numbers["proprio"].found_by == "the config's proprio_obs_key"
     assert normalization_type({}).value == "normal"
 
 
 def test_without_proper_pad_mask_nothing_is_left_out(tmp_path):
     two = {"primary": (32, 32), "wrist": (32, 32)}
     strict = {"primary": PRIMARY, "wrist": images("image_wrist", proper_pad_mask=False)}
-    observations = EpisodeObservations(tiny_policy(tmp_path / "wrist", strict, cameras=two), tiny_episode())
-    assert not observations.at(3)["image_wrist"].any()
-    assert not observations.at(3)["pad_mask_dict"]["image_wrist"].any()
+    observation = octo_given(tiny_policy(tmp_path / "wrist", strict, cameras=two), tiny_episode(), 3).observation
+    assert not observation["image_wrist"].any()
+    assert not observation["pad_mask_dict"]["image_wrist"].any()
     numbered = {"primary": PRIMARY, "proprio": numbers("proprio", proper_pad_mask=False)}
     model = tiny_policy(tmp_path / "proprio", numbered, lowdim={"proprio": 3})
     with pytest.raises(EpisodeError, match="cannot do without proprio"):
-        EpisodeObservations(model, tiny_episode())
+        bound_to(model, tiny_episode())

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.capture import readout_row
-from octoscope.capture.readout_row import ReadoutRow
 from octoscope.errors import ObservationError, SelectionError
-from octoscope.policies.octo.lean.readout_rows import run_readout
 from octoscope.policies.octo.network import attention
 from octoscope.policies.octo.network.module import OctoModule
+from octoscope.policies.octo.readout import readout_row
+from octoscope.policies.octo.readout.readout_row import ReadoutRow
+from octoscope.policies.octo.readout.readout_rows import run_readout
 from tiny_policies import head, images, tiny_policy
 
 RNG = jax.random.PRNGKey(3)

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.capture import step_batch
-from octoscope.capture import step_capture as step_capture_module
-from octoscope.capture.step_batch import GPU_BATCH, choose_batch
 from octoscope.errors import Interrupted, RunError, SelectionError
+from octoscope.policies.octo.recording import step_batch, step_recorder
+from octoscope.policies.octo.recording.step_batch import GPU_BATCH, choose_batch
 from octoscope.runs import run_writer
 from octoscope.runs.unfinished import Unfinished
 from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
@@ -146,7 +145,7 @@ def test_an_error_within_a_group_goes_on_to_the_same_bytes(demo_model, demo_epis
 
 
 def test_ctrl_c_keeps_the_group_at_hand(demo_model, demo_episode, tmp_path, monkeypatch):
-    arrays_of = step_capture_module.StepCapture.arrays_of
+    arrays_of = step_recorder.StepRecorder.arrays_of
 
     def pressed(self, steps):
         os.kill(os.getpid(), signal.SIGINT)
@@ -154,7 +153,7 @@ def test_ctrl_c_keeps_the_group_at_hand(demo_model, demo_episode, tmp_path, monk
 
     path = tmp_path / "run.zarr"
     with monkeypatch.context() as patch:
-        patch.setattr(step_capture_module.StepCapture, "arrays_of", pressed)
+        patch.setattr(step_recorder.StepRecorder, "arrays_of", pressed)
         with pytest.raises(Interrupted, match=r"stopped after step 3\. 4 of 10 steps are kept in .*--resume"):
             osc.attend(demo_model, demo_episode, path, steps=range(10), batch=4)
     assert osc.attend(demo_model, demo_episode, path, steps=range(10), batch=4, resume=True).steps == tuple(range(10))

@@ -4,13 +4,13 @@ import jax
 import numpy as np
 import pytest
 
+from octo_given import bound_to
 from octoscope.capture.attend import attend
-from octoscope.capture.checkup import examine_checkpoint
-from octoscope.capture.observations import EpisodeObservations
 from octoscope.cli.doctor_command import checkup_lines
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError
 from octoscope.pictures.attention_sheet import describe_run
+from octoscope.policies.octo.checkup import examine_checkpoint
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.observation_keys import unread_images
 from small_policies import small_batch, small_config, write_policy
@@ -60,9 +60,11 @@ def test_an_episode_of_only_that_camera_is_refused_with_both_lists(model):
     with pytest.raises(
         EpisodeError, match=r"looks through primary, but the episode has wrist \(wrist: read by no tokenizer"
     ):
-        EpisodeObservations(model, episode("wrist"))
-    remarks = EpisodeObservations(model, episode("primary", "wrist")).plan.remarks()
-    assert remarks == ["Not given to the policy: wrist, which no tokenizer of it reads (it looks through primary)."]
+        bound_to(model, episode("wrist"))
+    remarks = bound_to(model, episode("primary", "wrist")).plan.remarks
+    assert list(remarks) == [
+        "Not given to the policy: wrist, which no tokenizer of it reads (it looks through primary)."
+    ]
 
 
 def test_patterns_and_lists_of_keys_count_as_reading(model):

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.capture.observations import EpisodeObservations, episode_task
-from octoscope.cnn.activation_maps.ablation_cam import ablation_cam
+from octo_given import octo_given
 from octoscope.cnn.activation_maps.action_score import action_score
-from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS, activation_map
+from octoscope.cnn.activation_maps.activation_maps import (
+    CAM_METHODS,
+    ablation_cam,
+    activation_map,
+    channel_masks,
+    grad_cam,
+    score_cam,
+)
 from octoscope.cnn.activation_maps.class_score import class_score, default_cam_layer, leads_affinely, score_layer
 from octoscope.cnn.activation_maps.explained_score import ExplainedScore
-from octoscope.cnn.activation_maps.grad_cam import grad_cam
-from octoscope.cnn.activation_maps.score_cam import channel_masks, score_cam
 from octoscope.cnn.networks.graph import GraphNetwork, in_sequence
 from octoscope.cnn.networks.network import Layer
 from octoscope.cnn.networks.steps import Conv, MeanPool, Relu
@@ -126,8 +130,8 @@ def test_the_score_does_not_depend_on_where_it_is_seen_from():
 
 
 def test_maps_of_an_action(demo_model: osc.OctoModel, demo_episode: osc.Episode):
-    observation = EpisodeObservations(demo_model, demo_episode).at(2)
-    _, tasks = episode_task(demo_model, demo_episode)
+    given = octo_given(demo_model, demo_episode, 2)
+    observation, tasks = given.observation, given.tasks
     score = action_score(demo_model, observation, tasks, dim=1, seed=3)
     actions = demo_model.sample_actions(observation, tasks, rng=jax.random.key(3))
     assert score.value == pytest.approx(float(actions[0, 0, 1]), abs=1e-4)

@@ -8,10 +8,8 @@ from small_networks import small_network
 
 from octoscope.cnn.networks.objectives import mean_of, neuron_of
 from octoscope.cnn.networks.watched_forward import as_image
-from octoscope.cnn.saliency.deconvnet import deconvnet
-from octoscope.cnn.saliency.guided_backprop import guided_backprop
 from octoscope.cnn.saliency.integrated_gradients import integrated_gradients
-from octoscope.cnn.saliency.plain_gradient import plain_gradient
+from octoscope.cnn.saliency.relu_rules import deconvnet, guided_backprop, plain_gradient
 from octoscope.cnn.saliency.saliency import METHODS, filter_saliency
 from octoscope.cnn.saliency.saliency_target import strongest_unit
 from octoscope.cnn.saliency.saliency_views import saliency_view

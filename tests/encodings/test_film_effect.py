@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.encodings.film import NO_FILM, compare_film, film_effect, film_layers, film_statement
+from octoscope.encodings.film_conditioning import NO_FILM, compare_film, film_effect, film_layers, film_statement
 from octoscope.errors import SelectionError
 from tiny_policies import images, tiny_episode, tiny_policy
 

@@ -9,7 +9,8 @@ from octoscope.encodings.patch_encodings import PatchEncodings
 from octoscope.encodings.probe_samples import probe_samples
 from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 # Object 1, object 2 and the gripper (3), each on a patch of its own; the fourth patch is empty.
 MASK = np.array([[1, 1, 2, 2], [1, 1, 2, 2], [0, 0, 3, 3], [0, 0, 3, 3]], np.uint8)

@@ -12,6 +12,7 @@ from films import COUNT, HEIGHT, WIDTH, write_video
 from PIL import Image
 
 from octoscope.episodes.cameras import choose_cameras
+from octoscope.episodes.image_codec import decode_image
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import EpisodeError, SelectionError
 
@@ -164,6 +165,7 @@ def test_kinds_of_pictures(tmp_path: Path) -> None:
     save(palette, tmp_path / "palette/1.png")
     save(rgb.convert("L"), tmp_path / "grey/1.png")
     save(rgb, tmp_path / "lying/1.png", exif=turned)
+    save(rgb, tmp_path / "jpeg/1.jpg", quality=60)
     first = {
         name: open_episodes(tmp_path / name)[0].images["primary"][0] for name in ("alpha", "palette", "grey", "lying")
     }
@@ -171,8 +173,12 @@ def test_kinds_of_pictures(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first["palette"], np.asarray(palette.convert("RGB")))
     np.testing.assert_array_equal(first["grey"], np.asarray(rgb.convert("L").convert("RGB")))
     np.testing.assert_array_equal(first["lying"], np.rot90(PICTURES[0], -1))
+    # As those that recorded it decode it, and not as TensorFlow does.
+    jpeg = open_episodes(tmp_path / "jpeg")[0].images["primary"][0]
+    np.testing.assert_array_equal(jpeg, np.asarray(Image.open(tmp_path / "jpeg/1.jpg")))
+    assert not np.array_equal(jpeg, decode_image((tmp_path / "jpeg/1.jpg").read_bytes()))
     save(Image.fromarray(PICTURES[0, :, :, 0].astype(np.uint16) * 256), tmp_path / "deep/1.png")
-    with pytest.raises(EpisodeError, match="must have 8 bits a channel, got 16"):
+    with pytest.raises(EpisodeError, match=r"deep/1.png: a picture must have 8 bits a channel, got a PNG with 16"):
         open_episodes(tmp_path / "deep")[0].images["primary"][0]
     save(PICTURES[0], tmp_path / "sizes/1.png")
     save(PICTURES[0, :4], tmp_path / "sizes/2.png")

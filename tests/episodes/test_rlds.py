@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from octoscope.episodes.episode import Episode
-from octoscope.episodes.rlds import RldsSource, open_rlds
+from octoscope.episodes.episode_source import EpisodeSource
+from octoscope.episodes.rlds import open_rlds
 from octoscope.episodes.rlds_writer import write_rlds
 from octoscope.episodes.tf_example import encode_example
 from octoscope.episodes.tfrecord import read_record, scan_tfrecord, write_tfrecord
@@ -24,7 +25,7 @@ def dataset(tmp_path: Path, make_episode: Callable[..., Episode]) -> Path:
     return write_rlds(tmp_path, name="lab", episodes={"train": episodes})
 
 
-def open_it(path: Path, **choice: object) -> RldsSource:
+def open_it(path: Path, **choice: object) -> EpisodeSource:
     source = open_rlds(path, **choice)
     assert source is not None
     return source

@@ -17,7 +17,6 @@ from octoscope.attention.head_table import HeadStatistic, HeadTable
 from octoscope.attention.query import QueryRow
 from octoscope.attention.share_table import share_table
 from octoscope.attention.sinks import Sink, sink_table
-from octoscope.capture.checkup import Checkup
 from octoscope.cli.doctor_command import checkup_lines
 from octoscope.cli.shares_command import write_share_csv
 from octoscope.cli.words_command import Words
@@ -28,13 +27,14 @@ from octoscope.escaping.terminal import say
 from octoscope.faithfulness.drop_table import DropExample, DropTable
 from octoscope.faithfulness.score_table import ExampleStep, FaithfulnessTable, Score
 from octoscope.faithfulness.step_times import StepTimes
-from octoscope.interventions.action_units import ActionUnits
 from octoscope.interventions.descriptions import UseInstruction
 from octoscope.interventions.effects import Effect, StepEffects
 from octoscope.pictures.encoding_results import Findings, write_findings
 from octoscope.pictures.report_content import Report, ReportPart, ReportTable
 from octoscope.pictures.report_html import report_html
 from octoscope.pictures.report_markdown import report_markdown
+from octoscope.policies.action_units import ActionUnits
+from octoscope.policies.octo.checkup import Checkup
 from octoscope.runs.column_table import ColumnTable
 from octoscope.studies.ablate import effect_lines, write_effects_csv
 

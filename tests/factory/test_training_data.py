@@ -44,7 +44,7 @@ def test_patches_count_row_by_row_and_stay_inside():
 
 
 def test_an_empty_folder_names_the_command(tmp_path):
-    with pytest.raises(EpisodeError, match=r"octoscope\.tabletop\.generate"):
+    with pytest.raises(EpisodeError, match=r"factory\.tabletop\.generate"):
         load_training_data(tmp_path)
 
 

@@ -5,20 +5,22 @@ import dataclasses
 import numpy as np
 import pytest
 
-from octoscope.capture.readout_row import ReadoutRow
 from octoscope.errors import SelectionError
 from octoscope.faithfulness.drop_tokens import drop_tokens
 from octoscope.faithfulness.map_makers import map_maker
 from octoscope.faithfulness.methods import DIRECT, METHODS, StepCost, step_cost
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.faithfulness.step_gradients import GradientPrograms
-from octoscope.interventions.batched_policy import BatchedPolicy
-from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.noise import Noise
+from octoscope.policies.octo.acting import noise_key
+from octoscope.policies.octo.gradient_programs import GradientPrograms
+from octoscope.policies.octo.octo_policy import OctoPolicy
+from octoscope.policies.octo.readout.readout_row import ReadoutRow
 from tiny_policies import head, images, tiny_episode, tiny_policy
 
-KEY = noise_key(0, 1)
+NOISE = Noise(0, 1)
+KEY = noise_key(NOISE)
 
 
 def policy(folder, **kwargs):
@@ -50,11 +52,10 @@ def counted(monkeypatch):
 
         monkeypatch.setattr(owner, name, counting)
 
-    count(BatchedPolicy, "act", lambda self, inputs, key: {"forwards": len(inputs)})
+    count(OctoPolicy, "act", lambda self, inputs, *_, **__: {"forwards": len(inputs)})
     count(GradientPrograms, "watch", lambda *_: {"forwards": 1})
     count(GradientPrograms, "at", lambda *_: {"forwards": 1, "backwards": 1})
     count(GradientPrograms, "slopes_along", lambda *args: {"forwards": len(args[-1]), "backwards": len(args[-1])})
-    count(GradientPrograms, "target", lambda *_: {"forwards": 1})
     count(ReadoutRow, "keep", lambda *_, **__: {"forwards": 1})
     count(ReadoutRow, "knock_out", lambda self, sets: {"readout_passes": len(sets)})
     count(ReadoutRow, "weighted_gradients", lambda *_: {"readout_passes": 1, "readout_backwards": 1})
@@ -64,9 +65,9 @@ def counted(monkeypatch):
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in ("fixed template",)])
 def test_a_step_costs_what_the_table_says(model, episode, counted, method):
     scene = StepScene.at(model, episode, 1)
-    maker = map_maker(model, scene, FaithfulnessSettings(methods=(method,), path_points=3, batch=8))
+    maker = map_maker(scene, FaithfulnessSettings(methods=(method,), path_points=3, batch=8))
     counted.update(dict.fromkeys(counted, 0))
-    made = maker.at(scene, KEY, np.random.default_rng(0))
+    made = maker.at(scene, NOISE, np.random.default_rng(0))
     said = step_cost(method, cells=len(maker.cells), points=made.points)
     assert StepCost(**counted) == dataclasses.replace(said, learnt="")
 
@@ -76,19 +77,18 @@ def test_gradient_times_weight_sums_to_what_a_small_fade_of_all_cells_would_chan
     import octoscope as osc
 
     scene = StepScene.at(model, episode, 1)
-    maker = map_maker(model, scene, FaithfulnessSettings(methods=DIRECT))
+    given = model.policy.tensors(scene.inputs)
+    maker = map_maker(scene, FaithfulnessSettings(methods=DIRECT))
     target = dataclasses.replace(maker.target, horizon_step=0, dimension=2)
-    maps = dataclasses.replace(maker, target=target).at(scene, KEY, np.random.default_rng(0)).maps
-    found = osc.readout_gradients(
-        model, scene.inputs.observation, scene.inputs.tasks, horizon_step=0, dimension=2, rng=KEY
-    )
+    maps = dataclasses.replace(maker, target=target).at(scene, NOISE, np.random.default_rng(0)).maps
+    found = osc.readout_gradients(model, given.observation, given.tasks, horizon_step=0, dimension=2, rng=KEY)
     per_key = (found.gradients * found.weights).sum(axis=(0, 1, 2))
     by_hand = np.abs(per_key[maker.cells.keys()].sum(axis=1))
     np.testing.assert_allclose(maps["readout gradients"], by_hand, rtol=1e-4, atol=1e-7)
     sets = np.zeros((len(maker.cells), maker.cells.layout.size), bool)
     for cell, keys in enumerate(maker.cells.keys()):
         sets[cell, keys] = True
-    knocked = osc.knock_out_keys(model, scene.inputs.observation, scene.inputs.tasks, sets, rng=KEY)
+    knocked = osc.knock_out_keys(model, given.observation, given.tasks, sets, rng=KEY)
     change = np.sqrt(((knocked.actions - knocked.unchanged) ** 2).mean(axis=(1, 2)))
     np.testing.assert_allclose(maps["readout knock-outs"], change, atol=1e-6)
 
@@ -119,10 +119,10 @@ def test_a_head_that_chooses_bins_has_no_gradient_methods(tmp_path, episode):
     )
     scene = StepScene.at(bins, episode, 1)
     asked = ("mean of heads", "relevance", "gradient", *DIRECT)
-    maker = map_maker(bins, scene, FaithfulnessSettings(methods=asked, batch=8))
+    maker = map_maker(scene, FaithfulnessSettings(methods=asked, batch=8))
     assert maker.methods == ("mean of heads", "readout knock-outs")
     assert maker.left_out == (
         "Left out: relevance, gradient, readout gradients. The head chooses bins, which have no gradient.",
     )
-    maps = maker.at(scene, KEY, np.random.default_rng(0)).maps
+    maps = maker.at(scene, NOISE, np.random.default_rng(0)).maps
     assert set(maps) == {"mean of heads", "readout knock-outs"}

@@ -13,7 +13,8 @@ from octoscope.faithfulness.curves import removal_sets
 from octoscope.faithfulness.map_makers import spread_steps
 from octoscope.faithfulness.score import best_head
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 
 @pytest.mark.parametrize("seed", range(20))

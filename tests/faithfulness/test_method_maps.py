@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import octoscope as osc
+from octo_given import octo_given
 from octoscope.attention.flow import attention_flow
 from octoscope.attention.rollout import attention_rollout
 from octoscope.cli.main import main
@@ -13,10 +14,10 @@ from octoscope.errors import SelectionError
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.make_method_maps import method_maps
 from octoscope.faithfulness.methods import KEY_METHODS
-from octoscope.faithfulness.step_gradients import GradientPrograms
-from octoscope.interventions.intervene import noise_key
-from octoscope.interventions.step_scene import StepScene
 from octoscope.pictures.method_sheet import render_method_maps
+from octoscope.policies.noise import Noise
+from octoscope.policies.octo.acting import noise_key
+from octoscope.policies.octo.gradient_programs import GradientPrograms
 from tiny_policies import images, tiny_episode, tiny_policy
 
 STEP = 2
@@ -111,7 +112,8 @@ def test_sinks_come_with_the_length_of_what_they_move(model, episode, monkeypatc
 
     monkeypatch.setattr("octoscope.faithfulness.make_method_maps.find_sinks", noting)
     (found,) = method_maps(model, episode, [STEP], methods=["rollout"])
-    watched = GradientPrograms(model, action_dim=3).watch(StepScene.at(model, episode, STEP).inputs, noise_key(0, STEP))
+    given = octo_given(model, episode, STEP)
+    watched = GradientPrograms(model, action_dim=3).watch(given, noise_key(Noise(0, STEP)))
     assert given[0].shape == (4, 2, found.run.layout.size)
     np.testing.assert_allclose(given[0][STEP], watched.moved_norms.mean(axis=1), rtol=1e-5)
     assert any("bypasses attention in rollout: 0.5" in remark for remark in found.remarks)

@@ -11,18 +11,21 @@ from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.cells import KEYS, Cells
 from octoscope.faithfulness.integrated_path import integrate_path
 from octoscope.faithfulness.methods import CAUSAL, DIRECT, METHODS
-from octoscope.faithfulness.randomized_weights import randomize_cascading, randomized_params
-from octoscope.faithfulness.step_gradients import GradientPrograms
-from octoscope.faithfulness.step_maps import MapMaker, readout_row
-from octoscope.interventions.batched_policy import BatchedPolicy
+from octoscope.faithfulness.randomized_weights import randomize_cascading
+from octoscope.faithfulness.step_maps import MapMaker
+from octoscope.faithfulness.watched_step import acting_place
 from octoscope.interventions.effects import action_change
-from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.noise import Noise
+from octoscope.policies.octo.acting import noise_key
+from octoscope.policies.octo.gradient_programs import GradientPrograms
+from octoscope.policies.octo.redrawn_weights import randomized_params
 from tiny_policies import tiny_episode
 
 PATCHES = GRID[0] * GRID[1]
 CASES = 128
-KEY = noise_key(0, 0)
+NOISE = Noise(0, 0)
+KEY = noise_key(NOISE)
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +43,12 @@ def scenes(model):
 def maker(model, scenes):
     methods = [name for name in METHODS if name not in ("best head", "fixed template")]
     cells = Cells(scenes[0].layout)
-    policy = BatchedPolicy(model, batch=PATCHES)
-    programs, moves = GradientPrograms(model), np.ones(3, bool)
     # Four points of the path find the patch: more would only take time.
-    return MapMaker(programs, policy, cells, ActionTarget(), moves, "grey", 4, methods, tolerance=np.inf)
+    return MapMaker(cells, ActionTarget(), "grey", 4, methods, tolerance=np.inf, batch=PATCHES, policy=model.policy)
 
 
 def with_params(maker, params):
-    return dataclasses.replace(
-        maker, programs=maker.programs.with_params(params), policy=maker.policy.with_params(params)
-    )
+    return dataclasses.replace(maker, policy=maker.policy.with_params(params))
 
 
 def test_the_planted_patch_is_found_by_every_method_that_claims_to_find_causes(model, scenes, maker):
@@ -59,7 +58,7 @@ def test_the_planted_patch_is_found_by_every_method_that_claims_to_find_causes(m
     planted = [with_params(maker, plant(model, patch)) for patch in range(PATCHES)]
     for case in range(CASES):
         patch = case % PATCHES
-        maps = planted[patch].at(scenes[case], KEY, rng).maps
+        maps = planted[patch].at(scenes[case], NOISE, rng).maps
         for name, values in maps.items():
             found[name] += int(values.argmax() == patch)
     # The readout looks at the patch itself here, so the direct path is all there is.
@@ -74,7 +73,7 @@ def test_the_planted_patch_is_found_by_every_method_that_claims_to_find_causes(m
 def test_nothing_but_the_planted_patch_changes_the_action(model, scenes, maker):
     planted = with_params(maker, plant(model, 5))
     for how in ("grey", "blur", KEYS):
-        effect = planted.occlusion(scenes[0], KEY, how)
+        effect = planted.occlusion(scenes[0], NOISE, how)
         assert effect[5] > 100 * np.delete(effect, 5).max()
 
 
@@ -95,19 +94,19 @@ def test_gradients_of_weights_and_pixels_agree_with_finite_differences(model, sc
     """In float64, of the policy with random weights; two weights of other rows than the readout's among them."""
     import jax
 
-    scene = scenes[0]
+    given = model.policy.tensors(scenes[0].inputs)
     target = np.array([[0.3, -0.5, 0.8]], np.float32)
     with jax.enable_x64(True):
         params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), dict(model.params))
         programs = GradientPrograms(model).with_params(params)
-        found = programs.at(scene.inputs, KEY, target)
-        row = readout_row(scene)
+        found = programs.at(given, KEY, target)
+        row = acting_place(scenes[0])
         step = 1e-5
-        zeros = programs.zero_perturbations(scene.inputs)
+        zeros = programs.zero_perturbations(given)
         act = jax.jit(
             lambda params, moved, *given: programs.apply({"params": params, "perturbations": moved}, *given, KEY)[0]
         )
-        inputs = (scene.inputs.observation, scene.inputs.tasks)
+        inputs = (given.observation, given.tasks)
 
         def value(layer, head, query, key, amount):
             moved = jax.tree.map(np.array, zeros)
@@ -122,13 +121,13 @@ def test_gradients_of_weights_and_pixels_agree_with_finite_differences(model, sc
             slope = (value(*place, step) - value(*place, -step)) / (2 * step)
             assert found.gradients[place] == pytest.approx(slope, rel=1e-4, abs=1e-7)
 
-        pixels = np.asarray(scene.inputs.observation["image_primary"], np.float64)
+        pixels = np.asarray(given.observation["image_primary"], np.float64)
 
         def value_of_pixel(place, amount):
             changed = pixels.copy()
             changed[0][place] += amount
-            observation = {**scene.inputs.observation, "image_primary": changed}
-            return float((act(params, zeros, observation, scene.inputs.tasks) * target).sum())
+            observation = {**given.observation, "image_primary": changed}
+            return float((act(params, zeros, observation, given.tasks) * target).sum())
 
         # Both frames of the window, every colour, an edge and a corner: what one level of one pixel does.
         by_pixel = found.pixels["image_primary"]
@@ -140,15 +139,14 @@ def test_gradients_of_weights_and_pixels_agree_with_finite_differences(model, sc
 
 def test_integrated_gradients_sum_to_the_change_of_the_target(model, scenes):
     scene = scenes[1]
-    programs = GradientPrograms(model)
     target = np.array([[0.3, -0.5, 0.8]], np.float32)
-    black = {"image_primary": np.zeros((1, 2, 32, 32, 3), np.float32)}
-    start = dataclasses.replace(scene.inputs, observation={**scene.inputs.observation, **black})
-    end = programs.target(scene.inputs, KEY, target)
-    change = end - programs.target(start, KEY, target)
+    black = {"primary": np.zeros((2, 32, 32, 3), np.uint8)}
+    start = dataclasses.replace(scene.inputs, images=black)
+    end, beginning = (float((scene.policy.act([each], NOISE)[0] * target).sum()) for each in (scene.inputs, start))
+    change = end - beginning
 
     def integrated(points, tolerance):
-        return integrate_path(programs, scene.inputs, black, KEY, target, end=end, points=points, tolerance=tolerance)
+        return integrate_path(scene, black, NOISE, target, end=end, points=points, tolerance=tolerance)
 
     fine = integrated(4, 1e-9)
     # Nothing reaches such a tolerance: the most points are taken, and the gap says what is missed.
@@ -159,7 +157,7 @@ def test_integrated_gradients_sum_to_the_change_of_the_target(model, scenes):
     # Points of all rounds together are those of one round of as many.
     at_once = integrated(4 * 27, 10.0)
     assert at_once.points == 4 * 27
-    np.testing.assert_allclose(fine.pixels["image_primary"], at_once.pixels["image_primary"], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(fine.pixels["primary"], at_once.pixels["primary"], rtol=1e-3, atol=1e-6)
     coarse = integrated(4, 10.0)
     assert coarse.points == 4
     assert coarse.gap > fine.gap
@@ -170,8 +168,8 @@ def test_integrated_gradients_sum_to_the_change_of_the_target(model, scenes):
 
 def test_moved_norms_are_the_lengths_of_what_heads_move(model, scenes):
     """Weight times norm, for a readout that attends to one key alone, is the length of what that head adds."""
-    planted = plant(model, 5)
-    found = GradientPrograms(model).with_params(planted).at(scenes[0].inputs, KEY, np.ones((1, 3), np.float32))
+    planted, given = plant(model, 5), model.policy.tensors(scenes[0].inputs)
+    found = GradientPrograms(model).with_params(planted).at(given, KEY, np.ones((1, 3), np.float32))
     attention = planted["octo_transformer"]["BlockTransformer_0"]["Transformer_0"]["encoderblock_0"][
         "MultiHeadDotProductAttention_0"
     ]
@@ -186,11 +184,11 @@ def test_moved_norms_are_the_lengths_of_what_heads_move(model, scenes):
 
 def test_the_occlusion_of_one_cell_is_the_effect_of_covering_it(model, scenes):
     maker_cells = Cells(scenes[0].layout)
-    policy = BatchedPolicy(model, batch=PATCHES)
-    maker = MapMaker(GradientPrograms(model), policy, maker_cells, ActionTarget(), np.ones(3, bool), "grey", 2, ())
-    effect = maker.occlusion(scenes[0], KEY, "grey")
+    maker = MapMaker(maker_cells, ActionTarget(), "grey", 2, (), batch=PATCHES)
+    effect = maker.occlusion(scenes[0], NOISE, "grey")
     one = np.arange(PATCHES) == 6
-    actions = policy.act([scenes[0].inputs, maker_cells.without(scenes[0], one, "grey")], KEY)
+    inputs = [scenes[0].inputs, maker_cells.without(scenes[0], one, "grey")]
+    actions = model.policy.act(inputs, NOISE)
     assert effect[6] == pytest.approx(float(action_change(actions[0], actions[1])), abs=1e-6)
     assert spearman(effect, effect) == pytest.approx(1.0)
 
@@ -199,7 +197,7 @@ def _first_tokens(model, params, scene):
     """The tokens before the first block, by hand."""
     transformer = params["octo_transformer"]
     encoder = transformer["observation_tokenizers_primary"]["PatchEncoder_0"]["embedding"]
-    images = np.asarray(scene.inputs.observation["image_primary"][0], np.float32) / 127.5 - 1
+    images = np.asarray(scene.inputs.images["primary"], np.float32) / 127.5 - 1
     tokens = []
     for time, image in enumerate(images):
         cut = image.reshape(4, 8, 4, 8, 3).transpose(0, 2, 1, 3, 4).reshape(16, -1)

@@ -12,15 +12,15 @@ from octoscope.episodes.rlds_writer import write_rlds
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.drop_tokens import drop_tokens
+from octoscope.faithfulness.kept_tokens import kept_places
 from octoscope.faithfulness.language_use import language_use
 from octoscope.faithfulness.methods import METHODS
 from octoscope.faithfulness.picture_scores import picture_maps
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.score_table import SCORES
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.faithfulness.token_dropper import TokenDropper, kept_places
 from octoscope.interventions.descriptions import MaskKeys
-from octoscope.interventions.intervene import intervene, noise_key
+from octoscope.interventions.intervene import intervene
 from octoscope.interventions.step_scene import StepScene
 from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
 from octoscope.pictures.faithfulness_pictures import (
@@ -29,6 +29,7 @@ from octoscope.pictures.faithfulness_pictures import (
     render_faithfulness_scores,
 )
 from octoscope.pictures.language_effect import render_language_effect
+from octoscope.policies.noise import Noise
 from tiny_policies import head, images, tiny_episode, tiny_policy
 
 
@@ -131,7 +132,7 @@ def test_dropped_tokens_give_the_action_of_masked_keys(model, episodes):
     kept = np.ones(len(cells), bool)
     kept[[1, 4, 6]] = False
     assert len(kept_places(cells, kept)) == scene.layout.size - 6
-    fewer = TokenDropper(model, scene).act(scene, noise_key(0, 2), cells, kept)
+    fewer = model.policy.dropper(scene.inputs, Noise(0, 2))(kept_places(cells, kept))
     masked = intervene(
         model,
         episodes[0],

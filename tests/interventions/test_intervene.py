@@ -25,6 +25,10 @@ from octoscope.interventions.intervene import intervene
 from octoscope.interventions.random_controls import random_controls, shared_parts
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
+from octoscope.policies.noise import Noise
+from octoscope.policies.octo.acting import noise_key, robot_statistics
+from octoscope.policies.octo.action_normalization import unnormalize_actions
+from octoscope.policies.octo.batched_policy import BatchedPolicy
 from octoscope.tokens.words import words_of_pieces
 
 STEP = 2
@@ -57,14 +61,10 @@ def test_the_undisturbed_action_is_the_one_of_a_run(two_cameras, masked_episode,
 
 def test_hiding_no_key_leaves_the_actions_as_they_are_bit_for_bit(two_cameras, scene):
     """The way into the mask is there and does nothing."""
-    from octoscope.interventions.batched_policy import BatchedPolicy
-    from octoscope.interventions.intervene import noise_key
-
     size = scene.layout.size
     nowhere = dataclasses.replace(scene.inputs, hidden=np.zeros((size, size), bool))
-    policy = BatchedPolicy(two_cameras, action_dim=3)
-    plain = policy.act([scene.inputs], noise_key(0, STEP))
-    np.testing.assert_array_equal(policy.act([nowhere], noise_key(0, STEP)), plain)
+    plain, hiding_none = (scene.policy.act([each], Noise(0, STEP)) for each in (scene.inputs, nowhere))
+    np.testing.assert_array_equal(hiding_none, plain)
 
 
 @pytest.mark.parametrize("camera", ["primary", "wrist"])
@@ -79,14 +79,11 @@ def test_masking_all_keys_of_a_camera_equals_removing_it(two_cameras, masked_epi
 def test_masking_keys_equals_saying_that_the_camera_is_absent(two_cameras, scene):
     """The same mask by the model's own way of leaving a camera out, at the same length of the sequence: equal to the bit."""
     masked = apply_intervention(scene, MaskKeys(camera="wrist"))
-    observation = scene.inputs.observation
-    told = {**observation["pad_mask_dict"], "image_wrist": np.zeros((1, 2), bool)}
-    absent = dataclasses.replace(scene.inputs, observation={**observation, "pad_mask_dict": told})
-    from octoscope.interventions.batched_policy import BatchedPolicy
-    from octoscope.interventions.intervene import noise_key
-
-    policy = BatchedPolicy(two_cameras, action_dim=3)
-    np.testing.assert_array_equal(policy.act([masked], noise_key(0, STEP)), policy.act([absent], noise_key(0, STEP)))
+    given, hiding = (two_cameras.policy.tensors(each) for each in (scene.inputs, masked))
+    told = {**given.observation["pad_mask_dict"], "image_wrist": np.zeros((1, 2), bool)}
+    absent = dataclasses.replace(given, observation={**given.observation, "pad_mask_dict": told})
+    program, key = BatchedPolicy(two_cameras, action_dim=3), noise_key(Noise(0, STEP))
+    np.testing.assert_array_equal(program.act([hiding], key), program.act([absent], key))
 
 
 def test_removing_a_timestep_hides_what_it_recorded(two_cameras, masked_episode):
@@ -98,22 +95,22 @@ def test_removing_a_timestep_hides_what_it_recorded(two_cameras, masked_episode)
 
 def test_a_cover_changes_its_own_pixels_only(scene):
     changed = apply_intervention(scene, CoverPatches("primary", ((1, 2),), "grey", timestep=-1))
-    before, after = scene.inputs.observation["image_primary"], changed.observation["image_primary"]
+    before, after = scene.inputs.images["primary"], changed.images["primary"]
     differs = (before != after).any(axis=-1)
-    assert not differs[0, 0].any()
-    assert differs[0, 1, 16:32, 32:48].mean() > 0.9
-    differs[0, 1, 16:32, 32:48] = False
+    assert not differs[0].any()
+    assert differs[1, 16:32, 32:48].mean() > 0.9
+    differs[1, 16:32, 32:48] = False
     assert not differs.any()
-    assert (after[0, 1, 16:32, 32:48] == 127).all()
+    assert (after[1, 16:32, 32:48] == 127).all()
 
 
 def test_a_pixel_mask_is_laid_on_the_frame_of_its_time(scene, masked_episode):
     mask = np.zeros((4, 32, 48), bool)
     mask[1, 0, 0] = True
     changed = apply_intervention(scene, CoverPixels("primary", mask, "black"))
-    images = changed.observation["image_primary"]
-    assert images[0, 0, 0, 0].tolist() == [0, 0, 0]
-    np.testing.assert_array_equal(images[0, 1], scene.inputs.observation["image_primary"][0, 1])
+    images = changed.images["primary"]
+    assert images[0, 0, 0].tolist() == [0, 0, 0]
+    np.testing.assert_array_equal(images[1], scene.inputs.images["primary"][1])
 
 
 def test_words_change_as_told(two_cameras, masked_episode):
@@ -191,13 +188,8 @@ def test_noise_changes_the_action_and_a_seed_gives_the_same_effect(two_cameras, 
 
 def test_the_noise_floor_is_one_definition_for_all_and_for_each_dimension(two_cameras, masked_episode, scene, found):
     """The mean over draws of each draw's root mean square; by hand from the actions under other noise."""
-    from octoscope.interventions.batched_policy import batched_policy
-    from octoscope.interventions.intervene import noise_key, robot_statistics
-    from octoscope.policies.octo.action_normalization import unnormalize_actions
-
     statistics = robot_statistics(two_cameras, masked_episode.dataset)
-    policy = batched_policy(two_cameras, action_dim=len(statistics["mean"]), batch=8)
-    others = policy.act_under(scene.inputs, [noise_key(0, STEP, draw=draw) for draw in range(3)])
+    others = scene.policy.act([scene.inputs] * 3, [Noise(0, STEP, draw) for draw in (1, 2, 3)], batch=8)
     change = (others - found.action)[..., found.moves].astype(np.float64)
     assert found.noise_floor == pytest.approx(np.sqrt((change**2).mean(axis=(1, 2))).mean(), rel=1e-4)
     robot = np.asarray(unnormalize_actions(others, statistics)) * np.array(found.units.scale)

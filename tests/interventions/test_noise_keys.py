@@ -5,25 +5,26 @@ import itertools
 import jax
 import numpy as np
 
-from octoscope.faithfulness.randomized_weights import randomized_params
-from octoscope.interventions.intervene import noise_key
+from octoscope.policies.noise import Noise
+from octoscope.policies.octo.acting import noise_key
+from octoscope.policies.octo.redrawn_weights import randomized_params
 
 
 def test_the_actions_key_is_the_runs():
-    assert np.array_equal(noise_key(5, 3), jax.random.fold_in(jax.random.PRNGKey(5), 3))
+    assert np.array_equal(noise_key(Noise(5, 3)), jax.random.fold_in(jax.random.PRNGKey(5), 3))
 
 
 def test_draws_of_different_seeds_and_steps_never_meet():
-    places = list(itertools.product((0, 1, 2, 7, 2**32 - 1), (0, 1, 2, 60), (None, 0, 1, 2, 3, 4, 5, 6, 7)))
-    keys = {tuple(np.asarray(noise_key(seed, step, draw=draw)).tolist()) for seed, step, draw in places}
+    places = list(itertools.product((0, 1, 2, 7, 2**32 - 1), (0, 1, 2, 60), range(9)))
+    keys = {tuple(np.asarray(noise_key(Noise(seed, step, draw))).tolist()) for seed, step, draw in places}
     assert len(keys) == len(places)
 
 
 def test_draws_are_not_the_keys_that_a_head_splits_off():
-    key = noise_key(0, 3)
+    key = noise_key(Noise(0, 3))
     split = {tuple(np.asarray(part).tolist()) for count in (2, 3, 9) for part in jax.random.split(key, count)}
     folded = {tuple(np.asarray(jax.random.fold_in(key, number)).tolist()) for number in range(64)}
-    draws = {tuple(np.asarray(noise_key(0, 3, draw=draw)).tolist()) for draw in range(8)}
+    draws = {tuple(np.asarray(noise_key(Noise(0, 3, draw))).tolist()) for draw in range(1, 9)}
     assert not draws & (split | folded)
 
 

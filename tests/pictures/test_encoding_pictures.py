@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import octoscope as osc
-from octoscope.encodings.film import compare_film, film_effect
+from octoscope.encodings.film_conditioning import compare_film, film_effect
 from octoscope.encodings.word_stages import Stage, WordStages
 from octoscope.errors import SelectionError
 from octoscope.interventions.descriptions import UseInstruction

@@ -5,20 +5,20 @@ import csv
 import numpy as np
 
 from octoscope.cnn.networks.network import Layer
+from octoscope.cnn.stems.channel_effects import ChannelEffects
+from octoscope.cnn.stems.contrast_effects import ContrastResponse
 from octoscope.cnn.stems.encoder_facts import EncoderFacts
 from octoscope.cnn.stems.encoder_reading import EncoderReadings
 from octoscope.cnn.stems.encoder_sheet import encoder_table, render_encoder_comparison
 from octoscope.cnn.stems.ridge_regression import Reading
 from octoscope.cnn.stems.translation import ShiftResponse
-from octoscope.interventions.action_units import action_units
-from octoscope.interventions.channel_effects import ChannelEffects
-from octoscope.interventions.contrast_effects import ContrastResponse
 from octoscope.pictures.channel_effects_sheet import (
     channel_effects_table,
     render_channel_effects,
     write_channel_effects,
 )
 from octoscope.pictures.contrast_picture import render_contrast_response
+from octoscope.policies.action_units import action_units
 from octoscope.render.palette import MARK
 from octoscope.studies.stem_results import write_stem_pictures
 

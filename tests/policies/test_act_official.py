@@ -115,7 +115,7 @@ def test_gradient_of_pixels(gradients, official):
 def test_the_first_attention_among_actions_tells_of_no_input(model, official, watched):
     images = {name: 255 - official[f"image/{name}"] for name in (TOP, WRIST)}
     other = model.watch(model.inputs(images, {STATE: -official[f"raw/{STATE}"]})).weights
-    stack = model.stacks(model.inputs(images, {STATE: official[f"raw/{STATE}"]}))[1]
+    stack = model.layout(model.inputs(images, {STATE: official[f"raw/{STATE}"]})).stacks[1]
     assert (stack.name, stack.constant_layers) == ("decoder", (0,))
     assert np.array_equal(other.decoder[0], watched.weights.decoder[0])
     assert not np.array_equal(other.decoder[1], watched.weights.decoder[1])
@@ -123,19 +123,21 @@ def test_the_first_attention_among_actions_tells_of_no_input(model, official, wa
 
 
 def test_tokens_of_each_stack(model, inputs):
-    encoder, decoder, cross = model.stacks(inputs)
-    groups = [(group.name, group.start, group.stop, group.grid) for group in encoder.keys]
-    assert groups == [
+    layout = model.layout(inputs)
+    assert [(span.group, span.start, span.stop, span.source.grid) for span in layout.spans] == [
         ("latent", 0, 1, None),
         ("state", 1, 2, None),
         ("image_top", 2, 14, (3, 4)),
         ("image_wrist", 14, 26, (3, 4)),
+        ("action", 26, 34, None),
     ]
-    assert encoder.queries == encoder.keys == cross.keys
-    assert [(group.name, group.size) for group in cross.queries] == [("action", 8)]
-    assert decoder.queries == decoder.keys == cross.queries
-    assert [(stack.layers, stack.heads) for stack in (encoder, decoder, cross)] == [(2, 4)] * 3
-    field = encoder.keys[2].field
+    encoder, decoder, cross = layout.stacks
+    assert encoder.query_groups == encoder.key_groups == cross.key_groups == layout.groups[:-1]
+    assert decoder.query_groups == decoder.key_groups == cross.query_groups == ("action",)
+    assert [(stack.num_layers, stack.num_heads) for stack in (encoder, decoder, cross)] == [(2, 4)] * 3
+    assert [stack.rules.shape for stack in (encoder, decoder, cross)] == [(26, 26), (8, 8), (8, 26)]
+    assert all(stack.rules.matrix.all() for stack in (encoder, decoder, cross))
+    field = layout.spans[2].source.receptive_field
     assert field is not None
     assert (field.size, field.stride) == (435, 32)
 

@@ -12,7 +12,7 @@ import slow_act
 from octoscope.errors import CheckpointError, ConfigError
 from octoscope.policies.act.backbone import backbone_field, backbone_maps, backbone_shapes
 from octoscope.policies.act.config import BACKBONES, ActConfig, read_act_config
-from octoscope.policies.act.layout import attention_stacks, encoder_groups
+from octoscope.policies.act.layout import act_layout
 from octoscope.policies.act.model import ActModel
 from octoscope.policies.act.params import act_shapes, load_act_params
 from octoscope.policies.lerobot_folder.policy_config import read_policy_config
@@ -165,7 +165,7 @@ def test_transformer_without_cameras(tmp_path, options, state):
     assert max(np.ptp(layer, axis=-1).max() for layer in seen["cross"]) > 0.1
     assert np.array_equal(model.act(model.inputs({}, numbers)), found.actions)
     names = ["latent", "state", "environment_state"] if state else ["latent", "environment_state"]
-    assert [group.name for group in model.stacks(model.inputs({}, numbers))[0].keys] == names
+    assert model.layout(model.inputs({}, numbers)).stack("encoder").key_groups == tuple(names)
 
 
 def test_cameras_of_different_sizes_and_an_environment(tmp_path):
@@ -181,13 +181,13 @@ def test_cameras_of_different_sizes_and_an_environment(tmp_path):
     numbers = {"observation.state": rng.normal(size=4), "observation.environment_state": rng.normal(size=7)}
     numbers = {name: values.astype(np.float32) for name, values in numbers.items()}
     given = model.inputs(images, numbers)
-    groups = model.stacks(given)[0].keys
-    assert [(group.name, group.start, group.grid) for group in groups] == [
+    assert [(span.group, span.start, span.source.grid) for span in model.layout(given).spans] == [
         ("latent", 0, None),
         ("state", 1, None),
         ("environment_state", 2, None),
         ("image_wrist", 3, (2, 3)),
         ("image_top", 9, (3, 1)),
+        ("action", 12, None),
     ]
     found = model.watch(given)
     wanted, seen = slow_act.act(
@@ -206,10 +206,11 @@ def test_cameras_of_different_sizes_and_an_environment(tmp_path):
 
 def test_grids_of_dilated_and_oblong_pictures():
     config = ActConfig((TOP,), None, None, 3, backbone="resnet50", dilated=True)
-    (latent, cells) = encoder_groups(config, {TOP: (100, 641)})
-    assert (latent.name, cells.grid, cells.start, cells.stop) == ("latent", (7, 41), 1, 288)
-    assert cells.field == backbone_field("resnet50", dilated=True)
-    assert attention_stacks(config, {TOP: (100, 641)})[2].keys == (latent, cells)
+    layout = act_layout(config, ((100, 641),))
+    latent, cells, _ = layout.spans
+    assert (latent.group, cells.source.grid, cells.start, cells.stop) == ("latent", (7, 41), 1, 288)
+    assert cells.source.receptive_field == backbone_field("resnet50", dilated=True)
+    assert layout.stack("decoder.cross").key_groups == (latent.group, cells.group)
 
 
 @pytest.mark.parametrize(

@@ -100,15 +100,28 @@ def test_gradients(model, inputs, official):
 
 
 def test_tokens_of_each_stack(model, inputs):
-    prefix, suffix = model.stacks(inputs)
-    assert [(group.name, group.start, group.stop, group.grid) for group in prefix.keys] == [
+    layout = model.layout(inputs)
+    assert [(span.group, span.start, span.stop, span.source.grid) for span in layout.spans] == [
         ("image_top", 0, 4, (2, 2)),
         ("image_wrist", 4, 8, (2, 2)),
         ("language", 8, 20, None),
         ("state", 20, 21, None),
+        ("action", 21, 26, None),
     ]
-    assert [(group.name, group.start, group.size) for group in suffix.keys[-1:]] == [("action", 21, 5)]
-    assert (prefix.idle_layers, suffix.passes, suffix.layers, suffix.heads) == ((3,), 3, 4, 4)
+    prefix, suffix = layout.stacks
+    assert prefix.key_groups == prefix.query_groups == layout.groups[:-1]
+    assert (suffix.query_groups, suffix.key_groups) == (("action",), layout.groups)
+    assert (prefix.idle_layers, suffix.num_passes, suffix.num_layers, suffix.num_heads) == ((3,), 3, 4, 4)
+
+
+def test_rules_are_those_of_the_forward(model, inputs, official):
+    """No weight lies where the rules forbid one; and where they do not, words that are no padding have some."""
+    layout, watched = model.layout(inputs), model.watch(inputs, official["noise"])
+    for stack, weights in zip(layout.stacks, (watched.weights.prefix, watched.weights.suffix[0]), strict=True):
+        keys = np.concatenate([watched.real, np.ones(5, bool)])[layout.places(stack.key_groups)]
+        queries = np.concatenate([watched.real, np.ones(5, bool)])[layout.places(stack.query_groups)]
+        seen = (weights > 0).any(axis=(0, 1))
+        assert np.array_equal(seen[queries], (stack.rules.matrix & keys)[queries])
 
 
 def test_frames_lie_right_and_below(model):
@@ -120,7 +133,7 @@ def test_frames_lie_right_and_below(model):
 def test_a_camera_that_is_missing_is_not_there(model, official):
     state = official[f"raw/{STATE}"]
     alone = model.inputs({WRIST: official[f"image/{WRIST}"]}, state, INSTRUCTION)
-    assert [group.name for group in model.stacks(alone)[0].keys] == ["image_wrist", "language", "state"]
+    assert model.layout(alone).stacks[0].key_groups == ("image_wrist", "language", "state")
     with pytest.raises(ObservationError, match="needs one camera at least"):
         model.inputs({}, state, INSTRUCTION)
     with pytest.raises(SelectionError, match=r"Did you mean 'observation\.images\.top'"):
@@ -131,8 +144,15 @@ def test_empty_pictures_and_padding_change_no_action(model, official):
     """They are looked at by no token and take no position: the actions are those without them."""
     padded = dataclasses.replace(model, config=dataclasses.replace(model.config, prefix_length=30, empty_cameras=1))
     alone = model.inputs({WRIST: official[f"image/{WRIST}"]}, official[f"raw/{STATE}"], INSTRUCTION)
-    names = [(group.name, group.size) for group in padded.stacks(alone)[0].keys]
-    assert names == [("image_wrist", 4), ("image_empty_0", 4), ("language", 12), ("state", 1), ("padding", 9)]
+    sizes = [(span.group, span.size) for span in padded.layout(alone).spans]
+    assert sizes == [
+        ("image_wrist", 4),
+        ("image_empty_0", 4),
+        ("language", 12),
+        ("state", 1),
+        ("padding", 9),
+        ("action", 5),
+    ]
     found = padded.watch(alone, official["noise"])
     np.testing.assert_allclose(found.actions, model.act(alone, official["noise"]), rtol=0, atol=2e-5)
     assert np.flatnonzero(found.real).tolist() == [*range(4), *range(8, 14), 20]

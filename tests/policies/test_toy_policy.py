@@ -7,7 +7,8 @@ import pytest
 
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, ObservationError, SelectionError
-from octoscope.policies.bind import BindOptions, bind
+from octoscope.policies.bind import bind
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import PolicyModel, WantedAttention
 from octoscope.policies.toy.toy_policy import CAMERA, GRID, STACK, ToyPolicy
@@ -100,7 +101,7 @@ def test_what_does_not_fit_is_refused(made, options, error, message):
 
 def test_a_policy_without_words_refuses_them():
     mute = dataclasses.replace(POLICY, needs=dataclasses.replace(POLICY.needs, words=False))
-    assert bind(mute, episode()).instruction is None
+    assert bind(mute, episode()).at(0).instruction is None
     with pytest.raises(ObservationError, match="takes no words"):
         bind(mute, episode(), BindOptions(instruction="push"))
 

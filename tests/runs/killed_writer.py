@@ -18,10 +18,11 @@ import numpy as np
 
 from octoscope.policies.octo.attention_rules import with_octo_stack
 from octoscope.runs import run_writer
-from octoscope.runs.attention_selection import AttentionSelection, select_attention
 from octoscope.runs.run_writer import RunWriter, open_finished
+from octoscope.tokens.attention_selection import AttentionSelection, select_attention
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 STEPS = 7
 _EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")

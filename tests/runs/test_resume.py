@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.capture import attend as attend_module
 from octoscope.cli.main import main
 from octoscope.errors import Interrupted, OutputError, RunError
+from octoscope.policies.octo.octo_policy import OctoPolicy
+from octoscope.policies.octo.recording.step_recorder import StepRecorder
 from octoscope.run_lock import RunLock, read_lock
 from octoscope.runs.run_writer import RunWriter
 from octoscope.runs.step_journal import StepJournal
@@ -27,9 +28,9 @@ STEPS = range(12)
 # started it.
 STAND_STILL = """
 import sys, octoscope as osc
-from octoscope.capture.step_capture import StepCapture
+from octoscope.policies.octo.recording.step_recorder import StepRecorder
 from octoscope.runs import run_writer
-capture, path, stop = StepCapture.arrays_at, sys.argv[1], int(sys.argv[2])
+capture, path, stop = StepRecorder.arrays_at, sys.argv[1], int(sys.argv[2])
 
 def arrays_at(self, step):
     if step == stop:
@@ -37,7 +38,7 @@ def arrays_at(self, step):
         sys.exit(sys.stdin.read())
     return capture(self, step)
 
-StepCapture.arrays_at = arrays_at
+StepRecorder.arrays_at = arrays_at
 run_writer.steps_per_shard = lambda _: 4
 model, episode = osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0]
 osc.attend(model, episode, path, steps=range(12), resume=True)
@@ -50,7 +51,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def stop_after(monkeypatch, count: int, stop) -> None:
     """Lets `stop` happen in place of step number `count`."""
-    capture = attend_module.StepCapture.arrays_at
+    capture = StepRecorder.arrays_at
     made = []
 
     def arrays_at(self, step):
@@ -59,7 +60,7 @@ def stop_after(monkeypatch, count: int, stop) -> None:
         made.append(step)
         return capture(self, step)
 
-    monkeypatch.setattr(attend_module.StepCapture, "arrays_at", arrays_at)
+    monkeypatch.setattr(StepRecorder, "arrays_at", arrays_at)
 
 
 def raise_error():
@@ -146,7 +147,7 @@ def test_other_arguments_are_refused_by_name(demo_model, demo_episode, tmp_path,
         osc.attend(demo_model, demo_episode, path, steps=[2, 3], seed=1, resume=True)
     assert files(tmp_path) == kept
     with monkeypatch.context() as patch:
-        patch.setattr("octoscope.capture.provenance.policy_digest", lambda model: "f" * 64)
+        patch.setattr(OctoPolicy, "digest", lambda policy: "f" * 64)
         with pytest.raises(RunError, match=r"policy_sha256 was [0-9a-f]+.* is f+"):
             osc.attend(demo_model, demo_episode, path, steps=[2, 3], resume=True)
     assert files(tmp_path) == kept

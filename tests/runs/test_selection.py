@@ -11,8 +11,9 @@ from octoscope.errors import RunError, SelectionError
 from octoscope.pictures.attention_film import attention_film_frames
 from octoscope.pictures.attention_results import film_cameras
 from octoscope.policies.octo.attention_rules import with_octo_stack
-from octoscope.runs.attention_selection import select_attention
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.attention_selection import select_attention
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 
 def octo_layout(layers=12, heads=12) -> TokenLayout:

@@ -56,7 +56,7 @@ def test_numbers_are_normalised_as_in_an_episode(feeling_model):
         np.testing.assert_array_equal(result.chunk, run.actions[step])
         for group in run.query_groups:
             np.testing.assert_array_equal(result.attention.weights[group], run.attention(group, step=step))
-    proprio = policy.state.inputs.observations[-1]["proprio"]
+    proprio = policy.state.inputs.observations[-1]["numbers"]["proprio"]
     statistics = feeling_model.dataset_statistics["robot"]["proprio"]
     expected = (episode.extras["proprio"][-1] - statistics["mean"]) / (statistics["std"] + 1e-8)
     np.testing.assert_allclose(proprio, expected, rtol=1e-5, atol=1e-6)

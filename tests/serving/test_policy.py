@@ -9,7 +9,7 @@ import pytest
 
 import octoscope as osc
 from octoscope.errors import ObservationError, SelectionError
-from octoscope.serving.central_crop import central_crop_transform
+from octoscope.policies.octo.network.central_crop import central_crop_transform
 from octoscope.serving.policy import Policy
 from octoscope.serving.receding_horizon import RecedingHorizon
 from octoscope.serving.state import PolicyState

@@ -5,10 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from octoscope.faithfulness.step_gradients import GradientPrograms
-from octoscope.faithfulness.token_dropper import TokenDropper
-from octoscope.interventions.batched_policy import BatchedPolicy
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.octo_policy import OctoPolicy
 from octoscope.studies.opening import Opened
 from tiny_policies import head, images, tiny_episode, tiny_policy
 
@@ -46,9 +44,7 @@ def calls(monkeypatch) -> list[str]:
         monkeypatch.setattr(owner, name, count)
 
     for owner, names in (
-        (BatchedPolicy, ("act", "act_under")),
-        (GradientPrograms, ("watch", "at")),
-        (TokenDropper, ("act", "rounds")),
+        (OctoPolicy, ("act", "watch", "image_gradients", "attention_gradients", "moved_norms", "row_pass", "dropper")),
         (OctoModel, ("run_transformer", "sample_actions")),
     ):
         for name in names:

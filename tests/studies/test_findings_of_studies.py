@@ -142,7 +142,7 @@ def test_overwrite_computes_anew_to_the_same_bytes(whole, opened, calls):
     case, output = CASES[0], whole["ablate"]
     before = files(output)
     case.study(dataclasses.replace(case.options, output=output, overwrite=True), opened=opened)
-    assert "BatchedPolicy.act" in calls
+    assert "OctoPolicy.act" in calls
     assert files(output) == before
 
 

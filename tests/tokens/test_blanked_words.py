@@ -45,7 +45,7 @@ def test_a_command_says_it_once_when_it_opens(monkeypatch, capsys, demo_model):
 
 
 def test_a_checkpoint_of_the_mixture_names_them(tmp_path):
-    from octoscope.capture.checkup import examine_checkpoint
+    from octoscope.policies.octo.checkup import examine_checkpoint
 
     action = {"mean": [0.0], "std": [1.0]}
     (tmp_path / "config.json").write_text("{}")

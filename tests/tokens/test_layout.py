@@ -8,8 +8,9 @@ import pytest
 from octoscope.errors import SelectionError
 from octoscope.policies.octo.words.word_pieces import describe_pieces
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.receptive_field import ReceptiveField
+from octoscope.tokens.token_source import TokenSource
 from octoscope.tokens.words import Word, words_of_pieces
 
 

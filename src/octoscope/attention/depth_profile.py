@@ -48,15 +48,17 @@ def depth_profile(run: Run, *, camera: str | None = None, layers: Sequence[int] 
     """
     chosen = tuple(run.layers if layers is None else run.check_layers(layers))
     spans = captured_spans(run.layout, run.key_groups, camera)
-    camera, span = next(found for found in spans if run.layout.time_of(found[1]) == run.layout.window - 1)
+    camera, span = next(pair for pair in spans if run.layout.time_of(pair[1]) == run.layout.window - 1)
     if span.group not in run.query_groups or not run.captured_keys.all():
         raise SelectionError(
             f"How patches look needs the rows of {span.group} to all keys. Capture them with --queries readout {span.group}."
         )
-    found = [_step_values(run, camera, span, step=step, layers=chosen) for step in run.steps]
+    values = [_step_values(run, camera, span, step=step, layers=chosen) for step in run.steps]
     even = [_step_even(run, camera, span, step=step) for step in run.steps]
     statistics = tuple(
-        HeadStatistic(name, unit, meaning, np.mean([each[place] for each in found], axis=0), float(mean), limits=limits)
+        HeadStatistic(
+            name, unit, meaning, np.mean([each[place] for each in values], axis=0), float(mean), limits=limits
+        )
         for place, ((name, unit, meaning, limits), mean) in enumerate(
             zip(_kinds(camera), np.mean(even, axis=0), strict=True)
         )

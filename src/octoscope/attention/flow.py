@@ -57,9 +57,9 @@ def attention_flow(
     reached = np.flatnonzero(_reachable(widths, source))
     flow = np.full(tokens, np.nan)
     for key in range(tokens) if keys is None else keys:
-        found = np.flatnonzero(reached == key)
+        place = np.flatnonzero(reached == key)
         at = int(np.flatnonzero(reached == source)[0])
-        flow[key] = maximum_flow(widths[np.ix_(reached, reached)], at, int(found[0])) if len(found) else 0.0
+        flow[key] = maximum_flow(widths[np.ix_(reached, reached)], at, int(place[0])) if len(place) else 0.0
     return flow
 
 
@@ -105,9 +105,9 @@ def _path(is_open: Bool[np.ndarray, "node node"], source: int, target: int) -> l
     frontier = np.array([source])
     while len(frontier) and before[target] < 0:
         edges = is_open[frontier] & (before < 0)
-        found = np.flatnonzero(edges.any(axis=0))
-        before[found] = frontier[edges[:, found].argmax(axis=0)]
-        frontier = found
+        fresh = np.flatnonzero(edges.any(axis=0))
+        before[fresh] = frontier[edges[:, fresh].argmax(axis=0)]
+        frontier = fresh
     if before[target] < 0:
         return None
     path = [target]

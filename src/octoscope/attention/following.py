@@ -4,9 +4,17 @@ Two tracks over few steps correlate by chance, and more so when both drift slowl
 the same track, shifted in time around the episode, does as well.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 from octoscope.array_typing import Float, UInt8
+from octoscope.embedded.table_names import GRIPPER_ID
+from octoscope.runs.run import Run
+
+# Dataset -> what its masks hold where they show the gripper. Of other datasets, nothing is known here.
+_GRIPPER_IDS: Mapping[str, int] = MappingProxyType({"tabletop": GRIPPER_ID})
 
 
 def track_correlation(
@@ -24,20 +32,20 @@ def track_correlation(
       r in -1..1, NaN where either stands still in y or in x, or fewer than 3 steps are known; and the chance in 0..1.
 
     >>> path = np.array([[0.0, 0.0], [1.0, 2.0], [4.0, 3.0], [2.0, 7.0]])
-    >>> found, chance = track_correlation((2 * path)[:, None], path)
-    >>> found, chance
+    >>> result, chance = track_correlation((2 * path)[:, None], path)
+    >>> result, chance
     (array([1.]), array([0.25]))
     """
-    known = ~np.isnan(positions).any(axis=-1)
-    if known.sum() < 3:
+    there = ~np.isnan(positions).any(axis=-1)
+    if there.sum() < 3:
         nothing = np.full(track.shape[1:-1], np.nan)
         return nothing, nothing.copy()
-    track, positions = track[known], positions[known]
+    track, positions = track[there], positions[there]
     shifted = np.stack([_mean_correlation(track, np.roll(positions, shift, axis=0)) for shift in range(len(positions))])
-    found = np.asarray(shifted[0])
+    correlation = np.asarray(shifted[0])
     # Rounding may put an equal r a hair below.
-    as_good = (shifted >= found - 1e-12).mean(axis=0)
-    return found, np.where(np.isnan(found), np.nan, as_good)
+    as_good = (shifted >= correlation - 1e-12).mean(axis=0)
+    return correlation, np.where(np.isnan(correlation), np.nan, as_good)
 
 
 def motion_centers(
@@ -73,3 +81,23 @@ def _mean_correlation(track: Float[np.ndarray, "step *batch 2"], positions: Floa
     product = np.einsum("s...i,si->...i", here, there)
     lengths = np.sqrt((here**2).sum(axis=0) * (there**2).sum(axis=0))
     return (product / np.where(lengths > 1e-9, lengths, np.nan)).mean(axis=-1)
+
+
+def gripper_positions(run: Run, camera: str) -> Float[np.ndarray, "step 2"] | None:
+    """Returns the centre (y, x) of the gripper's pixels in the current frame of each step; None where no mask tells them.
+
+    NaN at steps at which the gripper is out of sight. A wrist camera sees its own gripper nearly at one place: no map follows that.
+
+    Args:
+      run: The run.
+      camera: Whose frames.
+    """
+    number = _GRIPPER_IDS.get(run.manifest.get("dataset", ""))
+    if number is None or not run.has_masks(camera):
+        return None
+    centers = np.full((len(run.steps), 2), np.nan)
+    for place, step in enumerate(run.steps):
+        seen = np.argwhere(run.mask(camera, time=int(run.frame_index(step=step)[-1])) == number)
+        if len(seen):
+            centers[place] = seen.mean(axis=0) + 0.5
+    return centers

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoscope.array_typing import Bool, Float
-from octoscope.attention.following import motion_centers, track_correlation
-from octoscope.attention.gripper_track import gripper_positions
+from octoscope.attention.following import gripper_positions, motion_centers, track_correlation
 from octoscope.attention.head_table import HeadStatistic, HeadTable
 from octoscope.attention.map_measures import (
     attention_distance,
@@ -94,7 +93,7 @@ def patch_centers(grid: tuple[int, int], box: tuple[float, float, float, float])
 
 def _current_span(run: Run, camera: str | None) -> tuple[str, TokenSpan]:
     spans = captured_spans(run.layout, run.key_groups, camera)
-    return next(found for found in spans if run.layout.time_of(found[1]) == run.layout.window - 1)
+    return next(pair for pair in spans if run.layout.time_of(pair[1]) == run.layout.window - 1)
 
 
 @dataclass(frozen=True)
@@ -195,13 +194,13 @@ def _following_statistics(
     positions: Float[np.ndarray, "step 2"] | None,
 ) -> list[HeadStatistic]:
     followed, thing = _followed(run, camera, positions)
-    found, chance = track_correlation(center_of_mass(maps, pixels), followed)
+    correlation, chance = track_correlation(center_of_mass(maps, pixels), followed)
     return [
         HeadStatistic(
             "follows",
             "r",
             f"correlation of the map's centre of mass with {thing}, mean of y and x, over {len(run.steps)} steps",
-            found,
+            correlation,
             limits=(-1.0, 1.0),
         ),
         HeadStatistic(
@@ -236,11 +235,11 @@ def _motion(run: Run, camera: str) -> Float[np.ndarray, "step 2"]:
 
 def _word_statistics(run: Run, row: QueryRow, layers: Sequence[int]) -> list[HeadStatistic]:
     table = share_table(run, row, layers=layers)
-    held = [name for name in table.names if name in WORD_SHARES]
-    if not held:
+    columns = [name for name in table.names if name in WORD_SHARES]
+    if not columns:
         return []
     values, even = table.on_words().mean(axis=0), float(table.uniform_on_words().mean())
-    meaning = f"share of the whole row on real words ({' and '.join(held)}), mean over steps"
+    meaning = f"share of the whole row on real words ({' and '.join(columns)}), mean over steps"
     times = HeadStatistic(
         "words", "times even", "that share over the share of even attention", values / max(even, 1e-12), 1.0
     )
@@ -256,16 +255,16 @@ def _distance_statistics(
 ) -> list[HeadStatistic]:
     grid = places["patches"].shape[:2]
     even = np.ones((span.size, *grid))
-    found: dict[str, list[np.ndarray]] = {unit: [] for unit in places}
+    distances: dict[str, list[np.ndarray]] = {unit: [] for unit in places}
     for step in run.steps:
         weights = run.attention(span.group, step=step, layers=layers)[..., span.start : span.stop].astype(np.float64)
         maps = weights.reshape(*weights.shape[:3], *grid)
         for unit, centers in places.items():
-            found[unit].append(attention_distance(maps, centers).mean(axis=-1))
+            distances[unit].append(attention_distance(maps, centers).mean(axis=-1))
     meaning = f"how far the patches of {camera} look within their own frame, mean over patches and steps"
     return [
         HeadStatistic(
-            "distance", unit, meaning, np.mean(found[unit], axis=0), float(attention_distance(even, centers).mean())
+            "distance", unit, meaning, np.mean(distances[unit], axis=0), float(attention_distance(even, centers).mean())
         )
         for unit, centers in places.items()
     ]

@@ -33,7 +33,7 @@ def instruction_words(layout: TokenLayout, *, padding: bool = False) -> tuple[Wo
     Raises:
       SelectionError: If the policy reads no words, or the run does not know them.
 
-    >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.token_source import TokenSource
     >>> from octoscope.tokens.words import WordPiece
     >>> layout = TokenLayout.assemble([("task_language", 5, TokenSource("language"))], [], window=1)
     >>> the, ball = WordPiece("the", "the"), WordPiece("ball", "ball")
@@ -63,11 +63,11 @@ def instruction_words(layout: TokenLayout, *, padding: bool = False) -> tuple[Wo
 def word_copies(layout: TokenLayout) -> tuple[WordCopy, ...]:
     """Returns every copy of the instruction, in sequence order.
 
-    >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.token_source import TokenSource
     >>> from octoscope.tokens.words import WordPiece
     >>> copy = ("obs_task_language", 1, TokenSource("language", repeats="task_language"))
     >>> layout = TokenLayout.assemble([("task_language", 1, TokenSource("language"))], [copy], window=2)
-    >>> [found.name for found in word_copies(layout.with_pieces([WordPiece("go", "go")]))]
+    >>> [result.name for result in word_copies(layout.with_pieces([WordPiece("go", "go")]))]
     ['words in front', 'repeated words t-1', 'repeated words t']
     """
     copies: list[WordCopy] = []

@@ -32,10 +32,10 @@ def relative_entropy_of_row(
     return np.asarray(attention_entropy(weights) / max(1.0, np.log2(max(1, int(visible.sum())))))
 
 
-def as_distribution(maps: Float[np.ndarray, "*batch row column"]) -> Float[np.ndarray, "*batch row column"]:
+def _as_distribution(maps: Float[np.ndarray, "*batch row column"]) -> Float[np.ndarray, "*batch row column"]:
     """Returns maps that sum to 1; NaN where there is no weight at all.
 
-    >>> as_distribution(np.array([[0.1, 0.3]]))
+    >>> _as_distribution(np.array([[0.1, 0.3]]))
     array([[0.25, 0.75]])
     """
     total = maps.sum(axis=(-2, -1), keepdims=True, dtype=np.float64)
@@ -50,7 +50,7 @@ def center_of_mass(
     >>> center_of_mass(np.array([[1.0, 3.0]]), np.array([[[8.0, 8.0], [8.0, 24.0]]]))
     array([ 8., 20.])
     """
-    return np.einsum("...rc,rci->...i", as_distribution(maps), places)
+    return np.einsum("...rc,rci->...i", _as_distribution(maps), places)
 
 
 def map_spread(
@@ -64,7 +64,7 @@ def map_spread(
     1.0
     """
     offsets = places - center_of_mass(maps, places)[..., None, None, :]
-    return np.asarray(np.sqrt((as_distribution(maps) * (offsets**2).sum(axis=-1)).sum(axis=(-2, -1))))
+    return np.asarray(np.sqrt((_as_distribution(maps) * (offsets**2).sum(axis=-1)).sum(axis=(-2, -1))))
 
 
 def attention_distance(
@@ -84,7 +84,7 @@ def attention_distance(
     """
     flat = places.reshape(-1, 2)
     apart = np.linalg.norm(flat[:, None] - flat[None], axis=-1).reshape(len(flat), *places.shape[:2])
-    return (as_distribution(maps) * apart).sum(axis=(-2, -1))
+    return (_as_distribution(maps) * apart).sum(axis=(-2, -1))
 
 
 def map_difference(
@@ -95,7 +95,7 @@ def map_difference(
     >>> float(map_difference(np.array([[1.0, 1.0]]), np.array([[0.0, 1.0]])))
     0.5
     """
-    return np.asarray(0.5 * np.abs(as_distribution(some) - as_distribution(others)).sum(axis=(-2, -1)))
+    return np.asarray(0.5 * np.abs(_as_distribution(some) - _as_distribution(others)).sum(axis=(-2, -1)))
 
 
 def map_cosine(

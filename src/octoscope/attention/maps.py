@@ -10,7 +10,8 @@ from octoscope.attention.query import QueryRow
 from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
 from octoscope.tokens.image_transform import Box, ImageTransform
-from octoscope.tokens.layout import TokenLayout, TokenSource, TokenSpan
+from octoscope.tokens.layout import TokenLayout, TokenSpan
+from octoscope.tokens.token_source import TokenSource
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def patch_words(
         wanted = dict.fromkeys(copy.span.group for copy in word_copies(run.layout))
         raise SelectionError(f"The run holds no attention to words. Capture it with --keys {' '.join(wanted)}.")
     frame_index = run.frame_index(step=step)
-    found: list[PatchWords] = []
+    rows: list[PatchWords] = []
     for name, group in patch_rows(run, camera):
         span = run.layout.find_spans(group, timestep=-1)[0]
         grid = span.source.grid
@@ -68,7 +68,7 @@ def patch_words(
         visible = visible_keys(run, QueryRow(group, (span.size - 1,), group), step=step)
         for copy in copies:
             on_words = np.stack([weights[..., copy.places(word)].sum(axis=-1) for word in words], axis=1)
-            found.append(
+            rows.append(
                 PatchWords(
                     camera=name,
                     group=group,
@@ -80,7 +80,7 @@ def patch_words(
                     box=grid_box(span.source, run.transform(name)),
                 )
             )
-    return tuple(found)
+    return tuple(rows)
 
 
 def patch_rows(run: Run, camera: str | None = None) -> list[tuple[str, str]]:
@@ -90,11 +90,11 @@ def patch_rows(run: Run, camera: str | None = None) -> list[tuple[str, str]]:
       SelectionError: If there are none; it says how to capture them.
     """
     placed = dict.fromkeys((name, span.group) for name, span in placed_spans(run.layout, camera))
-    held = [(name, group) for name, group in placed if group in run.query_groups]
-    if not held:
+    captured = [(name, group) for name, group in placed if group in run.query_groups]
+    if not captured:
         wanted = " ".join(dict.fromkeys([*run.query_groups, *(group for _, group in placed)]))
         raise SelectionError(
             f"The run holds only what {', '.join(run.query_groups)} attend to, so what a patch gives to the words is not in it. "
             f"Capture it with `octoscope attend ... --queries {wanted}`."
         )
-    return held
+    return captured

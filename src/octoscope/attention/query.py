@@ -74,8 +74,8 @@ def _find_word(layout: TokenLayout, word: str) -> QueryRow:
             "(`repeat_task_tokens` is false), and the tokens in front look only at each other."
         )
     words = words_of_pieces(layout.instruction_pieces)
-    for found in words:
-        if found.text == word:
-            return QueryRow(spans[-1].group, found.positions, f"word '{word}'")
-    known = [found.text for found in words]
-    raise SelectionError(f"The instruction has no word '{word}'. It has: {', '.join(known)}." + nearest(word, known))
+    for candidate in words:
+        if candidate.text == word:
+            return QueryRow(spans[-1].group, candidate.positions, f"word '{word}'")
+    texts = [candidate.text for candidate in words]
+    raise SelectionError(f"The instruction has no word '{word}'. It has: {', '.join(texts)}." + nearest(word, texts))

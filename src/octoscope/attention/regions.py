@@ -32,17 +32,21 @@ def patch_coverage(
     return (covered / np.maximum(pixels, 1)).reshape(grid)
 
 
-def share_on_region(found: AttentionMap, region: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, " head"]:
+def share_on_region(
+    attention_map: AttentionMap, region: Bool[np.ndarray, "height width"]
+) -> Float[np.ndarray, " head"]:
     """Returns how much of each head's whole attention lies on the region, each patch counted by how much of it is covered.
 
     The region of one object at the size of a patch spreads over several patches, so even a perfect map gives less than 1.
 
     Args:
-      found: A map; its weights sum to the share of its frame.
+      attention_map: A map; its weights sum to the share of its frame.
       region: On the map's frame, as recorded.
     """
-    coverage = patch_coverage(region, box=found.box, grid=(found.weights.shape[1], found.weights.shape[2]))
-    return (found.weights * coverage).sum(axis=(1, 2))
+    coverage = patch_coverage(
+        region, box=attention_map.box, grid=(attention_map.weights.shape[1], attention_map.weights.shape[2])
+    )
+    return (attention_map.weights * coverage).sum(axis=(1, 2))
 
 
 def _cells(pixels: int, *, low: float, high: float, count: int) -> tuple[np.ndarray, np.ndarray]:

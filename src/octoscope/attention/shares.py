@@ -24,7 +24,7 @@ def attention_shares(
       weights: One for each token of the layout.
       stack: Whose weights they are; the one that acts by default.
 
-    >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.token_source import TokenSource
     >>> groups = [("obs_primary", 2, TokenSource("image", ("image_primary",))), ("readout_action", 1, TokenSource("readout"))]
     >>> layout = TokenLayout.assemble([], groups, window=1)
     >>> {name: float(share) for name, share in attention_shares(layout, np.array([0.25, 0.25, 0.5])).items()}

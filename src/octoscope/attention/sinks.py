@@ -20,8 +20,8 @@ from octoscope.runs.run import Run
 from octoscope.tokens.layout import Token, TokenLayout
 
 # Fewer tell nothing about variation over steps.
-LEAST_STEPS = 3
-TIMES_UNIFORM, MOST_VARIATION = 5.0, 0.5
+_LEAST_STEPS = 3
+_TIMES_UNIFORM, _MOST_VARIATION = 5.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def find_sinks(
     query: str | QueryRow | None = None,
     *,
     layers: Sequence[int] | None = None,
-    times_uniform: float = TIMES_UNIFORM,
-    most_variation: float = MOST_VARIATION,
+    times_uniform: float = _TIMES_UNIFORM,
+    most_variation: float = _MOST_VARIATION,
     moved_norms: Float[np.ndarray, "step layer key"] | None = None,
 ) -> tuple[Sink, ...]:
     """Returns the tokens that look like sinks to one query row, the largest of each layer first.
@@ -83,10 +83,10 @@ def find_sinks(
     multiple = weights * visible.sum(axis=-1)[:, None, None]
     # Steps at which a token is masked (padded history) say nothing about it.
     multiple = np.where(visible[:, None], multiple, np.nan)
-    names = token_names(run.layout)
+    names = _token_names(run.layout)
     sinks: list[Sink] = []
     for place, layer in enumerate(layers):
-        found = [
+        candidates = [
             _sink(
                 layer,
                 key,
@@ -97,21 +97,21 @@ def find_sinks(
             )
             for key in np.flatnonzero(visible.any(axis=0) & run.captured_keys).tolist()
         ]
-        marked = [sink for sink in found if sink.times_uniform >= times_uniform and sink.variation <= most_variation]
+        marked = [
+            sink for sink in candidates if sink.times_uniform >= times_uniform and sink.variation <= most_variation
+        ]
         sinks += sorted(marked, key=lambda sink: -sink.times_uniform)
     return tuple(sinks)
 
 
 def too_few_steps(run: Run) -> str:
     """Returns a sentence where a run has too few steps to tell sinks; else ""."""
-    if len(run.steps) >= LEAST_STEPS:
+    if len(run.steps) >= _LEAST_STEPS:
         return ""
-    return (
-        f"No sinks are marked: how a token varies over steps needs {LEAST_STEPS} steps, and there are {len(run.steps)}."
-    )
+    return f"No sinks are marked: how a token varies over steps needs {_LEAST_STEPS} steps, and there are {len(run.steps)}."
 
 
-def sink_rule(run: Run, *, times_uniform: float = TIMES_UNIFORM, most_variation: float = MOST_VARIATION) -> str:
+def sink_rule(run: Run, *, times_uniform: float = _TIMES_UNIFORM, most_variation: float = _MOST_VARIATION) -> str:
     """Returns a sentence: which tokens of a run are marked."""
     return (
         f"Tokens with at least {times_uniform:g} even weights on average (mean over heads and steps), whose weight varies over "
@@ -119,12 +119,12 @@ def sink_rule(run: Run, *, times_uniform: float = TIMES_UNIFORM, most_variation:
     )
 
 
-def token_names(layout: TokenLayout) -> list[str]:
+def _token_names(layout: TokenLayout) -> list[str]:
     """Returns a short name for each token: its group or camera, timestep, and patch, piece or number.
 
-    >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.token_source import TokenSource
     >>> image = ("obs_primary", 2, TokenSource("image", ("image_primary",), grid=(1, 2)))
-    >>> token_names(TokenLayout.assemble([], [image], window=1))
+    >>> _token_names(TokenLayout.assemble([], [image], window=1))
     ['primary t patch (0, 0)', 'primary t patch (0, 1)']
     """
     return [_token_name(token, layout) for token in layout.tokens()]
@@ -150,10 +150,10 @@ def sink_table(sinks: Sequence[Sink]) -> str:
 
 
 def _sink(layer: int, key: int, token: str, weights: np.ndarray, multiple: np.ndarray, norm: float | None) -> Sink:
-    known = ~np.isnan(multiple)
-    mean = float(multiple[known].mean())
-    variation = float(multiple[known].std() / mean) if mean > 0 else 0.0
-    return Sink(layer, key, token, float(weights[known].mean()), mean, variation, norm)
+    told = ~np.isnan(multiple)
+    mean = float(multiple[told].mean())
+    variation = float(multiple[told].std() / mean) if mean > 0 else 0.0
+    return Sink(layer, key, token, float(weights[told].mean()), mean, variation, norm)
 
 
 def _relative(moved_norms: np.ndarray | None, visible: np.ndarray, place: int, key: int) -> float | None:

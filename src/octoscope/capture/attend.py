@@ -1,8 +1,6 @@
 """A whole episode through the policy while we watch: every layer and head, every step, into a run."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +10,26 @@ from zarr.abc.store import Store
 from zarr.storage import MemoryStore
 
 from octoscope.array_typing import UInt8
-from octoscope.capture.encoding_stream import EncodingStream
 from octoscope.capture.interrupt import StopAfterStep
-from octoscope.capture.observations import EpisodeObservations, episode_task
-from octoscope.capture.policy_capture import PolicyCapture
+from octoscope.capture.policy_recorder import find_recorder
 from octoscope.capture.provenance import run_manifest
-from octoscope.capture.step_batch import batches
-from octoscope.capture.step_capture import StepCapture
 from octoscope.episodes.episode import Episode
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.visible import visible
-from octoscope.policies.bind import BindOptions, BoundEpisode, bind
+from octoscope.policies.bind import bind
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import check_seed
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.policy_model import PolicyModel
-from octoscope.runs.attention_selection import AttentionSelection, select_attention
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
+from octoscope.policies.recording import Recorder, RecordOptions
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter, open_finished
+from octoscope.tokens.attention_selection import AttentionSelection, select_attention
 from octoscope.tokens.layout import TokenLayout
 
 
-@dataclass(frozen=True, eq=False)
-class _CapturePlan:
-    """What a run is made of, once everything that was asked for is checked."""
-
-    capture: StepCapture | PolicyCapture
-    manifest: Mapping[str, Any]
-    layout: TokenLayout
-    selections: tuple[AttentionSelection, ...]
-    # What does not come step by step, besides frames and recorded actions.
-    constants: Mapping[str, tuple[Any, tuple[str, ...]]]
-
-
 def attend(
-    model: OctoModel | PolicyModel,
+    model: PolicyModel | HoldsPolicy,
     episode: Episode,
     store: str | Path | Store | None = None,
     *,
@@ -74,8 +57,8 @@ def attend(
     the next one, and the run has the same bytes as one made in one go. Until then it lies in STORE.unfinished.
 
     Args:
-      model: An `OctoModel`, or any other `PolicyModel`, such as `open_policy` gives. Of one with several stacks, all that hold rows
-        that are asked for are kept, each for itself.
+      model: Any policy: an `OctoModel`, or what `open_policy` gives. Of one with several stacks, all that hold rows that are asked for
+        are kept, each for itself.
       episode: The recording; the policy's actions are predicted, not executed (open loop).
       store: Where the run is written, a path that does not exist yet; in memory by default.
       steps: Steps of the episode, in the order wanted; all by default.
@@ -117,130 +100,45 @@ def attend(
     if dtype not in ("float16", "float32"):
         raise ValueError(f"`dtype` must be 'float16' or 'float32', got {dtype!r}.")
     check_seed(seed)
-    asked = {"query_groups": query_groups, "key_groups": key_groups, "layers": layers}
-    if isinstance(model, OctoModel):
-        plan = _plan_octo(
-            model,
-            episode,
-            steps,
-            asked,
-            instruction=instruction,
-            goal_images=goal_images,
-            observation_keys=observation_keys,
-            window=window,
-            seed=seed,
-            dtype=dtype,
-            compute=compute,
-            batch=batch,
-            encodings=encodings,
-        )
-    else:
-        _refuse_octo_options(compute=compute, batch=batch, encodings=encodings)
-        options = BindOptions(instruction, goal_images or {}, observation_keys or {}, window)
-        plan = _plan_policy(bind(model, episode, options), steps, asked, seed=seed, dtype=dtype)
-    finished = open_finished(store, manifest=plan.manifest) if resume and isinstance(store, str | Path) else None
+    bound = bind(model, episode, BindOptions(instruction, goal_images, observation_keys, window))
+    bound.check_finite(steps)
+    selections = select_attention(bound.layout, query_groups=query_groups, key_groups=key_groups, layers=layers)
+    # A forward is filled up to its batch: one of thousands over ten steps would be made of copies.
+    batch = batch if batch is None else min(batch, len(steps))
+    points = encodings if isinstance(encodings, str) else tuple(encodings)
+    recorder = find_recorder(bound, selections, RecordOptions(seed, dtype, compute, batch, points))
+    manifest = run_manifest(bound, selections, steps=steps, seed=seed, dtype=dtype, facts=recorder.facts())
+    finished = open_finished(store, manifest=manifest) if resume and isinstance(store, str | Path) else None
     if finished is not None:
         return finished
     target = MemoryStore() if store is None else store
-    whole = {**_whole_arrays(episode, plan.layout, plan.selections, steps), **plan.constants}
+    whole = {**_whole_arrays(episode, bound.layout, selections, steps), **recorder.constants()}
     with RunWriter(
-        target, manifest=plan.manifest, whole=whole, resume=resume, overwrite=overwrite, take_over=take_over
+        target, manifest=manifest, whole=whole, resume=resume, overwrite=overwrite, take_over=take_over
     ) as writer:
-        stopped = _write_steps(writer, plan.capture, steps, progress=progress)
+        stopped = _write_steps(writer, recorder, steps, name=episode.name, progress=progress)
     if stopped:
         raise Interrupted(f"stopped after the last step: the run {store or ''} is whole. Go on with --resume.")
     return writer.read()
 
 
-def _plan_octo(
-    model: OctoModel,
-    episode: Episode,
-    steps: Sequence[int],
-    asked: Mapping[str, Any],
-    *,
-    instruction: str | None,
-    goal_images: Mapping[str, UInt8[np.ndarray, "height width 3"]] | None,
-    observation_keys: Mapping[str, str] | None,
-    window: int | None,
-    seed: int,
-    dtype: str,
-    compute: str,
-    batch: int | None,
-    encodings: str | Sequence[str],
-) -> _CapturePlan:
-    observations = EpisodeObservations(model, episode, observation_keys=observation_keys, window=window)
-    words, tasks = episode_task(model, episode, instruction=instruction, goal_images=goal_images)
-    observations.check_finite(steps)
-    layout = episode_layout(model, observations, tasks, instruction=words, step=steps[0])
-    (selection,) = select_attention(layout, **asked)
-    stream = (
-        EncodingStream.plan_for(model, observations.at(steps[0]), tasks, encodings, dtype=dtype) if encodings else None
-    )
-    # A forward is filled up to its batch: one of thousands over ten steps would be made of copies.
-    batch = batch if batch is None else min(batch, len(steps))
-    capture = StepCapture(model, observations, tasks, layout, selection, seed, dtype, compute, stream, batch)
-    manifest = run_manifest(
-        model,
-        observations,
-        layout,
-        selection,
-        instruction=words,
-        goal_images=goal_images,
-        steps=steps,
-        seed=seed,
-        dtype=dtype,
-        compute=capture.compute,
-        batch=capture.batch,
-        encodings=() if stream is None else stream.points,
-    )
-    constants = {} if stream is None else stream.constants(observations.at(steps[0]))
-    return _CapturePlan(capture, manifest, layout, (selection,), constants)
-
-
-def _plan_policy(
-    bound: BoundEpisode, steps: Sequence[int], asked: Mapping[str, Any], *, seed: int, dtype: str
-) -> _CapturePlan:
-    selections = select_attention(bound.layout, **asked)
-    capture = PolicyCapture(bound, selections, seed, dtype)
-    return _CapturePlan(capture, capture.manifest(steps), bound.layout, selections, {})
-
-
-def _refuse_octo_options(*, compute: str, batch: int | None, encodings: str | Sequence[str]) -> None:
-    given = {"compute": compute != "exact", "batch": batch not in (None, 1), "encodings": bool(encodings)}
-    refused = [name for name, asked in given.items() if asked]
-    if refused:
-        raise SelectionError(f"`{refused[0]}` is for Octo alone so far: leave it out for this policy.")
-
-
-def episode_layout(
-    model: OctoModel, observations: EpisodeObservations, tasks: Mapping[str, Any], *, instruction: str, step: int = 0
-) -> TokenLayout:
-    """Returns the token layout of an episode, with the pieces of the instruction on its language tokens."""
-    layout = model.token_layout(observations.unchecked_at(step), tasks)
-    unrecorded = tuple(camera for camera in layout.cameras if camera not in observations.episode.images)
-    layout = dataclasses.replace(layout, unrecorded=unrecorded)
-    return model.with_words(layout, instruction)
-
-
-def _write_steps(
-    writer: RunWriter, capture: StepCapture | PolicyCapture, steps: Sequence[int], *, progress: bool
-) -> bool:
+def _write_steps(writer: RunWriter, recorder: Recorder, steps: Sequence[int], *, name: str, progress: bool) -> bool:
     """Makes the steps that are not there yet; returns whether Ctrl-C was pressed during the last one."""
-    at_hand = "this step" if capture.batch == 1 else f"this group of {capture.batch} steps"
+    at_hand = "this step" if recorder.batch == 1 else f"this group of {recorder.batch} steps"
     with (
         tqdm(
             total=len(steps),
             initial=writer.written,
-            desc=visible(f"attend {capture.episode.name}"),
+            desc=visible(f"attend {name}"),
             unit="step",
-            postfix=f"{readable_bytes(capture.bytes_per_step)} a step",
+            postfix=f"{readable_bytes(recorder.bytes_per_step)} a step",
             disable=not progress,
         ) as bar,
         StopAfterStep(lambda: bar.set_postfix_str(f"stopping after {at_hand}; Ctrl-C again stops at once")) as stop,
     ):
-        for chosen, there in batches(steps, capture.batch, written=writer.written):
+        for chosen, there in batches(steps, recorder.batch, written=writer.written):
             # Steps of a group that was interrupted are made again and left aside: the same group gives the same bytes.
-            for arrays in capture.arrays_of(chosen)[there:]:
+            for arrays in recorder.arrays_of(chosen)[there:]:
                 writer.append_step(arrays)
                 bar.update()
             if stop.requested:
@@ -281,3 +179,15 @@ def _whole_arrays(
     if episode.actions is not None:
         whole["recorded_actions"] = (np.asarray(episode.actions), ("time", "recorded_dim"))
     return whole
+
+
+def batches(steps: Sequence[int], size: int, *, written: int) -> Iterator[tuple[Sequence[int], int]]:
+    """Yields the groups of steps that are not written yet, each with how many of its first steps are.
+
+    Groups begin at the same places however often a run was interrupted, so that it has the same bytes.
+
+    >>> list(batches([5, 6, 7, 8, 9], 2, written=3))
+    [([7, 8], 1), ([9], 0)]
+    """
+    for start in range(written - written % size, len(steps), size):
+        yield steps[start : start + size], max(0, written - start)

@@ -5,75 +5,68 @@ import functools
 import hashlib
 import os
 import platform
-import weakref
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from octoscope.capture.observations import EpisodeObservations
 from octoscope.episodes.frames.frames import Frames
-from octoscope.policies.octo.model import OctoModel
-from octoscope.runs.attention_selection import AttentionSelection
-from octoscope.runs.encoding_point import EncodingPoint
-from octoscope.tokens.layout import TokenLayout
-
-# Hashing a large checkpoint takes seconds; over a whole dataset once is enough.
-_DIGESTS: weakref.WeakKeyDictionary[OctoModel, str] = weakref.WeakKeyDictionary()
+from octoscope.policies.bind import BoundEpisode
+from octoscope.tokens.attention_selection import AttentionSelection
 
 
 def run_manifest(
-    model: OctoModel,
-    observations: EpisodeObservations,
-    layout: TokenLayout,
-    selection: AttentionSelection,
+    bound: BoundEpisode,
+    selections: Sequence[AttentionSelection],
     *,
-    instruction: str,
-    goal_images: Mapping[str, np.ndarray] | None,
     steps: Sequence[int],
     seed: int,
     dtype: str,
-    compute: str = "exact",
-    batch: int = 1,
-    encodings: Sequence[EncodingPoint] = (),
+    facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Returns the manifest of a run; nothing in it depends on when or where it is made, but for versions and `computed_on`."""
-    episode = observations.episode
+    """Returns the manifest of a run; nothing in it depends on when or where it is made, but for versions and `computed_on`.
+
+    Args:
+      bound: Policy and episode.
+      selections: What is kept, one for each stack.
+      steps: Of the episode.
+      seed: Of the noise.
+      dtype: Of the stored weights.
+      facts: How it is computed, see `Recorder.facts`.
+    """
+    episode, card, plan = bound.episode, bound.policy.card, bound.plan
     return {
         "octoscope_version": version("octoscope"),
-        "framework": {"name": "jax", "version": jax.__version__},
-        **computed_on(device_name(model)),
-        "batch": batch,
-        "policy": model.name,
-        "policy_note": model.note,
-        "policy_step": model.checkpoint.step,
-        "policy_sha256": policy_digest(model),
-        "config": model.config,
+        "framework": {"name": card.framework, "version": card.framework_version},
+        **computed_on(card.device),
+        "policy": card.name,
+        "policy_family": card.family,
+        "policy_note": card.note,
+        "policy_step": card.step,
+        "policy_sha256": bound.policy.digest(),
+        "facts": dict(card.facts),
         "episode": episode.name,
         "episode_length": len(episode),
-        "episode_sha256": episode_digest(observations),
+        "episode_sha256": episode_digest(bound),
         # Only where there are some, so that a run without is what it was before there were remarks.
         **({"episode_remarks": list(episode.remarks)} if episode.remarks else {}),
         "dataset": episode.dataset,
-        "instruction": instruction,
+        "instruction": bound.instruction,
+        "remarks": list(bound.remarks),
         # Masks tell the object of the recorded words, whatever others are given.
-        **({"recorded_instruction": episode.instruction} if episode.instruction not in ("", instruction) else {}),
-        "goal_images": sorted(goal_images or ()),
-        "goal_sha256": {camera: array_digest(image) for camera, image in sorted((goal_images or {}).items())},
-        "observations": observations.plan.to_json(),
-        "head": acting_head(model),
+        **({"recorded_instruction": episode.instruction} if episode.instruction not in ("", bound.instruction) else {}),
+        "goal_images": sorted(plan.goal_images),
+        "goal_sha256": {camera: array_digest(image) for camera, image in sorted(plan.goal_images.items())},
+        "observations": dict(plan.observations),
         "seed": seed,
         "steps": list(steps),
-        "attention": {selection.stack: selection.to_manifest()},
+        "attention": {each.stack: each.to_manifest() for each in selections},
         "dtype": dtype,
-        "compute": compute,
-        # Only where asked for, so that a run without is what it was before there were encodings.
-        **({"encodings": [point.to_json() for point in encodings]} if encodings else {}),
-        "layout": layout.to_json(),
-        "transforms": {camera: dataclasses.asdict(t) for camera, t in observations.transforms.items()},
+        **facts,
+        "layout": bound.layout.to_json(),
+        "transforms": {camera: dataclasses.asdict(made) for camera, made in bound.transforms.items()},
     }
 
 
@@ -112,33 +105,14 @@ def processor_kind() -> str:
     return f"{platform.machine()} {widest}".strip()
 
 
-def acting_head(model: OctoModel) -> str:
-    """Returns the head whose actions a run holds: "action", or the first of a policy that has no such head."""
-    return "action" if "action" in model.module.heads else next(iter(model.module.heads))
-
-
-def policy_digest(model: OctoModel) -> str:
-    """Returns the SHA-256 of the policy's parameter file."""
-    if model not in _DIGESTS:
-        _DIGESTS[model] = model.checkpoint.digest()
-    return _DIGESTS[model]
-
-
-def episode_digest(observations: EpisodeObservations) -> str:
+def episode_digest(bound: BoundEpisode) -> str:
     """Returns the SHA-256 of what the policy is shown of an episode, and of the recorded actions."""
-    episode, plan = observations.episode, observations.plan
-    shown = {camera: episode.images[camera] for camera in plan.cameras}
-    numbers = {key: found.values for key, found in plan.numbers.items()}
+    episode = bound.episode
+    shown = {camera: episode.images[camera] for camera in bound.cameras}
+    numbers = {name: each.values for name, each in bound.plan.numbers.items()}
     actions = {} if episode.actions is None else {"actions": episode.actions}
     parts = [f"{name} {array_digest(array)}" for name, array in sorted({**shown, **numbers, **actions}.items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def device_name(model: OctoModel) -> str:
-    """Returns the kind of device that the policy runs on: "cpu", "gpu NVIDIA H100"."""
-    leaf = jax.tree.leaves(model.params)[0]
-    device = next(iter(leaf.devices())) if isinstance(leaf, jax.Array) else jax.devices()[0]
-    return device.platform if device.device_kind == device.platform else f"{device.platform} {device.device_kind}"
 
 
 def array_digest(array: np.ndarray | Frames) -> str:

@@ -2,22 +2,21 @@
 
 from collections.abc import Mapping
 
-import jax
 import numpy as np
 
 from octoscope.array_typing import Float32, UInt8
-from octoscope.capture.attend import episode_layout
-from octoscope.capture.observations import EpisodeObservations, episode_task
-from octoscope.capture.provenance import episode_digest, policy_digest
+from octoscope.capture.provenance import episode_digest
 from octoscope.episodes.episode import Episode
 from octoscope.errors import RunError
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.octo.network.states import attention_weights
+from octoscope.policies.bind import bind
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, WantedAttention
 from octoscope.runs.run import Run
 
 
 def recompute_attention(
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episode: Episode,
     run: Run,
     *,
@@ -54,16 +53,23 @@ def recompute_attention(
             f"The run was made with goal images of {', '.join(run.manifest['goal_images']) or 'no camera'}: give the same ones as "
             "`goal_images`."
         )
-    observations = EpisodeObservations(model, episode, observation_keys=observation_keys, window=run.layout.window)
-    _check_same(run, "policy", run.manifest["policy_sha256"], policy_digest(model))
-    _check_same(run, "episode", run.manifest.get("episode_sha256"), episode_digest(observations))
-    words, tasks = episode_task(
-        model, episode, instruction=run.manifest["instruction"] or None, goal_images=goal_images
-    )
-    if episode_layout(model, observations, tasks, instruction=words, step=step) != run.layout:
+    options = BindOptions(run.manifest["instruction"] or None, goal_images, observation_keys, run.layout.window)
+    bound = bind(model, episode, options)
+    _check_same(run, "policy", run.manifest["policy_sha256"], bound.policy.digest())
+    _check_same(run, "episode", run.manifest.get("episode_sha256"), episode_digest(bound))
+    if bound.layout != run.layout:
         raise RunError("These inputs give another token layout than the run's: give the same `observation_keys`.")
-    _, states = model.run_transformer(observations.at(step), tasks, mutable=["intermediates"])
-    return np.asarray(jax.device_get(attention_weights(states)[0]), np.float32)
+    stack = run.layout.stack(run.stack.name)
+    queries, keys = (run.layout.places(groups) for groups in (stack.query_groups, stack.key_groups))
+    wanted = WantedAttention(
+        stack.name,
+        tuple(int(place) for place in queries),
+        tuple(int(place) for place in keys),
+        tuple(range(stack.num_layers)),
+        (stack.num_passes - 1,),
+    )
+    watched = bound.policy.watch(bound.at(step), Noise(run.manifest["seed"], step), [wanted])
+    return np.asarray(watched.weights[stack.name][0], np.float32)
 
 
 def _check_same(run: Run, what: str, stored: str | None, given: str) -> None:

@@ -9,7 +9,7 @@ from octoscope.checkpoints.hub import fetch
 from octoscope.errors import CheckpointError
 from octoscope.user_path import user_path
 
-HUB = "hf://"
+_HUB = "hf://"
 
 
 def checkpoint_folder(checkpoint: str | Path, *, files: Sequence[str]) -> Path:
@@ -22,9 +22,9 @@ def checkpoint_folder(checkpoint: str | Path, *, files: Sequence[str]) -> Path:
     Raises:
       CheckpointError: If the hub cannot be reached and its local cache does not hold the checkpoint.
     """
-    if not str(checkpoint).startswith(HUB):
+    if not str(checkpoint).startswith(_HUB):
         return user_path(checkpoint).resolve()
-    name, _, revision = str(checkpoint).removeprefix(HUB).partition("@")
+    name, _, revision = str(checkpoint).removeprefix(_HUB).partition("@")
     if name.count("/") != 1:
         raise CheckpointError(
             f"A hub checkpoint is named 'hf://owner/name' or 'hf://owner/name@revision', got '{checkpoint}'."
@@ -44,7 +44,7 @@ def folder_name(checkpoint: str | Path) -> str:
     >>> folder_name("hf://rail-berkeley/octo-small-1.5"), folder_name("runs/mine/ckpt")
     ('octo-small-1.5', 'mine/ckpt')
     """
-    if str(checkpoint).startswith(HUB):
+    if str(checkpoint).startswith(_HUB):
         return str(checkpoint).rpartition("/")[2]
     return "/".join(user_path(checkpoint).resolve().parts[-2:])
 

@@ -86,7 +86,7 @@ def read_places(file: BinaryIO, places: Mapping[str, FilePlace]) -> PathArrays:
       CheckpointError: If the file ends before an array does.
     """
     for path, place in places.items():
-        array = aligned_empty(place.spec)
+        array = _aligned_empty(place.spec)
         memory = array.reshape(-1).view(np.uint8).data
         start = 0
         for offset, nbytes in place.pieces:
@@ -97,7 +97,7 @@ def read_places(file: BinaryIO, places: Mapping[str, FilePlace]) -> PathArrays:
         yield path, array
 
 
-def aligned_empty(spec: ArraySpec) -> np.ndarray:
+def _aligned_empty(spec: ArraySpec) -> np.ndarray:
     """Returns an array of unset entries that jax on a CPU takes over without copying."""
     memory = np.empty(spec.nbytes + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
@@ -117,10 +117,10 @@ def check_places(path: Path, places: Mapping[str, FilePlace]) -> None:
             raise CheckpointError(
                 f"{path} says that '{name}' is {shape} of {dtype}, which is no array of numbers. Copy it again from its source."
             )
-        held = sum(nbytes for _, nbytes in place.pieces)
-        if held != place.spec.nbytes:
+        nbytes = sum(nbytes for _, nbytes in place.pieces)
+        if nbytes != place.spec.nbytes:
             raise CheckpointError(
-                f"{path} holds {held:,} bytes for '{name}', but {place.spec.shape} {place.spec.dtype} needs "
+                f"{path} holds {nbytes:,} bytes for '{name}', but {place.spec.shape} {place.spec.dtype} needs "
                 f"{place.spec.nbytes:,}. Copy it again from its source."
             )
         end = max((offset + nbytes for offset, nbytes in place.pieces), default=0)

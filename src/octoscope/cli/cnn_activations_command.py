@@ -4,8 +4,8 @@ import numpy as np
 from tqdm import tqdm
 
 from octoscope.array_typing import UInt8
+from octoscope.capture.interrupt import StopAfterStep
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cnn.filters.soft_interrupt import soft_interrupt
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.network import Network, find_layer
 from octoscope.cnn.networks.sources import open_network
@@ -92,7 +92,7 @@ class CnnActivations(CnnActivationsOptions):
         with (
             self._results.drawn([]) as folder,
             tqdm(total=total, unit="frame", desc=self.method) as bar,
-            soft_interrupt() as interrupt,
+            StopAfterStep() as interrupt,
         ):
             made = sweep_frames(
                 network, picture, places, method=self.method, objective=self.objective, percentile=self.percentile

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.cli.cnn_picture import open_picture
 from octoscope.cnn.activation_maps.action_score import action_score, camera_picture
 from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS, activation_map
@@ -18,6 +17,8 @@ from octoscope.cnn.networks.sources import open_network
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
 from octoscope.escaping.terminal import say
+from octoscope.policies.bind import bind
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
@@ -57,15 +58,15 @@ class CnnGradcam(CnnGradcamOptions):
         if not 0 <= self.episode < len(episodes):
             raise SelectionError(f"`--episode` must be in 0..{len(episodes) - 1}, got {self.episode}.")
         episode = episodes[self.episode]
-        observation = EpisodeObservations(model, episode).at(self.step)
-        words, tasks = episode_task(model, episode, instruction=self.task)
+        bound = bind(model, episode, BindOptions(self.task))
+        words, inputs = bound.instruction, model.policy.tensors(bound.at(self.step))
         scores = []
         for layer in self.layer or (None,):
             for dim in self.dim:
                 score = action_score(
                     model,
-                    observation,
-                    tasks,
+                    inputs.observation,
+                    inputs.tasks,
                     dim=dim,
                     horizon_step=self.horizon_step,
                     camera=self.camera,

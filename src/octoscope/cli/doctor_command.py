@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from octoscope.capture.checkup import Checkup, examine_checkpoint
 from octoscope.escaping.terminal import say
+from octoscope.policies.octo.checkup import Checkup, examine_checkpoint
 from octoscope.studies.options.doctor import DoctorOptions
 
 _NAME_WIDTH = 36

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.listing import EpisodeEntry, list_episodes
@@ -10,6 +9,8 @@ from octoscope.episodes.sources import open_episodes
 from octoscope.errors import OctoscopeError
 from octoscope.escaping.terminal import say
 from octoscope.pictures.episode_sheet import render_episode_sheet
+from octoscope.policies.bind import bind
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.staged_output import staged_output
@@ -72,8 +73,7 @@ def _why_it_cannot_run(policy: str, task: str | None) -> Callable[[Episode], str
 
     def problem_of(episode: Episode) -> str:
         try:
-            EpisodeObservations(model, episode)
-            episode_task(model, episode, instruction=task)
+            bind(model, episode, BindOptions(task))
         except OctoscopeError as error:
             return str(error)
         return ""

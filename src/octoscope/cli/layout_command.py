@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from octoscope.attention.shares import timestep_name
-from octoscope.capture.attend import episode_layout
-from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
 from octoscope.escaping.terminal import say
 from octoscope.pictures.layout_picture import render_layout
+from octoscope.policies.bind import bind
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.states import token_pad
 from octoscope.render.image_file import write_png
@@ -56,12 +56,9 @@ class Layout(LayoutOptions):
         source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
         episode = source[self.episode]
         fields = parse_pairs(self.observation, what="--observation", example="proprio=state")
-        observations = EpisodeObservations(model, episode, observation_keys=fields)
-        words, task = episode_task(
-            model, episode, instruction=self.task, goal_images=read_goal_images(self.goal_image, tell=say)
-        )
-        layout = episode_layout(model, observations, task, instruction=words, step=self.step)
-        pad = _pad(model, observations.at(self.step), task)
+        bound = bind(model, episode, BindOptions(self.task, read_goal_images(self.goal_image, tell=say), fields))
+        words, inputs = bound.instruction, model.policy.tensors(bound.at(self.step))
+        layout, pad = bound.layout, _pad(model, inputs.observation, inputs.tasks)
         return (
             layout,
             pad,

@@ -55,12 +55,12 @@ def align_words(first: Sequence[str], second: Sequence[str]) -> tuple[tuple[int,
     >>> align_words(["the", "red", "cube"], ["the", "dark", "blue", "cube"]), align_words(["red", "cube"], ["blue", "cube"])
     (((0, 0), (2, 3)), ((0, 0), (1, 1)))
     """
-    found: list[tuple[int, int]] = []
+    pairs: list[tuple[int, int]] = []
     matcher = difflib.SequenceMatcher(None, list(first), list(second), autojunk=False)
     for kind, start, stop, other_start, other_stop in matcher.get_opcodes():
         if kind == "equal" or (kind == "replace" and stop - start == other_stop - other_start):
-            found += zip(range(start, stop), range(other_start, other_stop), strict=True)
-    return tuple(found)
+            pairs += zip(range(start, stop), range(other_start, other_stop), strict=True)
+    return tuple(pairs)
 
 
 def compare_words(first: WordStages, second: WordStages) -> WordPairs:
@@ -113,23 +113,23 @@ def group_differences(first: Run, second: Run, *, groups: Sequence[str] | None =
     """
     if first.steps != second.steps or first.layout.spans != second.layout.spans:
         raise SelectionError("Both runs must be of one policy and hold the same steps and tokens.")
-    held = {point.name for point in second.encoding_points}
-    points = [p.name for p in first.encoding_points if p.name in held and _stream_stage(p.name) is not None]
+    stored = {point.name for point in second.encoding_points}
+    points = [p.name for p in first.encoding_points if p.name in stored and _stream_stage(p.name) is not None]
     if not points:
         raise SelectionError(
             "The runs hold no residual stream: make them with --encodings blocks.input 'blocks.*.residual'."
         )
     streams = [(first.encoding(point), second.encoding(point)) for point in points]
-    found: list[GroupDifference] = []
+    differences: list[GroupDifference] = []
     for group in first.layout.groups if groups is None else groups:
         places = first.layout.select(group, timestep=-1)
         parts = [(a[:, places], b[:, places]) for a, b in streams]
         between = np.stack([_relative(a, b) for a, b in parts], axis=-1)
-        known = len(first.steps) > 1
-        stepwise = [_relative(a[:-1], a[1:]).mean() if known else np.nan for a, _ in parts]
+        several = len(first.steps) > 1
+        stepwise = [_relative(a[:-1], a[1:]).mean() if several else np.nan for a, _ in parts]
         stages = tuple(str(_stream_stage(point)) for point in points)
-        found.append(GroupDifference(group, stages, first.steps, between, np.array(stepwise)))
-    return tuple(found)
+        differences.append(GroupDifference(group, stages, first.steps, between, np.array(stepwise)))
+    return tuple(differences)
 
 
 def _stream_stage(point: str) -> str | None:
@@ -147,8 +147,8 @@ def _relative(a: Float[np.ndarray, "step token embed"], b: Float[np.ndarray, "st
 
 def _mean_distance(*instructions: Float[np.ndarray, "_ embed"]) -> float:
     """Returns the mean distance between two different words of one instruction; NaN where each has but one."""
-    found: list[float] = []
+    distances: list[float] = []
     for encodings in instructions:
         rows, columns = np.triu_indices(len(encodings), k=1)
-        found += np.linalg.norm(encodings[rows] - encodings[columns], axis=-1).tolist()
-    return float(np.mean(found)) if found else float("nan")
+        distances += np.linalg.norm(encodings[rows] - encodings[columns], axis=-1).tolist()
+    return float(np.mean(distances)) if distances else float("nan")

@@ -44,9 +44,9 @@ def linear_cka(
             f"`some` and `others` must hold the same samples, {4 if debiased else 2} or more, got {len(some)} and {len(others)}."
         )
     term = _debiased_term if debiased else _plain_term
-    one, two = _centered(some), _centered(others)
-    scale = term(one, one) * term(two, two)
-    return term(one, two) / float(np.sqrt(scale)) if scale > 0 else float("nan")
+    first, second = _centered(some), _centered(others)
+    scale = term(first, first) * term(second, second)
+    return term(first, second) / float(np.sqrt(scale)) if scale > 0 else float("nan")
 
 
 def layer_similarity(
@@ -69,19 +69,19 @@ def _centered(encodings: Float[np.ndarray, "sample embed"]) -> Float[np.ndarray,
     return values - values.mean(axis=0)
 
 
-def _plain_term(one: Float[np.ndarray, "sample embed"], two: Float[np.ndarray, "sample other_embed"]) -> float:
-    return float(((one.T @ two) ** 2).sum())
+def _plain_term(first: Float[np.ndarray, "sample embed"], second: Float[np.ndarray, "sample other_embed"]) -> float:
+    return float(((first.T @ second) ** 2).sum())
 
 
-def _debiased_term(one: Float[np.ndarray, "sample embed"], two: Float[np.ndarray, "sample other_embed"]) -> float:
+def _debiased_term(first: Float[np.ndarray, "sample embed"], second: Float[np.ndarray, "sample other_embed"]) -> float:
     """Returns the unbiased HSIC of two linear kernels, up to the factor n (n - 3) that CKA divides out.
 
     With K and L the kernels whose diagonals are set to 0, it is tr(KL) + 1'K1 1'L1 / ((n - 1)(n - 2)) - 2 1'KL1 / (n - 2).
     """
-    samples = len(one)
-    own, own_two = (one**2).sum(axis=1), (two**2).sum(axis=1)
-    rows, rows_two = one @ one.sum(axis=0) - own, two @ two.sum(axis=0) - own_two
-    trace = _plain_term(one, two) - float(own @ own_two)
+    samples = len(first)
+    own, own_two = (first**2).sum(axis=1), (second**2).sum(axis=1)
+    rows, rows_two = first @ first.sum(axis=0) - own, second @ second.sum(axis=0) - own_two
+    trace = _plain_term(first, second) - float(own @ own_two)
     return (
         trace
         + float(rows.sum() * rows_two.sum()) / ((samples - 1) * (samples - 2))

@@ -68,12 +68,12 @@ def probe_encodings(
     >>> rng = np.random.default_rng(0)
     >>> labels, episodes = rng.integers(0, 2, 400), np.repeat(np.arange(10), 40)
     >>> telling = {"tells": labels[:, None] + rng.normal(size=(400, 3)), "noise": rng.normal(size=(400, 3))}
-    >>> found = probe_encodings(telling, labels, episodes=episodes, frames=episodes)
-    >>> round(found["tells"].accuracy, 1), round(found["noise"].accuracy, 1)
+    >>> result = probe_encodings(telling, labels, episodes=episodes, frames=episodes)
+    >>> round(result["tells"].accuracy, 1), round(result["noise"].accuracy, 1)
     (0.8, 0.5)
     """
-    known = labels >= 0
-    labels, episodes, frames = labels[known], episodes[known], frames[known]
+    told = labels >= 0
+    labels, episodes, frames = labels[told], episodes[told], frames[told]
     classes, places = np.unique(labels, return_inverse=True)
     numbers, groups = np.unique(episodes, return_inverse=True)
     if len(numbers) < _FEWEST_EPISODES or len(classes) < 2:
@@ -85,12 +85,12 @@ def probe_encodings(
     mixed = [_shuffled_within(places, frames, rng) for _ in range(shuffles)]
     scores = {}
     for name, values in features.items():
-        kept = values[known]
-        right, count = _held_out_counts(kept, places, groups, fold, strength)
+        samples = values[told]
+        right, count = _held_out_counts(samples, places, groups, fold, strength)
         accuracy = float(_balanced(right.sum(axis=0), count.sum(axis=0)))
         without = _balanced(right.sum(axis=0) - right, count.sum(axis=0) - count)
         low, high = jackknife_interval(accuracy, without, bounds=(0.0, 1.0))
-        by_shuffle = [_held_out_counts(kept, each, groups, fold, strength) for each in mixed]
+        by_shuffle = [_held_out_counts(samples, each, groups, fold, strength) for each in mixed]
         shuffled = [float(_balanced(hit.sum(axis=0), of.sum(axis=0))) for hit, of in by_shuffle]
         scores[name] = ProbeScore(
             accuracy=accuracy,
@@ -128,15 +128,15 @@ def _held_out_counts(
     shifted = values - values.mean(axis=0, dtype=np.float64)
     moments = [ClassMoments.of(shifted[fold == number], labels[fold == number], classes=classes) for number in numbers]
     total = functools.reduce(ClassMoments.plus, moments)
-    found = np.full(len(labels), -1)
+    answers = np.full(len(labels), -1)
     for number, held_out in zip(numbers, moments, strict=True):
         seen = total.plus(held_out, -1.0)
         # A class that only held-out episodes have cannot be found, and counts as not found.
         if (seen.counts > 0).sum() > 1:
-            found[fold == number] = seen.fit(classes=classes, strength=strength).predict(shifted[fold == number])
+            answers[fold == number] = seen.fit(classes=classes, strength=strength).predict(shifted[fold == number])
     shape = (int(groups.max()) + 1, int(labels.max()) + 1)
     cell = groups * shape[1] + labels
-    right = np.bincount(cell, weights=found == labels, minlength=shape[0] * shape[1])
+    right = np.bincount(cell, weights=answers == labels, minlength=shape[0] * shape[1])
     count = np.bincount(cell, minlength=shape[0] * shape[1])
     return right.reshape(shape).astype(int), count.reshape(shape)
 

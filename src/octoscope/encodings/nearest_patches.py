@@ -67,20 +67,20 @@ def nearest_patches(
     if len(shapes) != 1:
         raise ValueError(f"`encodings` must have one grid and one size in all episodes, got {sorted(shapes)}.")
     if not _holds(encodings, patch):
-        held = [each.shape[:3] for each in encodings]
-        raise ValueError(f"`patch` must lie in the encodings (step, row, column) {held}, got {patch}.")
+        held_shapes = [each.shape[:3] for each in encodings]
+        raise ValueError(f"`patch` must lie in the encodings (step, row, column) {held_shapes}, got {patch}.")
     wanted = encodings[patch.episode][patch.step, patch.row, patch.column].astype(np.float64)
     mean = _cell_means(encodings) if without_position else np.zeros(shapes.pop())
     wanted = wanted - mean[patch.row, patch.column]
-    found: list[NeighborPatch] = []
-    for episode, held in enumerate(encodings):
+    neighbors: list[NeighborPatch] = []
+    for episode, frames in enumerate(encodings):
         if other_episodes and episode == patch.episode:
             continue
-        scores = cosine_to(held - mean, wanted)
+        scores = cosine_to(frames - mean, wanted)
         if episode == patch.episode:
             scores[patch.step] = -np.inf
-        found += _best_of(scores, episode, patch, count=1 if one_per == "episode" else count, one_per=one_per)
-    return tuple(sorted(found, key=lambda neighbor: -neighbor.cosine)[:count])
+        neighbors += _best_of(scores, episode, patch, count=1 if one_per == "episode" else count, one_per=one_per)
+    return tuple(sorted(neighbors, key=lambda neighbor: -neighbor.cosine)[:count])
 
 
 def cosine_to(
@@ -115,16 +115,16 @@ def _best_of(
     count: int,
     one_per: OnePer,
 ) -> list[NeighborPatch]:
-    kept = scores
+    best_scores = scores
     if one_per == "frame":
         flat = scores.reshape(len(scores), -1)
         best = np.arange(flat.shape[1]) == flat.argmax(axis=1)[:, None]
-        kept = np.where(best, flat, -np.inf).reshape(scores.shape)
+        best_scores = np.where(best, flat, -np.inf).reshape(scores.shape)
     neighbors = []
-    for flat in np.argsort(-kept, axis=None, kind="stable")[:count]:
-        step, row, column = (int(place) for place in np.unravel_index(flat, kept.shape))
-        if np.isfinite(kept[step, row, column]):
+    for flat in np.argsort(-best_scores, axis=None, kind="stable")[:count]:
+        step, row, column = (int(place) for place in np.unravel_index(flat, best_scores.shape))
+        if np.isfinite(best_scores[step, row, column]):
             same = (row, column) == (patch.row, patch.column)
             place = PatchPlace(episode, step, row, column)
-            neighbors.append(NeighborPatch(place, float(kept[step, row, column]), same))
+            neighbors.append(NeighborPatch(place, float(best_scores[step, row, column]), same))
     return neighbors

@@ -42,15 +42,15 @@ def neighbor_table(
       without_position: Subtract from each encoding the mean of its cell over all frames first, as `nearest_patches` does.
       other_episodes: Only patches of other episodes, and only the best one of each.
 
-    >>> found = neighbor_table(np.random.default_rng(0).normal(size=(3, 4, 8)), np.array([0, 0, 1]), [0], count=2)
-    >>> found.frames.shape, sorted(found.frames[0, 0].tolist())
+    >>> result = neighbor_table(np.random.default_rng(0).normal(size=(3, 4, 8)), np.array([0, 0, 1]), [0], count=2)
+    >>> result.frames.shape, sorted(result.frames[0, 0].tolist())
     ((1, 4, 2), [1, 2])
     """
     vectors = frames - (frames.mean(axis=0, dtype=np.float64) if without_position else 0.0)
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     units = (vectors / np.where(lengths > 0, lengths, np.inf)).astype(np.float32)
-    found = [_nearest(units, frame, episodes, count=count, other_episodes=other_episodes) for frame in asked]
-    parts = [np.stack(part) for part in zip(*found, strict=True)]
+    nearest = [_nearest(units, frame, episodes, count=count, other_episodes=other_episodes) for frame in asked]
+    parts = [np.stack(part) for part in zip(*nearest, strict=True)]
     return NeighborTable(parts[0], parts[1], parts[2])
 
 
@@ -77,9 +77,9 @@ def _nearest(
             best[:, places] = np.where(first, best[:, places], -np.inf)
     order = np.argsort(-best, axis=1, kind="stable")[:, :count]
     cosines = np.take_along_axis(best, order, axis=1).astype(np.float64)
-    known = np.isfinite(cosines)
+    there = np.isfinite(cosines)
     return (
-        np.where(known, order, -1),
-        np.where(known, np.take_along_axis(best_cells, order, axis=1), -1),
-        np.where(known, cosines, np.nan),
+        np.where(there, order, -1),
+        np.where(there, np.take_along_axis(best_cells, order, axis=1), -1),
+        np.where(there, cosines, np.nan),
     )

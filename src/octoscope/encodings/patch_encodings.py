@@ -80,9 +80,9 @@ def residual_points(run: Run) -> dict[str, str]:
     Raises:
       SelectionError: If the run holds none.
     """
-    held = [point.name for point in run.encoding_points]
-    numbers = sorted(int(match.group(1)) for match in map(_RESIDUAL.fullmatch, held) if match)
-    points = {"input": _INPUT} if _INPUT in held else {}
+    stored = [point.name for point in run.encoding_points]
+    numbers = sorted(int(match.group(1)) for match in map(_RESIDUAL.fullmatch, stored) if match)
+    points = {"input": _INPUT} if _INPUT in stored else {}
     points |= {f"block {number}": f"blocks.{number}.residual" for number in numbers}
     if not points:
         raise SelectionError(

@@ -59,7 +59,7 @@ def largest_objects(
 
 
 def probe_labels(
-    found: Int[np.ndarray, "time row column"],
+    things: Int[np.ndarray, "time row column"],
     *,
     objects: int,
     named: Int[np.ndarray, " time"],
@@ -72,7 +72,7 @@ def probe_labels(
     * one for each of `kinds`, of patches that show an object: its colour, its shape.
 
     Args:
-      found: From `largest_objects`: 0 background, 1.. objects, beyond them gripper and arm.
+      things: From `largest_objects`: 0 background, 1.. objects, beyond them gripper and arm.
       objects: How many objects there are.
       named: The number of the object that the instruction names, at each time; 0 for none.
       kinds: What each object is, in the order of their numbers, such as `{"color": episode.extras["object_color"]}`.
@@ -81,13 +81,13 @@ def probe_labels(
     >>> [labels[name][0, 0].tolist() for name in ("thing", "named", "color")]
     [[0, 1, 1, 2], [-1, 0, 1, -1], [-1, 4, 5, -1]]
     """
-    is_object = (found > 0) & (found <= objects)
-    thing = np.where(found > objects, 2, np.where(is_object, 1, found))
-    known = is_object & (named > 0)[:, None, None]
-    labels = {"thing": thing, "named": np.where(known, (found == named[:, None, None]).astype(int), UNTOLD)}
-    index = np.clip(found - 1, 0, objects - 1).reshape(len(found), -1)
+    is_object = (things > 0) & (things <= objects)
+    thing = np.where(things > objects, 2, np.where(is_object, 1, things))
+    asked = is_object & (named > 0)[:, None, None]
+    labels = {"thing": thing, "named": np.where(asked, (things == named[:, None, None]).astype(int), UNTOLD)}
+    index = np.clip(things - 1, 0, objects - 1).reshape(len(things), -1)
     for name, kind in (kinds or {}).items():
-        told = np.take_along_axis(kind.astype(np.int64), index, axis=1).reshape(found.shape)
+        told = np.take_along_axis(kind.astype(np.int64), index, axis=1).reshape(things.shape)
         labels[name] = np.where(is_object, told, UNTOLD)
     return labels
 

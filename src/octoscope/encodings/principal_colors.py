@@ -42,10 +42,10 @@ class ColorBasis:
 
     def beyond(self, encodings: Float[np.ndarray, "*batch embed"]) -> float:
         """Returns the part of encodings that lie beyond the range of some direction, 0..1; 0 for those it was fitted on."""
-        found = self.coordinates(encodings)
+        coordinates = self.coordinates(encodings)
         # The tolerance is for the last bit of another order of summation.
         slack = 1e-6 * (self.high - self.low)
-        return float(((found < self.low - slack) | (found > self.high + slack)).any(axis=-1).mean())
+        return float(((coordinates < self.low - slack) | (coordinates > self.high + slack)).any(axis=-1).mean())
 
 
 def fit_color_basis(encodings: Float[np.ndarray, "*batch embed"]) -> ColorBasis:
@@ -79,7 +79,7 @@ def fit_color_basis(encodings: Float[np.ndarray, "*batch embed"]) -> ColorBasis:
     components = vectors[:, ::-1][:, :_CHANNELS].T
     largest = np.abs(components).argmax(axis=1)
     components = components * np.sign(components[np.arange(_CHANNELS), largest])[:, None]
-    found = (samples - mean) @ components.T
+    coordinates = (samples - mean) @ components.T
     total = float(variances.clip(min=0).sum())
     shares = variances[::-1][:_CHANNELS].clip(min=0) / (total if total > 0 else 1.0)
-    return ColorBasis(mean, components, found.min(axis=0), found.max(axis=0), shares)
+    return ColorBasis(mean, components, coordinates.min(axis=0), coordinates.max(axis=0), shares)

@@ -58,19 +58,19 @@ def probe_samples(
     Raises:
       SelectionError: If a run has no masks, or does not say what its objects are.
     """
-    found = [_labels(run, held, least)[:first_steps] for run, held in zip(runs, encodings, strict=True)]
+    labels = [_labels(run, patches, least)[:first_steps] for run, patches in zip(runs, encodings, strict=True)]
     depths, grid = encodings[0].depths, encodings[0].grid
-    values = [held.current[:, :first_steps] for held in encodings]
+    values = [patches.current[:, :first_steps] for patches in encodings]
     steps = [part.shape[1] for part in values]
     rows, columns = (np.tile(index.ravel(), sum(steps)) for index in np.indices(grid))
     features = {
         name: np.concatenate([part[depth].reshape(-1, part.shape[-1]) for part in values])
         for depth, name in enumerate(depths)
     }
-    names = found[0].names
+    names = labels[0].names
     return ProbeSamples(
         features={**features, POSITION: position_features(rows, columns, grid=grid)},
-        labels={name: np.concatenate([each.values[name].ravel() for each in found]) for name in names},
+        labels={name: np.concatenate([each.values[name].ravel() for each in labels]) for name in names},
         episodes=np.repeat(np.arange(len(runs)), np.array(steps) * grid[0] * grid[1]),
         frames=np.repeat(np.arange(sum(steps)), grid[0] * grid[1]),
     )
@@ -100,9 +100,9 @@ def _labels(run: Run, encodings: PatchEncodings, least: float) -> _Labels:
     shown = _read(run, masks, times)
     kinds = {name: _read(run, stored, times) for name, stored in _KINDS.items()}
     coverages = patch_coverages(shown, box=encodings.box, grid=encodings.grid, count=int(shown.max()) + 1)
-    found = largest_objects(coverages, least=least)
+    things = largest_objects(coverages, least=least)
     objects = kinds["color"].shape[1]
-    return _Labels(probe_labels(found, objects=objects, named=_read(run, "target_id", times), kinds=kinds))
+    return _Labels(probe_labels(things, objects=objects, named=_read(run, "target_id", times), kinds=kinds))
 
 
 def _read(run: Run, name: str, times: Int[np.ndarray, " step"]) -> Int[np.ndarray, " step *axes"]:

@@ -83,7 +83,7 @@ class ClassMoments:
         answers = (2.0 * weight[:, None] * (sums - counts[:, None] * center) / scale).T
         gram[np.diag_indices_from(gram)] += max(strength * total, 1e-9)
         weights = np.linalg.solve(gram, answers) / scale[:, None]
-        names = tuple(int(each) for each, held in zip(classes, there, strict=True) if held)
+        names = tuple(int(each) for each, has_samples in zip(classes, there, strict=True) if has_samples)
         return RidgeClassifier(names, weights, target_mean - center @ weights)
 
 
@@ -106,5 +106,5 @@ def fit_ridge_classifier(
     """
     classes = np.unique(labels).tolist()
     shift = encodings.mean(axis=0, dtype=np.float64)
-    found = ClassMoments.of(encodings - shift, labels, classes=classes).fit(classes=classes, strength=strength)
-    return RidgeClassifier(found.classes, found.weights, found.offsets - shift @ found.weights)
+    shifted = ClassMoments.of(encodings - shift, labels, classes=classes).fit(classes=classes, strength=strength)
+    return RidgeClassifier(shifted.classes, shifted.weights, shifted.offsets - shift @ shifted.weights)

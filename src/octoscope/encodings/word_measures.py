@@ -117,7 +117,7 @@ def merging_words(measures: WordMeasures, *, threshold: float = 0.9) -> tuple[Me
     """
     if not -1.0 <= threshold <= 1.0:
         raise ValueError(f"`threshold` must be in -1..1, got {threshold}.")
-    found: list[Merge] = []
+    merges: list[Merge] = []
     for space in dict.fromkeys(measures.spaces):
         places = [place for place, other in enumerate(measures.spaces) if other == space]
         cosine = measures.cosine[places]
@@ -127,7 +127,7 @@ def merging_words(measures: WordMeasures, *, threshold: float = 0.9) -> tuple[Me
             alike = cosine[:, row, column] >= threshold
             if alike[-1]:
                 since = len(alike) - int(np.argmin(alike[::-1])) if not alike.all() else 0
-                found.append(
+                merges.append(
                     Merge(
                         measures.words[row],
                         measures.words[column],
@@ -137,7 +137,7 @@ def merging_words(measures: WordMeasures, *, threshold: float = 0.9) -> tuple[Me
                         mean,
                     )
                 )
-    return tuple(sorted(found, key=lambda merge: (_order(measures, merge.space), -merge.cosine)))
+    return tuple(sorted(merges, key=lambda merge: (_order(measures, merge.space), -merge.cosine)))
 
 
 def _order(measures: WordMeasures, space: str) -> int:
@@ -169,6 +169,8 @@ def movement_summary(measures: WordMeasures, *, skip: Sequence[str] = ()) -> dic
       measures: From `measure_words`.
       skip: Words that do not count.
     """
-    kept = [place for place, word in enumerate(measures.words) if word not in skip]
+    places = [place for place, word in enumerate(measures.words) if word not in skip]
     named = zip(measures.spaces, measures.stages, measures.movement, strict=True)
-    return {f"{space} {stage}": float(row[kept].mean()) for space, stage, row in named if not np.isnan(row[kept]).any()}
+    return {
+        f"{space} {stage}": float(row[places].mean()) for space, stage, row in named if not np.isnan(row[places]).any()
+    }

@@ -116,23 +116,23 @@ def _spans(run: Run, copy: str, group: str | None) -> tuple[TokenSpan, TokenSpan
 def _stages(run: Run, front: TokenSpan, span: TokenSpan, step: int) -> list[Stage]:
     """Returns the stages of every place of the span, in the order of the forward."""
     prefix = f"tokens.{front.group}"
-    found: list[Stage] = []
+    stages: list[Stage] = []
     for point in (point.name for point in run.encoding_points):
         kind, _, last = point.removeprefix(f"{prefix}.").partition(".")
         if point.startswith(f"{prefix}.t5."):
             name = f"layer {last}" if last.isdigit() else last
             # Its last norm rescales: what comes out is no further step on the way.
             space = "T5 output" if last == "final" else "T5"
-            found.append(Stage(name, space, point, run.encoding(point, step=step)))
+            stages.append(Stage(name, space, point, run.encoding(point, step=step)))
         elif point in (f"{prefix}.projection", f"{prefix}.embedding"):
             name = {"projection": "projected", "embedding": "placed"}[kind]
-            found.append(Stage(name, "policy", point, run.encoding(point, step=step)))
+            stages.append(Stage(name, "policy", point, run.encoding(point, step=step)))
         elif point.startswith("blocks.") and point.endswith((".residual", ".final")):
             layer = point.split(".")[1]
             name = "normed" if layer == "final" else f"layer {layer}"
             space = "output" if layer == "final" else "policy"
-            found.append(Stage(name, space, point, run.encoding(point, step=step)[span.start : span.stop]))
-    return found
+            stages.append(Stage(name, space, point, run.encoding(point, step=step)[span.start : span.stop]))
+    return stages
 
 
 def _labels(pieces: list[WordPiece]) -> tuple[str, ...]:

@@ -56,36 +56,36 @@ def word_sentences(words: WordStages, *, threshold: float, skip: Sequence[str] =
       skip: Spaces to say nothing of, such as "T5" for the repeated words, which come from the same T5.
     """
     raw, centred = measure_words(words), measure_words(words, centred=True)
-    found = []
+    sentences = []
     for space in (space for space in words.spaces if len(words.of_space(space)) > 1 and space not in skip):
         places = [place for place, other in enumerate(raw.spaces) if other == space]
         first, last = places[0], places[-1]
-        found.append(
+        sentences.append(
             f"{space}, {words.copy}: all words have {raw.common[first]:.1%} of their squared length in common at '{raw.stages[first]}' "
             f"and {raw.common[last]:.1%} at '{raw.stages[last]}'. Their mean cosine goes from {_pairs(raw, first):.3f} "
             f"to {_pairs(raw, last):.3f}."
         )
         end = raw.cosine_to_start[last]
         most, least = (int(place) for place in (np.nanargmin(end), np.nanargmax(end)))
-        found.append(
+        sentences.append(
             f"{space}, {words.copy}: '{raw.words[most]}' turns farthest from its start (cosine {end[most]:.2f}), "
             f"'{raw.words[least]}' least ({end[least]:.2f})."
         )
         merges = [merge for merge in merging_words(raw, threshold=threshold) if merge.space == space]
-        found.append(f"{space}, {words.copy}: {_merge_sentence(merges, len(raw.words), threshold)}")
+        sentences.append(f"{space}, {words.copy}: {_merge_sentence(merges, len(raw.words), threshold)}")
         alike = [merge for merge in merging_words(centred, threshold=-1.0) if merge.space == space][:_SHOWN]
         if alike:
-            named = ", ".join(f"{one.first} and {one.second} ({one.cosine:.2f})" for one in alike)
-            found.append(
+            named = ", ".join(f"{merge.first} and {merge.second} ({merge.cosine:.2f})" for merge in alike)
+            sentences.append(
                 f"{space}, {words.copy}: with the mean word taken away, the most alike at '{raw.stages[last]}' are {named}, where "
                 f"unrelated words have {-1 / (len(raw.words) - 1):.2f} on average."
             )
-    return found
+    return sentences
 
 
 def pair_sentences(pairs: Sequence[WordPairs], groups: Sequence[GroupDifference]) -> list[str]:
     """Returns what two instructions side by side say, a sentence each."""
-    found = []
+    sentences = []
     for pair in pairs:
         for space in (space for space in dict.fromkeys(pair.spaces) if pair.spaces.count(space) > 1):
             if space == "T5" and pair is not pairs[0]:
@@ -96,7 +96,7 @@ def pair_sentences(pairs: Sequence[WordPairs], groups: Sequence[GroupDifference]
             for kind, chosen in (("words that differ", ~same), ("words that are the same", same)):
                 if chosen.any():
                     first, last = (float(pair.distance[place][chosen].mean()) for place in (places[0], places[-1]))
-                    found.append(
+                    sentences.append(
                         f"{space}, {pair.copy}: {kind} ({', '.join(np.array(pair.labels)[chosen])}) are {first:.2f} apart at "
                         f"'{pair.stages[places[0]]}' and {last:.2f} at '{pair.stages[places[-1]]}', where 1 is the mean distance between "
                         "different words of one instruction."
@@ -108,8 +108,8 @@ def pair_sentences(pairs: Sequence[WordPairs], groups: Sequence[GroupDifference]
         )
         stepwise = group.from_step_to_step[-1]
         beside = "" if np.isnan(stepwise) else f"; one step of time makes {stepwise:.2f} after the last"
-        found.append(f"{group.group} under the two instructions, relative difference by depth: {by_layer}{beside}.")
-    return found
+        sentences.append(f"{group.group} under the two instructions, relative difference by depth: {by_layer}{beside}.")
+    return sentences
 
 
 def _depth(stage: str) -> str:
@@ -126,7 +126,7 @@ def _merge_sentence(merges: Sequence[Merge], words: int, threshold: float) -> st
     if not merges:
         return f"no pair of words ends with a cosine of {threshold:g} or more."
     named = ", ".join(
-        f"{one.first} and {one.second} ({one.cosine:.3f}, since '{one.stage}')" for one in merges[:_SHOWN]
+        f"{merge.first} and {merge.second} ({merge.cosine:.3f}, since '{merge.stage}')" for merge in merges[:_SHOWN]
     )
     more = f", and {len(merges) - _SHOWN} more" if len(merges) > _SHOWN else ""
     return f"{len(merges)} of {total} pairs of words end with a cosine of {threshold:g} or more: {named}{more}."

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 # For each camera of a policy the names that it goes by, the likeliest first.
-WELL_KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
+_WELL_KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "primary": (
             "agentview_image",
@@ -51,7 +51,7 @@ def well_known_cameras(image_keys: Sequence[str]) -> dict[str, str]:
     {'primary': 'agentview_rgb', 'wrist': 'eye_in_hand_rgb'}
     """
     chosen = {
-        camera: next((name for name in names if name in image_keys), None) for camera, names in WELL_KNOWN.items()
+        camera: next((name for name in names if name in image_keys), None) for camera, names in _WELL_KNOWN.items()
     }
     return {camera: name for camera, name in chosen.items() if name is not None}
 

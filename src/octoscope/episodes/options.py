@@ -32,9 +32,9 @@ class ReadOptions:
           SelectionError: If the turn is unknown or the task has no words.
         """
         if self.turn not in get_args(Turn):
-            known = ", ".join(get_args(Turn))
+            turns = ", ".join(get_args(Turn))
             raise SelectionError(
-                f"`turn` must be one of {known}, got '{self.turn}'.{nearest(self.turn, get_args(Turn))}"
+                f"`turn` must be one of {turns}, got '{self.turn}'.{nearest(self.turn, get_args(Turn))}"
             )
         if self.task is not None and not self.task.strip():
             raise SelectionError("`task` must have words, got none. Leave it out to take the recorded ones.")

@@ -1,7 +1,8 @@
-"""A user's picture file as RGB, by the rules that datasets' frames are read by, with what was changed said.
+"""A picture file as RGB, by the rules that datasets' frames are read by, with what was changed said.
 
-Every picture that is named by a path comes through here: a goal, or what a network looks at. JPEG and PNG have the pixels that
-`decode_image` gives, as policies were trained on them; what it refuses (16 bits a channel, floats, CMYK) is refused here.
+Every picture that lies in a file of its own comes through here: a goal, what a network looks at, a frame of a folder. A goal's JPEG has
+the pixels that `decode_image` gives, as policies were trained on them; a frame's those that the programs which record folders read
+(Pillow, OpenCV), up to 17 levels apart. What `decode_image` refuses (16 bits a channel, floats, CMYK) is refused here.
 """
 
 import io
@@ -30,10 +31,12 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Orientations whose rows are the upright picture's columns.
+_LYING = (5, 6, 7, 8)
 
 
 def read_picture(
-    path: str | Path, size: tuple[int, int] | None = None
+    path: str | Path, size: tuple[int, int] | None = None, *, exact: bool = False
 ) -> tuple[UInt8[np.ndarray, "height width 3"], str]:
     """Returns a picture as RGB levels of 0..255, and a sentence of what was changed: "" when it was that, of the size wanted.
 
@@ -43,13 +46,14 @@ def read_picture(
     Args:
       path: A PNG, JPEG, WebP, BMP, GIF or TIFF file of at most `MOST_PIXELS` pixels.
       size: Height and width wanted; proportions are not kept (bilinear, antialiased). As it is for None.
+      exact: Decode JPEG exactly and not as TensorFlow does, which is faster and what policies were trained on.
 
     Raises:
       EpisodeError: If the file is missing, damaged, too large or no picture, or has more than 8 bits a channel.
     """
     data = _read_bytes(Path(path))
     try:
-        picture, notes = _decode(data)
+        picture, notes = _decode(data, exact=exact)
     except EpisodeError as error:
         raise EpisodeError(f"{path}: {error}") from None
     # Pillow's formats raise what their parsers happen to stumble over.
@@ -61,6 +65,24 @@ def read_picture(
         notes.append(f"resized from {picture.height} x {picture.width} to {size[0]} x {size[1]} pixels")
         picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.asarray(picture), "; ".join(notes)
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Returns height and width of the upright picture in a PNG or JPEG file, from its header.
+
+    Raises:
+      EpisodeError: If it cannot be read.
+    """
+    try:
+        with Image.open(path, formats=["PNG", "JPEG"]) as picture:
+            height, width = picture.height, picture.width
+            lying = picture.getexif().get(_EXIF_ORIENTATION) in _LYING
+    # Pillow raises SyntaxError and ValueError for some broken files.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise EpisodeError(
+            f"{path}: cannot be read as a PNG or JPEG picture ({error}). Copy or make it again."
+        ) from error
+    return (width, height) if lying else (height, width)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -80,7 +102,7 @@ def _read_bytes(path: Path) -> bytes:
         raise EpisodeError(f"{path} cannot be read ({error}). Check the path.") from None
 
 
-def _decode(data: bytes) -> tuple[Image.Image, list[str]]:
+def _decode(data: bytes, *, exact: bool) -> tuple[Image.Image, list[str]]:
     """Returns the picture, upright and RGB, and what was done to it."""
     if is_encoded_image(data):
         image_size(data)
@@ -95,7 +117,8 @@ def _decode(data: bytes) -> tuple[Image.Image, list[str]]:
         with opened:
             check_pixels(opened.height, opened.width, what=f"a picture of {len(data)} bytes")
             notes = _notes(opened)
-            pixels = Image.fromarray(decode_image(data)) if is_encoded_image(data) else _converted(opened)
+            by_us = opened.format == "PNG" or (is_encoded_image(data) and not exact)
+            pixels = Image.fromarray(decode_image(data)) if by_us else _converted(opened)
             turn = _TURNS.get(opened.getexif().get(_EXIF_ORIENTATION, 1))
     if turn is not None:
         notes.append("turned upright as its EXIF data say")

@@ -4,12 +4,13 @@ Opening reads the two JSON files; an episode costs the scan of its shard (12 byt
 the decoding of the chosen cameras.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.rlds_cameras import array_image_paths, image_paths
 from octoscope.episodes.rlds_directory import RldsDirectory, Shard, find_rlds, read_rlds_directory
 from octoscope.episodes.rlds_episode import episode_from_example
@@ -21,60 +22,9 @@ from octoscope.episodes.tfrecord import RecordSpan, read_record, scan_tfrecord
 from octoscope.errors import EpisodeError
 
 
-@dataclass(frozen=True)
-class RldsSource:
-    """The episodes of one split, by index."""
-
-    # The dataset's name ("bridge_dataset").
-    name: str
-    # The split that is read, and all there are.
-    split: str
-    splits: tuple[str, ...]
-    # Recorded image key by camera name: {"primary": "image_0"}.
-    cameras: Mapping[str, str]
-    # Stored path of the same images: {"primary": "steps/observation/image_0"}.
-    camera_paths: Mapping[str, str] = field(repr=False)
-    shards: tuple[Shard, ...] = field(repr=False)
-    # What features.json says; empty without one.
-    features: Mapping[str, Feature] = field(repr=False)
-    # Whether a user chose the cameras; else an episode may lack some.
-    asked: bool = field(default=True, repr=False)
-    # Filled as shards are first read.
-    _spans: dict[Path, tuple[RecordSpan, ...]] = field(default_factory=dict, repr=False, compare=False)
-
-    def __len__(self) -> int:
-        """Returns the number of episodes."""
-        return sum(shard.length for shard in self.shards)
-
-    def __getitem__(self, index: int) -> Episode:
-        """Returns one episode, read from disk anew each time.
-
-        Raises:
-          EpisodeError: If there is no such episode, or it cannot be read.
-        """
-        name = f"{self.name}/{self.split}/{index}"
-        shard, position = locate_episode(self.shards, index, name=name)
-        if shard.path not in self._spans:
-            self._spans[shard.path] = scan_shard(shard)
-        example = read_example(shard, self._spans[shard.path], position)
-        try:
-            return episode_from_example(
-                example,
-                declared=self.features,
-                cameras=self.camera_paths,
-                name=name,
-                dataset=self.name,
-                asked=self.asked,
-            )
-        except EpisodeError as error:
-            raise EpisodeError(f"{name}: {error}") from error
-
-    def __iter__(self) -> Iterator[Episode]:
-        """Yields the episodes in order, one in memory at a time."""
-        return (self[index] for index in range(len(self)))
-
-
-def open_rlds(path: Path, *, split: str | None = None, cameras: Mapping[str, str] | None = None) -> RldsSource | None:
+def open_rlds(
+    path: Path, *, split: str | None = None, cameras: Mapping[str, str] | None = None
+) -> EpisodeSource | None:
     """Returns the episodes of the RLDS dataset at `path`, or None when no such dataset lies there.
 
     Args:
@@ -92,35 +42,50 @@ def open_rlds(path: Path, *, split: str | None = None, cameras: Mapping[str, str
     chosen_split = choose_split(directory.name, list(directory.splits), split=split)
     paths = _find_images(directory, chosen_split, asked=cameras is not None)
     chosen_cameras = choose_cameras(directory.name, list(paths), cameras=cameras)
-    return RldsSource(
+    shards = directory.splits[chosen_split]
+    stored = {camera: paths[key] for camera, key in chosen_cameras.items()}
+    return EpisodeSource(
         name=directory.name,
         split=chosen_split,
         splits=tuple(directory.splits),
         cameras=chosen_cameras,
-        camera_paths={camera: paths[key] for camera, key in chosen_cameras.items()},
-        shards=directory.splits[chosen_split],
-        features=directory.features,
-        asked=cameras is not None,
+        count=sum(shard.length for shard in shards),
+        read=_RldsEpisodes(shards, stored, directory.features, cameras is not None),
     )
 
 
-def locate_episode(shards: tuple[Shard, ...], index: int, *, name: str) -> tuple[Shard, int]:
-    """Returns the shard that holds episode `index` of a split, and the episode's position in it.
+@dataclass(frozen=True)
+class _RldsEpisodes:
+    shards: tuple[Shard, ...]
+    # Stored path of the images by camera name: {"primary": "steps/observation/image_0"}.
+    cameras: Mapping[str, str]
+    # What features.json says; empty without one.
+    features: Mapping[str, Feature]
+    # Whether a user chose the cameras; else an episode may lack some.
+    asked: bool
+    # Filled as shards are first read.
+    spans: dict[Path, tuple[RecordSpan, ...]] = field(default_factory=dict, compare=False)
 
-    Raises:
-      EpisodeError: If there is no such episode.
-    """
-    position = index
+    def __call__(self, position: int) -> Episode:
+        shard, record = _locate_episode(self.shards, position)
+        if shard.path not in self.spans:
+            self.spans[shard.path] = _scan_shard(shard)
+        example = _read_example(shard, self.spans[shard.path], record)
+        return episode_from_example(
+            example, declared=self.features, cameras=self.cameras, name="", dataset="", asked=self.asked
+        )
+
+
+def _locate_episode(shards: tuple[Shard, ...], position: int) -> tuple[Shard, int]:
+    """Returns the shard that holds an episode of a split, and its place among the shard's records."""
     for shard in shards:
-        if 0 <= position < shard.length:
+        if position < shard.length:
             return shard, position
         position -= shard.length
-    total = sum(shard.length for shard in shards)
-    known = f"the episodes are 0..{total - 1}" if total else "the split holds no episodes"
-    raise EpisodeError(f"no episode {name}: {known}.")
+    raise AssertionError("the source asks only for episodes that there are")
 
 
-def scan_shard(shard: Shard) -> tuple[RecordSpan, ...]:
+def _scan_shard(shard: Shard) -> tuple[RecordSpan, ...]:
     """Returns where the episodes of a shard lie in its file.
 
     Raises:
@@ -135,7 +100,7 @@ def scan_shard(shard: Shard) -> tuple[RecordSpan, ...]:
     return spans
 
 
-def read_example(shard: Shard, spans: tuple[RecordSpan, ...], position: int) -> Example:
+def _read_example(shard: Shard, spans: tuple[RecordSpan, ...], position: int) -> Example:
     """Returns the stored values of the episode at `position` of a shard.
 
     Raises:
@@ -156,7 +121,9 @@ def _find_images(directory: RldsDirectory, split: str, *, asked: bool) -> dict[s
     """
     features = directory.features
     if not features:
-        shard, position = locate_episode(directory.splits[split], 0, name=f"{directory.name}/{split}/0")
-        features = example_features(read_example(shard, scan_shard(shard), position), declared={})
+        if not any(shard.length for shard in directory.splits[split]):
+            raise EpisodeError(f"no episode {directory.name}/{split}/0: the split holds no episodes.")
+        shard, record = _locate_episode(directory.splits[split], 0)
+        features = example_features(_read_example(shard, _scan_shard(shard), record), declared={})
     encoded, tensors = image_paths(features), array_image_paths(features)
     return {**tensors, **encoded} if asked else encoded or tensors

@@ -20,7 +20,7 @@ FEATURES_FILE = "features.json"
 SHARD_TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 
 # Far more than any dataset has; a damaged number beyond would cost memory before the first file is opened.
-MOST_EPISODES = 10_000_000
+_MOST_EPISODES = 10_000_000
 # From a folder of datasets down to one version of one configuration: FOLDER/NAME/CONFIG/VERSION.
 _DEEPEST = 3
 
@@ -70,7 +70,7 @@ def read_rlds_directory(directory: Path) -> RldsDirectory:
 
     Raises:
       EpisodeError: If a description is unreadable, not what TFDS writes, names a file format other than TFRecord, or
-        gives a split lengths that cannot be (negative, or more than `MOST_EPISODES`).
+        gives a split lengths that cannot be (negative, or more than ten million).
     """
     info = _read_json(directory / INFO_FILE)
     features_file = directory / FEATURES_FILE
@@ -145,10 +145,10 @@ def _lengths(split: Mapping[str, Any]) -> list[int]:
             f"the shardLengths of split {reprlib.repr(split['name'])} are {reprlib.repr(stored)}, which are no whole numbers"
         )
     lengths = [int(length) for length in stored]
-    if any(length < 0 for length in lengths) or sum(lengths) > MOST_EPISODES:
+    if any(length < 0 for length in lengths) or sum(lengths) > _MOST_EPISODES:
         raise ValueError(
             f"the shardLengths of split {reprlib.repr(split['name'])} are {reprlib.repr(stored)}; each is 0 or more, "
-            f"and together they are at most {MOST_EPISODES:,} episodes"
+            f"and together they are at most {_MOST_EPISODES:,} episodes"
         )
     return lengths
 

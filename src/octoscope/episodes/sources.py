@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from octoscope.embedded.files import EMBEDDED, episodes_directory
-from octoscope.episodes.changed_episodes import ChangedEpisodes
+from octoscope.episodes.changed_episodes import changed_episodes
 from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.folders.calvin import open_calvin
 from octoscope.episodes.folders.pictures import open_pictures
@@ -60,7 +60,7 @@ def open_episodes(
     source = _open(location, options)
     _check_not_empty(source)
     changes = task is not None or turn != "none" or swap_red_blue
-    return ChangedEpisodes(source, options) if changes else source
+    return changed_episodes(source, options) if changes else source
 
 
 def _open(location: Path, options: ReadOptions) -> EpisodeSource:

@@ -22,7 +22,7 @@ from octoscope.errors import EpisodeError
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
 # A few bytes of gzip can claim to be gigabytes of one record.
-MOST_COMPRESSED = 2**28
+_MOST_COMPRESSED = 2**28
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _ZLIB_MAGICS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
@@ -80,10 +80,10 @@ def read_record(path: Path, span: RecordSpan) -> bytes:
     """
     try:
         with _open(path) as file:
-            if isinstance(file, gzip.GzipFile) and span.length > MOST_COMPRESSED:
+            if isinstance(file, gzip.GzipFile) and span.length > _MOST_COMPRESSED:
                 raise EpisodeError(
                     f"{path}: the record at byte {span.offset} has {span.length:,} bytes; in a compressed file at most "
-                    f"{MOST_COMPRESSED:,} are read. Decompress the file: gzip -d."
+                    f"{_MOST_COMPRESSED:,} are read. Decompress the file: gzip -d."
                 )
             file.seek(span.offset)
             # One read each: cutting the payload off a longer read would hold it twice.

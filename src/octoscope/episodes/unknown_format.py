@@ -45,9 +45,9 @@ def explain_unknown(location: Path) -> str:
 
 def _describe(location: Path) -> str:
     if not location.is_dir():
-        known = _known_ending([location.name])
+        ending = _known_ending([location.name])
         size = f"a file of {location.stat().st_size} bytes"
-        return f"{size}: {known}" if known else f"{size}; if it belongs to a dataset, give the directory it lies in."
+        return f"{size}: {ending}" if ending else f"{size}; if it belongs to a dataset, give the directory it lies in."
     with os.scandir(location) as entries:
         names = sorted(entry.name + "/" * entry.is_dir() for entry in itertools.islice(entries, _LOOKED_AT))
     if not names:
@@ -56,8 +56,8 @@ def _describe(location: Path) -> str:
         return "a run of octoscope, which is what is made from episodes. Give the dataset that it was made from."
     rest = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     listed = f"a directory with {', '.join(names[:_LISTED])}{rest}"
-    known = _known_ending(names)
-    return f"{listed}: {known}" if known else f"{listed}."
+    ending = _known_ending(names)
+    return f"{listed}: {ending}" if ending else f"{listed}."
 
 
 def _known_ending(names: list[str]) -> str:

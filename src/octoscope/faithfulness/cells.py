@@ -9,9 +9,11 @@ from octoscope.array_typing import Bool, Float, Int
 from octoscope.errors import SelectionError
 from octoscope.interventions.apply import apply_intervention, cell_pixels
 from octoscope.interventions.descriptions import CoverPatches, Together
-from octoscope.interventions.step_scene import PolicyInputs, StepScene
+from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import named_object_masks
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 # Hides the patches' tokens from everyone, instead of painting over their pixels.
 KEYS = "keys"
@@ -129,7 +131,7 @@ class Cells:
             return None
         mask, grid = masks[scene.frames[-1]], self.grid(camera)
         # On the policy's image, nearest pixel by half-pixel centres.
-        size = scene.model.image_sizes[scene.image_key(camera)]
+        size = scene.images(camera).shape[1:3]
         places = [((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(size, mask.shape, strict=True)]
         seen = mask[np.ix_(*places)]
         found = np.full(len(self), np.nan)

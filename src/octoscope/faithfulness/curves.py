@@ -9,14 +9,13 @@ round. Nothing is clipped: a policy may be further off with half of the picture 
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Array
 
 from octoscope.array_typing import Bool, Float
 from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.measures import ranking
-from octoscope.interventions.batched_policy import BatchedPolicy
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.noise import Noise
 
 
 def removal_sets(
@@ -39,37 +38,35 @@ def removal_sets(
 
 
 def closeness_curves(
-    policy: BatchedPolicy,
     cells: Cells,
     scene: StepScene,
-    key: Array,
+    noise: Noise,
     maps: Mapping[str, Float[np.ndarray, " cell"]],
     fractions: Float[np.ndarray, " point"],
     *,
     how: str,
     insertion: bool,
-    moves: Bool[np.ndarray, " dim"],
+    batch: int,
 ) -> dict[str, Float[np.ndarray, " point"]]:
     """Returns the curve of each map, all under the same noise in one batch; NaN where taking everything away changes nothing.
 
     Args:
-      policy: The policy.
       cells: What is taken away.
       scene: The step.
-      key: Of the noise.
+      noise: That is acted under.
       maps: By method.
       fractions: From 0 to 1, both included.
       how: A fill, or KEYS.
       insertion: See `removal_sets`.
-      moves: Dimensions of the action that count.
+      batch: Inputs run at once.
     """
     # Both ends are the same for every map.
     inner = fractions[1:-1]
     sets = [removal_sets(values, inner, insertion=insertion) for values in maps.values()]
     everything = cells.without(scene, np.ones(len(cells), bool), how)
     inputs = [scene.inputs, everything]
-    inputs += [cells.without(scene, one, how) for points in sets for one in points]
-    actions = policy.act(inputs, key)[..., moves]
+    inputs += [cells.without(scene, removed, how) for points in sets for removed in points]
+    actions = scene.policy.act(inputs, noise, batch=batch)[..., scene.space.counts]
     change = action_change(actions[0], actions[1:])
     closeness = 1 - change / change[0] if change[0] > 0 else np.full(len(change), np.nan)
     ends = (0.0, 1.0) if insertion else (1.0, 0.0)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Array
 from tqdm import tqdm
 
 from octoscope.array_typing import Bool, Float
@@ -18,6 +17,7 @@ from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError, check_at_least, nearest
 from octoscope.faithfulness.cells import KEYS, Cells
 from octoscope.faithfulness.drop_table import WAYS, DropExample, DropTable
+from octoscope.faithfulness.kept_tokens import kept_places, time_rounds
 from octoscope.faithfulness.map_makers import map_maker, spread_steps
 from octoscope.faithfulness.measures import ranking
 from octoscope.faithfulness.methods import DEFAULT_SCORES, FROM_OTHERS, METHODS
@@ -26,11 +26,12 @@ from octoscope.faithfulness.score_table import Score
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.faithfulness.step_times import StepTimes
-from octoscope.faithfulness.token_dropper import TokenDropper, kept_places
 from octoscope.interventions.effects import action_change
-from octoscope.interventions.intervene import noise_key
-from octoscope.interventions.step_scene import SceneOptions, StepScene
-from octoscope.policies.octo.model import OctoModel
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.abilities import DropsTokens
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.runs.findings.kept_steps import NoSteps, Steps
 
 # What is shown on the frame, where so much is kept at some fraction.
@@ -38,7 +39,7 @@ _SHOWN = (0.5, 0.25, 0.1)
 
 
 def drop_tokens(
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episodes: Iterable[Episode],
     *,
     scores: Sequence[str] = DEFAULT_SCORES,
@@ -49,7 +50,7 @@ def drop_tokens(
     noises: int = 8,
     timings: int = 10,
     batch: int = 16,
-    options: SceneOptions | None = None,
+    options: BindOptions | None = None,
     progress: bool = False,
     kept: Steps | None = None,
 ) -> DropTable:
@@ -77,20 +78,24 @@ def drop_tokens(
     """
     _check(scores, fractions, how)
     check_at_least(0, noises=noises, timings=timings)
-    options, kept = options or SceneOptions(), kept or NoSteps()
+    options, kept = options or BindOptions(), kept or NoSteps()
     falling = sorted({float(part) for part in fractions} | {1.0}, reverse=True)
     methods = [name for name in scores if name in METHODS]
     settings = FaithfulnessSettings(methods=methods, steps=steps, seed=seed, batch=batch)
     bench: _Bench | None = None
     dataset, owners, scenes, drops = "", [], [], []
     for index, episode in enumerate(tqdm(episodes, desc="drop tokens", unit="episode", disable=not progress)):
-        first = options.scene(model, episode, 0)
+        first = StepScene.at(model, episode, 0, **vars(options))
         if bench is None:
-            maker = map_maker(model, first, settings)
+            if how == "remove" and not isinstance(first.policy, DropsTokens):
+                raise SelectionError(
+                    f"{first.policy.card.name} cannot act on a part of its tokens: give `how` 'mask' (--how mask) to hide their keys."
+                )
+            maker = map_maker(first, settings)
             scores = tuple(name for name in scores if name in (*maker.methods, *PICTURE_SCORES))
             if not scores:
                 raise SelectionError(" ".join(maker.left_out))
-            bench = _Bench(TokenDropper(model, first), maker, scores, tuple(falling), how, settings.random_draws)
+            bench = _Bench(maker, scores, tuple(falling), how, settings.random_draws)
             dataset = episode.dataset
         for step in spread_steps(len(episode), steps):
             scene = first.moved_to(step)
@@ -102,12 +107,16 @@ def drop_tokens(
         raise EpisodeError("There must be at least one episode, got none.")
     cells, middle = bench.maker.cells, len(drops) // 2
     counts = [round(part * len(cells)) for part in falling]
+    card = scenes[middle].policy.card
     errors = np.stack([step.errors for step in drops])
     rounds = timings if how == "remove" else 0
-    timed = functools.partial(bench.timed, scenes[middle], noise_key(seed, 0), counts, rounds=rounds)
+
+    def timed() -> StepTimes:
+        return StepTimes(time_rounds(scenes[middle], Noise(seed, 0), cells, counts, rounds=rounds))
+
     return DropTable(
-        policy=model.name,
-        note=" ".join(part for part in (model.note, *bench.maker.left_out) if part),
+        policy=card.name,
+        note=" ".join(part for part in (card.note, *bench.maker.left_out) if part),
         dataset=dataset,
         episodes=len(set(owners)),
         steps=len(drops),
@@ -139,7 +148,6 @@ class StepDrops:
 class _Bench:
     """Drops tokens of one step after another."""
 
-    dropper: TokenDropper
     maker: MapMaker
     scores: tuple[str, ...]
     # Falling from 1.
@@ -149,16 +157,16 @@ class _Bench:
 
     def at(self, scene: StepScene, episode: int, *, seed: int, noises: int) -> StepDrops:
         """Returns the errors of one step, all under the same noise."""
-        cells, moves, key = self.maker.cells, self.maker.moves, noise_key(seed, scene.step)
+        cells, counts, still = self.maker.cells, scene.space.counts, Noise(seed, scene.step)
         rng = np.random.default_rng([seed, episode, scene.step])
         maps = dict(picture_maps(cells, scene, self.scores))
         if self.maker.methods:
-            maps |= self.maker.at(scene, key, rng).maps
+            maps |= self.maker.at(scene, still, rng).maps
         kept = {name: [_kept(maps[name], part) for part in self.fractions] for name in self.scores}
 
         def errors_of(sets: Sequence[Bool[np.ndarray, " cell"]]) -> Float[np.ndarray, " point"]:
             # Of the same program: the first set keeps everything, and changes nothing.
-            actions = self._actions(scene, key, sets)[..., moves]
+            actions = self._actions(scene, still, sets)[..., counts]
             return action_change(actions[0], actions)
 
         errors = {name: errors_of(sets) for name, sets in kept.items()}
@@ -168,22 +176,21 @@ class _Bench:
             errors["random"] = np.mean([errors["random"], *drawn], axis=0)
         noise = float("nan")
         if noises:
-            keys = [noise_key(seed, scene.step, draw=draw) for draw in range(noises)]
-            still = self._actions(scene, key, [np.ones(len(cells), bool)])[0][..., moves]
-            noise = float(action_change(still, self.maker.policy.act_under(scene.inputs, keys)[..., moves]).mean())
+            draws = [still.other(draw) for draw in range(1, noises + 1)]
+            unmoved = self._actions(scene, still, [np.ones(len(cells), bool)])[0][..., counts]
+            drawn = scene.policy.act([scene.inputs] * noises, draws, batch=self.maker.batch)[..., counts]
+            noise = float(action_change(unmoved, drawn).mean())
         return StepDrops(kept, np.stack([errors[name] for name in self.scores]), noise)
 
-    def timed(self, scene: StepScene, key: Array, counts: Sequence[int], *, rounds: int) -> StepTimes:
-        """Returns how long a step takes with so many cells kept."""
-        return StepTimes(self.dropper.rounds(scene, key, self.maker.cells, counts, rounds=rounds))
-
     def _actions(
-        self, scene: StepScene, key: Array, sets: Sequence[Bool[np.ndarray, " cell"]]
+        self, scene: StepScene, noise: Noise, sets: Sequence[Bool[np.ndarray, " cell"]]
     ) -> Float[np.ndarray, "point horizon dim"]:
         cells = self.maker.cells
         if self.how == "remove":
-            return np.stack([self.dropper.act(scene, key, cells, kept) for kept in sets])
-        return self.maker.policy.act([cells.without(scene, ~kept, KEYS) for kept in sets], key)
+            assert isinstance(scene.policy, DropsTokens), "tokens can be dropped"
+            act = scene.policy.dropper(scene.inputs, noise)
+            return np.stack([act(kept_places(cells, kept)) for kept in sets])
+        return scene.policy.act([cells.without(scene, ~kept, KEYS) for kept in sets], noise, batch=self.maker.batch)
 
 
 def _check(scores: Sequence[str], fractions: Sequence[float], how: str) -> None:
@@ -207,7 +214,7 @@ def _example(
     cells: Cells, scene: StepScene, kept: Mapping[str, Sequence[np.ndarray]], fractions: Sequence[float]
 ) -> DropExample:
     places = sorted({int(np.argmin(np.abs(np.array(fractions) - part))) for part in _SHOWN} - {0}) or [0]
-    pictures = {camera: scene.inputs.observation[scene.image_key(camera)][0, -1] for camera in cells.sources}
+    pictures = {camera: scene.images(camera)[-1] for camera in cells.sources}
     shown = {
         name: {
             camera: [masks[place][cells.of(camera)].reshape(cells.grid(camera)) for place in places]

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Array
 
-from octoscope.array_typing import Float
-from octoscope.faithfulness.step_gradients import GradientPrograms
-from octoscope.interventions.step_scene import PolicyInputs
+from octoscope.array_typing import Float, Float32, UInt8
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.abilities import Differentiable
+from octoscope.policies.noise import Noise
 
 # Middles of equal parts stay middles when each part is cut in three, so that no point is computed twice.
 _CUTS = 3
@@ -24,7 +24,7 @@ MOST = _CUTS**3
 class PathGradients:
     """What each pixel adds to the change of the target from the baseline to the images."""
 
-    # By observation key.
+    # By camera.
     pixels: Mapping[str, Float[np.ndarray, "window _ _ channel"]]
     # f(x) - f(b): what they should add up to.
     change: float
@@ -43,11 +43,10 @@ class PathGradients:
 
 
 def integrate_path(
-    programs: GradientPrograms,
-    inputs: PolicyInputs,
-    baseline: Mapping[str, Float[np.ndarray, "1 window _ _ channel"]],
-    key: Array,
-    weights: Float[np.ndarray, "horizon dim"],
+    scene: StepScene,
+    baseline: Mapping[str, UInt8[np.ndarray, "window _ _ channel"]],
+    noise: Noise,
+    weights: Float32[np.ndarray, "horizon dim"],
     *,
     end: float,
     points: int,
@@ -58,32 +57,35 @@ def integrate_path(
     A target that bends sharply, or hardly changes, may miss the tolerance even then: read the gap.
 
     Args:
-      programs: The policy.
-      inputs: The step.
-      baseline: Images to start from, by observation key.
-      key: Of the noise.
+      scene: A step of a policy that is `Differentiable`.
+      baseline: Images to start from, by camera.
+      noise: That is acted under.
       weights: Of the entries of the action in the target.
       end: The target at the step itself.
       points: To begin with; so many are run in one call.
       tolerance: Largest gap that is taken, as a part of the change.
     """
-    start = replace(inputs, observation={**inputs.observation, **baseline})
-    change = end - programs.target(start, key, weights)
-    total = {name: np.zeros(values.shape[1:], np.float64) for name, values in baseline.items()}
+    policy, inputs = scene.policy, scene.inputs
+    assert isinstance(policy, Differentiable), "the method is possible"
+    start = policy.act([replace(inputs, images=dict(baseline))], noise)[0]
+    change = end - float((start.astype(np.float64) * weights).sum())
+    total = {camera: np.zeros(images.shape, np.float64) for camera, images in baseline.items()}
     count, done = points, 0
     while True:
         parts = (np.arange(count, dtype=np.float32) + 0.5) / count
         # The middle third of each part is what the last round had.
         fresh = parts if not done else np.delete(parts, np.arange(1, count, _CUTS))
         for first in range(0, len(fresh), points):
-            slopes = programs.slopes_along(inputs, baseline, key, weights, fresh[first : first + points])
-            total = {name: values + slopes[name] for name, values in total.items()}
+            slopes = policy.image_gradients(
+                inputs, noise, weights, baseline=baseline, parts=fresh[first : first + points]
+            )
+            total = {camera: values + slopes[camera] for camera, values in total.items()}
         done = count
         pixels = {
-            name: values / count * (np.asarray(inputs.observation[name][0], np.float64) - baseline[name][0])
-            for name, values in total.items()
+            camera: values / count * (np.asarray(inputs.images[camera], np.float64) - baseline[camera])
+            for camera, values in total.items()
         }
-        found = PathGradients(pixels, change, count)
-        if not found.gap > tolerance or count >= MOST * points:
-            return found
+        path = PathGradients(pixels, change, count)
+        if not path.gap > tolerance or count >= MOST * points:
+            return path
         count *= _CUTS

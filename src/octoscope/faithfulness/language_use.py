@@ -9,25 +9,23 @@ from tqdm import tqdm
 
 from octoscope.attention.share_table import share_table
 from octoscope.capture.attend import attend
-from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, ObservationError, check_at_least
 from octoscope.faithfulness.language_table import EpisodeLanguage, LanguageTable
-from octoscope.faithfulness.map_makers import counted_dimensions, spread_steps
+from octoscope.faithfulness.map_makers import spread_steps
 from octoscope.faithfulness.score_table import Score
 from octoscope.interventions.apply import apply_intervention
-from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.descriptions import NoInstruction, ShuffleWords, UseInstruction
 from octoscope.interventions.effects import action_change
-from octoscope.interventions.intervene import noise_key
-from octoscope.interventions.step_scene import SceneOptions
-from octoscope.policies.octo.checkpoint.statistics import action_dimensions
-from octoscope.policies.octo.model import OctoModel
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.runs.findings.kept_steps import NoSteps, Steps
 
 
 def language_use(
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episodes: Sequence[Episode],
     *,
     steps: int | None = None,
@@ -36,7 +34,7 @@ def language_use(
     seed: int = 0,
     noises: int = 8,
     batch: int = 16,
-    options: SceneOptions | None = None,
+    options: BindOptions | None = None,
     progress: bool = False,
     kept: Steps | None = None,
 ) -> LanguageTable:
@@ -66,7 +64,7 @@ def language_use(
     check_language(model, episodes)
     check_at_least(1, steps=steps, batch=batch)
     check_at_least(0, noises=noises)
-    options, kept = options or SceneOptions(), kept or NoSteps()
+    options, kept = options or BindOptions(), kept or NoSteps()
     if options.instruction is not None:
         episodes = [dataclasses.replace(episode, instruction=options.instruction) for episode in episodes]
     found = []
@@ -94,51 +92,52 @@ def language_use(
         )
         for name in ("swapped", "silent", "shuffled", "noise", "share", "even_share")
     }
-    return LanguageTable(model.name, model.note, episodes[0].dataset, tuple(found), numbers, seed)
+    card = as_policy(model).card
+    return LanguageTable(card.name, card.note, episodes[0].dataset, tuple(found), numbers, seed)
 
 
-def check_language(model: OctoModel, episodes: Sequence[Episode]) -> None:
+def check_language(model: PolicyModel | HoldsPolicy, episodes: Sequence[Episode]) -> None:
     """Refuses what has no use of words to measure.
 
     Raises:
       ObservationError: If the policy takes no words.
       EpisodeError: If there is no episode.
     """
-    if model.text_processor is None:
+    if not as_policy(model).needs.words:
         raise ObservationError("This policy takes no words, so there is no use of language to measure.")
     if not episodes:
         raise EpisodeError("There must be at least one episode, got none.")
 
 
 def _episode(
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episode: Episode,
     steps: Sequence[int],
     others: Sequence[str],
     *,
-    options: SceneOptions,
+    options: BindOptions,
     seed: int,
     noises: int,
     batch: int,
 ) -> EpisodeLanguage:
     run = attend(model, episode, steps=steps, query_groups="readout", seed=seed, **vars(options))
     shares = share_table(run)
-    statistics = robot_statistics(model, episode.dataset)
-    policy = batched_policy(
-        model, action_dim=None if statistics is None else action_dimensions(statistics), batch=batch
-    )
-    moves = counted_dimensions(model, episode.dataset)
-    first = options.scene(model, episode, steps[0])
+    first = StepScene.at(model, episode, steps[0], **vars(options))
+    counts = first.space.counts
     asked = [NoInstruction(), *([ShuffleWords(seed)] if len(set(episode.instruction.split())) > 1 else [])]
     asked += [UseInstruction(text) for text in others]
     rows = []
     for step in steps:
         scene = first.moved_to(step)
         inputs = [scene.inputs, *(apply_intervention(scene, each) for each in asked)]
-        actions = policy.act(inputs, noise_key(seed, step))[..., moves]
+        still, policy = Noise(seed, step), scene.policy
+        actions = policy.act(inputs, still, batch=batch)[..., counts]
         changes = action_change(actions[0], actions[1:])
-        keys = [noise_key(seed, step, draw=draw) for draw in range(noises)]
-        noise = action_change(actions[0], policy.act_under(scene.inputs, keys)[..., moves]) if noises else np.zeros(0)
+        noise = np.zeros(0)
+        if noises:
+            draws = [still.other(draw) for draw in range(1, noises + 1)]
+            drawn = policy.act([scene.inputs] * noises, draws, batch=batch)[..., counts]
+            noise = action_change(actions[0], drawn)
         shuffled = changes[1] if len(asked) > 1 + len(others) else np.nan
         swapped = changes[-len(others) :].mean()
         rows.append((changes[0], shuffled, swapped, noise.mean() if len(noise) else np.nan))

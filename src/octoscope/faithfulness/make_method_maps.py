@@ -15,33 +15,30 @@ from octoscope.attention.maps import placed_spans
 from octoscope.attention.query import find_query
 from octoscope.attention.sinks import find_sinks, too_few_steps
 from octoscope.capture.attend import attend
-from octoscope.capture.provenance import acting_head
-from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.key_maps import key_values
-from octoscope.faithfulness.map_makers import counted_dimensions
 from octoscope.faithfulness.method_maps import MethodMaps
 from octoscope.faithfulness.methods import DEFAULT_MAPS, KEY_METHODS
 from octoscope.faithfulness.readout_maps import possible_methods
-from octoscope.faithfulness.step_gradients import GradientPrograms
-from octoscope.faithfulness.step_maps import readout_row
-from octoscope.interventions.intervene import noise_key
-from octoscope.interventions.step_scene import SceneOptions, StepScene
-from octoscope.policies.octo.checkpoint.statistics import action_dimensions
-from octoscope.policies.octo.model import OctoModel
+from octoscope.faithfulness.watched_step import watch_step
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.abilities import DifferentiatesAttention, KnowsValues
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 
 
 def method_maps(
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episode: Episode,
     steps: Sequence[int],
     *,
     methods: Sequence[str] = DEFAULT_MAPS,
     target: ActionTarget | None = None,
     residual_weight: float = 0.5,
-    options: SceneOptions | None = None,
+    options: BindOptions | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> tuple[MethodMaps, ...]:
@@ -71,61 +68,53 @@ def method_maps(
       [('primary', 1, (1, 8, 8)), ('primary', 0, (1, 8, 8))]
     """
     _check(methods, residual_weight)
-    target, options = target or ActionTarget(), options or SceneOptions()
-    first = options.scene(model, episode, 0)
-    _check_places(model, episode, steps, target)
+    target, options = target or ActionTarget(), options or BindOptions()
+    first = StepScene.at(model, episode, 0, **vars(options))
+    first.bound.check_steps(steps)
+    target.check(first.space.horizon, first.space.predicted)
     placed = [span for _, span in placed_spans(first.layout)]
     places = [place for span in placed for place in range(span.start, span.stop)]
     allowed, left_out = possible_methods(first, methods)
     run = attend(model, episode, query_groups="readout", seed=seed, progress=progress, **vars(options))
     query = find_query(run.layout)
-    statistics = robot_statistics(model, episode.dataset)
-    programs = GradientPrograms(model, action_dim=None if statistics is None else action_dimensions(statistics))
-    moves = counted_dimensions(model, episode.dataset)
     remarks = [f"Relevance is of {target.label}."] if "relevance" in allowed else []
     bypassed = [method for method in ("rollout", "flow") if method in allowed]
     if bypassed:
         remarks.append(f"Share that bypasses attention in {' and '.join(bypassed)}: {residual_weight:g}.")
-    norms = _moved_norms(programs, first, run.steps, seed=seed, progress=progress)
+    norms = _moved_norms(first, run.steps, seed=seed, progress=progress)
     sinks = find_sinks(run, query, moved_norms=norms)
     if few := too_few_steps(run):
         sinks, remarks = (), [*remarks, few]
-    found = []
+    maps = []
     for step in steps:
-        scene, key = first.moved_to(step), noise_key(seed, step)
-        watched, row = programs.watch(scene.inputs, key), readout_row(scene)
+        scene, noise = first.moved_to(step), Noise(seed, step)
+        watched = watch_step(scene, noise)
         gradients = None
         if "relevance" in allowed:
-            gradients = programs.at(scene.inputs, key, target.weights(watched.action, moves))
+            assert isinstance(scene.policy, DifferentiatesAttention), "the method is possible"
+            weights = target.weights(watched.action, scene.space.counts)
+            gradients = scene.policy.attention_gradients(scene.inputs, noise, weights)[scene.layout.stack().name]
         values = {
-            method: key_values(method, watched, row, gradients, keys=places, residual_weight=residual_weight)
+            method: key_values(method, watched, gradients, keys=places, residual_weight=residual_weight)
             for method in allowed
         }
-        found.append(MethodMaps(run, query, step, values, sinks, (*remarks, *left_out)))
-    return tuple(found)
+        maps.append(MethodMaps(run, query, step, values, sinks, (*remarks, *left_out)))
+    return tuple(maps)
 
 
 def _moved_norms(
-    programs: GradientPrograms, first: StepScene, steps: Sequence[int], *, seed: int, progress: bool
-) -> Float[np.ndarray, "step layer key"]:
-    """Returns the length of what each token's value moves, mean over heads, at every step."""
+    first: StepScene, steps: Sequence[int], *, seed: int, progress: bool
+) -> Float[np.ndarray, "step layer key"] | None:
+    """Returns the length of what each token's value moves, mean over heads, at every step; None where the policy does not tell."""
+    policy, stack = first.policy, first.layout.stack().name
+    if not isinstance(policy, KnowsValues):
+        return None
     return np.stack(
         [
-            programs.watch(first.moved_to(step).inputs, noise_key(seed, step)).moved_norms.mean(
-                axis=1, dtype=np.float64
-            )
+            policy.moved_norms(first.bound.at(step), Noise(seed, step))[stack].mean(axis=1, dtype=np.float64)
             for step in tqdm(steps, desc="value norms", unit="step", disable=not progress)
         ]
     )
-
-
-def _check_places(model: OctoModel, episode: Episode, steps: Sequence[int], target: ActionTarget) -> None:
-    """Refuses steps and entries of the action that do not exist, before any work."""
-    for step in steps:
-        if not 0 <= step < len(episode):
-            raise SelectionError(f"`step` must be in 0..{len(episode) - 1} for {episode.name}, got {step}.")
-    head = model.module.heads[acting_head(model)]
-    target.check(head.action_horizon, head.action_dim)
 
 
 def _check(methods: Sequence[str], residual_weight: float) -> None:

@@ -24,6 +24,8 @@ METHODS = (
 FROM_OTHERS = ("best head", "fixed template")
 # Those that claim to find what the action depends on; the rest say where attention lies.
 CAUSAL = ("relevance", "gradient", "integrated gradients", "occlusion")
+# Through several layers of one stack, from each token to those that it looks at.
+THROUGH_LAYERS = ("rollout", "relevance", "flow")
 # Exact for what reaches the action through the readout's own attention, and blind to what other tokens pass on.
 DIRECT = ("readout gradients", "readout knock-outs")
 # Of the whole policy.

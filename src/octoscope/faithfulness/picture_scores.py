@@ -40,7 +40,7 @@ def _detail(cells: Cells, scene: StepScene) -> Float[np.ndarray, " cell"]:
     """Returns the deviation of the pixels of each cell in the current frame, mean over colours."""
     first, second, count = {}, {}, {}
     for camera in cells.sources:
-        image = np.asarray(scene.inputs.observation[scene.image_key(camera)][0, -1:], np.float64)
+        image = np.asarray(scene.images(camera)[-1:], np.float64)
         first[camera], second[camera] = image.mean(axis=-1), (image**2).mean(axis=-1)
         count[camera] = np.ones(image.shape[:3])
     pixels = cells.gathered_pixels(scene, count)
@@ -52,7 +52,7 @@ def _edges(cells: Cells, scene: StepScene) -> Float[np.ndarray, " cell"]:
     """Returns the mean size of the brightness gradient over each cell's pixels in the current frame, in levels a pixel."""
     sizes, count = {}, {}
     for camera in cells.sources:
-        image = np.asarray(scene.inputs.observation[scene.image_key(camera)][0, -1, ..., :3], np.float64).mean(axis=-1)
+        image = np.asarray(scene.images(camera)[-1, ..., :3], np.float64).mean(axis=-1)
         sizes[camera] = np.hypot(*np.gradient(image))[None]
         count[camera] = np.ones_like(sizes[camera])
     return cells.gathered_pixels(scene, sizes) / cells.gathered_pixels(scene, count)

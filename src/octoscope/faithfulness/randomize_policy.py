@@ -5,17 +5,18 @@ from octoscope.errors import check_at_least
 from octoscope.faithfulness.map_makers import map_maker, spread_steps
 from octoscope.faithfulness.randomized_weights import RandomizationTable, randomize_cascading
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.interventions.step_scene import SceneOptions
-from octoscope.policies.octo.model import OctoModel
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.runs.findings.kept_steps import Steps
 
 
 def randomize_policy(
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episode: Episode,
     settings: FaithfulnessSettings | None = None,
     *,
-    options: SceneOptions | None = None,
+    options: BindOptions | None = None,
     draws: int = 1,
     progress: bool = False,
     kept: Steps | None = None,
@@ -33,12 +34,12 @@ def randomize_policy(
 
     Raises:
       EpisodeError: If the episode lacks what the policy needs.
-      SelectionError: If `draws` is below 1.
+      SelectionError: If `draws` is below 1, or there is no policy like it with other weights.
     """
     check_at_least(1, draws=draws)
-    settings, options = settings or FaithfulnessSettings(), options or SceneOptions()
-    scene = options.scene(model, episode, 0)
+    settings, options = settings or FaithfulnessSettings(), options or BindOptions()
+    scene = StepScene.at(model, episode, 0, **vars(options))
     scenes = [scene.moved_to(step) for step in spread_steps(len(episode), settings.steps)]
     return randomize_cascading(
-        map_maker(model, scene, settings), scenes, seed=settings.seed, draws=draws, progress=progress, kept=kept
+        map_maker(scene, settings), scenes, seed=settings.seed, draws=draws, progress=progress, kept=kept
     )

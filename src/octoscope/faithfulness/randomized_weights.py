@@ -7,23 +7,21 @@ learnt array, so that no initialiser has to be known. A map that stays the same 
 
 import dataclasses
 import functools
-import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from flax import traverse_util
 from tqdm import tqdm
 
 from octoscope.array_typing import Float
 from octoscope.correlation import spearman
+from octoscope.errors import SelectionError
 from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.methods import METHODS, method_label
 from octoscope.faithfulness.step_maps import MapMaker
-from octoscope.interventions.intervene import noise_key
 from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.abilities import Redrawable
+from octoscope.policies.noise import Noise
 from octoscope.runs.findings.kept_steps import NoSteps, Steps
 
 _STEP_MAPS = Mapping[str, Float[np.ndarray, " cell"]]
@@ -62,42 +60,6 @@ class RandomizationTable:
         return "\n".join(lines)
 
 
-def randomization_stages(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns name and pattern of the parts of a policy, from the action head down.
-
-    >>> blocks = {"encoderblock_0": {}, "encoderblock_1": {}}
-    >>> params = {"octo_transformer": {"BlockTransformer_0": {"Transformer_0": blocks}}}
-    >>> [name for name, _ in randomization_stages(params)]
-    ['head', 'layer 1', 'layer 0', 'tokenizers']
-    """
-    blocks = params["octo_transformer"]["BlockTransformer_0"]["Transformer_0"]
-    layers = sorted((int(name.split("_")[1]) for name in blocks if name.startswith("encoderblock_")), reverse=True)
-    return [
-        ("head", "heads_.*"),
-        *((f"layer {layer}", rf".*/encoderblock_{layer}/.*") for layer in layers),
-        ("tokenizers", r"octo_transformer/(?!BlockTransformer_0/).*"),
-    ]
-
-
-def randomized_params(
-    params: Mapping[str, Any], patterns: Sequence[str], *, seed: int, draw: int = 0
-) -> dict[str, Any]:
-    """Returns parameters in which all arrays whose path matches a pattern are drawn anew; a place draws the same at every stage.
-
-    Draws of different seeds have nothing in common.
-
-    >>> same = randomized_params({"heads_action": {"bias": np.ones(3)}}, ["octo_.*"], seed=0)
-    >>> same["heads_action"]["bias"].tolist()
-    [1.0, 1.0, 1.0]
-    """
-    flat = traverse_util.flatten_dict(dict(params), sep="/")
-    drawn = {
-        path: _redrawn(np.asarray(leaf), path, seed, draw) if any(re.fullmatch(p, path) for p in patterns) else leaf
-        for path, leaf in flat.items()
-    }
-    return traverse_util.unflatten_dict(drawn, sep="/")
-
-
 def randomize_cascading(
     maker: MapMaker,
     scenes: Sequence[StepScene],
@@ -116,9 +78,14 @@ def randomize_cascading(
       draws: Of weights.
       progress: Show a progress bar.
       kept: Steps that an earlier call made, and where those of this one are kept.
+
+    Raises:
+      SelectionError: If there is no policy like it with other weights.
     """
-    kept = kept or NoSteps()
-    stages = randomization_stages(maker.programs.params)
+    kept, policy = kept or NoSteps(), scenes[0].policy
+    if not isinstance(policy, Redrawable):
+        raise SelectionError(f"{policy.card.name} is not there with weights drawn anew, so the check cannot be made.")
+    stages = policy.stages
     methods = tuple(name for name in METHODS if name in maker.methods and name not in _NOT_ASKED)
     maker = dataclasses.replace(maker, methods=methods)
     trained = [
@@ -128,21 +95,17 @@ def randomize_cascading(
     likeness = np.full((len(methods), len(stages), draws, len(scenes)), np.nan)
     todo = [(draw, stage) for draw in range(draws) for stage in range(len(stages))]
     for draw, stage in tqdm(todo, desc="weights drawn anew", unit="stage", disable=not progress):
-        patterns = [pattern for _, pattern in stages[: stage + 1]]
         # Drawn only where a step is not kept; once for all steps.
-        other = functools.cache(functools.partial(_with_drawn_weights, maker, patterns, seed, draw))
+        other = functools.cache(functools.partial(_with_drawn_weights, maker, policy, stages[: stage + 1], seed, draw))
         for place, scene in enumerate(scenes):
             compare = functools.partial(_likeness, other, scene, seed, trained[place])
             name = f"draw_{draw}_stage_{stage}_step_{scene.step}"
             likeness[:, stage, draw, place] = kept.get_or_make(name, Float[np.ndarray, " method"], compare)
-    return RandomizationTable(tuple(name for name, _ in stages), methods, _known_mean(likeness))
+    return RandomizationTable(stages, methods, _known_mean(likeness))
 
 
-def _with_drawn_weights(maker: MapMaker, patterns: Sequence[str], seed: int, draw: int) -> MapMaker:
-    params = randomized_params(maker.programs.params, patterns, seed=seed, draw=draw)
-    return dataclasses.replace(
-        maker, programs=maker.programs.with_params(params), policy=maker.policy.with_params(params)
-    )
+def _with_drawn_weights(maker: MapMaker, policy: Redrawable, stages: Sequence[str], seed: int, draw: int) -> MapMaker:
+    return dataclasses.replace(maker, policy=policy.redrawn(stages, seed=seed, draw=draw))
 
 
 def _likeness(
@@ -169,11 +132,4 @@ def _cell(values: Float[np.ndarray, " draw"]) -> str:
 
 def _maps(maker: MapMaker, scene: StepScene, seed: int) -> Mapping[str, Float[np.ndarray, " cell"]]:
     assert Cells(scene.layout).sources == maker.cells.sources, "scenes are of one layout"
-    return maker.at(scene, noise_key(seed, scene.step), np.random.default_rng(seed)).maps
-
-
-def _redrawn(array: np.ndarray, path: str, seed: int, draw: int) -> np.ndarray:
-    if array.dtype.kind != "f":
-        return array
-    rng = np.random.default_rng([seed, zlib.crc32(path.encode()), draw])
-    return (array.mean() + array.std() * rng.normal(size=array.shape)).astype(array.dtype)
+    return maker.at(scene, Noise(seed, scene.step), np.random.default_rng(seed)).maps

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
@@ -34,9 +33,10 @@ from octoscope.faithfulness.score_table import (
 )
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.faithfulness.step_maps import MapMaker, StepMaps
-from octoscope.interventions.intervene import noise_key
-from octoscope.interventions.step_scene import SceneOptions, StepScene
-from octoscope.policies.octo.model import OctoModel
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.runs.findings.kept_steps import NoSteps, Steps
 
 # Of one step: closeness by "deletion" or "insertion" and by method.
@@ -70,11 +70,11 @@ class _Seen:
 
 
 def score_faithfulness(
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episodes: Iterable[Episode],
     settings: FaithfulnessSettings | None = None,
     *,
-    options: SceneOptions | None = None,
+    options: BindOptions | None = None,
     progress: bool = False,
     kept: Steps | None = None,
 ) -> FaithfulnessTable:
@@ -93,13 +93,13 @@ def score_faithfulness(
       EpisodeError: If there is no episode, or one lacks what the policy needs.
       SelectionError: If no token has a place in an image, there is no method, or the policy allows none of them.
     """
-    settings, options, kept = settings or FaithfulnessSettings(), options or SceneOptions(), kept or NoSteps()
+    settings, options, kept = settings or FaithfulnessSettings(), options or BindOptions(), kept or NoSteps()
     settings.require_methods()
-    maker, dataset, seen = None, "", []
+    maker, card, dataset, seen = None, None, "", []
     for index, episode in enumerate(tqdm(episodes, desc="maps", unit="episode", disable=not progress)):
-        scene = options.scene(model, episode, 0)
+        scene = StepScene.at(model, episode, 0, **vars(options))
         if maker is None:
-            maker = map_maker(model, scene, settings)
+            maker, card = map_maker(scene, settings), scene.policy.card
             if not maker.methods:
                 raise SelectionError(" ".join(maker.left_out))
             dataset = episode.dataset
@@ -112,7 +112,7 @@ def score_faithfulness(
             _see(maker, scene.moved_to(step), index, settings, kept)
             for step in spread_steps(len(episode), settings.steps)
         ]
-    if maker is None:
+    if maker is None or card is None:
         raise EpisodeError("There must be at least one episode to score, got none.")
     maps = [_complete(settings, seen, place) for place in range(len(seen))]
     # Under names of their own, so that they go through the same batches as the methods.
@@ -135,8 +135,8 @@ def score_faithfulness(
         if method in maps[0]
     ]
     return FaithfulnessTable(
-        model.name,
-        model.note,
+        card.name,
+        card.note,
         dataset,
         [*settings.sentences(), *maker.left_out, *_needing_others(settings, maps[0])],
         episodes=len({step.episode for step in seen}),
@@ -154,9 +154,9 @@ def _see(maker: MapMaker, scene: StepScene, episode: int, settings: Faithfulness
 
 
 def _measure(maker: MapMaker, scene: StepScene, episode: int, settings: FaithfulnessSettings) -> MeasuredStep:
-    key = noise_key(settings.seed, scene.step)
+    noise = Noise(settings.seed, scene.step)
     rng = np.random.default_rng([settings.seed, episode, scene.step])
-    made = maker.at(scene, key, rng)
+    made = maker.at(scene, noise, rng)
     camera = next(iter(maker.cells.sources))
     coverage = maker.cells.coverage(scene, camera)
     if coverage is not None:
@@ -164,7 +164,7 @@ def _measure(maker: MapMaker, scene: StepScene, episode: int, settings: Faithful
         coverage = coverage if coverage.any() else None
     more = settings.random_draws - 1 if "random" in maker.methods else 0
     randoms = rng.random((more, len(maker.cells)))
-    return MeasuredStep(made, maker.occlusion(scene, key, settings.reference), randoms, coverage)
+    return MeasuredStep(made, maker.occlusion(scene, noise, settings.reference), randoms, coverage)
 
 
 def _complete(settings: FaithfulnessSettings, seen: Sequence[_Seen], place: int) -> dict[str, np.ndarray]:
@@ -210,18 +210,17 @@ def _curves(
     fractions: Float[np.ndarray, " point"],
     settings: FaithfulnessSettings,
 ) -> dict[str, dict[str, Float[np.ndarray, " point"]]]:
-    key: jax.Array = noise_key(settings.seed, step.scene.step)
+    noise = Noise(settings.seed, step.scene.step)
     return {
         name: closeness_curves(
-            maker.policy,
             maker.cells,
             step.scene,
-            key,
+            noise,
             maps,
             fractions,
             how=how,
             insertion=name == "insertion",
-            moves=maker.moves,
+            batch=settings.batch,
         )
         for name, how in (("deletion", settings.deletion), ("insertion", settings.insertion))
     }
@@ -299,5 +298,5 @@ def _example(cells: Cells, seen: Sequence[_Seen], maps: Sequence[Mapping[str, np
         method: {camera: cells.picture(values, camera) for camera in cells.sources}
         for method, values in {**maps[place], "occlusion, other fill": seen[place].measured.reference}.items()
     }
-    pictures = {camera: scene.inputs.observation[scene.image_key(camera)][0, -1] for camera in cells.sources}
+    pictures = {camera: scene.images(camera)[-1] for camera in cells.sources}
     return ExampleStep(scene.episode.name, scene.step, scene.instruction, pictures, shown)

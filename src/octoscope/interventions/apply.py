@@ -21,10 +21,10 @@ from octoscope.interventions.descriptions import (
     UseInstruction,
 )
 from octoscope.interventions.fills import Fill, fill_pixels
-from octoscope.interventions.step_scene import PolicyInputs, StepScene
+from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.token_choice import check_patches, chosen_keys, chosen_queries
-from octoscope.policies.octo.network.image_resize import resize_image
-from octoscope.tokens.layout import TokenSource
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.tokens.token_source import TokenSource
 
 
 def apply_intervention(
@@ -51,21 +51,23 @@ def apply_intervention(
         case CoverPixels():
             return _cover_pixels(scene, intervention, inputs)
         case BlankCamera(camera, fill, timestep):
-            size = scene.model.image_sizes[scene.image_key(camera)]
+            size = scene.images(camera).shape[1:3]
             return _filled(scene, inputs, camera, np.ones(size, bool), fill, timestep)
         case MaskKeys():
             hidden = np.outer(chosen_queries(scene.layout, intervention), chosen_keys(scene.layout, intervention))
             return replace(inputs, hidden=hidden if inputs.hidden is None else hidden | inputs.hidden)
         case RemoveTimestep(timestep):
-            real = np.array(inputs.observation["timestep_pad_mask"])
-            real[:, scene.timesteps(timestep)] = False
-            return replace(inputs, observation={**inputs.observation, "timestep_pad_mask": real})
+            real = np.array(inputs.real)
+            real[scene.timesteps(timestep)] = False
+            return replace(inputs, real=real)
         case Together(parts):
             for part in parts:
                 inputs = apply_intervention(scene, part, inputs)
             return inputs
     words = changed_words(scene, intervention)
-    return replace(inputs, tasks=_with_words(scene, words))
+    if not scene.policy.needs.words or not scene.instruction:
+        raise ObservationError("This policy was given no words here, so they cannot be changed.")
+    return replace(inputs, instruction=words)
 
 
 def changed_words(scene: StepScene, intervention: Intervention) -> str | None:
@@ -120,7 +122,7 @@ def cell_pixels(
 def _cover_patches(scene: StepScene, cover: CoverPatches, inputs: PolicyInputs) -> PolicyInputs:
     source = scene.layout.image_spans(cover.camera)[-1].source
     cells = check_patches(cover.patches, source.grid, cover.camera)
-    size = scene.model.image_sizes[scene.image_key(cover.camera)]
+    size = scene.images(cover.camera).shape[1:3]
     return _filled(scene, inputs, cover.camera, cell_pixels(source, size, cells), cover.fill, cover.timestep)
 
 
@@ -132,41 +134,31 @@ def _filled(
     fill: Fill,
     timestep: int | None,
 ) -> PolicyInputs:
-    key = scene.image_key(camera)
-    images = np.array(inputs.observation[key])
+    images = np.array(inputs.images[camera])
     for time in scene.timesteps(timestep):
-        images[0, time] = fill_pixels(images[0, time], pixels, fill)
-    return inputs.with_images(key, images)
+        images[time] = fill_pixels(images[time], pixels, fill)
+    return inputs.with_images(camera, images)
 
 
 def _cover_pixels(scene: StepScene, cover: CoverPixels, inputs: PolicyInputs) -> PolicyInputs:
-    key = scene.image_key(cover.camera)
+    seen = scene.images(cover.camera)
     recorded = scene.episode.images[cover.camera]
     expected = recorded.shape[:3] if cover.mask.ndim == 3 else recorded.shape[1:3]
     if cover.mask.shape != expected:
         raise EpisodeError(
             f"The mask must have the size of the recorded frames of {cover.camera}, {expected}, got {cover.mask.shape}."
         )
-    if inputs.observation[key] is not scene.inputs.observation[key]:
+    if inputs.images[cover.camera] is not seen:
         raise SelectionError("Pixels are covered on the recorded frame: put CoverPixels before others of that camera.")
-    images = np.array(inputs.observation[key])
+    images = np.array(seen)
     for time in scene.timesteps(cover.timestep):
         frame = scene.frames[time]
         mask = cover.mask if cover.mask.ndim == 2 else cover.mask[frame]
         # An untouched frame is the one that the policy saw, to the bit.
         if mask.any():
-            images[0, time] = resize_image(fill_pixels(recorded[frame], mask, cover.fill), images.shape[2:4])
-    return inputs.with_images(key, images)
-
-
-def _with_words(scene: StepScene, words: str | None) -> dict:
-    model = scene.model
-    if model.text_processor is None or not scene.instruction:
-        raise ObservationError("This policy was given no words here, so they cannot be changed.")
-    base = scene.inputs.tasks
-    fresh = model.create_tasks(texts=[words or ""])["language_instruction"]
-    told = {**base["pad_mask_dict"], "language_instruction": np.array([words is not None])}
-    return {**base, "language_instruction": fresh, "pad_mask_dict": told}
+            covered = fill_pixels(np.asarray(recorded[frame]), mask, cover.fill)
+            images[time] = scene.policy.prepare(cover.camera, covered)[0]
+    return inputs.with_images(cover.camera, images)
 
 
 def _shuffled(words: list[str], seed: int) -> list[str]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, UInt8
-from octoscope.interventions.action_units import ActionUnits
 from octoscope.interventions.descriptions import Intervention
+from octoscope.policies.action_units import ActionUnits
 
 
 def action_change(

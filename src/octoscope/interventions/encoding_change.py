@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from octoscope.array_typing import Float
-from octoscope.capture.encodings import capture_encodings, encoding_points
 from octoscope.encodings.window_change import relative_change
 from octoscope.errors import SelectionError
 from octoscope.interventions.apply import apply_intervention
 from octoscope.interventions.descriptions import Intervention
 from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.abilities import Encodes
+from octoscope.tokens.encoding_point import choose_points
 
 RESIDUAL_POINTS = ("blocks.input", "blocks.*.residual")
 
@@ -39,13 +40,13 @@ def encoding_change(
       >>> moved["blocks.3.residual"].shape, float(moved["blocks.3.residual"][prefix].max())
       ((198,), 0.0)
     """
-    changed = apply_intervention(scene, intervention)
+    policy, changed = scene.policy, apply_intervention(scene, intervention)
     if changed.hidden is not None:
         raise SelectionError(
             f"'{intervention.label}' masks keys, and encodings are captured in a forward without masked keys. Cover or reword instead."
         )
-    before, after = (
-        capture_encodings(scene.model, each.observation, each.tasks, points) for each in (scene.inputs, changed)
-    )
-    order = [point.name for point in encoding_points(scene.model, scene.inputs.observation, scene.inputs.tasks)]
-    return {name: relative_change(before[name], after[name]) for name in order if name in before}
+    if not isinstance(policy, Encodes):
+        raise SelectionError(f"{policy.card.name} does not tell its encodings.")
+    names = [point.name for point in choose_points(policy.encoding_points(scene.inputs), points)]
+    before, after = (policy.encode(inputs, names) for inputs in (scene.inputs, changed))
+    return {name: relative_change(before[name], after[name]) for name in names}

@@ -2,35 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 
-import jax
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, UInt8
-from octoscope.capture.provenance import acting_head
-from octoscope.capture.robot_statistics import robot_statistics
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, check_at_least
-from octoscope.interventions.action_units import action_units
 from octoscope.interventions.apply import apply_intervention, changed_words
-from octoscope.interventions.batched_policy import batched_policy
 from octoscope.interventions.descriptions import Intervention, Nothing, Together
 from octoscope.interventions.direct_effects import direct_effects
 from octoscope.interventions.effects import Effect, StepEffects, action_change
 from octoscope.interventions.random_controls import random_controls
-from octoscope.interventions.step_scene import PolicyInputs, SceneOptions, StepScene
-from octoscope.policies.octo.action_normalization import unnormalize_actions
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType, normalization_type
-from octoscope.policies.octo.checkpoint.statistics import action_dimensions
-from octoscope.policies.octo.model import OctoModel
-from octoscope.tokens.blanked_words import blanked_words_remark
-from octoscope.tokens.layout import instruction_remarks
-
-# Folded into the key of a step, it leads to the keys of its other draws of noise ("draw" as a number).
-_DRAWS = 0x64726177
+from octoscope.interventions.step_scene import StepScene, current_pictures
+from octoscope.policies.action_units import ActionUnits, action_units
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 
 
 def intervene(
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episode: Episode,
     step: int,
     interventions: Sequence[Intervention],
@@ -53,7 +43,7 @@ def intervene(
     batch size costs. All interventions, their controls and the undisturbed step go through one compiled program, `batch` at a time.
 
     Args:
-      model: The policy.
+      model: Any policy.
       episode: The recording.
       step: Step of the episode.
       interventions: What is done, each for itself; `Together` for several at once.
@@ -83,93 +73,45 @@ def intervene(
     """
     check_at_least(0, noises=noises, controls=controls)
     check_at_least(1, batch=batch)
-    scene = SceneOptions(instruction, goal_images, observation_keys, window).scene(model, episode, step)
-    statistics = robot_statistics(model, episode.dataset)
-    dimensions = (
-        model.module.heads[acting_head(model)].action_dim if statistics is None else action_dimensions(statistics)
-    )
+    options = {"instruction": instruction, "goal_images": goal_images, "observation_keys": observation_keys}
+    scene = StepScene.at(model, episode, step, **options, window=window)
+    dimensions = scene.space.dim
     if units is not None and len(units) != dimensions:
         raise SelectionError(f"Give one unit for each of the {dimensions} dimensions of the action, got {len(units)}.")
-    policy = batched_policy(
-        model, action_dim=None if statistics is None else action_dimensions(statistics), batch=batch
-    )
     rng = np.random.default_rng([seed, step])
     drawn = [random_controls(scene, each, rng, count=controls) for each in interventions]
-    regions = [each.interventions for each in drawn]
-    inputs = [scene.inputs, *(apply_intervention(scene, each) for each in interventions)]
-    inputs += [apply_intervention(scene, each) for row in regions for each in row]
-    actions = policy.act(inputs, noise_key(seed, step))
-    keys = [noise_key(seed, step, draw=draw) for draw in range(noises)]
-    others = policy.act_under(scene.inputs, keys) if noises else actions[:0]
-    ends = np.cumsum([1 + len(interventions), *(len(row) for row in regions)])
+    given = [apply_intervention(scene, each) for each in interventions]
+    moved = [apply_intervention(scene, each) for row in drawn for each in row.interventions]
+    noise = Noise(seed, step)
+    actions = scene.policy.act([scene.inputs, *given, *moved], noise, batch=batch)
+    others = actions[:0]
+    if noises:
+        draws = [noise.other(draw) for draw in range(1, noises + 1)]
+        others = scene.policy.act([scene.inputs] * noises, draws, batch=batch)
+    ends = np.cumsum([1 + len(interventions), *(len(row.interventions) for row in drawn)])
     notes = [each.note(controls) for each in drawn]
-    return _effects(scene, interventions, actions, ends, others, statistics, notes=notes, seed=seed, units=units)
-
-
-def noise_key(seed: int, step: int, *, draw: int | None = None) -> jax.Array:
-    """Returns the key of a step's noise, the same as in `attend`, or that of another draw of noise for the same step.
-
-    No draw of any seed is what another seed acts under: draws branch off behind the step, far from the numbers that a head folds in.
-
-    >>> bool((noise_key(0, 3, draw=0) == noise_key(1, 3)).all())
-    False
-    """
-    key = jax.random.fold_in(jax.random.PRNGKey(seed), step)
-    return key if draw is None else jax.random.fold_in(jax.random.fold_in(key, _DRAWS), draw)
-
-
-def moving_dimensions(
-    statistics: Mapping | None, dimensions: int, *, kind: NormalizationType = NormalizationType.NORMAL
-) -> Bool[np.ndarray, " dim"]:
-    """Returns False for the dimensions that a dataset never moves: what a policy says about them is never carried out.
-
-    >>> moving_dimensions({"mean": [0.0, 0.0], "std": [1.0, 0.0]}, 2)
-    array([ True, False])
-    """
-    if statistics is None:
-        return np.ones(dimensions, bool)
-    bounds = kind == NormalizationType.BOUNDS
-    spread = np.subtract(statistics["p99"], statistics["p01"]) if bounds else np.asarray(statistics["std"])
-    moves = spread > 0
-    return moves if moves.any() else np.ones(dimensions, bool)
+    known = action_units(episode.dataset, dimensions, units=units)
+    return _effects(scene, interventions, given, actions, ends, others, notes=notes, noise=noise, units=known)
 
 
 def _effects(
     scene: StepScene,
     interventions: Sequence[Intervention],
+    given: Sequence[PolicyInputs],
     actions: Float[np.ndarray, "input horizon dim"],
     ends: np.ndarray,
     others: Float[np.ndarray, "draw horizon dim"],
-    statistics: Mapping | None,
     *,
     notes: Sequence[str],
-    seed: int,
-    units: Sequence[str] | None,
+    noise: Noise,
+    units: ActionUnits,
 ) -> StepEffects:
-    model = scene.model
-    dimensions = actions.shape[-1] if statistics is None else action_dimensions(statistics)
-    known = action_units(scene.episode.dataset, dimensions, units=units)
-
-    def in_units(found: np.ndarray) -> np.ndarray | None:
-        if statistics is None:
-            return None
-        recorded = unnormalize_actions(found, statistics, normalization_type(model.config))
-        return np.asarray(recorded * np.array(known.scale), np.float32)
-
-    robot = in_units(actions)
+    space, card = scene.space, scene.policy.card
+    robot, noisy_robot = space.in_units(actions, units), space.in_units(others, units)
     # Entries of dimensions that the robot does not have are noise.
-    used = actions.shape[-1] if robot is None else robot.shape[-1]
-    actions, others = actions[..., :used], others[..., :used]
-    moves = moving_dimensions(statistics, used, kind=normalization_type(model.config))
-    counted = actions[..., moves]
-    given = [apply_intervention(scene, intervention) for intervention in interventions]
-    direct, direct_note = direct_effects(
-        scene,
-        given,
-        noise_key(seed, scene.step),
-        moves=moves,
-        action_dim=None if statistics is None else dimensions,
-    )
+    actions, others = actions[..., : space.dim], others[..., : space.dim]
+    counted = actions[..., space.moves]
+    direct, direct_note = direct_effects(scene, given, noise)
     effects = []
     for place, (intervention, changed, note) in enumerate(zip(interventions, given, notes, strict=True), start=1):
         effects.append(
@@ -186,34 +128,26 @@ def _effects(
                 controls_note=note,
             )
         )
-    noisy = others if robot is None else in_units(others)
-    still = actions[0] if robot is None else robot[0]
-    assert noisy is not None, "actions have units or not, whatever the noise"
+    noisy, still = (others, actions[0]) if robot is None or noisy_robot is None else (noisy_robot, robot[0])
     spread = np.sqrt(((noisy - still).astype(np.float64) ** 2).mean(axis=1))
     return StepEffects(
-        policy=model.name,
-        note=model.note,
+        policy=card.name,
+        note=card.note,
         episode=scene.episode.name,
         step=scene.step,
         instruction=scene.instruction,
-        seed=seed,
+        seed=noise.seed,
         action=actions[0],
         robot_action=None if robot is None else robot[0],
-        units=known,
-        moves=moves,
+        units=units,
+        moves=space.moves,
         effects=tuple(effects),
-        noise=action_change(counted[0], others[..., moves]),
-        noise_per_dimension=spread.mean(axis=0) if len(spread) else np.full(used, np.nan),
-        pictures=_current_pictures(scene, scene.inputs),
+        noise=action_change(counted[0], others[..., space.moves]),
+        noise_per_dimension=spread.mean(axis=0) if len(spread) else np.full(space.dim, np.nan),
+        pictures=scene.pictures,
         direct_note=direct_note,
-        remarks=tuple(_word_remarks(scene)),
+        remarks=scene.bound.remarks,
     )
-
-
-def _word_remarks(scene: StepScene) -> list[str]:
-    words = scene.layout.instruction_pieces
-    blanked = blanked_words_remark(scene.episode.dataset, scene.model.dataset_statistics) if words else ""
-    return [*instruction_remarks(scene.layout), *([blanked] if blanked else [])]
 
 
 def _words(scene: StepScene, intervention: Intervention) -> str | None:
@@ -225,12 +159,8 @@ def _words(scene: StepScene, intervention: Intervention) -> str | None:
     return None
 
 
-def _current_pictures(scene: StepScene, inputs: PolicyInputs) -> dict[str, UInt8[np.ndarray, "_ _ channel"]]:
-    return {camera: inputs.observation[scene.image_key(camera)][0, -1] for camera in scene.layout.cameras}
-
-
 def _changed_pictures(scene: StepScene, changed: PolicyInputs) -> dict[str, UInt8[np.ndarray, "_ _ channel"]]:
-    before, after = _current_pictures(scene, scene.inputs), _current_pictures(scene, changed)
+    before, after = scene.pictures, current_pictures(changed)
     return {camera: after[camera] for camera in before if not np.array_equal(before[camera], after[camera])}
 
 

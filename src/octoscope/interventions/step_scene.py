@@ -2,75 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from octoscope.array_typing import Bool, UInt8
-from octoscope.capture.attend import episode_layout
-from octoscope.capture.observations import EpisodeObservations, episode_task
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.windows import observation_window
-from octoscope.policies.octo.model import OctoModel
+from octoscope.errors import SelectionError
+from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.bind import BoundEpisode, bind
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.tokens.layout import TokenLayout
-
-
-@dataclass(frozen=True, eq=False)
-class PolicyInputs:
-    """What the policy takes for one decision; parts that were not changed are the very same objects."""
-
-    # With leading (1, window); "timestep_pad_mask" among them.
-    observation: Mapping[str, Any]
-    # With leading (1,).
-    tasks: Mapping[str, Any]
-    # True where a key is hidden from a query, besides what rules and padding hide; None for nowhere.
-    hidden: Bool[np.ndarray, "query key"] | None = None
-
-    def with_images(self, key: str, images: np.ndarray) -> "PolicyInputs":
-        """Returns the inputs with other images (1, window, height, width, channel)."""
-        return replace(self, observation={**self.observation, key: images})
-
-
-@dataclass(frozen=True, eq=False)
-class SceneOptions:
-    """What the policy is given besides what an episode records under the names it knows; see `attend`."""
-
-    # Words to use instead of the episode's.
-    instruction: str | None = None
-    # By camera name; with them the episode's own words are not used.
-    goal_images: Mapping[str, UInt8[np.ndarray, "_ _ 3"]] | None = None
-    # Recorded field by observation key.
-    observation_keys: Mapping[str, str] | None = None
-    # Timesteps of history; as many as in training by default.
-    window: int | None = None
-
-    def scene(self, model: OctoModel, episode: Episode, step: int) -> "StepScene":
-        """Returns a step of an episode under these options.
-
-        Raises:
-          EpisodeError: If policy and episode share no camera, or there is no task.
-          SelectionError: If the step does not exist.
-        """
-        return StepScene.at(model, episode, step, **vars(self))
 
 
 @dataclass(frozen=True, eq=False)
 class StepScene:
     """A step, before anything is done to it."""
 
-    model: OctoModel
-    episode: Episode
-    observations: EpisodeObservations
+    bound: BoundEpisode
     step: int
-    # "" for none.
-    instruction: str
-    layout: TokenLayout
     inputs: PolicyInputs
 
     @classmethod
     def at(
         cls,
-        model: OctoModel,
+        model: PolicyModel | HoldsPolicy,
         episode: Episode,
         step: int,
         *,
@@ -85,29 +43,65 @@ class StepScene:
           EpisodeError: If policy and episode share no camera, or there is no task.
           SelectionError: If the step does not exist.
         """
-        observations = EpisodeObservations(model, episode, observation_keys=observation_keys, window=window)
-        words, tasks = episode_task(model, episode, instruction=instruction, goal_images=goal_images)
-        layout = episode_layout(model, observations, tasks, instruction=words, step=step)
-        return cls(model, episode, observations, step, words, layout, PolicyInputs(observations.at(step), tasks))
+        bound = bind(model, episode, BindOptions(instruction, goal_images, observation_keys, window))
+        return cls(bound, step, bound.at(step))
 
     def moved_to(self, step: int) -> "StepScene":
         """Returns another step of the same episode, under the same words."""
-        return replace(self, step=step, inputs=PolicyInputs(self.observations.at(step), self.inputs.tasks))
+        return replace(self, step=step, inputs=self.bound.at(step))
+
+    @property
+    def policy(self) -> PolicyModel:
+        """The policy."""
+        return self.bound.policy
+
+    @property
+    def episode(self) -> Episode:
+        """The episode."""
+        return self.bound.episode
+
+    @property
+    def layout(self) -> TokenLayout:
+        """What every token is."""
+        return self.bound.layout
+
+    @property
+    def instruction(self) -> str:
+        """The words that are used; "" for none."""
+        return self.bound.instruction
+
+    @property
+    def space(self) -> ActionSpace:
+        """What the policy's actions are over the episode's dataset."""
+        return self.policy.action_space(self.episode.dataset)
 
     @property
     def frames(self) -> list[int]:
         """Which frame of the episode each timestep of the window shows."""
-        return [int(time) for time in observation_window(self.step, self.observations.window)[0]]
+        return [int(time) for time in observation_window(self.step, self.bound.window)[0]]
 
     @property
     def real(self) -> Bool[np.ndarray, " window"]:
         """False where a timestep is padded history."""
-        return np.asarray(self.inputs.observation["timestep_pad_mask"][0])
+        return np.asarray(self.inputs.real)
 
-    def image_key(self, camera: str) -> str:
-        """Returns the observation key of a camera's images."""
+    @property
+    def pictures(self) -> dict[str, UInt8[np.ndarray, "_ _ channel"]]:
+        """The current frame of each camera, as the policy sees it."""
+        return current_pictures(self.inputs)
+
+    def images(self, camera: str) -> UInt8[np.ndarray, "window _ _ channel"]:
+        """Returns a camera's frames as the policy sees them.
+
+        Raises:
+          SelectionError: If the policy is not given such a camera.
+        """
         self.layout.image_spans(camera)
-        return self.observations.plan.cameras[camera]
+        if camera not in self.inputs.images:
+            raise SelectionError(
+                f"{self.episode.name} does not record '{camera}', so the policy is given no picture of it to change."
+            )
+        return self.inputs.images[camera]
 
     def timesteps(self, timestep: int | None) -> list[int]:
         """Returns the places in the window that a timestep means.
@@ -115,9 +109,14 @@ class StepScene:
         Raises:
           SelectionError: If the window has no such timestep.
         """
-        window = self.observations.window
+        window = self.bound.window
         if timestep is None:
             return list(range(window))
-        # The layout says it in its own words when there is none.
-        self.layout.find_spans(self.layout.spans[-1].group, timestep=timestep)
+        if not -window <= timestep < window:
+            raise SelectionError(f"`timestep` must be in {-window}..{window - 1}, got {timestep}.")
         return [timestep % window]
+
+
+def current_pictures(inputs: PolicyInputs) -> dict[str, UInt8[np.ndarray, "_ _ channel"]]:
+    """Returns the current frame of each camera, as the policy sees it."""
+    return {camera: images[-1] for camera, images in inputs.images.items()}

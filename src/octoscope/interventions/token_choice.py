@@ -17,7 +17,7 @@ def chosen_keys(layout: TokenLayout, choice: MaskKeys) -> Bool[np.ndarray, " key
     Raises:
       SelectionError: If nothing is said, a camera, group, word, patch or timestep does not exist, or together they mean no token.
 
-    >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.token_source import TokenSource
     >>> image = ("obs_primary", 4, TokenSource("image", ("image_primary",), grid=(2, 2)))
     >>> layout = TokenLayout.assemble([], [image], window=2)
     >>> np.flatnonzero(chosen_keys(layout, MaskKeys(camera="primary", patches=((0, 1),))))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from octoscope.array_typing import UInt8
-from octoscope.interventions.channel_effects import CHANNEL_FILLS, ChannelEffects
+from octoscope.cnn.stems.channel_effects import CHANNEL_FILLS, ChannelEffects
 from octoscope.render.image_file import write_png
 from octoscope.render.line_panel import Curve, render_line_panel
 from octoscope.render.palette import INK, MARK, QUIET_INK

@@ -3,8 +3,8 @@
 import numpy as np
 
 from octoscope.array_typing import UInt8
+from octoscope.cnn.stems.contrast_effects import ContrastResponse
 from octoscope.intervals import few_episodes, mean_interval
-from octoscope.interventions.contrast_effects import ContrastResponse
 from octoscope.render.depth_panel import DepthSeries, render_depth_panel
 from octoscope.render.palette import INK, MARK, QUIET_INK
 from octoscope.render.panel_page import render_panel_page

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from octoscope.encodings.film import (
+from octoscope.encodings.film_conditioning import (
     FILM_POINTS,
     compare_film,
     config_has_film,
@@ -127,7 +127,7 @@ def write_film_results(run: Run, folder: str | Path, *, second: Run | None = Non
     Raises:
       SelectionError: If the checkpoint has FiLM and the run holds nothing of it.
     """
-    if config_has_film(run.manifest["config"]) and not film_layers(run):
+    if config_has_film(run.policy_config) and not film_layers(run):
         raise SelectionError(film_statement(run))
     sentences, pictures = [film_statement(run)], []
     for layer in film_layers(run):

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from octoscope.array_typing import Float, UInt8
-from octoscope.encodings.film import FilmEffect, FilmPair
+from octoscope.encodings.film_conditioning import FilmEffect, FilmPair
 from octoscope.pictures.attention_sheet import describe_run
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.heat_panel import render_heat_panel

@@ -11,7 +11,7 @@ from octoscope.tokens.layout import TokenLayout
 def layout_remarks(layout: TokenLayout) -> list[str]:
     """Returns a line for each set of cameras that share their patches, and for each group of tokens that no map can show.
 
-    >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.token_source import TokenSource
     >>> stacked = TokenSource("image", ("image_primary", "image_wrist"), grid=(4, 4))
     >>> layout_remarks(TokenLayout.assemble([], [("obs_image", 16, stacked)], window=1))
     ['primary and wrist are stacked into the same patches (obs_image): one weight, drawn on primary and wrist']

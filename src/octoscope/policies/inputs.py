@@ -28,6 +28,8 @@ class PolicyInputs:
     hidden: Bool[np.ndarray, "query key"] | None = None
     # Places of the layout that stay in the sequence, in rising order; None for all.
     kept: Int[np.ndarray, " token"] | None = None
+    # Whose robot acts: a policy of many robots may predict more numbers than it has.
+    dataset: str = ""
 
     @property
     def window(self) -> int:
@@ -48,5 +50,6 @@ class PolicyInputs:
             self.instruction_encodings is other.instruction_encodings,
             self.goal_images is other.goal_images,
             self.kept is other.kept,
+            self.dataset == other.dataset,
         )
         return all(same)

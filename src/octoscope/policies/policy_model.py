@@ -1,7 +1,6 @@
-"""The door that every policy comes through: what it must say and do, and what it may be able to do besides.
+"""The door that every policy comes through: what it must say and do; `abilities.py` holds what it may be able to do besides.
 
-A policy is anything with these members; nothing has to be inherited. Abilities are small protocols of their own, asked for by `isinstance`:
-what a policy lacks leaves methods out, with a sentence.
+A policy is anything with these members; nothing has to be inherited.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +25,6 @@ class PolicyCard:
     name: str
     # "octo", "act", "toy".
     family: str
-    # SHA-256 of its parameters.
-    digest: str
     # What computes it ("jax"), its version, and the kind of device.
     framework: str
     framework_version: str
@@ -51,6 +48,10 @@ class PolicyNeeds:
     words: bool = False
     # Cameras of which it takes goal images.
     goals: tuple[str, ...] = ()
+    # Cameras that it was trained beside, and that no part of it looks through.
+    unread: tuple[str, ...] = ()
+    # Datasets whose actions it knows the units of, where it must be told which robot acts.
+    datasets: tuple[str, ...] = ()
     # Timesteps of history it was trained with, and the most it can take.
     window: int = 1
     longest_window: int = 1
@@ -67,6 +68,8 @@ class WantedAttention:
     layers: tuple[int, ...]
     # Of a stack that runs several times for one action.
     passes: tuple[int, ...] = (0,)
+    # Whether lengths of values are wanted too, of a policy that `KnowsValues`.
+    moved_norms: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,8 @@ class Watched:
     weights: Mapping[str, Float[np.ndarray, "pass layer head query key"]]
     # True where a token is masked out as a key: padded history, an absent camera.
     token_pad: Bool[np.ndarray, " token"]
+    # By stack, where it was asked for: the length of what each head moves from each key of the stack, apart from the weight.
+    moved_norms: Mapping[str, Float[np.ndarray, "layer head key"]] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -93,6 +98,10 @@ class PolicyModel(Protocol):
     @property
     def needs(self) -> PolicyNeeds:
         """What it takes."""
+        ...
+
+    def digest(self) -> str:
+        """Returns the SHA-256 of its parameters; of large ones it takes seconds, once."""
         ...
 
     def prepare(
@@ -135,20 +144,23 @@ class PolicyModel(Protocol):
 
 
 @runtime_checkable
-class Differentiable(Protocol):
-    """A policy whose action has a gradient with respect to its images."""
+class HoldsPolicy(Protocol):
+    """Something else that people know under its own names and methods, with a policy behind it, such as `OctoModel`."""
 
-    def image_gradients(
-        self, inputs: PolicyInputs, noise: Noise, weights: Float32[np.ndarray, "horizon dim"]
-    ) -> Mapping[str, Float32[np.ndarray, "window _height _width _channel"]]:
-        """Returns, by camera, the gradient of a weighted sum of the normalised action with respect to pixels of 0..255."""
+    @property
+    def policy(self) -> PolicyModel:
+        """The policy as everything here takes it."""
         ...
 
 
-@runtime_checkable
-class Redrawable(Protocol):
-    """A policy that there is with random weights too, to see whether a map depends on what was learnt."""
+def as_policy(model: "PolicyModel | HoldsPolicy") -> PolicyModel:
+    """Returns the policy behind whatever people hold it as.
 
-    def redrawn(self, seed: int) -> "PolicyModel":
-        """Returns the same policy with all weights drawn anew."""
-        ...
+    Raises:
+      TypeError: If it is no policy.
+    """
+    if isinstance(model, PolicyModel):
+        return model
+    if isinstance(model, HoldsPolicy):
+        return model.policy
+    raise TypeError(f"Expected a policy (see `octoscope.open_policy`), got {type(model).__name__}.")

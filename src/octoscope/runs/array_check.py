@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.runs.chunk_files import ChunkFiles, missing_files, never_zero
-from octoscope.runs.encoding_point import EncodingPoint
 from octoscope.runs.older_formats import OLDER
+from octoscope.tokens.attention_selection import AttentionSelection
+from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.layout import TokenLayout
 
 # As NumPy's `dtype.kind`.

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from octoscope.errors import RunError
 from octoscope.plain_data import read_plain
-from octoscope.runs.encoding_point import EncodingPoint
+from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.stack import AttentionStack

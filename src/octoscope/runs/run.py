@@ -31,13 +31,13 @@ from zarr.abc.store import Store
 
 from octoscope.array_typing import Bool, Float, Int, UInt8
 from octoscope.errors import RunError, SelectionError, nearest
-from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.runs.chunk_files import HOW, STEP, place_of, rows_as_people_say
 from octoscope.runs.contents import axis_names
-from octoscope.runs.encoding_point import EncodingPoint
 from octoscope.runs.recent_reads import RecentReads
 from octoscope.runs.sound_run import FORMAT, open_sound
 from octoscope.runs.unfinished import Unfinished
+from octoscope.tokens.attention_selection import AttentionSelection
+from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.stack import AttentionStack
@@ -78,6 +78,11 @@ class Run:
     def stack(self) -> AttentionStack:
         """The stack that is looked at."""
         return self.layout.stack(self.stack_name or self.stacks[-1].name)
+
+    @property
+    def policy_config(self) -> Mapping[str, Any]:
+        """The config that the policy was made from, as its family writes it; empty where the run does not say."""
+        return self.manifest.get("facts", {}).get("config") or self.manifest.get("config", {})
 
     def of_stack(self, name: str) -> "Run":
         """Returns the same run, looked at through another stack.

@@ -62,8 +62,7 @@ def _look_over(
     if problems:
         raise _damaged(store, problems)
     manifest = Manifest((name, value) for name, value in attributes.items() if name not in OWN)
-    group = zarr.open_group(_guarded(store, manifest), mode="r")
-    metadata = _arrays(group) if files is None else _arrays_on_disk(files)
+    metadata = _arrays(zarr.open_group(store, mode="r")) if files is None else _arrays_on_disk(files)
     check_sizes(metadata)
     try:
         if manifest["format"] <= OLDER:
@@ -75,7 +74,9 @@ def _look_over(
     problems = list(array_problems(manifest, layout, metadata, folder))
     if problems:
         raise _damaged(store, problems)
-    return group, manifest, layout
+    # Only now: until it is checked, the manifest may say anything of which steps there are.
+    guarded = _guarded(store, manifest, sparse=attributes["format"] < 2)
+    return zarr.open_group(guarded, mode="r"), manifest, layout
 
 
 def _check_format(store: str | Path | Store, attributes: Mapping[str, Any]) -> None:
@@ -87,12 +88,12 @@ def _check_format(store: str | Path | Store, attributes: Mapping[str, Any]) -> N
         raise RunError(f"The run at {store} was not finished. Make it anew.")
 
 
-def _guarded(store: str | Path | Store, manifest: Manifest) -> Store:
+def _guarded(store: str | Path | Store, manifest: Manifest, *, sparse: bool) -> Store:
     if isinstance(store, MemoryStore):
         # Cannot be damaged, and a step of the control loop holds frames of its window alone.
         return store
     inner = LocalStore(Path(store), read_only=True) if isinstance(store, str | Path) else store
-    return WholeChunksStore(inner, steps=manifest["steps"], sparse=manifest["format"] < 2)
+    return WholeChunksStore(inner, steps=manifest["steps"], sparse=sparse)
 
 
 def _arrays_on_disk(files: Mapping[str, bytes]) -> dict[str, Mapping[str, Any]]:

@@ -4,77 +4,78 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 
 from octoscope.array_typing import UInt8
-from octoscope.capture.observations import EpisodeObservations
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError, nearest
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.octo.network.input_shapes import named_arrays
-from octoscope.serving.central_crop import central_crop, central_crop_transform
+from octoscope.policies.abilities import CropsFrames
+from octoscope.policies.bind import BoundEpisode, bind
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.policy_model import PolicyModel
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import camera_of
 
-_IMAGE, _DEPTH = "image_", "depth_"
-# Told by the history, not by the robot.
-_MASKS = ("timestep_pad_mask", "pad_mask")
+_IMAGE = "image_"
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
     """One observation, read."""
 
-    # As the policy takes it, without batch and window; `pad_mask_dict` is a dict in it.
-    inputs: Mapping[str, Any]
+    # "images" by camera and "numbers" by name, as the policy takes them at one timestep.
+    inputs: Mapping[str, Mapping[str, np.ndarray]]
     # By camera name, as they came.
     frames: Mapping[str, UInt8[np.ndarray, "height width 3"]]
     # By camera, how its frame was brought to the policy's size.
     transforms: Mapping[str, ImageTransform]
     # The observation as an episode of one step: says what each input was made from.
-    observations: EpisodeObservations
+    bound: BoundEpisode
 
     @property
     def given(self) -> list[str]:
-        """Observation keys that the robot gave and the policy reads."""
-        plan = self.observations.plan
-        return [*plan.cameras.values(), *plan.numbers]
+        """Names under which the robot gave what the policy reads."""
+        return [*(f"{_IMAGE}{camera}" for camera in self.bound.cameras), *self.bound.plan.numbers]
 
 
 def read_observation(
-    model: OctoModel, observation: Mapping[str, Any], *, dataset: str, cropped_cameras: Sequence[str] = ()
+    policy: PolicyModel,
+    observation: Mapping[str, Any],
+    *,
+    dataset: str,
+    task: BindOptions,
+    cropped_cameras: Sequence[str] = (),
 ) -> Reading:
     """Returns the observation as the policy takes it; everything in it is a copy.
 
     Args:
-      model: The policy.
-      observation: RGB frames, uint8 (height, width, 3) of any size, by Octo's keys ("image_primary"), and numbers of the shape
-        that the policy was trained on ("proprio", in the robot's units).
+      policy: The policy.
+      observation: RGB frames, uint8 (height, width, 3) of any size, as "image_CAMERA", and numbers of the shape that the policy was
+        trained on ("proprio", in the robot's units).
       dataset: Whose statistics `proprio` is normalised by, as in Octo's `NormalizeProprio`.
+      task: Words and goals of the episode.
       cropped_cameras: Cameras of whose frames only the middle is used.
 
     Raises:
       ObservationError: If there is no camera, or an entry is unknown or of another shape or type.
     """
-    example = dict(named_arrays(model.example_batch["observation"]))
-    known = [key for key in example if key not in _MASKS and not key.startswith(_DEPTH)]
+    needs = policy.needs
+    cameras = [f"{_IMAGE}{camera}" for camera in (*needs.cameras, *needs.unread)]
+    known = [*cameras, *needs.numbers]
     for key in observation:
         if key not in known:
             raise ObservationError(
                 f"The policy takes no observation '{key}'. It takes: {', '.join(known)}." + nearest(key, known)
             )
-    cameras = [key for key in known if key.startswith(_IMAGE)]
     if cameras and not any(key in observation for key in cameras):
         raise ObservationError(
             f"The observation must hold a camera's frame ({', '.join(cameras)}), it holds: {', '.join(observation) or 'nothing'}."
         )
     # Copies, because robots like to write the next frame into the same buffer.
-    frames = {camera_of(key): read_frame(key, observation[key]).copy() for key in cameras if key in observation}
+    frames = {
+        key.removeprefix(_IMAGE): read_frame(key, observation[key]).copy() for key in cameras if key in observation
+    }
     numbers = {
-        key: _read_numbers(key, value, example[key].shape[2:])
-        for key, value in observation.items()
-        if key not in cameras
+        key: _read_numbers(key, value, needs.numbers[key]) for key, value in observation.items() if key not in cameras
     }
     now = Episode(
         images={camera: frame[None] for camera, frame in frames.items()},
@@ -84,16 +85,18 @@ def read_observation(
         dataset=dataset,
         extras={key: value[None] for key, value in numbers.items()},
     )
-    observations = EpisodeObservations(model, now, window=1)
-    inputs = jax.tree.map(lambda batched: np.array(batched[0, 0]), observations.at(0))
-    del inputs["timestep_pad_mask"]
-    transforms = observations.transforms
+    bound = bind(policy, now, BindOptions(task.instruction, task.goal_images, window=1))
+    inputs, transforms = bound.at(0), dict(bound.transforms)
+    images = {camera: images[0] for camera, images in inputs.images.items()}
     for camera in cropped_cameras:
-        if camera in observations.plan.cameras:
-            key = observations.plan.cameras[camera]
-            inputs[key] = central_crop(frames[camera], model.image_sizes[key])
-            transforms[camera] = central_crop_transform(frames[camera].shape[:2], model.image_sizes[key])
-    return Reading(inputs, frames, transforms, observations)
+        if camera in images:
+            assert isinstance(policy, CropsFrames), "whoever asks for the crop looks first"
+            images[camera], transforms[camera] = policy.prepare_cropped(camera, frames[camera])
+    now_given = {
+        "images": {camera: np.array(image) for camera, image in images.items()},
+        "numbers": {name: np.array(values[0]) for name, values in inputs.numbers.items()},
+    }
+    return Reading(now_given, frames, transforms, bound)
 
 
 def read_frame(name: str, frame: Any) -> UInt8[np.ndarray, "height width 3"]:

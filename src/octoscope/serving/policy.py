@@ -3,27 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from octoscope.array_typing import UInt8
-from octoscope.capture.observations import episode_task
-from octoscope.capture.provenance import acting_head
-from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError, SelectionError, nearest
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType
-from octoscope.policies.octo.checkpoint.normalization_type import normalization_type as trained_normalization
-from octoscope.policies.octo.checkpoint.statistics import action_dimensions
-from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.abilities import CropsFrames, NormalizesActions
+from octoscope.policies.noise import check_seed
+from octoscope.policies.normalization_type import NormalizationType
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.serving.execution import Execution, find_execution
 from octoscope.serving.observation_reader import read_frame
 from octoscope.serving.state import EpisodeTask, PolicyState
 from octoscope.serving.stepper import Stepper, StepResult
-from octoscope.tokens.layout import camera_of
 
 
 class Policy:
-    """An Octo policy in a control loop: frames of now in, the action of now out, in the robot's units.
+    """A policy in a control loop: frames of now in, the action of now out, in the robot's units.
 
     A thin holder of the state of one episode; `stepper.step(state, observation)` is the same without one.
 
@@ -43,7 +38,7 @@ class Policy:
 
     def __init__(
         self,
-        model: OctoModel,
+        model: PolicyModel | HoldsPolicy,
         *,
         instruction: str | None = None,
         goal_images: Mapping[str, UInt8[np.ndarray, "height width 3"]] | None = None,
@@ -80,23 +75,24 @@ class Policy:
           CheckpointError: If the dataset's statistics cannot be right.
           ConfigError: If the checkpoint's config names a normalisation that is not known.
         """
-        if not 0 <= seed < 2**32:
-            raise SelectionError(f"`seed` must be in 0..{2**32 - 1}, got {seed}.")
-        dataset = _only_dataset(model) if dataset is None else dataset
-        kind = normalization_type or trained_normalization(model.config)
+        check_seed(seed)
+        policy = as_policy(model)
+        if normalization_type is not None:
+            policy = _normalized_by(policy, normalization_type)
+        dataset = _only_dataset(policy) if dataset is None else dataset
+        space = policy.action_space(dataset)
+        if space.unnormalize is None and space.note:
+            raise SelectionError(space.note)
         self.stepper = Stepper(
-            model=model,
-            window=_check_window(model, window),
-            cropped_cameras=_check_cameras(model, cropped_cameras),
+            policy=policy,
+            window=_check_window(policy, window),
+            cropped_cameras=_check_cameras(policy, cropped_cameras),
             execution=find_execution(execution),
-            head=acting_head(model),
             dataset=dataset,
-            action_statistics=_action_statistics(model, dataset, kind),
-            normalization_type=kind,
             seed=seed,
             query_groups=query_groups if query_groups is None or isinstance(query_groups, str) else tuple(query_groups),
         )
-        self._state = PolicyState(_make_task(model, instruction, goal_images))
+        self._state = PolicyState(_make_task(policy, instruction, goal_images))
 
     @property
     def state(self) -> PolicyState:
@@ -115,7 +111,7 @@ class Policy:
           ObservationError: If the policy cannot take the task.
         """
         same = instruction is None and goal_images is None
-        task = self._state.task if same else _make_task(self.stepper.model, instruction, goal_images)
+        task = self._state.task if same else _make_task(self.stepper.policy, instruction, goal_images)
         self._state = PolicyState(task)
 
     def step(self, observation: Mapping[str, Any], *, watch: bool = False) -> StepResult:
@@ -151,51 +147,59 @@ class Policy:
             self.stepper.step(PolicyState(self._state.task), observation, watch=watched)
 
 
-def _make_task(model: OctoModel, instruction: str | None, goal_images: Mapping[str, np.ndarray] | None) -> EpisodeTask:
+def _make_task(
+    policy: PolicyModel, instruction: str | None, goal_images: Mapping[str, np.ndarray] | None
+) -> EpisodeTask:
     goals = {
         camera: read_frame(f"goal image of {camera}", image).copy() for camera, image in (goal_images or {}).items()
     }
-    if instruction is None and not goals:
+    if instruction is None and not goals and (policy.needs.words or policy.needs.goals):
         raise ObservationError("The policy needs a task: give `instruction`, `goal_images`, or both.")
-    live = Episode(images={}, instruction="", actions=None, name="live", dataset="")
-    words, tasks = episode_task(model, live, instruction=instruction, goal_images=goals or None)
-    # On the device once, not at every step.
-    return EpisodeTask(words, goals, jax.device_put(tasks))
+    if instruction is not None and not policy.needs.words:
+        raise ObservationError("This policy takes no words: leave `instruction` out.")
+    for camera in goals:
+        if camera not in policy.needs.goals:
+            raise SelectionError(
+                f"The policy takes no goal image of '{camera}'. It takes: {', '.join(policy.needs.goals) or 'none'}."
+                + nearest(camera, policy.needs.goals)
+            )
+    return EpisodeTask(
+        instruction, {camera: policy.prepare(camera, image)[0] for camera, image in goals.items()} or None
+    )
 
 
-def _check_cameras(model: OctoModel, cameras: Sequence[str]) -> tuple[str, ...]:
-    known = [camera_of(key) for key in model.image_sizes]
+def _normalized_by(policy: PolicyModel, kind: NormalizationType) -> PolicyModel:
+    if not isinstance(policy, NormalizesActions):
+        raise SelectionError(
+            f"`normalization_type` is nothing that {policy.card.name} can be told: it knows its own. Leave it out."
+        )
+    return policy.normalized_by(kind)
+
+
+def _check_cameras(policy: PolicyModel, cameras: Sequence[str]) -> tuple[str, ...]:
+    known = policy.needs.cameras
     for camera in cameras:
         if camera not in known:
             raise SelectionError(
                 f"The policy has no camera '{camera}' to crop. It has: {', '.join(known) or 'none'}."
                 + nearest(camera, known)
             )
+    if cameras and not isinstance(policy, CropsFrames):
+        raise SelectionError(f"{policy.card.name} was not trained on crops: leave `cropped_cameras` out.")
     return tuple(cameras)
 
 
-def _only_dataset(model: OctoModel) -> str:
-    known = list(model.dataset_statistics)
-    if len(known) != 1:
+def _only_dataset(policy: PolicyModel) -> str:
+    known = policy.needs.datasets
+    if len(known) > 1 or (not known and policy.action_space("").note):
         raise SelectionError(
             f"`dataset` must say whose statistics bring actions to the robot's units. The policy has: {', '.join(known) or 'none'}."
         )
-    return known[0]
+    return known[0] if known else ""
 
 
-def _action_statistics(model: OctoModel, dataset: str, kind: NormalizationType) -> Mapping[str, Any]:
-    statistics = model.action_statistics(dataset, normalization_type=kind)
-    most, dimensions = model.module.heads[acting_head(model)].action_dim, action_dimensions(statistics)
-    if dimensions > most:
-        raise SelectionError(
-            f"The action statistics of '{dataset}' have {dimensions} dimensions, but the policy's head "
-            f"'{acting_head(model)}' predicts {most}: they belong to another robot. Name another `dataset`."
-        )
-    return statistics
-
-
-def _check_window(model: OctoModel, window: int | None) -> int:
-    window, most = model.window if window is None else window, model.module.octo_transformer.max_horizon
+def _check_window(policy: PolicyModel, window: int | None) -> int:
+    window, most = policy.needs.window if window is None else window, policy.needs.longest_window
     if not 1 <= window <= most:
         raise SelectionError(f"`window` must be in 1..{most}, where the policy's positions end, got {window}.")
     return window

@@ -8,6 +8,7 @@ import numpy as np
 
 from octoscope.array_typing import Float, UInt8
 from octoscope.errors import ObservationError
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.serving.history import ObservationHistory, extend_history
 from octoscope.serving.observation_reader import Reading
 from octoscope.serving.watched_rows import WatchedRows
@@ -17,12 +18,15 @@ from octoscope.serving.watched_rows import WatchedRows
 class EpisodeTask:
     """What the policy is to do in one episode."""
 
-    # "" when a goal image alone says it.
-    instruction: str
-    # By camera, as they came.
-    goal_images: Mapping[str, UInt8[np.ndarray, "height width 3"]]
-    # What `OctoModel.create_tasks` makes of it.
-    tasks: Mapping[str, Any]
+    # None when a goal image alone says it, or the policy takes no words.
+    instruction: str | None
+    # By camera, at the policy's size; None for none.
+    goal_images: Mapping[str, UInt8[np.ndarray, "height width 3"]] | None
+
+    @property
+    def options(self) -> BindOptions:
+        """The task as an episode is bound with."""
+        return BindOptions(self.instruction, self.goal_images)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,9 @@ import zarr
 from zarr.storage import MemoryStore
 
 from octoscope.array_typing import Bool, Float, Int
-from octoscope.runs.attention_selection import AttentionSelection
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
+from octoscope.tokens.attention_selection import AttentionSelection
 from octoscope.tokens.layout import TokenLayout
 
 
@@ -25,11 +25,11 @@ class StepAttention:
 
     # Steps since the episode began.
     step: int
-    # By query group: (layer, head, query, key), after mask and softmax; of its tokens at the present timestep unless all were asked.
-    weights: Mapping[str, Float[np.ndarray, "layer head query key"]]
+    # As a run stores them, by name, each with the names of its axes.
+    arrays: Mapping[str, tuple[np.ndarray, tuple[str, ...]]]
     layout: TokenLayout
-    # Which rows are kept, and where.
-    selection: AttentionSelection
+    # Which rows are kept, and where; one for each stack, the one that acts last.
+    selections: tuple[AttentionSelection, ...]
     # True where a token was masked out as a key.
     token_pad: Bool[np.ndarray, " token"]
     # False where a timestep is padded history.
@@ -44,6 +44,16 @@ class StepAttention:
     # Makes all that a run says of itself.
     manifest: Callable[[], Mapping[str, Any]]
 
+    @property
+    def weights(self) -> dict[str, Float[np.ndarray, "layer head query key"]]:
+        """By query group of the stack that acts, after mask and softmax; of the present timestep unless all were asked for.
+
+        Of a stack that runs several times for one action, those of the last pass.
+        """
+        selection = self.selections[-1]
+        arrays = {group: self.arrays[selection.array_name(group)] for group in selection.query_groups}
+        return {group: rows[-1] if axes[0] == "pass" else rows for group, (rows, axes) in arrays.items()}
+
     @functools.cached_property
     def run(self) -> Run:
         """This step as a run in memory: for `attention_maps`, `attention_shares`, `render_sheet` with `step=` this step."""
@@ -54,13 +64,8 @@ class StepAttention:
         return writer.read()
 
     def _arrays(self) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
-        selection = self.selection
-        weights = {
-            selection.array_name(group): (rows, selection.axes(self.layout, group))
-            for group, rows in self.weights.items()
-        }
         return {
-            **weights,
+            **self.arrays,
             "token_pad": (self.token_pad, ("token",)),
             "timestep_pad_mask": (self.timestep_pad_mask, ("window",)),
             "frame_index": (self.frame_index, ("window",)),

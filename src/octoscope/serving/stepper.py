@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import numpy as np
 
 from octoscope.array_typing import Float
-from octoscope.policies.octo.action_normalization import unnormalize_actions
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType
-from octoscope.policies.octo.checkpoint.statistics import action_dimensions
-from octoscope.policies.octo.finite import check_finite_actions
-from octoscope.policies.octo.model import OctoModel
+from octoscope.capture.policy_recorder import wanted_attention
+from octoscope.errors import CheckpointError
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import PolicyModel
 from octoscope.serving.execution import Execution
 from octoscope.serving.history import stack_history
 from octoscope.serving.observation_reader import read_observation
@@ -42,19 +41,14 @@ class StepResult:
 class Stepper:
     """A policy with everything that stays the same from step to step and from episode to episode."""
 
-    model: OctoModel
+    policy: PolicyModel
     # Timesteps of history.
     window: int
     # Cameras of whose frames only the middle is used.
     cropped_cameras: tuple[str, ...]
     execution: Execution
-    # Which head acts.
-    head: str
     # Whose units actions and proprioception are in.
     dataset: str
-    # Brings actions back to them.
-    action_statistics: Mapping[str, Any]
-    normalization_type: NormalizationType
     # The noise of a step depends on the seed and the step alone, as in `attend`.
     seed: int
     # Groups whose attention is kept when somebody watches; None is the readouts and the repeated words.
@@ -75,13 +69,19 @@ class Stepper:
           SelectionError: If a query group does not exist, or the policy's chunk is too short for the execution.
           CheckpointError: If the policy's action is not finite.
         """
-        reading = read_observation(self.model, observation, dataset=self.dataset, cropped_cameras=self.cropped_cameras)
+        reading = read_observation(
+            self.policy,
+            observation,
+            dataset=self.dataset,
+            task=state.task.options,
+            cropped_cameras=self.cropped_cameras,
+        )
         state = observe(state, reading, window=self.window)
         chunk, attention = None, None
         if self.execution.wants_chunk(state.pending):
-            observations = _observations(state)
-            state = self._choose_rows(state, observations) if watch else state
-            chunk, attention = self._predict(state, observations, watch=watch)
+            inputs = _window(state)
+            state = self._choose_rows(state, inputs) if watch else state
+            chunk, attention = self._predict(state, inputs, watch=watch)
             state = replace(state, chunk=chunk, predicted_at=state.step)
         pending, action = self.execution.next_action(state.pending, chunk)
         assert state.chunk is not None, "every execution wants a chunk first"
@@ -89,41 +89,50 @@ class Stepper:
         result = StepResult(action.copy(), state.chunk.copy(), state.step, state.predicted_at, attention)
         return replace(state, pending=pending, step=state.step + 1), result
 
-    def _choose_rows(self, state: PolicyState, observations: Mapping[str, Any]) -> PolicyState:
+    def _choose_rows(self, state: PolicyState, inputs: PolicyInputs) -> PolicyState:
         if state.rows is not None:
             return state
         assert state.reading is not None, "the history holds this step"
-        rows = find_watched_rows(
-            self.model,
-            observations,
-            state.task.tasks,
-            instruction=state.task.instruction,
-            cameras=state.reading.frames.keys(),
-            query_groups=self.query_groups,
-        )
+        rows = find_watched_rows(state.reading.bound, inputs, query_groups=self.query_groups)
         return replace(state, rows=rows)
 
     def _predict(
-        self, state: PolicyState, observations: Mapping[str, Any], *, watch: bool
+        self, state: PolicyState, inputs: PolicyInputs, *, watch: bool
     ) -> tuple[np.ndarray, StepAttention | None]:
-        actions, states = self.model.act(
-            observations,
-            state.task.tasks,
-            rng=jax.random.fold_in(jax.random.PRNGKey(self.seed), state.step),
-            watch=watch,
-            query_rows=state.rows.query_rows if watch and state.rows is not None else None,
-            head=self.head,
-            embodiment_action_dim=action_dimensions(self.action_statistics),
-        )
-        normalized = np.asarray(actions[0])
-        robot = unnormalize_actions(normalized, self.action_statistics, self.normalization_type)
-        check_finite_actions(robot, step=state.step)
+        noise = Noise(self.seed, state.step)
         if not watch:
-            return robot, None
-        return robot, keep_attention(self.model, states, state, actions=normalized, actions_robot=robot, seed=self.seed)
+            return self._in_units(self.policy.act([inputs], noise)[0], state.step), None
+        assert state.rows is not None, "rows are chosen before"
+        wanted = [wanted_attention(each, state.rows.layout) for each in state.rows.selections]
+        watched = self.policy.watch(inputs, noise, wanted)
+        robot = self._in_units(watched.actions, state.step)
+        return robot, keep_attention(watched, state, actions_robot=robot, seed=self.seed)
+
+    def _in_units(self, actions: Float[np.ndarray, "horizon dim"], step: int) -> Float[np.ndarray, "horizon dim"]:
+        """Returns the chunk in the robot's units; as the policy gives it where it knows no others."""
+        space = self.policy.action_space(self.dataset)
+        robot = space.to_robot(actions)
+        robot = actions[..., : space.dim] if robot is None else robot
+        if not np.isfinite(robot).all():
+            raise CheckpointError(
+                f"The policy's action at step {step} is not finite, although all that it was given is: its parameters or statistics "
+                "make numbers that are too large."
+            )
+        return robot
 
 
-def _observations(state: PolicyState) -> dict[str, Any]:
-    """Returns the window as the policy takes it, with leading (1, window)."""
+def _window(state: PolicyState) -> PolicyInputs:
+    """Returns the history as the policy takes it."""
     assert state.inputs is not None, "the history holds this step"
-    return jax.tree.map(lambda stacked: stacked[None], stack_history(state.inputs))
+    assert state.reading is not None, "the history holds this step"
+    stacked, plan = stack_history(state.inputs), state.reading.bound.plan
+    return PolicyInputs(
+        images=stacked["images"],
+        real=stacked["timestep_pad_mask"],
+        numbers=stacked["numbers"],
+        instruction=plan.instruction,
+        instruction_encodings=plan.instruction_encodings,
+        # The same object at every step: what is made of it is made once.
+        goal_images=state.task.goal_images or plan.goal_images,
+        dataset=state.reading.bound.episode.dataset,
+    )

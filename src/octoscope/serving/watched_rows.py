@@ -1,16 +1,10 @@
 """Which rows of the attention are kept while somebody watches."""
 
-import dataclasses
-import functools
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from octoscope.array_typing import Int
-from octoscope.policies.octo.model import OctoModel
-from octoscope.runs.attention_selection import AttentionSelection, select_attention
+from octoscope.policies.bind import BoundEpisode
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.tokens.attention_selection import AttentionSelection, select_attention
 from octoscope.tokens.layout import TokenLayout
 
 
@@ -19,44 +13,24 @@ class WatchedRows:
     """The layout of an episode's sequences, and the places in it whose attention is kept."""
 
     layout: TokenLayout
-    selection: AttentionSelection
-
-    @functools.cached_property
-    def places(self) -> dict[str, Int[np.ndarray, " query"]]:
-        """By query group, the places of its tokens."""
-        return {group: self.selection.query_places(self.layout, group) for group in self.selection.query_groups}
-
-    @functools.cached_property
-    def query_rows(self) -> tuple[int, ...]:
-        """All places, group after group, as `OctoModel.act` takes them."""
-        return tuple(int(place) for places in self.places.values() for place in places)
+    # One for each stack of which something is kept.
+    selections: tuple[AttentionSelection, ...]
 
 
 def find_watched_rows(
-    model: OctoModel,
-    observations: Mapping[str, Any],
-    tasks: Mapping[str, Any],
-    *,
-    instruction: str,
-    cameras: Collection[str],
-    query_groups: str | tuple[str, ...] | None,
+    bound: BoundEpisode, inputs: PolicyInputs, *, query_groups: str | tuple[str, ...] | None
 ) -> WatchedRows:
     """Returns the rows of these groups in sequences made of inputs like these.
 
     Args:
-      model: The policy.
-      observations: With leading (1, window).
-      tasks: From `OctoModel.create_tasks`.
-      instruction: Whose word pieces go on the language tokens.
-      cameras: That gave frames; black images stand in for the others.
+      bound: The policy, and the observation of now.
+      inputs: What the policy is given, with its whole window.
       query_groups: As in `attend`.
 
     Raises:
       SelectionError: If a group does not exist.
     """
-    layout = model.token_layout(observations, tasks)
-    unrecorded = tuple(camera for camera in layout.cameras if camera not in cameras)
-    layout = dataclasses.replace(layout, unrecorded=unrecorded)
-    layout = model.with_words(layout, instruction)
-    (selection,) = select_attention(layout, query_groups=query_groups)
-    return WatchedRows(layout, selection)
+    layout = bound.policy.layout(inputs)
+    unrecorded = tuple(camera for camera in layout.cameras if camera not in bound.cameras)
+    layout = replace(layout, unrecorded=unrecorded)
+    return WatchedRows(layout, select_attention(layout, query_groups=query_groups))

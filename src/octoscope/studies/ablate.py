@@ -13,9 +13,10 @@ from octoscope.escaping.csv_text import csv_line
 from octoscope.interventions.descriptions import Intervention
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
-from octoscope.interventions.step_scene import SceneOptions
+from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
 from octoscope.pictures.ablation_sheet import render_ablation_sheet
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.findings.finding_folder import FindingKind
@@ -59,7 +60,10 @@ def ablate(
         options.output,
         model,
         episode,
-        {step: asked or usual_interventions(given.scene(model, episode, step), fills=fills) for step in steps},
+        {
+            step: asked or usual_interventions(StepScene.at(model, episode, step, **vars(given)), fills=fills)
+            for step in steps
+        },
         given=given,
         seed=options.seed,
         noises=options.noises,
@@ -86,7 +90,7 @@ def ablation_request(
     episode: Episode,
     interventions: Mapping[int, Sequence[Intervention]],
     *,
-    given: SceneOptions,
+    given: BindOptions,
     progress: bool = False,
     **settings: Any,
 ) -> FindingRequest:

@@ -9,12 +9,10 @@ from tqdm import tqdm
 from octoscope.attention.maps import captured_spans, require_sight
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.capture.attend import attend
-from octoscope.capture.encoding_stream import EncodingStream
-from octoscope.capture.robot_statistics import unit_remarks
+from octoscope.capture.policy_recorder import find_recorder
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import EpisodeSource
 from octoscope.errors import EpisodeError, Interrupted, ObservationError, SelectionError
-from octoscope.interventions.step_scene import SceneOptions
 from octoscope.pictures.attention_results import (
     FILM,
     PICTURE_FORMATS,
@@ -22,10 +20,10 @@ from octoscope.pictures.attention_results import (
     film_cameras,
     write_attention_results,
 )
-from octoscope.policies.bind import BindOptions, bind
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.policy_model import PolicyModel
-from octoscope.runs.attention_selection import ALL, AttentionSelection, default_query_groups, select_attention
+from octoscope.policies.bind import bind
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
+from octoscope.policies.recording import RecordOptions
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, remove_results, staged_output
@@ -33,7 +31,8 @@ from octoscope.runs.unfinished import Unfinished
 from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
-from octoscope.tokens.layout import TokenLayout, instruction_remarks
+from octoscope.tokens.attention_selection import ALL, AttentionSelection, default_query_groups, select_attention
+from octoscope.tokens.layout import TokenLayout
 
 RUN = "run.zarr"
 RESULTS = (SHEETS, f"{FILM}*.mp4", f"{FILM}*.gif")
@@ -62,10 +61,10 @@ class EpisodePlan:
 class EpisodeJob:
     """A policy and what is asked of it, for one episode after another."""
 
-    model: OctoModel | PolicyModel
+    model: PolicyModel | HoldsPolicy
     options: AttendOptions
     # What the policy is given besides what is recorded.
-    given: SceneOptions
+    given: BindOptions
     tell: Tell = silent
     progress: bool = False
 
@@ -97,36 +96,20 @@ class EpisodeJob:
         """
         asked = self.options
         steps = sorted(parse_selection(asked.steps, count=len(episode), what="step"))
-        words, layout, remarks, encoding_bytes = self._looked_at(episode, steps[0])
+        bound = bind(self.model, episode, self.given)
+        layout = bound.layout
         deepest = max(stack.num_layers for stack in layout.stacks)
         layers = sorted(parse_selection(",".join(asked.layers), count=deepest, what="layer"))
         heads = parse_selection(asked.heads, count=layout.stack().num_heads, what="head")
         query = find_query(layout, asked.query)
         groups = _query_groups(layout, asked.queries, query)
         selections = select_attention(layout, query_groups=groups, key_groups=asked.keys or None, layers=layers)
-        size = encoding_bytes + sum(each.bytes_per_step(layout, dtype=asked.precision) for each in selections)
+        record = RecordOptions(asked.seed, asked.precision, asked.compute, asked.batch, asked.encodings)
+        size = find_recorder(bound, selections, record).bytes_per_step
         no_map = self._why_no_map(layout, selections[-1], query)
-        return EpisodePlan(words, steps, layers, heads, groups, query, size, no_map, remarks)
-
-    def _looked_at(self, episode: Episode, step: int) -> tuple[str, TokenLayout, tuple[str, ...], int]:
-        """Returns words, layout, remarks, and the bytes of one step's encodings."""
-        asked, given = self.options, self.given
-        if not isinstance(self.model, OctoModel):
-            options = BindOptions(
-                given.instruction, given.goal_images or {}, given.observation_keys or {}, given.window
-            )
-            bound = bind(self.model, episode, options)
-            return bound.instruction or "", bound.layout, tuple(bound.remarks), 0
-        scene = given.scene(self.model, episode, 0)
-        size = 0
-        if asked.encodings:
-            observation = scene.observations.at(step)
-            stream = EncodingStream.plan_for(
-                self.model, observation, scene.inputs.tasks, asked.encodings, dtype=asked.precision
-            )
-            size = stream.bytes_per_step
-        remarks = (*instruction_remarks(scene.layout), *scene.observations.plan.remarks())
-        return scene.instruction, scene.layout, (*remarks, *unit_remarks(self.model, episode.dataset)), size
+        note = bound.policy.action_space(episode.dataset).note
+        remarks = (*bound.remarks, *([note] if note else []))
+        return EpisodePlan(bound.instruction, steps, layers, heads, groups, query, size, no_map, remarks)
 
     def _why_no_map(self, layout: TokenLayout, selection: AttentionSelection, query: QueryRow) -> str | None:
         if self.options.no_pictures:

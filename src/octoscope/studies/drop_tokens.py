@@ -7,8 +7,8 @@ from octoscope.episodes.episode import Episode
 from octoscope.faithfulness import drop_tokens as library
 from octoscope.faithfulness.drop_table import DropTable
 from octoscope.faithfulness.map_makers import spread_steps
-from octoscope.interventions.step_scene import SceneOptions
 from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
@@ -75,7 +75,7 @@ def drop_request(
     model: OctoModel,
     episodes: Sequence[Episode],
     *,
-    given: SceneOptions,
+    given: BindOptions,
     scores: Sequence[str],
     fractions: Sequence[float],
     how: str = "remove",

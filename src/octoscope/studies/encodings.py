@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from octoscope.capture.attend import attend
-from octoscope.capture.encodings import encoding_points
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
-from octoscope.interventions.step_scene import SceneOptions
+from octoscope.interventions.step_scene import StepScene
 from octoscope.other_seed import other_seed
 from octoscope.pictures.encoding_results import POINTS, Findings, write_findings
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
-from octoscope.runs.attention_selection import ALL
-from octoscope.runs.encoding_point import matching_points
 from octoscope.runs.findings.finding_folder import FindingKind
 from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.runs.findings.kept_steps import Steps
@@ -29,6 +27,8 @@ from octoscope.studies.options.given import Given
 from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
+from octoscope.tokens.attention_selection import ALL
+from octoscope.tokens.encoding_point import matching_points
 from octoscope.tokens.layout import TokenLayout
 
 ENCODINGS = FindingKind("encodings", EncodingsFinding)
@@ -133,7 +133,7 @@ class _Asked:
 
     model: OctoModel
     episodes: Mapping[int, Episode]
-    given: SceneOptions
+    given: BindOptions
     # Of the first episode, that is drawn.
     step: int
 
@@ -161,7 +161,7 @@ def _asked(options: EncodingsOptions, *, tell: Tell) -> _Asked:
     # Before the first run, which may take long.
     step = _step(options, _steps(options, first))
     given = scene_options(_given(options, options.task), tell=tell)
-    _check_place(options, given.scene(opened.model, first, 0).layout)
+    _check_place(options, StepScene.at(opened.model, first, 0, **vars(given)).layout)
     return _Asked(opened.model, episodes, given, step)
 
 
@@ -302,8 +302,7 @@ def _parse_patch(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-def wanted_points(model: OctoModel, episode: Episode, options: SceneOptions) -> Sequence[str]:
+def wanted_points(model: OctoModel, episode: Episode, options: BindOptions) -> Sequence[str]:
     """Returns the names of the points that the parts are made from, of those that the policy has for this episode."""
-    inputs = options.scene(model, episode, 0).inputs
-    points = encoding_points(model, inputs.observation, inputs.tasks)
+    points = model.policy.encoding_points(StepScene.at(model, episode, 0, **vars(options)).inputs)
     return [point.name for point in matching_points(points, (*POINTS, *_IMAGE_POINTS))]

@@ -12,12 +12,12 @@ from octoscope.faithfulness.randomized_weights import RandomizationTable
 from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.score_table import FaithfulnessTable
 from octoscope.faithfulness.settings import FaithfulnessSettings
-from octoscope.interventions.step_scene import SceneOptions
 from octoscope.pictures.faithfulness_pictures import (
     render_faithfulness_curves,
     render_faithfulness_maps,
     render_faithfulness_scores,
 )
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
@@ -103,7 +103,7 @@ def faithfulness_request(
     episodes: Sequence[Episode],
     settings: FaithfulnessSettings,
     *,
-    given: SceneOptions,
+    given: BindOptions,
     progress: bool = False,
 ) -> FindingRequest:
     """Returns the request for the scores of methods; see `score_faithfulness`, and `ablation_request` for `folder` and `given`."""
@@ -122,7 +122,7 @@ def sanity_request(
     episode: Episode,
     settings: FaithfulnessSettings,
     *,
-    given: SceneOptions,
+    given: BindOptions,
     draws: int = 1,
     progress: bool = False,
 ) -> FindingRequest:

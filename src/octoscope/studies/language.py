@@ -7,8 +7,8 @@ from octoscope.episodes.episode import Episode
 from octoscope.faithfulness.language_table import LanguageTable
 from octoscope.faithfulness.language_use import check_language, language_use
 from octoscope.faithfulness.map_makers import spread_steps
-from octoscope.interventions.step_scene import SceneOptions
 from octoscope.pictures.language_effect import render_language_effect
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
@@ -72,7 +72,7 @@ def language_request(
     model: OctoModel,
     episodes: Sequence[Episode],
     *,
-    given: SceneOptions,
+    given: BindOptions,
     steps: int | None = None,
     swaps: Sequence[str] = (),
     noises: int = 8,

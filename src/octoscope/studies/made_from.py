@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from octoscope.capture.provenance import computed_on, device_name, policy_digest
+from octoscope.capture.provenance import computed_on
 from octoscope.episodes.episode import Episode
-from octoscope.interventions.step_scene import SceneOptions
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.runs.findings.finding_folder import FindingKind
 from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.runs.findings.kept_steps import Steps
@@ -33,9 +35,9 @@ class StudiedEpisode:
 def finding_request(
     folder: Path,
     kind: FindingKind,
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     studied: Sequence[StudiedEpisode],
-    options: SceneOptions,
+    options: BindOptions,
     arguments: Mapping[str, Any],
     make: Callable[[Steps], Any],
 ) -> FindingRequest:
@@ -53,22 +55,30 @@ def finding_request(
     Raises:
       OctoscopeError: If an episode lacks what the policy needs.
     """
+    policy = as_policy(model)
+    card = policy.card
     made_from = {
         "octoscope_version": version("octoscope"),
-        "policy": model.name,
-        "policy_step": model.checkpoint.step,
-        "policy_sha256": policy_digest(model),
-        "policy_facts_sha256": value_digest([model.config, model.dataset_statistics]),
+        "policy": card.name,
+        "policy_family": card.family,
+        "policy_step": card.step,
+        "policy_sha256": policy.digest(),
+        "policy_facts_sha256": value_digest([card.facts, _statistics(model)]),
         "episodes": [_told(model, each, options) for each in studied],
         "arguments": {name: plain_or_digest(value) for name, value in arguments.items()},
     }
-    return FindingRequest(folder, kind, made_from, computed_on(device_name(model)), make)
+    return FindingRequest(folder, kind, made_from, computed_on(card.device), make)
 
 
-def _told(model: OctoModel, studied: StudiedEpisode, options: SceneOptions) -> dict[str, Any]:
+def _statistics(model: PolicyModel | HoldsPolicy) -> Any:
+    """Returns what brings a policy's actions into a robot's units, where it lies beside the parameters."""
+    return model.dataset_statistics if isinstance(model, OctoModel) else None
+
+
+def _told(model: PolicyModel | HoldsPolicy, studied: StudiedEpisode, options: BindOptions) -> dict[str, Any]:
     """Returns name and steps of an episode, with a digest of what the policy is given at these steps, and of the masks there."""
     episode = studied.episode
-    first = options.scene(model, episode, 0)
+    first = StepScene.at(model, episode, 0, **vars(options))
     masks = {name: values for name, values in episode.extras.items() if name.startswith("mask_") or name == "target_id"}
     digests = [value_digest([first.layout.to_json(), episode.remarks])]
     for step in studied.steps:

@@ -11,8 +11,8 @@ from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.make_method_maps import method_maps
 from octoscope.faithfulness.method_maps import MethodMaps
 from octoscope.faithfulness.methods import DEFAULT_MAPS
-from octoscope.interventions.step_scene import SceneOptions
 from octoscope.pictures.method_sheet import render_method_maps
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.image_file import write_png
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
@@ -77,7 +77,7 @@ def maps_request(
     episode: Episode,
     steps: Sequence[int],
     *,
-    given: SceneOptions,
+    given: BindOptions,
     methods: Sequence[str] = DEFAULT_MAPS,
     target: ActionTarget | None = None,
     residual_weight: float = 0.5,

@@ -13,7 +13,7 @@ from octoscope.episodes.episode import Episode
 from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import EpisodeSource, open_episodes
 from octoscope.errors import EpisodeError, SelectionError
-from octoscope.interventions.step_scene import SceneOptions
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.lerobot_folder.folder_kind import folder_kind
 from octoscope.policies.octo.device import Device, keep_compiled_programs, use_device
 from octoscope.policies.octo.model import OctoModel
@@ -63,14 +63,14 @@ def open_given(given: Given, checkpoint: str, episodes: str, *, tell: Tell = sil
     )
 
 
-def scene_options(given: Given, *, tell: Tell = silent) -> SceneOptions:
+def scene_options(given: Given, *, tell: Tell = silent) -> BindOptions:
     """Returns what the policy is given besides what an episode records under the names it knows.
 
     Raises:
       SelectionError: If an observation is not named as NAME=FIELD.
       EpisodeError: If a goal image cannot be read.
     """
-    return SceneOptions(
+    return BindOptions(
         instruction=given.task,
         goal_images=read_goal_images(given.goal_image, tell=tell),
         observation_keys=parse_pairs(given.observation, what="--observation", example="proprio=state"),
@@ -123,7 +123,7 @@ def open_policy_and_episodes(
 
 
 def reading_remarks(
-    model: OctoModel, episodes: Iterable[Episode], options: SceneOptions, *, others: Sequence[str] = ()
+    model: OctoModel, episodes: Iterable[Episode], options: BindOptions, *, others: Sequence[str] = ()
 ) -> list[str]:
     """Returns what must be said of how the policy reads its instructions: each that is cut, or has words that it does not know.
 

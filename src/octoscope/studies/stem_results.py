@@ -8,8 +8,10 @@ import numpy as np
 from octoscope.cnn.filters.feature_sheet import render_feature_maps
 from octoscope.cnn.networks.layer_fields import layer_field
 from octoscope.cnn.networks.policy_network import policy_network
+from octoscope.cnn.stems.channel_removal import remove_channels
 from octoscope.cnn.stems.channel_statistics import channel_statistics
 from octoscope.cnn.stems.channel_table import channel_table, layer_table
+from octoscope.cnn.stems.contrast_response import contrast_response
 from octoscope.cnn.stems.encoder_facts import encoder_facts
 from octoscope.cnn.stems.encoder_reading import encoder_readings
 from octoscope.cnn.stems.encoder_sheet import encoder_table, render_encoder_comparison
@@ -20,8 +22,6 @@ from octoscope.cnn.stems.stem_kernels import render_stem_kernels, stem_kernels
 from octoscope.cnn.stems.translation import shift_response
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError
-from octoscope.interventions.channel_removal import remove_channels
-from octoscope.interventions.contrast_response import contrast_response
 from octoscope.pictures.channel_effects_sheet import write_channel_effects
 from octoscope.pictures.contrast_picture import render_contrast_response
 from octoscope.policies.octo.model import OctoModel

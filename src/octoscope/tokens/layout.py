@@ -8,64 +8,16 @@ at whom, and the pieces of the instruction; capture selects by it and maps are c
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from octoscope.array_typing import Bool, Int
 from octoscope.errors import SelectionError, nearest
 from octoscope.plain_data import read_plain
-from octoscope.tokens.receptive_field import ReceptiveField
 from octoscope.tokens.stack import AttentionStack
+from octoscope.tokens.token_source import TokenSource
 from octoscope.tokens.words import InstructionReading, WordPiece
-
-# "lowdim": each token is one number; "vector": one token made of a whole vector, such as a state or a latent.
-TokenKind = Literal["language", "image", "lowdim", "vector", "readout", "mixed"]
-
-
-@dataclass(frozen=True)
-class TokenSource:
-    """What the tokens of one group were made from."""
-
-    kind: TokenKind
-    # Observation or task keys that were read, in the order they were stacked: ("image_primary",).
-    inputs: tuple[str, ...] = ()
-    # Task keys stacked behind them as goal images.
-    goal_inputs: tuple[str, ...] = ()
-    # Rows and columns of the patch grid, row-major; None when a token has no place in the image.
-    grid: tuple[int, int] | None = None
-    # What one token of the grid sees of the policy's image, where the encoder can say it.
-    receptive_field: ReceptiveField | None = None
-    # The prefix group whose tokens are repeated here (`obs_task_language` repeats `task_language`).
-    repeats: str | None = None
-    # How many numbers each of `inputs` gave, where a token is a number.
-    input_sizes: tuple[int, ...] = ()
-
-    @property
-    def cameras(self) -> tuple[str, ...]:
-        """Camera names behind `inputs`: "image_primary" is camera "primary"."""
-        return tuple(camera_of(key) for key in self.inputs) if self.kind == "image" else ()
-
-    def number_name(self, position: int) -> str | None:
-        """Returns which number the token at `position` stands for: "proprio[3]"; None where a token is no number.
-
-        >>> TokenSource("lowdim", ("force", "proprio"), input_sizes=(3, 7)).number_name(4)
-        'proprio[1]'
-        """
-        for key, size in zip(self.inputs, self.input_sizes, strict=False):
-            if position < size:
-                return f"{key}[{position}]"
-            position -= size
-        return None
-
-
-def camera_of(observation_key: str) -> str:
-    """Returns the camera's name for an observation key.
-
-    >>> camera_of("image_primary"), camera_of("depth_wrist")
-    ('primary', 'depth_wrist')
-    """
-    return observation_key.removeprefix("image_")
 
 
 @dataclass(frozen=True)
@@ -270,7 +222,7 @@ class TokenLayout:
 
     def pieces_of(self, span: TokenSpan) -> tuple[WordPiece, ...] | None:
         """Returns the pieces of a span of language tokens, one per token; None when they are unknown, or it has none."""
-        return next((known.pieces for known in self.pieces if known.group == span.group), None)
+        return next((group.pieces for group in self.pieces if group.group == span.group), None)
 
     @property
     def instruction_pieces(self) -> tuple[WordPiece, ...]:

@@ -23,3 +23,5 @@ class AttentionStack:
     num_passes: int = 1
     # Layers whose weights depend on no input at all, the same for every picture: ACT's first decoder self-attention.
     constant_layers: tuple[int, ...] = ()
+    # Layers whose rows no action depends on: the last of SmolVLA's prefix.
+    idle_layers: tuple[int, ...] = ()

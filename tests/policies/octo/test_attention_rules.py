@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from octoscope.policies.octo.attention_rules import octo_rules
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 _RULES = {
     "task_*": ["task_*"],

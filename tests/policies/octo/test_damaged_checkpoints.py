@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from damaged_files import damaged_bytes, damaged_tree, fuzzed, headers_damaged
-from octoscope.capture.checkup import examine_checkpoint
 from octoscope.checkpoints.json_file import read_json
 from octoscope.checkpoints.safetensors_file import open_safetensors, write_safetensors
 from octoscope.embedded.files import policy_directory
@@ -23,6 +22,7 @@ from octoscope.policies.octo.checkpoint.config import apply_shims, shim_example_
 from octoscope.policies.octo.checkpoint.msgpack_index import open_msgpack
 from octoscope.policies.octo.checkpoint.orbax_directory import is_orbax_directory, open_orbax_directory
 from octoscope.policies.octo.checkpoint.statistics import find_statistics, read_statistics
+from octoscope.policies.octo.checkup import examine_checkpoint
 from octoscope.policies.octo.words.instruction_embeddings import read_instruction_embeddings
 from octoscope.policies.octo.words.text import WordPieces, check_vocabulary, read_tokenizer
 from small_policies import TEXT_ENCODER, small_batch, small_config, write_policy

@@ -7,14 +7,15 @@ import sys
 import jax
 import pytest
 
-from octoscope.capture.checkup import examine_checkpoint
+from octoscope.embedded.files import policy_directory
 from octoscope.errors import DeviceError
+from octoscope.policies.octo.checkup import examine_checkpoint
 from octoscope.policies.octo.device import require_jax, use_device
 from octoscope.policies.octo.model import OctoModel
 
 LOAD = """
 import octoscope as osc
-from octoscope.capture.checkup import examine_checkpoint
+from octoscope.policies.octo.checkup import examine_checkpoint
 from octoscope.policies.octo.device import use_device
 
 for use in (lambda: use_device("cpu"), lambda: osc.OctoModel.load_pretrained("drawn")):
@@ -41,7 +42,8 @@ def test_a_platform_that_is_not_there_is_named(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(jax, "devices", devices)
-    for use in (require_jax, lambda: use_device("auto"), lambda: OctoModel.load_pretrained("drawn")):
+    for use in (require_jax, lambda: use_device("auto"), lambda: OctoModel.load_pretrained(policy_directory("drawn"))):
+        # By its folder: what tests load by name is loaded once, whatever has changed since.
         with pytest.raises(DeviceError, match=r"cannot start on its platform.*Unset JAX_PLATFORMS"):
             use()
     (problem,) = examine_checkpoint("drawn").problems

@@ -8,7 +8,7 @@ import pytest
 from octoscope.policies.octo.checkpoint.config import apply_shims
 from octoscope.policies.octo.heads.discrete_head import DiscreteActionHead, TokenPerDimActionHead
 from octoscope.policies.octo.network.token_group import TokenGroup
-from octoscope.tokens.layout import TokenSource
+from octoscope.tokens.token_source import TokenSource
 from small_policies import head, small_config
 
 KEY = jax.random.PRNGKey(0)

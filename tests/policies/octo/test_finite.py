@@ -8,7 +8,7 @@ import pytest
 from flax import serialization, traverse_util
 
 import octoscope as osc
-from octoscope.capture.observations import EpisodeObservations
+from octo_given import bound_to
 from octoscope.errors import CheckpointError, EpisodeError, ObservationError
 from octoscope.policies.octo.finite import check_finite_actions
 from tiny_policies import images, numbers, tiny_episode, tiny_policy
@@ -66,7 +66,7 @@ def test_left_out_it_does_no_harm(model):
 )
 def test_what_float32_cannot_hold_is_not_finite(model, value, entry, cause):
     with pytest.raises(EpisodeError, match=cause):
-        EpisodeObservations(model, with_state(value, step=2, entry=entry)).at(2)
+        bound_to(model, with_state(value, step=2, entry=entry)).at(2)
 
 
 def test_the_loop_refuses_it_too_and_stays_where_it_was(model):
@@ -87,7 +87,7 @@ def test_images_that_are_no_bytes_are_refused_by_camera_and_step(model):
     pictures["primary"] = np.zeros((4, 32, 32, 3), np.float32)
     pictures["primary"][2, 1, 1] = NAN
     with pytest.raises(EpisodeError, match=r"images of 'primary' .* got float32 .*; at step 2 they are not finite"):
-        EpisodeObservations(model, episode)
+        bound_to(model, episode)
 
 
 @pytest.mark.parametrize("value", [NAN, INFINITY])

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from octo_given import octo_given
 from octoscope.policies.octo.action_normalization import unnormalize_actions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.bins import BinTokenizer
@@ -220,10 +221,8 @@ def test_bins_equal_the_official_ones(name, bins):
 
 @pytest.mark.parametrize("rows", [None, (3, 5)], ids=["all rows", "two rows"])
 def test_watching_changes_no_bit_of_the_action(demo_model, demo_episode, rows):
-    from octoscope.capture.observations import EpisodeObservations, episode_task
-
-    observations = EpisodeObservations(demo_model, demo_episode).at(3)
-    _, tasks = episode_task(demo_model, demo_episode)
+    given = octo_given(demo_model, demo_episode, 3)
+    observations, tasks = given.observation, given.tasks
     plain, _ = demo_model.act(observations, tasks, rng=jax.random.PRNGKey(0))
     watched, states = demo_model.act(observations, tasks, rng=jax.random.PRNGKey(0), watch=True, query_rows=rows)
     np.testing.assert_array_equal(np.asarray(plain), np.asarray(watched))
@@ -242,7 +241,7 @@ def test_watched_rows_equal_the_rows_of_the_whole_matrix(demo_model):
 def test_unnormalized_actions_keep_masked_dimensions_and_drop_absent_ones():
     statistics = {"mean": [1.0, 5.0], "std": [2.0, 9.0], "mask": [True, False], "p01": [0.0, 0.0], "p99": [4.0, 9.0]}
     np.testing.assert_allclose(unnormalize_actions(np.ones((1, 3)), statistics), [[3.0, 1.0]])
-    from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType
+    from octoscope.policies.normalization_type import NormalizationType
 
     got = unnormalize_actions(np.array([[-1.0, 0.5]]), statistics, NormalizationType.BOUNDS)
     np.testing.assert_allclose(got, [[0.0, 0.5]])

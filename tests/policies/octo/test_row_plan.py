@@ -4,7 +4,8 @@ import numpy as np
 
 from octoscope.policies.octo.attention_rules import with_octo_stack
 from octoscope.policies.octo.lean.row_plan import plan_rows
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 PREFIX = ("task_language", 2, TokenSource("language"))
 PATCHES = ("obs_primary", 3, TokenSource("image"))

@@ -10,7 +10,7 @@ import pytest
 from octoscope.policies.octo.heads.diffusion_head import DiffusionActionHead
 from octoscope.policies.octo.heads.score_network import ScoreActor, split_score
 from octoscope.policies.octo.network.token_group import TokenGroup
-from octoscope.tokens.layout import TokenSource
+from octoscope.tokens.token_source import TokenSource
 
 RNG = jax.random.PRNGKey(0)
 

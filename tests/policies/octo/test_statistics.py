@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import octoscope as osc
-from octoscope.capture.checkup import examine_checkpoint
 from octoscope.embedded.files import policy_directory
 from octoscope.errors import CheckpointError, ConfigError, SelectionError
+from octoscope.policies.normalization_type import NormalizationType
 from octoscope.policies.octo.action_normalization import unnormalize_actions
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType, normalization_type
+from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
 from octoscope.policies.octo.checkpoint.statistics import find_statistics, read_statistics, statistics_faults
+from octoscope.policies.octo.checkup import examine_checkpoint
 from official_files import SHARED
 
 NAN, SEVEN = float("nan"), [0.5] * 7
@@ -116,7 +117,7 @@ def test_what_cannot_be_right_is_refused_in_python(action, kind, said):
 @pytest.mark.parametrize("field", ["action", "proprio"])
 def test_the_checkup_finds_it(tmp_path, monkeypatch, field):
     # Without what takes time: the parameters, and building the policy.
-    monkeypatch.setattr("octoscope.capture.checkup._look_at_policy", lambda *_: None)
+    monkeypatch.setattr("octoscope.policies.octo.checkup._look_at_policy", lambda *_: None)
     folder = tmp_path / "policy"
     shutil.copytree(policy_directory("drawn"), folder, ignore=shutil.ignore_patterns("0", "demo-words", "*.msgpack"))
     for action, kind, said in WRONG.values():
@@ -213,7 +214,7 @@ def test_every_spelling_of_bounds(written):
     "written", ["bounds_q99", "outbounds", "normalised", "", 1, ["bounds"], {"name": "bounds"}, False]
 )
 def test_an_unknown_normalisation_is_not_taken_for_normal(checkpoint, monkeypatch, written):
-    monkeypatch.setattr("octoscope.capture.checkup._look_at_policy", lambda *_: None)
+    monkeypatch.setattr("octoscope.policies.octo.checkup._look_at_policy", lambda *_: None)
     with pytest.raises(ConfigError, match=r"Known: 'normal', 'bounds'"):
         normalization_type(config_of(written))
     config = json.loads((checkpoint / "config.json").read_text())

@@ -13,7 +13,7 @@ from octoscope.policies.octo.heads.unet import ConditionalUnet1D
 from octoscope.policies.octo.heads.unet_head import UNetDDPMActionHead
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.token_group import TokenGroup
-from octoscope.tokens.layout import TokenSource
+from octoscope.tokens.token_source import TokenSource
 from small_policies import head, small_batch, small_config, write_policy
 
 KEY = jax.random.PRNGKey(0)

@@ -75,7 +75,7 @@ def action_score(
     rng = jax.random.key(seed)
 
     # What is large goes in as arguments: closed over, it would be baked into the program and folded by the compiler.
-    held = (model.params, dict(observations), dict(tasks), mask, last.parameters, image)
+    inputs = (model.params, dict(observations), dict(tasks), mask, last.parameters, image)
 
     def act(params: Any, observations: Inputs, tasks: Inputs, mask: Array, encodings: Array | None) -> Array:
         with nn.intercept_methods(_replacing(f"observation_tokenizers_{tokenizer_name}", encodings)):
@@ -94,10 +94,10 @@ def action_score(
             params, observations, tasks, mask, last.apply(weights, image, edits={chosen.name: lambda _: seen[None]})
         )
 
-    over_batch = (None,) * len(held) + (0,)
-    whole = functools.partial(jax.jit(jax.vmap(of_image, over_batch)), *held)
-    tail = functools.partial(jax.jit(jax.vmap(of_activation, over_batch)), *held)
-    own, ours = float(jax.jit(act)(*held[:4], None)), float(whole(image)[0])
+    over_batch = (None,) * len(inputs) + (0,)
+    whole = functools.partial(jax.jit(jax.vmap(of_image, over_batch)), *inputs)
+    tail = functools.partial(jax.jit(jax.vmap(of_activation, over_batch)), *inputs)
+    own, ours = float(jax.jit(act)(*inputs[:4], None)), float(whole(image)[0])
     if not np.isclose(own, ours, atol=_TOLERANCE * max(1.0, abs(own))):
         raise ObservationError(
             f"The camera '{tokenizer_name}' of {model.name} cannot be looked into alone with these inputs: with its encoder computed "
@@ -147,10 +147,10 @@ def _replacing(tokenizer: str, encodings: Array | None) -> Callable[..., Any]:
     """Returns a Flax interceptor that puts `encodings` in place of what the encoder says of the last timestep."""
 
     def intercept(run: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], context: Any) -> Any:
-        made = run(*args, **kwargs)
+        output = run(*args, **kwargs)
         path = context.module.path
         if encodings is None or context.method_name != "__call__" or len(path) != 3 or path[1] != tokenizer:
-            return made
-        return made.at[-1].set(encodings[0]) if getattr(made, "ndim", 0) == 4 else made
+            return output
+        return output.at[-1].set(encodings[0]) if getattr(output, "ndim", 0) == 4 else output
 
     return intercept

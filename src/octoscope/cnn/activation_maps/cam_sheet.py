@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from octoscope.array_typing import Float, UInt8
-from octoscope.cnn.activation_maps.cam_result import ActivationMap
+from octoscope.cnn.activation_maps.activation_maps import ActivationMap
 from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.layer_fields import layer_field
@@ -50,17 +50,17 @@ def render_cam_sheet(
         tiles = [PictureTile("picture", picture, f"score {explained.value:.3g}")]
         tiles += [
             PictureTile(
-                one.method,
-                overlay_map(network, picture, one.heat, explained.layer, smooth=smooth, size=tile_size),
-                _scale(one.heat),
+                cam.method,
+                overlay_map(network, picture, cam.heat, explained.layer, smooth=smooth, size=tile_size),
+                _scale(cam.heat),
             )
-            for one in maps
+            for cam in maps
         ]
         layer = f"{layer_title(explained.layer)}: " if several else ""
         drawn.append(PictureRow(f"{layer}{explained.title}", tiles))
     first = rows[0][0].explained
     layers = ", ".join(dict.fromkeys(layer_title(maps[0].explained.layer) for maps in rows))
-    costs = "; ".join(f"{one.method}: {one.cost}" for one in rows[0])
+    costs = "; ".join(f"{cam.method}: {cam.cost}" for cam in rows[0])
     more = list(dict.fromkeys(maps[0].explained.note for maps in rows if maps[0].explained.note))
     return render_picture_sheet(
         drawn,
@@ -83,11 +83,11 @@ def overlay_map(
     """Returns a layer's map over the picture, each unit's cell on the middle of what it sees."""
     scale = ColorScale.spanning([heat])
     return render_overlay(
-        picture, heat, scale=scale, box=map_box(network, layer, picture, heat), smooth=smooth, size=size
+        picture, heat, scale=scale, box=_map_box(network, layer, picture, heat), smooth=smooth, size=size
     )
 
 
-def map_box(
+def _map_box(
     network: GraphNetwork,
     layer: Layer,
     picture: UInt8[np.ndarray, "height width 3"],

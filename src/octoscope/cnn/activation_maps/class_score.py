@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
-from octoscope.cnn.activation_maps.explained_score import ExplainedScore
+from octoscope.cnn.activation_maps.explained_score import ExplainedScore, target_title
 from octoscope.cnn.networks.graph import GraphNetwork, Program
 from octoscope.cnn.networks.network import Layer, find_layer
 from octoscope.cnn.networks.watched_forward import as_image
@@ -51,15 +51,9 @@ def class_score(
     image = as_image(picture)
     activation, outputs = _activation_and_means(whole.apply, chosen.name, whole.parameters, image)
     target = int(jnp.argmax(outputs[0])) if target is None else target
-    if not 0 <= target < last.channels:
-        raise SelectionError(
-            f"`target` must be in 0..{last.channels - 1} at {last.name} of {network.name}, got {target}."
-        )
-    names = network.class_names
-    named = f": {names[target]}" if len(names) == last.channels else ""
     return ExplainedScore(
         network.name,
-        f"{'class' if last.size == (1, 1) else last.name} {target}{named}",
+        target_title(network, last, target),
         chosen,
         image,
         activation,
@@ -82,7 +76,7 @@ def default_cam_layer(network: GraphNetwork, *, output: str | None = None) -> La
     'relu6'
     """
     nodes = network.program.up_to(output or network.layers[-1].name).nodes
-    sizes = {one.name: one.size for one in network.layers}
+    sizes = {layer.name: layer.size for layer in network.layers}
     for number in range(len(nodes) - 2, -1, -1):
         # Past the last weights a channel stands for one class alone, and there is nothing left to weigh.
         weighed = any("kernel" in network.weights.get(node.name, {}) for node in nodes[number + 1 :])
@@ -118,8 +112,8 @@ def leads_affinely(program: Program, layer: str) -> bool:
 @functools.partial(jax.jit, static_argnames=("program", "layer"))
 def _activation_and_means(program: Any, layer: str, weights: Any, images: Array) -> tuple[Array, Array]:
     # One forward for both: it is nearly the whole cost of a map.
-    made = program.outputs(weights, images)
-    return made[layer], jnp.mean(made[program.nodes[-1].name], axis=(1, 2))
+    outputs = program.outputs(weights, images)
+    return outputs[layer], jnp.mean(outputs[program.nodes[-1].name], axis=(1, 2))
 
 
 @functools.partial(jax.jit, static_argnames=("program", "target"))

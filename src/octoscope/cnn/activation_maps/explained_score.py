@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from octoscope.cnn.networks.network import Layer
+from octoscope.cnn.networks.network import Layer, Network
+from octoscope.errors import SelectionError
 
 # Examples run at once where a method needs many.
 CHUNK = 16
@@ -62,6 +63,20 @@ class ExplainedScore:
         )
 
 
+def target_title(network: Network, last: Layer, target: int) -> str:
+    """Returns what a score is called: "class 282: tiger cat"; by its layer's name where that has a map.
+
+    Raises:
+      SelectionError: If the layer has no such channel.
+    """
+    if not 0 <= target < last.channels:
+        raise SelectionError(
+            f"`target` must be in 0..{last.channels - 1} at {last.name} of {network.name}, got {target}."
+        )
+    named = f": {network.class_names[target]}" if len(network.class_names) == last.channels else ""
+    return f"{'class' if last.size == (1, 1) else last.name} {target}{named}"
+
+
 def in_chunks(
     compute: Callable[[Array], Array],
     count: int,
@@ -78,9 +93,9 @@ def in_chunks(
       chunk: Examples at once; the last batch is filled up, so that one shape is compiled.
     """
     chunk = min(chunk, count)
-    found = []
+    values = []
     for start in range(0, count, chunk):
         part = batch_of(start, min(start + chunk, count))
         padded = jnp.concatenate([part, jnp.repeat(part[:1], chunk - len(part), axis=0)]) if len(part) < chunk else part
-        found.append(np.asarray(compute(padded))[: len(part)])
-    return np.concatenate(found)
+        values.append(np.asarray(compute(padded))[: len(part)])
+    return np.concatenate(values)

@@ -5,11 +5,11 @@ import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
 from jaxtyping import Array, Num
 
-from octoscope.cnn.activation_maps.explained_score import ExplainedScore
+from octoscope.cnn.activation_maps.explained_score import ExplainedScore, target_title
 from octoscope.cnn.networks.network import find_layer
-from octoscope.cnn.networks.torch_network import TorchNetwork, with_gradients
+from octoscope.cnn.networks.torch_module import with_gradients
+from octoscope.cnn.networks.torch_network import TorchNetwork
 from octoscope.cnn.networks.watched_forward import as_image
-from octoscope.errors import SelectionError
 
 
 def torch_class_score(
@@ -26,20 +26,17 @@ def torch_class_score(
     Raises:
       SelectionError: If the layer or class does not exist.
     """
-    found, last, image = find_layer(network, layer), network.layers[-1], as_image(picture)
+    place, last, image = find_layer(network, layer), network.layers[-1], as_image(picture)
 
     def scores(images: Array, activation: torch.Tensor | None = None) -> torch.Tensor:
-        edits = None if activation is None else {found.name: activation}
+        edits = None if activation is None else {place.name: activation}
         output = network.output_with(images, edits)
         return output.flatten(2).mean(2) if output.ndim == 4 else output
 
     with torch.no_grad():
         target = int(scores(image)[0].argmax()) if target is None else target
-    if not 0 <= target < last.channels:
-        raise SelectionError(
-            f"`target` must be in 0..{last.channels - 1} at {last.name} of {network.name}, got {target}."
-        )
-    activation = network.activation(image, found.name)
+    title = target_title(network, last, target)
+    activation = network.activation(image, place.name)
 
     def taken(values: Array) -> torch.Tensor:
         return torch.from_numpy(np.array(values)).permute(0, 3, 1, 2)
@@ -57,14 +54,13 @@ def torch_class_score(
     def gradient(values: Array) -> Array:
         with with_gradients():
             start = taken(values).requires_grad_()
-            found_gradient = torch.autograd.grad(scores(image, start)[0, target], start)[0]
-        return _to_jax(found_gradient.permute(0, 2, 3, 1))
+            slope = torch.autograd.grad(scores(image, start)[0, target], start)[0]
+        return _to_jax(slope.permute(0, 2, 3, 1))
 
-    names = network.class_names
     return ExplainedScore(
         network.name,
-        f"class {target}" + (f": {names[target]}" if len(names) == last.channels else ""),
-        found,
+        title,
+        place,
         image,
         activation,
         network.mean,

@@ -9,7 +9,7 @@ from octoscope.array_typing import Float, UInt8
 from octoscope.cnn.filters.filter_picture import as_shown
 from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.networks.graph import GraphNetwork
-from octoscope.cnn.networks.network import Network, check_filters, find_layer
+from octoscope.cnn.networks.network import Network, check_filters, find_layer, note_lines
 from octoscope.cnn.networks.watched_forward import as_image
 from octoscope.errors import SelectionError
 from octoscope.render.color_scale import ColorScale
@@ -68,18 +68,18 @@ def render_feature_maps(
     >>> render_feature_maps(load_embedded_network(), np.full((64, 64, 3), 99), "relu2", [0, 1]).shape[2]
     3
     """
-    found = find_layer(network, layer)
-    activation = np.asarray(network.activation(as_image(picture), found.name)[0])
+    place = find_layer(network, layer)
+    activation = np.asarray(network.activation(as_image(picture), place.name)[0])
     order = "strongest first" if filters is None else order
     chosen = strongest_filters(activation, most) if filters is None else list(filters)
-    check_filters(found, chosen)
+    check_filters(place, chosen)
     maps = [activation[..., number] for number in chosen]
     whole = ColorScale.spanning(maps)
     tiles = [PictureTile("picture", as_shown(np.asarray(picture, np.float32)))]
-    for number, one in zip(chosen, maps, strict=True):
-        scale = whole if shared_scale else ColorScale.spanning([one])
-        note = (notes or {}).get(number, f"max {short_number(float(one.max()))}")
-        tiles.append(PictureTile(f"filter {number}", scale.colors(one), note))
+    for number, feature_map in zip(chosen, maps, strict=True):
+        scale = whole if shared_scale else ColorScale.spanning([feature_map])
+        note = (notes or {}).get(number, f"max {short_number(float(feature_map.max()))}")
+        tiles.append(PictureTile(f"filter {number}", scale.colors(feature_map), note))
     silent = int((activation.max(axis=(0, 1)) <= 0).sum())
     span = (
         f"{whole.vmin:.3g} to {whole.vmax:.3g}, one scale"
@@ -87,11 +87,11 @@ def render_feature_maps(
         else "each map on its own, from 0 or its lowest"
     )
     lines = [
-        f"{len(chosen)} of {found.channels} filters, {order}; {activation.shape[0]} x {activation.shape[1]} units. Scale: {span}.",
-        f"{silent} of {found.channels} filters are nowhere above 0 on this picture.",
+        f"{len(chosen)} of {place.channels} filters, {order}; {activation.shape[0]} x {activation.shape[1]} units. Scale: {span}.",
+        f"{silent} of {place.channels} filters are nowhere above 0 on this picture.",
     ]
-    lines += [f"{network.name}: {network.note}."] if network.note else []
-    title = f"Feature maps: {network.name}, {layer_title(found)}"
+    lines += note_lines(network)
+    title = f"Feature maps: {network.name}, {layer_title(place)}"
     # Its label takes one of the lines that a strip keeps free.
     strip = render_scale_strip(whole, label="activation, one scale for all maps", width=240)[: 4 * _STRIP_LINE]
     return render_picture_sheet(
@@ -122,27 +122,27 @@ def render_kernels(
     >>> render_kernels(load_embedded_network(), "conv1").shape[2]
     3
     """
-    found = find_layer(network, layer)
-    if "kernel" not in network.weights.get(found.name, {}):
-        known = ", ".join(one.name for one in network.layers if "kernel" in network.weights.get(one.name, {}))
+    place = find_layer(network, layer)
+    if "kernel" not in network.weights.get(place.name, {}):
+        names = ", ".join(each.name for each in network.layers if "kernel" in network.weights.get(each.name, {}))
         raise SelectionError(
-            f"The layer {found.name} is a {found.kind} and has no kernels. Layers with kernels: {known}."
+            f"The layer {place.name} is a {place.kind} and has no kernels. Layers with kernels: {names}."
         )
-    kernel = np.asarray(network.weights[found.name]["kernel"])
+    kernel = np.asarray(network.weights[place.name]["kernel"])
     if filters is not None:
-        check_filters(found, list(filters))
+        check_filters(place, list(filters))
     if kernel.shape[2] == 3:
-        chosen = range(found.channels) if filters is None else filters
+        chosen = range(place.channels) if filters is None else filters
         tiles = [_signed_tile(f"filter {number}", kernel[..., number]) for number in chosen]
         rows, what = [PictureRow("", tiles)], "colour kernels"
     else:
-        chosen = range(min(8, found.channels)) if filters is None else filters
+        chosen = range(min(8, place.channels)) if filters is None else filters
         rows = [_kernel_row(kernel[..., number], number, most) for number in chosen]
         what = f"the {min(most, kernel.shape[2])} largest of {kernel.shape[2]} input channels a row"
     shape = " x ".join(map(str, kernel.shape[:2]))
-    lines = [f"{len(chosen)} of {found.channels} filters; {shape}; {what}."]
-    lines += [f"{network.name}: {network.note}."] if network.note else []
-    title = f"Kernels: {network.name}, {layer_title(found)}"
+    lines = [f"{len(chosen)} of {place.channels} filters; {shape}; {what}."]
+    lines += note_lines(network)
+    title = f"Kernels: {network.name}, {layer_title(place)}"
     return render_picture_sheet(rows, title=title, subtitle=lines, tile_size=64, footnote=_KERNEL_NOTE)
 
 

@@ -7,7 +7,7 @@ from octoscope.array_typing import UInt8
 from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.layer_fields import layer_field
-from octoscope.cnn.networks.network import check_filters, find_layer
+from octoscope.cnn.networks.network import check_filters, find_layer, note_lines
 from octoscope.cnn.networks.objectives import neuron_of, weight_maps
 from octoscope.cnn.networks.watched_forward import watch
 from octoscope.cnn.saliency.saliency_target import strongest_unit
@@ -50,16 +50,16 @@ def render_unit_field(
     >>> render_unit_field(load_embedded_network(), np.full((64, 64, 3), 99, np.uint8), "conv2").shape[2]
     3
     """
-    found = find_layer(network, layer)
-    check_filters(found, [filter_number])
-    forward = watch(network, picture, found.name)
+    place = find_layer(network, layer)
+    check_filters(place, [filter_number])
+    forward = watch(network, picture, place.name)
     rows, columns, channels = forward.activation.shape
     unit = strongest_unit(forward.activation[..., filter_number]) if unit is None else unit
     if not (0 <= unit[0] < rows and 0 <= unit[1] < columns):
-        raise SelectionError(f"`unit` must be in 0..{rows - 1} and 0..{columns - 1} at layer {found.name}, got {unit}.")
+        raise SelectionError(f"`unit` must be in 0..{rows - 1} and 0..{columns - 1} at layer {place.name}, got {unit}.")
     gradient = magnitude(forward.pull_back(weight_maps([neuron_of(filter_number, unit)], (rows, columns, channels)))[0])
     size = (picture.shape[0], picture.shape[1])
-    field = layer_field(network, found.name, size)
+    field = layer_field(network, place.name, size)
     box = field.box(unit, size)
     scale = ColorScale.spanning([gradient])
     heat = render_overlay(picture, gradient, scale=scale, size=_TILE, grid=False)
@@ -75,8 +75,8 @@ def render_unit_field(
     )
     where = f"filter {filter_number} at row {unit[0]}, column {unit[1]} of {rows} x {columns}"
     lines = [f"{where}: value {value:.3g}. Receptive field: {span}."]
-    lines += [f"{network.name}: {network.note}."] if network.note else []
-    title = f"Receptive field: {network.name}, {layer_title(found)}"
+    lines += note_lines(network)
+    title = f"Receptive field: {network.name}, {layer_title(place)}"
     return render_picture_sheet([PictureRow("", tiles)], title=title, subtitle=lines, tile_size=_TILE, footnote=_NOTE)
 
 

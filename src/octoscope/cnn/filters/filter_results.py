@@ -12,13 +12,13 @@ from octoscope.array_typing import UInt8
 from octoscope.cnn.filters.filter_picture import FilterPicture
 from octoscope.cnn.filters.maximization_settings import MaximizationSettings
 from octoscope.cnn.networks.graph import GraphNetwork
-from octoscope.cnn.networks.network import Layer
+from octoscope.cnn.networks.network import Layer, note_lines
 from octoscope.render.film import write_gif
 from octoscope.render.image_file import write_png
 from octoscope.render.picture_sheet import PictureRow, PictureTile, render_picture_sheet
 
-SHEET, PICTURES, FILM, FIGURES = "filters.png", "filters", "filters.gif", "filters.json"
-RESULTS = (SHEET, PICTURES, FILM, FIGURES)
+SHEET, PICTURES, FILM, _FIGURES = "filters.png", "filters", "filters.gif", "filters.json"
+RESULTS = (SHEET, PICTURES, FILM, _FIGURES)
 _FILM_RATE, _FILM_TILE = 6, 112
 _FOOTNOTE = (
     "Each picture was optimised to raise one filter's mean over its map (or what its label says). It shows what drives the filter most, "
@@ -47,7 +47,7 @@ def layer_title(layer: Layer) -> str:
 
 def render_filter_sheet(
     network: GraphNetwork,
-    found: Sequence[LayerFilters],
+    results: Sequence[LayerFilters],
     *,
     settings: MaximizationSettings,
     preset: str = "",
@@ -60,29 +60,29 @@ def render_filter_sheet(
 
     Args:
       network: The network that was looked into.
-      found: The pictures by layer; at least one.
+      results: The pictures by layer; at least one.
       settings: What they were made with.
       preset: Name of the preset, for the subtitle.
       snapshot: Draw this snapshot of each picture instead of the last state.
       tile_size: Pixels of a tile's longer side; 224, or 128 to 144 for many tiles, by default.
     """
-    tiles = sum(len(one.pictures) for one in found)
+    tiles = sum(len(result.pictures) for result in results)
     # Two scores do not fit above the smallest tiles.
-    small = 144 if any(_cut_counts(picture) for one in found for picture in one.pictures) else 128
+    small = 144 if any(_cut_counts(picture) for result in results for picture in result.pictures) else 128
     size = tile_size or (224 if tiles <= 24 else small)
     rows = [
         PictureRow(
-            f"{layer_title(one.layer)}, of {one.layer.channels} filters",
-            [_tile(network, one.layer, picture, snapshot) for picture in one.pictures],
+            f"{layer_title(result.layer)}, of {result.layer.channels} filters",
+            [_tile(network, result.layer, picture, snapshot) for picture in result.pictures],
         )
-        for one in found
+        for result in results
     ]
-    layers = ", ".join(layer_title(one.layer) for one in found)
+    layers = ", ".join(layer_title(result.layer) for result in results)
     asked = settings.steps * settings.octaves
-    steps = sorted({picture.steps for one in found for picture in one.pictures})
+    steps = sorted({picture.steps for result in results for picture in result.pictures})
     stopped = f" INTERRUPTED after {steps[0]} of {asked} steps for some." if steps and steps[0] < asked else ""
-    dead = sum(picture.dead for one in found for picture in one.pictures)
-    cut_off = float(np.mean([picture.cut_off for one in found for picture in one.pictures]))
+    dead = sum(picture.dead for result in results for picture in result.pictures)
+    cut_off = float(np.mean([picture.cut_off for result in results for picture in result.pictures]))
     subtitle = [_how(settings, preset) + stopped]
     if dead:
         subtitle.append(
@@ -90,8 +90,8 @@ def render_filter_sheet(
         )
     fallen = [
         picture
-        for one in found
-        for picture in one.pictures
+        for result in results
+        for picture in result.pictures
         if not picture.dead and picture.shown_score <= picture.start_score
     ]
     if fallen:
@@ -103,14 +103,13 @@ def render_filter_sheet(
         subtitle.append(
             f"{cut_off:.1%} of values lie outside 0..255 and are cut off for showing, which changes scores."
         )
-    linear = [layer_title(one.layer) for one in found if is_linear(network, one.layer)]
+    linear = [layer_title(result.layer) for result in results if _is_linear(network, result.layer)]
     if linear:
         subtitle.append(
             f"{', '.join(linear)} is linear in the picture: its mean over the map shows colour and frame only. The ReLU behind it "
             "(mean), or one unit of it (neuron), shows the pattern."
         )
-    if network.note:
-        subtitle.append(f"{network.name}: {network.note}.")
+    subtitle += note_lines(network)
     return render_picture_sheet(
         rows,
         title=f"What filters look for: {network.name}, {layers}",
@@ -120,7 +119,7 @@ def render_filter_sheet(
     )
 
 
-def is_linear(network: GraphNetwork, layer: Layer) -> bool:
+def _is_linear(network: GraphNetwork, layer: Layer) -> bool:
     """Returns whether nothing but affine steps lie between the picture and the layer."""
     return all(node.step.affine for node in network.program.up_to(layer.name).nodes)
 
@@ -128,22 +127,24 @@ def is_linear(network: GraphNetwork, layer: Layer) -> bool:
 def write_filter_results(
     folder: Path,
     network: GraphNetwork,
-    found: Sequence[LayerFilters],
+    results: Sequence[LayerFilters],
     *,
     settings: MaximizationSettings,
     preset: str = "",
 ) -> None:
     """Writes filters.png, filters/LAYER_filter_F.png, filters.json, and filters.gif where snapshots were kept."""
-    write_png(folder / SHEET, render_filter_sheet(network, found, settings=settings, preset=preset))
+    write_png(folder / SHEET, render_filter_sheet(network, results, settings=settings, preset=preset))
     (folder / PICTURES).mkdir()
-    for one in found:
-        for number, picture in enumerate(one.pictures):
-            write_png(folder / PICTURES / f"{_file_name(one.layer, picture, number)}.png", picture.shown)
-    (folder / FIGURES).write_text(json.dumps(_figures(network, found, settings, preset), indent=2) + "\n")
-    frames = min((len(picture.snapshots) for one in found for picture in one.pictures), default=0)
+    for result in results:
+        for number, picture in enumerate(result.pictures):
+            write_png(folder / PICTURES / f"{_file_name(result.layer, picture, number)}.png", picture.shown)
+    (folder / _FIGURES).write_text(json.dumps(_figures(network, results, settings, preset), indent=2) + "\n")
+    frames = min((len(picture.snapshots) for result in results for picture in result.pictures), default=0)
     if frames:
         film = (
-            render_filter_sheet(network, found, settings=settings, preset=preset, snapshot=frame, tile_size=_FILM_TILE)
+            render_filter_sheet(
+                network, results, settings=settings, preset=preset, snapshot=frame, tile_size=_FILM_TILE
+            )
             for frame in range(frames)
         )
         # A GIF has 256 colours; of all that photographs have, finding the best ones takes minutes.
@@ -183,7 +184,7 @@ def _file_name(layer: Layer, picture: FilterPicture, number: int) -> str:
 
 
 def _figures(
-    network: GraphNetwork, found: Sequence[LayerFilters], settings: MaximizationSettings, preset: str
+    network: GraphNetwork, results: Sequence[LayerFilters], settings: MaximizationSettings, preset: str
 ) -> dict[str, object]:
     return {
         "network": network.name,
@@ -192,7 +193,7 @@ def _figures(
         "settings": dataclasses.asdict(settings),
         "pictures": [
             {
-                "layer": one.layer.name,
+                "layer": result.layer.name,
                 "objective": dataclasses.asdict(picture.objective),
                 "start_score": picture.start_score,
                 "score": picture.score,
@@ -202,7 +203,7 @@ def _figures(
                 "steps": picture.steps,
                 "cut_off": picture.cut_off,
             }
-            for one in found
-            for picture in one.pictures
+            for result in results
+            for picture in result.pictures
         ],
     }

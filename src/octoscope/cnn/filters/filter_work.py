@@ -5,7 +5,7 @@ The loop is in Python, one compiled step at a time: inside a compiled loop XLA's
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import jax
@@ -17,13 +17,13 @@ from octoscope.cnn.filters.ascent_step import Seen, blurred, first_state, uphill
 from octoscope.cnn.filters.filter_picture import FilterPicture, as_shown
 from octoscope.cnn.filters.maximization_settings import MaximizationSettings
 from octoscope.cnn.filters.picture_space import Fourier, Levels, Pixels
-from octoscope.cnn.networks.graph import GraphNetwork
-from octoscope.cnn.networks.network import Activation, Images, Layer, Network
-from octoscope.cnn.networks.objectives import Objective, fold_affine, weight_maps
+from octoscope.cnn.networks.graph import IMAGE, GraphNetwork
+from octoscope.cnn.networks.network import Activation, Images, Layer, Network, find_layer
+from octoscope.cnn.networks.objectives import MIDDLE, Objective, fold_affine, weight_maps
 
 
 @runtime_checkable
-class HoldsCotangents(Protocol):
+class _HoldsCotangents(Protocol):
     """A network that pulls the same cotangents back many times for less."""
 
     def pull_back_of(self, layer: str, cotangents: Activation, images: Images) -> Callable[[Images], Images]:
@@ -62,7 +62,7 @@ class FilterWork:
     def noise(self, objectives: Sequence[Objective], size: tuple[int, int]) -> Array:
         """Returns the parameters of random pictures; an objective's noise depends on itself and the seed only."""
         space, root = self.space(size), jax.random.key(self.settings.seed)
-        keys = [jax.random.fold_in(root, hash_of(objective)) for objective in objectives]
+        keys = [jax.random.fold_in(root, _hash_of(objective)) for objective in objectives]
         if isinstance(space, Fourier):
             return jnp.stack([space.noise(key, self.settings.start_deviation) for key in keys])
         low, high = self.settings.start_levels
@@ -152,7 +152,7 @@ class FilterWork:
         # Cut as early as the score allows.
         program, maps = fold_affine(cut.apply, cut.parameters, weight_maps(objectives, shape), image)  # pyright: ignore[reportArgumentType]
         names = {node.name for node in program.nodes}
-        weights = {name: held for name, held in cut.parameters.items() if name in names}
+        weights = {name: arrays for name, arrays in cut.parameters.items() if name in names}
         return lambda state: uphill_step(program, space, settings, weights, maps, state)
 
     def examine(self, levels: Levels, objectives: Sequence[Objective]) -> tuple[np.ndarray, np.ndarray]:
@@ -161,8 +161,8 @@ class FilterWork:
         maps = weight_maps(objectives, activation.shape[1:])
         scores = jnp.sum(maps * activation, axis=(1, 2, 3))
         largest = [
-            np.asarray(one[:, :, list(objective.channels)]).max()
-            for one, objective in zip(activation, objectives, strict=True)
+            np.asarray(maps_of[:, :, list(objective.channels)]).max()
+            for maps_of, objective in zip(activation, objectives, strict=True)
         ]
         return np.asarray(scores), np.asarray(largest)
 
@@ -171,7 +171,7 @@ def _held_at(
     network: Network, layer: str, maps: Float[Array, "batch row column channel"], seen: tuple[int, ...]
 ) -> Callable[[Seen], Seen]:
     """Returns what pulls the same maps at a layer back to one batch of pictures after another."""
-    if isinstance(network, HoldsCotangents):
+    if isinstance(network, _HoldsCotangents):
         return network.pull_back_of(layer, maps, jnp.zeros((len(maps), *seen[1:])))
     return lambda images: network.pull_back(images, layer, maps)
 
@@ -183,7 +183,44 @@ def resized(levels: Levels, size: tuple[int, int]) -> Float[Array, "batch new_he
     return jax.image.resize(levels, (len(levels), *size, levels.shape[-1]), "bilinear")
 
 
-def hash_of(objective: Objective) -> int:
+def _hash_of(objective: Objective) -> int:
     """Returns a number for an objective that is the same in every process, unlike Python's `hash` of text."""
     parts = [*objective.channels, *(round(weight * 1e6) for weight in objective.weights), *(objective.unit or ())]
     return functools.reduce(lambda total, part: (total * 1_000_003 + part + 1) % (1 << 31), parts, 7)
+
+
+def _layer_before_relu(work: FilterWork) -> str | None:
+    """Returns the layer whose values below 0 are not passed on: this one, or the one before this ReLU; None for others.
+
+    Of a PyTorch module nobody knows what feeds what, so none of its filters gets a second picture.
+    """
+    if not isinstance(work.network, GraphNetwork):
+        return None
+    if work.layer.kind == "relu":
+        return next(node.inputs[0] for node in work.network.nodes if node.name == work.layer.name)
+    behind = [node.step.kind for node in work.network.nodes if work.layer.name in node.inputs]
+    return work.layer.name if behind == ["relu"] else None
+
+
+def second_chance(work: FilterWork, picture: FilterPicture, stopped: Callable[[], bool]) -> FilterPicture:
+    """Returns the picture of a filter that stayed off once more, begun from one that switches a single unit on.
+
+    Behind a ReLU that is off everywhere in the noise, or at the one unit asked for, there is no way uphill. Only a filter that cannot be
+    switched on so either is called dead.
+    """
+    channels, source = picture.objective.channels, _layer_before_relu(work)
+    off = picture.largest <= 0 or picture.dead
+    if not off or len(channels) != 1 or source is None or source == IMAGE or stopped():
+        return picture
+    before = replace(work, layer=find_layer(work.network, source))
+    (woken,) = before.run([Objective(channels, (1.0,), picture.objective.unit or MIDDLE)], stopped, None, count=1)
+    if stopped():
+        return picture
+    if woken.largest <= 0:
+        return replace(picture, dead=True)
+    if work.layer.kind != "relu":
+        return replace(picture, dead=False)
+    again = replace(work, start=jnp.asarray(woken.levels))
+    (redrawn,) = again.run([picture.objective], stopped, None, count=1)
+    # It began from what `picture` began from; the one that woke it lies on the way.
+    return replace(redrawn, start_score=picture.start_score, dead=redrawn.dead and redrawn.largest <= 0)

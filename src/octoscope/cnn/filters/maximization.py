@@ -12,11 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from octoscope.array_typing import Float32
-from octoscope.cnn.filters.dead_filters import second_chance
+from octoscope.capture.interrupt import StopAfterStep
 from octoscope.cnn.filters.filter_picture import FilterPicture
-from octoscope.cnn.filters.filter_work import FilterWork, Progress
+from octoscope.cnn.filters.filter_work import FilterWork, Progress, second_chance
 from octoscope.cnn.filters.maximization_settings import CLEAR, MaximizationSettings
-from octoscope.cnn.filters.soft_interrupt import soft_interrupt
 from octoscope.cnn.networks.network import Network, find_layer
 from octoscope.cnn.networks.objectives import Objective, check_objective, mean_of
 from octoscope.errors import SelectionError
@@ -56,25 +55,25 @@ def maximize_filters(
     [(128, 128, 3)]
     """
     settings.check()
-    found = find_layer(network, layer)
+    place = find_layer(network, layer)
     wanted = [mean_of(objective) if isinstance(objective, int) else objective for objective in objectives]
     if not wanted:
         raise SelectionError("`objectives` must name at least one filter, got none.")
     for objective in wanted:
-        check_objective(objective, found)
+        check_objective(objective, place)
     if size is None:
         size = network.input_size if start is None else (start.shape[0], start.shape[1])
-    work = FilterWork(network, found, settings, size, None if start is None else jnp.asarray(start, jnp.float32))
+    work = FilterWork(network, place, settings, size, None if start is None else jnp.asarray(start, jnp.float32))
     # Chunks of nearly one size: what fills up the last one is work for nothing.
     chunk = settings.chunk or math.ceil(len(wanted) / math.ceil(len(wanted) / _chunk_size(work)))
     pictures: list[FilterPicture] = []
-    with soft_interrupt() as interrupt:
+    with StopAfterStep() as interrupt:
         for first in range(0, len(wanted), chunk):
             part = wanted[first : first + chunk]
             # The last chunk is filled up, so that nothing is compiled a second time.
             filled = part + part[-1:] * (min(chunk, len(wanted)) - len(part))
-            made = work.run(filled, lambda: interrupt.requested, progress, count=len(part))
-            pictures += [second_chance(work, picture, lambda: interrupt.requested) for picture in made]
+            drawn = work.run(filled, lambda: interrupt.requested, progress, count=len(part))
+            pictures += [second_chance(work, picture, lambda: interrupt.requested) for picture in drawn]
             if interrupt.requested:
                 break
     return pictures

@@ -6,7 +6,6 @@ Schubert, "Feature Visualization", Distill 2017. https://distill.pub/2017/featur
 
 import functools
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -18,23 +17,6 @@ Levels = Float[Array, "batch height width channel"]
 # Square root of the covariance of colours in ImageNet, as published with the article, scaled to a largest column norm of 1.
 _COLOUR_ROOT = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 _COLOUR_MIX = _COLOUR_ROOT / np.linalg.norm(_COLOUR_ROOT, axis=0).max()
-
-
-@runtime_checkable
-class PictureSpace(Protocol):
-    """Parameters from which pictures of 0..255 are made."""
-
-    def levels(self, params: Array) -> Levels:
-        """Returns the pictures, 0..255."""
-        ...
-
-    def from_levels(self, levels: Levels) -> Array:
-        """Returns parameters whose pictures are these."""
-        ...
-
-    def blurred(self, params: Array, sigma: float) -> Array:
-        """Returns parameters of pictures blurred by a Gaussian of `sigma` pixels."""
-        ...
 
 
 @dataclass(frozen=True)

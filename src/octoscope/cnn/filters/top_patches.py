@@ -10,7 +10,7 @@ from octoscope.array_typing import UInt8
 from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.layer_fields import layer_field
-from octoscope.cnn.networks.network import check_filters, find_layer
+from octoscope.cnn.networks.network import check_filters, find_layer, note_lines
 from octoscope.cnn.networks.watched_forward import as_image
 from octoscope.cnn.saliency.saliency_target import strongest_unit
 from octoscope.errors import EpisodeError
@@ -62,38 +62,43 @@ def top_patches(
 
     >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
     >>> pictures = [("dark", np.zeros((64, 64, 3), np.uint8)), ("bright", np.full((64, 64, 3), 255, np.uint8))]
-    >>> found = top_patches(load_embedded_network(), pictures, "conv1", [0], count=1)
-    >>> len(found[0]), max(found[0][0].patch.shape)
+    >>> result = top_patches(load_embedded_network(), pictures, "conv1", [0], count=1)
+    >>> len(result[0]), max(result[0][0].patch.shape)
     (1, 7)
     """
-    found = find_layer(network, layer)
-    check_filters(found, list(filters))
-    kept: dict[int, list[tuple[float, int, TopPatch]]] = {number: [] for number in filters}
+    place = find_layer(network, layer)
+    check_filters(place, list(filters))
+    heaps: dict[int, list[tuple[float, int, TopPatch]]] = {number: [] for number in filters}
     seen = 0
     for name, picture in pictures:
         seen += 1
-        activation = np.asarray(network.activation(as_image(picture), found.name)[0])
-        field = layer_field(network, found.name, (picture.shape[0], picture.shape[1]))
+        activation = np.asarray(network.activation(as_image(picture), place.name)[0])
+        field = layer_field(network, place.name, (picture.shape[0], picture.shape[1]))
         for number in filters:
             unit = strongest_unit(activation[..., number])
             box = field.box(unit, (picture.shape[0], picture.shape[1]))
             value = float(activation[*unit, number])
             patch = TopPatch(number, value, name, unit, box, picture[box[0] : box[2], box[1] : box[3]].copy())
-            heapq.heappush(kept[number], (value, -seen, patch))
-            if len(kept[number]) > count:
-                heapq.heappop(kept[number])
+            heapq.heappush(heaps[number], (value, -seen, patch))
+            if len(heaps[number]) > count:
+                heapq.heappop(heaps[number])
     if not seen:
         raise EpisodeError(
             "There is no picture to take patches from. Give a folder with PNG or JPEG files, or an episode."
         )
     return {
-        number: [patch for *_, patch in sorted(heap, reverse=True, key=lambda one: one[:2])]
-        for number, heap in kept.items()
+        number: [patch for *_, patch in sorted(heap, reverse=True, key=lambda entry: entry[:2])]
+        for number, heap in heaps.items()
     }
 
 
 def render_top_patches(
-    network: GraphNetwork, layer: str, found: dict[int, list[TopPatch]], *, pictures: int, tile_size: int = 128
+    network: GraphNetwork,
+    layer: str,
+    patches_by_filter: dict[int, list[TopPatch]],
+    *,
+    pictures: int,
+    tile_size: int = 128,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Returns a sheet with one row per filter."""
     rows = [
@@ -104,10 +109,10 @@ def render_top_patches(
                 for patch in patches
             ],
         )
-        for number, patches in found.items()
+        for number, patches in patches_by_filter.items()
     ]
     lines = [f"Over {pictures} pictures. Values are in the layer's own units."]
-    lines += [f"{network.name}: {network.note}."] if network.note else []
+    lines += note_lines(network)
     title = f"Patches that answer most: {network.name}, {layer_title(find_layer(network, layer))}"
     return render_picture_sheet(rows, title=title, subtitle=lines, tile_size=tile_size, footnote=_NOTE)
 

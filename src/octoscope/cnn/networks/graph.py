@@ -52,25 +52,27 @@ class Program:
 
     def up_to(self, name: str) -> "Program":
         """Returns only what leads to the node `name`, which comes last; nothing when it is the image itself."""
-        wanted, kept = {name}, []
+        wanted, nodes = {name}, []
         for node in reversed(self.nodes):
             if node.name in wanted:
                 wanted.update(node.inputs)
-                kept.append(node)
-        return replace(self, nodes=tuple(reversed(kept)))
+                nodes.append(node)
+        return replace(self, nodes=tuple(reversed(nodes)))
 
     def outputs(
         self, weights: Mapping[str, Weights], images: Images, relu_rule: ReluRule = "plain", edits: Edits | None = None
     ) -> dict[str, Array]:
         """Returns the output of every node by name."""
-        made: dict[str, Array] = {
+        outputs: dict[str, Array] = {
             IMAGE: (images - jnp.asarray(self.mean, images.dtype)) / jnp.asarray(self.std, images.dtype)
         }
         for node in self.nodes:
-            made[node.name] = node.step(weights.get(node.name, {}), [made[name] for name in node.inputs], relu_rule)
+            outputs[node.name] = node.step(
+                weights.get(node.name, {}), [outputs[name] for name in node.inputs], relu_rule
+            )
             if edits and node.name in edits:
-                made[node.name] = edits[node.name](made[node.name])
-        return made
+                outputs[node.name] = edits[node.name](outputs[node.name])
+        return outputs
 
     def __call__(
         self, weights: Mapping[str, Weights], images: Images, relu_rule: ReluRule = "plain", edits: Edits | None = None
@@ -136,9 +138,9 @@ class GraphNetwork:
 
     def forward_to(self, layer: str) -> Cut:
         """Returns the network cut behind a layer."""
-        found = find_layer(self, layer)
-        program = self.program.up_to(found.name)
-        return Cut(found, self._weights_of(program), program)
+        place = find_layer(self, layer)
+        program = self.program.up_to(place.name)
+        return Cut(place, self._weights_of(program), program)
 
     def _weights_of(self, program: Program) -> Mapping[str, Weights]:
         return {node.name: self._transformed(node) for node in program.nodes if node.name in self.weights}

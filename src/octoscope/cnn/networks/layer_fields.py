@@ -17,7 +17,7 @@ import numpy as np
 from octoscope.array_typing import Bool
 from octoscope.cnn.networks.graph import IMAGE, GraphNetwork, Node
 from octoscope.cnn.networks.network import find_layer
-from octoscope.cnn.networks.steps import Conv, MaxPool, Relu
+from octoscope.cnn.networks.steps import Conv, MaxPool, Relu, same_padding
 from octoscope.errors import SelectionError
 
 
@@ -142,31 +142,20 @@ class _SumPool:
 
     def __call__(self, weights: Any, inputs: Any, relu_rule: Any) -> Any:
         (maps,) = inputs
-        sides = [_pool_padding(self.pool, length) for length in maps.shape[1:3]]
+        sides = [self.pool.padding(length) for length in maps.shape[1:3]]
         window, stride = (1, self.pool.window, self.pool.window, 1), (1, self.pool.stride, self.pool.stride, 1)
         return jax.lax.reduce_window(maps, 0.0, jax.lax.add, window, stride, ((0, 0), *sides, (0, 0)))
-
-
-def _pool_padding(pool: MaxPool, length: int) -> tuple[int, int]:
-    if pool.same:
-        return _same(length, pool.window, pool.stride)
-    return (0, -(length - pool.window) % pool.stride if pool.ceil else 0)
-
-
-def _same(length: int, kernel: int, stride: int) -> tuple[int, int]:
-    whole = max((-(-length // stride) - 1) * stride + kernel - length, 0)
-    return whole // 2, whole - whole // 2
 
 
 def _shapes(network: GraphNetwork, size: tuple[int, int]) -> Mapping[str, tuple[int, ...]]:
     image = jax.ShapeDtypeStruct((1, *size, len(network.mean)), jnp.float32)
     try:
-        made = jax.eval_shape(network.program.outputs, network.weights, image)
+        outputs = jax.eval_shape(network.program.outputs, network.weights, image)
     except (TypeError, ValueError) as error:
         raise SelectionError(
             f"{network.name} cannot take pictures of {size[0]} x {size[1]} pixels ({error})."
         ) from None
-    return {name: one.shape for name, one in made.items()}
+    return {name: output.shape for name, output in outputs.items()}
 
 
 def _joined(axes: list[AxisField]) -> AxisField:
@@ -180,12 +169,12 @@ def _after(node: Node, before: LayerField, weights: Mapping[str, Any], shape: tu
     if isinstance(step, Conv):
         kernel, stride = weights["kernel"].shape[:2], step.strides
         if step.padding == "SAME":
-            starts = [_same(length, *pair)[0] for length, *pair in zip(shape[1:3], kernel, stride, strict=True)]
+            starts = [same_padding(length, *pair)[0] for length, *pair in zip(shape[1:3], kernel, stride, strict=True)]
         else:
             starts = [0, 0] if isinstance(step.padding, str) else [pair[0] for pair in step.padding]
     elif isinstance(step, MaxPool):
         kernel, stride = (step.window,) * 2, (step.stride,) * 2
-        starts = [_pool_padding(step, length)[0] for length in shape[1:3]]
+        starts = [step.padding(length)[0] for length in shape[1:3]]
     elif step.kind == "pad":
         before_map = int(vars(step)["before"])
         kernel, stride, starts = (1, 1), (1, 1), [before_map, before_map]

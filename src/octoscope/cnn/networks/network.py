@@ -117,13 +117,18 @@ def find_layer(network: Network, name: str) -> Layer:
     Raises:
       SelectionError: If there is none, with the nearest name and all names.
     """
-    known = {key: layer for layer in network.layers for key in (layer.name, *layer.aliases)}
-    if name in known:
-        return known[name]
+    layers = {key: layer for layer in network.layers for key in (layer.name, *layer.aliases)}
+    if name in layers:
+        return layers[name]
     # Every ReLU has the name of what it follows; a deep network has too many layers for one sentence.
     shown = [layer for layer in network.layers if layer.kind != "relu" or len(network.layers) < 20]
     names = ", ".join(f"{layer.name} ({layer.aliases[0]})" if layer.aliases else layer.name for layer in shown)
-    raise SelectionError(f"{network.name} has no layer '{name}'.{nearest(name, known)} It has: {names}.")
+    raise SelectionError(f"{network.name} has no layer '{name}'.{nearest(name, layers)} It has: {names}.")
+
+
+def note_lines(network: Network) -> list[str]:
+    """Returns the line that every picture of these weights must carry; none for most."""
+    return [f"{network.name}: {network.note}."] if network.note else []
 
 
 def check_filters(layer: Layer, filters: list[int] | tuple[int, ...]) -> None:

@@ -55,8 +55,8 @@ def policy_network(
         )
     tokenizer = tokenizers[camera]
     encoder: Any = tokenizer.encoder()
-    held = model.params["octo_transformer"][f"observation_tokenizers_{camera}"]
-    params = held[f"{type(encoder).__name__}_0"]
+    tokenizer_params = model.params["octo_transformer"][f"observation_tokenizers_{camera}"]
+    params = tokenizer_params[f"{type(encoder).__name__}_0"]
     before, after, size = _stack(model, tokenizer)
     builder = _Builder(params, condition)
     last = IMAGE
@@ -171,9 +171,9 @@ class _Builder:
             self.film("FilmConditioning_0", last)
 
     def std_conv(self, name: str, strides: tuple[int, int], last: str, *, padding: Padding | str = "SAME") -> str:
-        held = dict(self._params_at(name))
+        arrays = dict(self._params_at(name))
         # The weights are fixed, so their kernels are standardised once and for all.
-        self.weights[name] = held | {"kernel": standardize_kernel(held["kernel"])}
+        self.weights[name] = arrays | {"kernel": standardize_kernel(arrays["kernel"])}
         return self.then(name, Conv(strides, padding), last)
 
     def norm(self, name: str, last: str) -> str:
@@ -196,7 +196,7 @@ class _Builder:
         return self.then(name, Film(), last)
 
     def _params_at(self, name: str) -> Mapping[str, Any]:
-        held = self.params
+        branch = self.params
         for part in name.split("/"):
-            held = held[part]
-        return held
+            branch = branch[part]
+        return branch

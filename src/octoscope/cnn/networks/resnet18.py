@@ -25,7 +25,7 @@ _WIDTHS = (64, 128, 256, 512)
 
 
 @dataclass(frozen=True)
-class ZeroPad:
+class _ZeroPad:
     """Zeros around the map; after a ReLU a max pool over them is one that pads with nothing."""
 
     before: int
@@ -99,12 +99,12 @@ def _folded(arrays: Mapping[str, np.ndarray], conv: str, norm: str) -> dict[str,
 
 def _blocks() -> list[tuple[str, int, int, int]]:
     """Returns name, channels in, channels out and stride of each block."""
-    found, into = [], 64
+    blocks, into = [], 64
     for stage, width in enumerate(_WIDTHS, start=1):
         for block in range(2):
-            found.append((f"layer{stage}.{block}", into, width, 2 if stage > 1 and block == 0 else 1))
+            blocks.append((f"layer{stage}.{block}", into, width, 2 if stage > 1 and block == 0 else 1))
             into = width
-    return found
+    return blocks
 
 
 def _convs() -> list[tuple[str, str]]:
@@ -139,7 +139,7 @@ def _nodes() -> tuple[Node, ...]:
         return then(name, Conv((stride, stride), ((pad, pad), (pad, pad))), last)
 
     last = then("relu", Relu(), conv("conv1", 2, 3, IMAGE))
-    last = then("maxpool", MaxPool(3, 2), then("pad", ZeroPad(1, 1), last))
+    last = then("maxpool", MaxPool(3, 2), then("pad", _ZeroPad(1, 1), last))
     for name, into, out, stride in _blocks():
         shortcut = conv(f"{name}.downsample.0", stride, 0, last) if into != out else last
         inner = then(f"{name}.relu1", Relu(), conv(f"{name}.conv1", stride, 1, last))

@@ -11,7 +11,7 @@ from octoscope.embedded.files import EMBEDDED
 from octoscope.errors import SelectionError, nearest
 from octoscope.user_path import user_path
 
-KNOWN = (
+_KNOWN = (
     "embedded",
     "vgg16",
     "vgg16:random",
@@ -65,7 +65,7 @@ def open_network(name: str, *, camera: str | None = None, classifier: bool = Fal
     if names_policy(name):
         return _open_policy(name, camera)
     raise SelectionError(
-        f"There is no network or checkpoint folder '{name}'.{nearest(name, KNOWN)} Networks: {', '.join(KNOWN)}."
+        f"There is no network or checkpoint folder '{name}'.{nearest(name, _KNOWN)} Networks: {', '.join(_KNOWN)}."
     )
 
 

@@ -39,6 +39,16 @@ class Step(Protocol):
         ...
 
 
+def same_padding(length: int, window: int, stride: int) -> tuple[int, int]:
+    """Returns how many pixels "SAME" adds before and after an axis: an odd one behind.
+
+    >>> same_padding(8, 3, 2)
+    (0, 1)
+    """
+    missing = max(0, (-(-length // stride) - 1) * stride + window - length)
+    return missing // 2, missing - missing // 2
+
+
 @dataclass(frozen=True)
 class Conv:
     """A convolution with `kernel` (height, width, in, out) and, where there is one, `bias` (out,)."""
@@ -102,8 +112,8 @@ def _ruled_forward(maps: Array, rule: ReluRule) -> tuple[Array, Array]:
 
 
 def _ruled_backward(rule: ReluRule, was_positive: Array, cotangent: Array) -> tuple[Array]:
-    kept = jax.nn.relu(cotangent)
-    return (jnp.where(was_positive, kept, 0) if rule == "guided" else kept,)
+    positive = jax.nn.relu(cotangent)
+    return (jnp.where(was_positive, positive, 0) if rule == "guided" else positive,)
 
 
 _ruled_relu.defvjp(_ruled_forward, _ruled_backward)
@@ -130,14 +140,14 @@ class MaxPool:
         rows, columns = maps.shape[1:3]
         if self.window == self.stride == 2 and rows % 2 == columns % 2 == 0:
             return max_pool_2x2(maps)
-        padding = (self._padding(rows), self._padding(columns))
+        padding = (self.padding(rows), self.padding(columns))
         return max_pool(maps, self.window, self.stride, padding)
 
-    def _padding(self, length: int) -> tuple[int, int]:
-        if not self.same:
-            return (0, -(length - self.window) % self.stride if self.ceil else 0)
-        missing = max(0, (-(-length // self.stride) - 1) * self.stride + self.window - length)
-        return (missing // 2, missing - missing // 2)
+    def padding(self, length: int) -> tuple[int, int]:
+        """Returns how many pixels count as added before and after an axis of this length."""
+        if self.same:
+            return same_padding(length, self.window, self.stride)
+        return (0, -(length - self.window) % self.stride if self.ceil else 0)
 
 
 @dataclass(frozen=True)

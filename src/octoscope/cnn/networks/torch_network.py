@@ -8,8 +8,7 @@ module changes in eval mode, which no standard one does, are its own affair.
 
 import contextlib
 import copy
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -22,7 +21,15 @@ except ModuleNotFoundError as error:
 from jaxtyping import Array, Float
 
 from octoscope.cnn.networks.network import Activation, Cut, Edits, Images, Layer, ReluRule, find_layer
-from octoscope.cnn.networks.torch_relu_rules import ReluRules
+from octoscope.cnn.networks.torch_module import (
+    ReluRules,
+    differentiable,
+    laid_out,
+    nhwc,
+    to_jax,
+    undisturbed,
+    with_gradients,
+)
 from octoscope.cnn.networks.vgg16 import MEAN, STD
 from octoscope.cnn.networks.weight_randomization import redrawn
 from octoscope.errors import SelectionError
@@ -74,7 +81,7 @@ class TorchNetwork:
         Raises:
           SelectionError: If no part of the module gives a map, tokens or a vector.
         """
-        self.module, widened = _differentiable(module)
+        self.module, widened = differentiable(module)
         self.name = name or type(module).__name__
         rounded = "convolutions and products in bfloat16" if precision == "bfloat16" else ""
         self.note, self.class_names = "; ".join(part for part in (note, widened, rounded) if part), class_names
@@ -85,7 +92,7 @@ class TorchNetwork:
     def activation(self, images: Images, layer: str) -> Activation:
         """Returns the output of a layer for images of 0..255."""
         with torch.no_grad():
-            return _to_jax(self._run_to(find_layer(self, layer).name, self._taken(images), "plain"))
+            return to_jax(self._run_to(find_layer(self, layer).name, self._taken(images), "plain"))
 
     def pull_back(
         self,
@@ -103,7 +110,7 @@ class TorchNetwork:
         if edits:
             raise SelectionError("`edits` need a GraphNetwork; a PyTorch module takes none.")
         seen, output = self._tracked(images, find_layer(self, layer).name, relu_rule)
-        return _nhwc(self._back(seen, output, np.asarray(cotangent)))
+        return nhwc(self._back(seen, output, np.asarray(cotangent)))
 
     def pull_back_of(self, layer: str, cotangents: Activation, images: Images) -> Callable[[Images], Images]:
         """Returns what pulls the same cotangents at a layer back to one batch of images after another.
@@ -119,7 +126,7 @@ class TorchNetwork:
         if not isinstance(module, torch.nn.Conv2d):
             return lambda seen: self.pull_back(seen, layer, cotangents)
         entering = self._run_into(module, self._taken(images))
-        with _undisturbed(module, lambda _name, output: output), self._rounding(), with_gradients():
+        with undisturbed(module, lambda _name, output: output), self._rounding(), with_gradients():
             zeros = torch.zeros_like(entering, requires_grad=True)
             before = self._back(zeros, module(zeros), np.asarray(cotangents))
 
@@ -127,7 +134,7 @@ class TorchNetwork:
             with with_gradients():
                 seen = self._taken(images, scaled=False).requires_grad_()
                 entering = self._run_into(module, self._normal(seen))
-                return _nhwc(torch.autograd.grad(entering, seen, before)[0])
+                return nhwc(torch.autograd.grad(entering, seen, before)[0])
 
         return pull
 
@@ -138,9 +145,11 @@ class TorchNetwork:
         seen, output = self._tracked(image, layer, relu_rule)
 
         def back(cotangents: Array) -> Array:
-            return jnp.concatenate([_nhwc(self._back(seen, output, one[None])) for one in np.asarray(cotangents)])
+            return jnp.concatenate(
+                [nhwc(self._back(seen, output, cotangent[None])) for cotangent in np.asarray(cotangents)]
+            )
 
-        return _to_jax(output.detach()), back
+        return to_jax(output.detach()), back
 
     def forward_to(self, layer: str) -> Cut:
         """Refuses: a PyTorch module cannot run inside jax.
@@ -180,23 +189,23 @@ class TorchNetwork:
         return self._run_to(self.layers[-1].name, self._taken(images), "plain", edits)
 
     def _found_layers(self) -> tuple[Layer, ...]:
-        found: list[Layer] = []
+        layers: list[Layer] = []
 
         def note(name: str, output: Any) -> None:
             shape = tuple(output.shape) if isinstance(output, torch.Tensor) else ()
             if len(shape) not in (2, 3, 4):
                 return
-            rows, columns, channels = _laid_out(shape)
+            rows, columns, channels = laid_out(shape)
             kind = _KINDS.get(type(modules[name.partition("#")[0]]).__name__, "other")
-            found.append(Layer(name, kind, channels, (rows, columns)))
+            layers.append(Layer(name, kind, channels, (rows, columns)))
 
         modules = dict(self.module.named_modules())
         image = jnp.zeros((1, *self.input_size, len(self.mean)))
         with torch.no_grad():
             self._run(self._taken(image), "plain", lambda name, output: note(name, output))
-        if not found:
+        if not layers:
             raise SelectionError(f"No part of {self.name} gives a map, tokens or a vector for a picture.")
-        return tuple(found)
+        return tuple(layers)
 
     def _tracked(self, images: Images, layer: str, relu_rule: ReluRule) -> tuple[torch.Tensor, torch.Tensor]:
         with with_gradients():
@@ -214,28 +223,28 @@ class TorchNetwork:
     def _run_to(
         self, layer: str, seen: torch.Tensor, relu_rule: ReluRule, edits: dict[str, torch.Tensor] | None = None
     ) -> torch.Tensor:
-        kept: list[torch.Tensor] = []
+        outputs: list[torch.Tensor] = []
 
         def stop(name: str, output: Any) -> Any:
             if edits and name in edits:
                 output = edits[name].to(output)
             if name == layer:
                 # A copy: the module that comes next may change this one in place.
-                kept.append(output.clone())
+                outputs.append(output.clone())
                 raise _Stop
             return output
 
         with contextlib.suppress(_Stop):
             relus = self._run(seen, relu_rule, stop)
             raise SelectionError(f"The module was not called as before: {layer} never ran ({relus} ReLUs did).")
-        return kept[0]
+        return outputs[0]
 
     def _run_into(self, module: torch.nn.Module, seen: torch.Tensor) -> torch.Tensor:
         """Returns what the first call of a part of the module takes; the part itself does not run."""
-        kept: list[torch.Tensor] = []
+        entering: list[torch.Tensor] = []
 
         def stop(_module: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-            kept.append(inputs[0])
+            entering.append(inputs[0])
             raise _Stop
 
         hook = module.register_forward_pre_hook(stop)
@@ -245,7 +254,7 @@ class TorchNetwork:
                 raise SelectionError(f"The module was not called as before: a {type(module).__name__} never ran.")
         finally:
             hook.remove()
-        return kept[0]
+        return entering[0]
 
     def _rounding(self) -> contextlib.AbstractContextManager[Any]:
         if self.precision == "float32":
@@ -255,7 +264,7 @@ class TorchNetwork:
 
     def _run(self, seen: torch.Tensor, relu_rule: ReluRule, on_output: Callable[[str, Any], Any]) -> int:
         rules = ReluRules(relu_rule)
-        with _undisturbed(self.module, on_output), self._rounding(), rules:
+        with undisturbed(self.module, on_output), self._rounding(), rules:
             try:
                 self.module(seen)
             except _Stop:
@@ -275,70 +284,3 @@ class TorchNetwork:
     def _normal(self, seen: torch.Tensor) -> torch.Tensor:
         mean, std = (torch.tensor(values).to(seen)[:, None, None] for values in (self.mean, self.std))
         return (seen - mean) / std
-
-
-@contextlib.contextmanager
-def with_gradients() -> Iterator[None]:
-    """Lets gradients be followed in the block, whatever the caller has switched off."""
-    with torch.inference_mode(mode=False), torch.enable_grad():
-        yield
-
-
-def _differentiable(module: torch.nn.Module) -> tuple[torch.nn.Module, str]:
-    """Returns the module, or a copy in float32 that gradients pass through, and what pictures must say of it."""
-    tensors = [*module.parameters(), *module.buffers()]
-    halves = {
-        str(each.dtype).removeprefix("torch.") for each in tensors if each.dtype in (torch.float16, torch.bfloat16)
-    }
-    if not halves and not any(each.is_inference() for each in tensors):
-        return module, ""
-    # A copy that is made outside of inference has gradients.
-    with torch.inference_mode(mode=False):
-        copied = copy.deepcopy(module)
-        return (
-            (copied.float(), f"weights of {' and '.join(sorted(halves))}, run in float32") if halves else (copied, "")
-        )
-
-
-@contextlib.contextmanager
-def _undisturbed(module: torch.nn.Module, on_output: Callable[[str, Any], Any]) -> Iterator[None]:
-    """Runs the block with the module in eval mode, frozen and watched, and puts all of it back."""
-    calls: dict[str, int] = {}
-
-    def hook(name: str, _module: Any, _inputs: Any, output: Any) -> Any:
-        calls[name] = calls.get(name, 0) + 1
-        return on_output(name if calls[name] == 1 else f"{name}#{calls[name]}", output)
-
-    modes = [(part, part.training) for part in module.modules()]
-    frozen = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
-    hooks = [part.register_forward_hook(functools.partial(hook, name)) for name, part in module.named_modules() if name]
-    try:
-        for part, _ in modes:
-            part.training = False
-        for parameter, _ in frozen:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for one in hooks:
-            one.remove()
-        for part, mode in modes:
-            part.training = mode
-        for parameter, needed in frozen:
-            parameter.requires_grad_(needed)
-
-
-def _laid_out(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Returns rows, columns and channels: maps as they are, tokens as rows of one column, vectors as one unit."""
-    if len(shape) == 4:
-        return shape[2], shape[3], shape[1]
-    return (shape[1], 1, shape[2]) if len(shape) == 3 else (1, 1, shape[1])
-
-
-def _to_jax(output: torch.Tensor) -> Array:
-    if output.ndim == 4:
-        return _nhwc(output)
-    return jnp.asarray(output.detach().float().cpu().numpy()).reshape(len(output), *_laid_out(tuple(output.shape)))
-
-
-def _nhwc(maps: torch.Tensor) -> Array:
-    return jnp.asarray(maps.detach().permute(0, 2, 3, 1).float().cpu().numpy())

@@ -17,7 +17,7 @@ from octoscope.cnn.networks.steps import Conv, MaxPool, MeanPool, Relu, Step, We
 from octoscope.cnn.networks.weight_file import check_finite, open_weights, require_file
 from octoscope.errors import CheckpointError
 
-HUB_NAME, HUB_FILE = "timm/vgg16.tv_in1k", "model.safetensors"
+_HUB_NAME, _HUB_FILE = "timm/vgg16.tv_in1k", "model.safetensors"
 # Convolutions and channels of each block; a pool ends a block.
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 # torchvision's normalisation of ImageNet pictures, in levels of 0..255.
@@ -92,12 +92,12 @@ def _conv_sources() -> dict[str, tuple[tuple[str, ...], tuple[int, ...]]]:
 
 def _fetch() -> Path:
     try:
-        return fetch(hf_hub_download, HUB_NAME, HUB_FILE)
+        return fetch(hf_hub_download, _HUB_NAME, _HUB_FILE)
     except Exception as error:  # the hub's client raises its own, httpx's and OSError alike
         first_line = (str(error).strip().splitlines() or [""])[0]
         raise CheckpointError(
-            f"The weights of VGG16 could not be fetched ({type(error).__name__}: {first_line}). Download {HUB_FILE} (553 MB) of "
-            f"https://huggingface.co/{HUB_NAME} and name it: vgg16:path/to/{HUB_FILE}. Without weights of its own there is "
+            f"The weights of VGG16 could not be fetched ({type(error).__name__}: {first_line}). Download {_HUB_FILE} (553 MB) of "
+            f"https://huggingface.co/{_HUB_NAME} and name it: vgg16:path/to/{_HUB_FILE}. Without weights of its own there is "
             "always the network 'embedded'."
         ) from None
 
@@ -116,10 +116,10 @@ def _read(path: Path, *, classifier: bool) -> dict[str, dict[str, jnp.ndarray]]:
         elif stored.specs[key].size != np.prod(shape) or stored.specs[key].shape[0] != shape[0]:
             wrong.append(f"{key} is {stored.specs[key].shape}, not {shape}")
     if wrong:
-        held = ", ".join(f"{key} {spec.shape}" for key, spec in list(stored.specs.items())[:4])
+        there = ", ".join(f"{key} {spec.shape}" for key, spec in list(stored.specs.items())[:4])
         raise CheckpointError(
             f"{path} does not hold the weights of VGG16: {'; '.join(wrong[:6])}{' ...' if len(wrong) > 6 else ''}. "
-            f"It holds {len(stored.specs)} arrays: {held}, ... Take {HUB_FILE} of https://huggingface.co/{HUB_NAME}."
+            f"It holds {len(stored.specs)} arrays: {there}, ... Take {_HUB_FILE} of https://huggingface.co/{_HUB_NAME}."
         )
     weights: dict[str, dict[str, jnp.ndarray]] = {}
     # The convolutions come first in the hub's file: what lies behind the last array wanted is never read.

@@ -24,7 +24,7 @@ CHUNK = 2
 
 
 @runtime_checkable
-class SharesForward(Protocol):
+class _SharesForward(Protocol):
     """A network that pulls many cotangents back through one forward by itself."""
 
     def watch(
@@ -43,24 +43,23 @@ class WatchedForward:
     _back: Callable[[Array], Array] = field(repr=False)
 
     def pull_back(
-        self, cotangents: Float[np.ndarray | Array, "filter row column channel"], *, chunk: int = CHUNK
+        self, cotangents: Float[np.ndarray | Array, "filter row column channel"], *, chunk: int | None = None
     ) -> Float[np.ndarray, "filter height width 3"]:
         """Returns each cotangent pulled back to the picture, per level of 0..255.
 
         Args:
           cotangents: One map over the activation per filter.
-          chunk: How many go back at once.
+          chunk: How many go back at once; `CHUNK` or all, whichever are fewer, by default.
         """
-        count = len(cotangents)
-        chunk = min(chunk, count)
-        found = []
-        for start in range(0, count, chunk):
+        chunk = chunk or min(CHUNK, len(cotangents))
+        pulled = []
+        for start in range(0, len(cotangents), chunk):
             part = cotangents[start : start + chunk]
             # One shape means one compilation: the last chunk is filled up with zeros.
             short = chunk - len(part)
             filled = np.pad(part, ((0, short), (0, 0), (0, 0), (0, 0))) if short else part
-            found.append(np.asarray(self._back(jnp.asarray(filled)))[: len(part)])
-        return np.concatenate(found)
+            pulled.append(np.asarray(self._back(jnp.asarray(filled)))[: len(part)])
+        return np.concatenate(pulled)
 
 
 def watch(
@@ -83,17 +82,17 @@ def watch(
     >>> forward.activation.shape, forward.pull_back(np.ones((2, 16, 16, 24), np.float32)).shape
     ((16, 16, 24), (2, 32, 32, 3))
     """
-    found, image = find_layer(network, layer), as_image(picture)
-    if isinstance(network, SharesForward):
-        activation, back = network.watch(image, found.name, relu_rule)
+    place, image = find_layer(network, layer), as_image(picture)
+    if isinstance(network, _SharesForward):
+        activation, back = network.watch(image, place.name, relu_rule)
     elif isinstance(network, GraphNetwork):
-        cut = network.forward_to(found.name)
+        cut = network.forward_to(place.name)
         activation, pull = _watch(cut.apply, cut.parameters, image, relu_rule)
         back = functools.partial(_pull, pull)
     else:
-        activation = network.activation(image, found.name)
-        back = functools.partial(_pull_each, network, image, found.name, relu_rule)
-    return WatchedForward(found, np.asarray(activation[0]), back)
+        activation = network.activation(image, place.name)
+        back = functools.partial(_pull_each, network, image, place.name, relu_rule)
+    return WatchedForward(place, np.asarray(activation[0]), back)
 
 
 def as_image(picture: Any) -> Float[Array, "1 height width 3"]:

@@ -69,9 +69,9 @@ def read_npz(path: Path, shapes: Mapping[str, Shape], *, network: str) -> dict[s
             entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
             missing = sorted(name for name in shapes if name not in entries)
             if missing:
-                held = ", ".join(f"{name} {_npy_shape(archive, entry)}" for name, entry in list(entries.items())[:4])
+                there = ", ".join(f"{name} {_npy_shape(archive, entry)}" for name, entry in list(entries.items())[:4])
                 raise CheckpointError(
-                    f"{path} does not hold {network}: {', '.join(missing[:4])} missing; it holds {held or 'nothing'}, ..."
+                    f"{path} does not hold {network}: {', '.join(missing[:4])} missing; it holds {there or 'nothing'}, ..."
                 )
             return {name: _read_npy(archive, entries[name], name, shape) for name, shape in shapes.items()}
     except CheckpointError:

@@ -19,7 +19,7 @@ from octoscope.errors import SelectionError
 
 
 @runtime_checkable
-class Randomizes(Protocol):
+class _Randomizes(Protocol):
     """A network that draws its own weights anew."""
 
     def layers_with_kernels(self, last: str) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def layers_with_kernels(network: Network, last: str) -> tuple[str, ...]:
     ('conv1', 'conv2', 'conv3')
     """
     name = find_layer(network, last).name
-    if isinstance(network, Randomizes):
+    if isinstance(network, _Randomizes):
         return network.layers_with_kernels(name)
     if not isinstance(network, GraphNetwork):
         raise SelectionError(
@@ -58,7 +58,7 @@ def randomized(network: Network, layers: tuple[str, ...], seed: int = 0) -> Netw
     Raises:
       SelectionError: If the weights of this kind of network cannot be drawn anew.
     """
-    if isinstance(network, Randomizes):
+    if isinstance(network, _Randomizes):
         return network.randomized(layers, seed)
     if not isinstance(network, GraphNetwork):
         raise SelectionError(

@@ -22,12 +22,12 @@ _COUNT = len(_INVERSE)
 # Tiles and channels that are transformed at once: more leaves the processor's cache.
 _CHUNK = 112 * 1024
 
-Transformed = Float[Array, "36 in out"]
+_Transformed = Float[Array, "36 in out"]
 Maps = Float[Array, "batch row column channel"]
-Convolved = Float[Array, "batch new_row new_column new_channel"]
+_Convolved = Float[Array, "batch new_row new_column new_channel"]
 
 
-def winograd_kernel(kernel: Float[Array, "3 3 in out"]) -> Transformed:
+def winograd_kernel(kernel: Float[Array, "3 3 in out"]) -> _Transformed:
     """Returns the kernel at all pairs of points, as `winograd_convolution` takes it.
 
     >>> winograd_kernel(jnp.ones((3, 3, 8, 16))).shape
@@ -53,7 +53,7 @@ def has_tiles(rows: int, columns: int, channels: int) -> bool:
 
 
 @jax.custom_vjp
-def winograd_convolution(maps: Maps, transformed: Transformed) -> Convolved:
+def winograd_convolution(maps: Maps, transformed: _Transformed) -> _Convolved:
     """Returns the maps convolved with a kernel, padded with zeros to the same size.
 
     The gradient by the maps goes the same way; there is none by the kernel, which is fixed wherever pictures are explained.
@@ -65,18 +65,18 @@ def winograd_convolution(maps: Maps, transformed: Transformed) -> Convolved:
     return _convolved(maps, transformed, _MAPS, _RESULT, over=1)
 
 
-def _forward(maps: Maps, transformed: Transformed) -> tuple[Convolved, Transformed]:
+def _forward(maps: Maps, transformed: _Transformed) -> tuple[_Convolved, _Transformed]:
     return winograd_convolution(maps, transformed), transformed
 
 
-def _backward(transformed: Transformed, cotangent: Maps) -> tuple[Convolved, None]:
+def _backward(transformed: _Transformed, cotangent: Maps) -> tuple[_Convolved, None]:
     return _convolved(cotangent, transformed, _MAPS_TURNED, _RESULT_TURNED, over=2), None
 
 
 winograd_convolution.defvjp(_forward, _backward)
 
 
-def _convolved(maps: Maps, transformed: Transformed, into: np.ndarray, out_of: np.ndarray, *, over: int) -> Convolved:
+def _convolved(maps: Maps, transformed: _Transformed, into: np.ndarray, out_of: np.ndarray, *, over: int) -> _Convolved:
     """Returns the convolution; `over` is the kernel's axis that is summed over."""
     batch, rows, columns, _ = maps.shape
     down, across = -(-rows // _TILE), -(-columns // _TILE)
@@ -99,7 +99,7 @@ def _convolved(maps: Maps, transformed: Transformed, into: np.ndarray, out_of: n
     return jnp.concatenate(done)[:, :rows, :columns]
 
 
-def _strip(maps: Maps, transformed: Transformed, into: np.ndarray, out_of: np.ndarray, over: int) -> Convolved:
+def _strip(maps: Maps, transformed: _Transformed, into: np.ndarray, out_of: np.ndarray, over: int) -> _Convolved:
     """Returns the convolution of whole tiles, without the four rows and columns that the last ones reach beyond."""
     batch, rows, columns, channels = maps.shape
     down, across = rows // _TILE - 1, columns // _TILE - 1

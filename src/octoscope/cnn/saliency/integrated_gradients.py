@@ -13,12 +13,11 @@ from jaxtyping import Float, Num
 from octoscope.cnn.networks.network import Network
 from octoscope.cnn.networks.objectives import Objective, weight_maps
 from octoscope.cnn.networks.watched_forward import watch
-from octoscope.cnn.saliency.plain_gradient import plain_gradient
+from octoscope.cnn.saliency.relu_rules import plain_gradient
 from octoscope.cnn.saliency.saliency_result import Saliency
 from octoscope.cnn.saliency.saliency_target import score_of
 from octoscope.errors import SelectionError, nearest
 
-METHOD = "integrated gradients"
 # Middles of equal parts stay middles when each part is cut in three.
 _CUTS = 3
 # mean: the network's mean colour, which it sees as zero. black and white: 0 and 255 throughout.
@@ -56,8 +55,8 @@ def integrated_gradients(
     >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
     >>> from octoscope.cnn.networks.objectives import mean_of
     >>> picture = np.full((32, 32, 3), 99)
-    >>> one = integrated_gradients(load_embedded_network(), picture, "conv1", [mean_of(3)], steps=2)[0]
-    >>> one.gap < 1e-4  # the convolution itself is linear
+    >>> shares = integrated_gradients(load_embedded_network(), picture, "conv1", [mean_of(3)], steps=2)
+    >>> shares[0].gap < 1e-4  # the convolution itself is linear
     True
     """
     if steps < 1 or not tolerance > 0:
@@ -65,7 +64,7 @@ def integrated_gradients(
             f"Integrated gradients need at least 1 step and a tolerance above 0, got {steps} and {tolerance:g}."
         )
     end = np.asarray(picture, np.float32)
-    start = baseline_picture(network, end, baseline)
+    start = _baseline_picture(network, end, baseline)
     forward, from_baseline = watch(network, end, layer), watch(network, start, layer).activation
     maps = np.asarray(weight_maps(objectives, forward.activation.shape))
     scores = [score_of(weights, forward.activation) for weights in maps]
@@ -78,14 +77,14 @@ def integrated_gradients(
         for place in fresh:
             between = start + (end - start) * np.float32((place + 0.5) / count)
             gradients = plain_gradient(network, between, layer, objectives)
-            slopes = [before + one.values for before, one in zip(slopes, gradients, strict=True)]
+            slopes = [slope + gradient.values for slope, gradient in zip(slopes, gradients, strict=True)]
         shares = [(end - start) * slope / count for slope in slopes]
-        gaps = [completeness_gap(values, change) for values, change in zip(shares, changes, strict=True)]
+        gaps = [_completeness_gap(values, change) for values, change in zip(shares, changes, strict=True)]
         if max(gaps) <= tolerance or count >= steps * _CUTS**3:
             break
     return [
         Saliency(
-            METHOD,
+            "integrated gradients",
             network.name,
             forward.layer,
             objective,
@@ -101,12 +100,12 @@ def integrated_gradients(
     ]
 
 
-def completeness_gap(values: Float[np.ndarray, "height width 3"], change: float) -> float:
+def _completeness_gap(values: Float[np.ndarray, "height width 3"], change: float) -> float:
     """Returns how far values are from adding up to the change that they explain, as a part of it; 0 where both are 0."""
     return float(abs(values.sum() - change) / max(abs(change), 1e-12))
 
 
-def baseline_picture(
+def _baseline_picture(
     network: Network, picture: Float[np.ndarray, "height width 3"], baseline: Baseline
 ) -> Float[np.ndarray, "height width 3"]:
     """Returns the picture of one colour that a baseline stands for.
@@ -114,10 +113,10 @@ def baseline_picture(
     Raises:
       SelectionError: If it is unknown.
     """
-    if baseline not in get_args(Baseline):
-        known = get_args(Baseline)
+    baselines = get_args(Baseline)
+    if baseline not in baselines:
         raise SelectionError(
-            f"The baseline must be one of {', '.join(known)}, got '{baseline}'.{nearest(baseline, known)}"
+            f"The baseline must be one of {', '.join(baselines)}, got '{baseline}'.{nearest(baseline, baselines)}"
         )
     color = {"mean": network.mean, "black": (0.0,) * 3, "white": (255.0,) * 3}[baseline]
     return np.broadcast_to(np.asarray(color, np.float32), picture.shape)

@@ -13,7 +13,7 @@ from octoscope.cnn.activation_maps.cam_sheet import overlay_map
 from octoscope.cnn.activation_maps.class_score import class_score, default_cam_layer, score_layer
 from octoscope.cnn.filters.filter_results import layer_title
 from octoscope.cnn.networks.graph import GraphNetwork
-from octoscope.cnn.networks.network import Layer, find_layer
+from octoscope.cnn.networks.network import Layer, find_layer, note_lines
 from octoscope.cnn.networks.watched_forward import as_image
 from octoscope.cnn.saliency.saliency import METHODS, filter_saliency
 from octoscope.cnn.saliency.saliency_sheet import SANITY_NOTE, gray_tile
@@ -84,17 +84,17 @@ def compare_methods(
     rows = []
     for method in methods:
         if method in METHODS:
-            one = filter_saliency(network, picture, score.name, [target], method=method)[0]
-            cost = f"{one.forwards} forward{'s' * (one.forwards > 1)} + {one.backwards} backward{'s' * (one.backwards > 1)}"
-            cost += "" if one.gap is None else f", gap {one.gap:.1%}"
-            name, explain = one.method, functools.partial(_saliency_of, picture, score.name, target, method)
+            result = filter_saliency(network, picture, score.name, [target], method=method)[0]
+            cost = f"{result.forwards} forward{'s' * (result.forwards > 1)} + {result.backwards} backward{'s' * (result.backwards > 1)}"
+            cost += "" if result.gap is None else f", gap {result.gap:.1%}"
+            name, explain = result.method, functools.partial(_saliency_of, picture, score.name, target, method)
         else:
             settled = class_score(network, picture, target, layer=chosen.name, output=score.name)
-            one = CAM_METHODS[method](settled)
-            name, cost = one.method, one.cost
+            result = CAM_METHODS[method](settled)
+            name, cost = result.method, result.cost
             explain = functools.partial(_cam_of, picture, score.name, target, method, chosen.name)
-        learnt, found = sanity_check(network, score.name, explain, stages=stages, seed=seed)
-        rows.append(MethodRow(name, cost, learnt, found, method in CAM_METHODS))
+        learnt, random = sanity_check(network, score.name, explain, stages=stages, seed=seed)
+        rows.append(MethodRow(name, cost, learnt, random, method in CAM_METHODS))
         done(rows[-1])
     return target, score, chosen, rows
 
@@ -130,7 +130,7 @@ def render_comparison(
             f"Class activation maps at {layer_title(cam_layer)}.{_cut_off(percentile)}",
             SANITY_NOTE,
             *([_ONE_UNIT] if score.kind == "max_pool" and score.size == (1, 1) else []),
-            *([f"{network.name}: {network.note}."] if network.note else []),
+            *note_lines(network),
         ],
         tile_size=tile_size,
         footnote=_FOOTNOTE,

@@ -7,17 +7,19 @@ from jaxtyping import Num
 
 from octoscope.cnn.networks.network import Network, find_layer
 from octoscope.cnn.networks.watched_forward import watch
-from octoscope.cnn.saliency import deconvnet, guided_backprop, integrated_gradients, plain_gradient, smooth_grad
+from octoscope.cnn.saliency.integrated_gradients import integrated_gradients
+from octoscope.cnn.saliency.relu_rules import deconvnet, guided_backprop, plain_gradient
 from octoscope.cnn.saliency.saliency_result import Saliency
 from octoscope.cnn.saliency.saliency_target import ObjectiveKind, chosen_objectives
+from octoscope.cnn.saliency.smooth_grad import smooth_grad
 from octoscope.errors import SelectionError, nearest
 
 METHODS: Mapping[str, Callable[..., list[Saliency]]] = {
-    "gradient": plain_gradient.plain_gradient,
-    "guided": guided_backprop.guided_backprop,
-    "deconvnet": deconvnet.deconvnet,
-    "smoothgrad": smooth_grad.smooth_grad,
-    "integrated": integrated_gradients.integrated_gradients,
+    "gradient": plain_gradient,
+    "guided": guided_backprop,
+    "deconvnet": deconvnet,
+    "smoothgrad": smooth_grad,
+    "integrated": integrated_gradients,
 }
 
 
@@ -50,17 +52,17 @@ def filter_saliency(
       ObservationError: If the picture is not RGB.
 
     >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
-    >>> found = filter_saliency(load_embedded_network(), np.full((32, 32, 3), 99), "relu1", [0, 5])
-    >>> [(one.method, one.objective.title, one.values.shape) for one in found]
+    >>> results = filter_saliency(load_embedded_network(), np.full((32, 32, 3), 99), "relu1", [0, 5])
+    >>> [(result.method, result.objective.title, result.values.shape) for result in results]
     [('guided backprop', 'filter 0', (32, 32, 3)), ('guided backprop', 'filter 5', (32, 32, 3))]
     """
     check_method(method)
-    found = find_layer(network, layer)
+    place = find_layer(network, layer)
     # The mean needs no look at the activation, which is only consulted for its shape.
-    unseen = np.zeros((1, 1, found.channels), np.float32)
-    activation = unseen if objective == "mean" else watch(network, picture, found.name).activation
-    objectives = chosen_objectives(activation, found, filters, kind=objective, unit=unit)
-    return METHODS[method](network, picture, found.name, objectives)
+    unseen = np.zeros((1, 1, place.channels), np.float32)
+    activation = unseen if objective == "mean" else watch(network, picture, place.name).activation
+    objectives = chosen_objectives(activation, place, filters, kind=objective, unit=unit)
+    return METHODS[method](network, picture, place.name, objectives)
 
 
 def check_method(method: str) -> None:

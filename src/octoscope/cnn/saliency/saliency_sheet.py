@@ -27,7 +27,7 @@ Stages = Sequence[RandomizedStage]
 
 def render_saliency_sheet(
     picture: UInt8[np.ndarray, "height width 3"],
-    found: Sequence[Saliency],
+    results: Sequence[Saliency],
     *,
     sanity: Stages = (),
     percentile: float = 100.0,
@@ -39,17 +39,17 @@ def render_saliency_sheet(
 
     Args:
       picture: As the network took it.
-      found: Of one network, layer and method; at least one.
+      results: Of one network, layer and method; at least one.
       sanity: Stages of the sanity check of the first filter, drawn as grey saliency in rows of their own.
       percentile: Where the scales end; 100 cuts nothing off.
       tile_size: Pixels of a tile's longer side.
       note: What must be said of the network.
       footnote: Under the tiles.
     """
-    first = found[0]
-    rows = [_row(picture, one, percentile) for one in found]
-    rows += [sanity_row(picture, first.objective.title, sanity, percentile)] if sanity else []
-    several = "" if len({one.objective.title for one in found}) > 1 else f", {first.objective.title}"
+    first = results[0]
+    rows = [_row(picture, result, percentile) for result in results]
+    rows += [_sanity_row(picture, first.objective.title, sanity, percentile)] if sanity else []
+    several = "" if len({result.objective.title for result in results}) > 1 else f", {first.objective.title}"
     title = f"{first.method}: {first.network}, {layer_title(first.layer)}{several}"
     settings = [f"{first.forwards} forward + {first.backwards} backward a filter. {first.note}".strip()]
     if percentile < 100:
@@ -61,7 +61,7 @@ def render_saliency_sheet(
     return render_picture_sheet(rows, title=title, subtitle=settings, tile_size=tile_size, footnote=footnote)
 
 
-def sanity_row(
+def _sanity_row(
     picture: UInt8[np.ndarray, "height width 3"], title: str, stages: Stages, percentile: float
 ) -> PictureRow:
     """Returns the row of a sanity check: grey saliency once more and more layers are random."""
@@ -80,11 +80,11 @@ def gray_tile(values: np.ndarray, percentile: float) -> SaliencyView:
     )
 
 
-def _row(picture: np.ndarray, one: Saliency, percentile: float) -> PictureRow:
-    views = [saliency_view(one.values, kind, percentile=percentile) for kind in VIEWS]
-    score = f"score {one.score:.3g}" if one.score else "score 0: silent here"
-    score += "" if one.gap is None else f", gap {one.gap:.1%}"
+def _row(picture: np.ndarray, result: Saliency, percentile: float) -> PictureRow:
+    views = [saliency_view(result.values, kind, percentile=percentile) for kind in VIEWS]
+    score = f"score {result.score:.3g}" if result.score else "score 0: silent here"
+    score += "" if result.gap is None else f", gap {result.gap:.1%}"
     tiles = [PictureTile("picture", picture, score)]
     return PictureRow(
-        one.objective.title, [*tiles, *(PictureTile(view.kind, view.picture, view.scale) for view in views)]
+        result.objective.title, [*tiles, *(PictureTile(view.kind, view.picture, view.scale) for view in views)]
     )

@@ -11,7 +11,7 @@ from octoscope.cnn.saliency.saliency_sheet import render_saliency_sheet
 from octoscope.cnn.saliency.saliency_target import ObjectiveKind
 from octoscope.errors import SelectionError
 
-FRAME_TILE = 160
+_FRAME_TILE = 160
 # Filters whose saliency is held at once: 64 maps of 224 x 224 take 39 MB.
 _BLOCK = 64
 _FRAME_NOTE = (
@@ -31,11 +31,11 @@ def layers_with_filter(network: Network, filter_number: int) -> list[Layer]:
     >>> [layer.name for layer in layers_with_filter(load_embedded_network(), 60)]
     ['conv5', 'relu5', 'conv6', 'relu6']
     """
-    found = [layer for layer in network.layers if layer.channels > filter_number >= 0 and min(layer.size) > 1]
-    if not found:
+    layers = [layer for layer in network.layers if layer.channels > filter_number >= 0 and min(layer.size) > 1]
+    if not layers:
         most = max(layer.channels for layer in network.layers)
         raise SelectionError(f"`filter` must be in 0..{most - 1} for {network.name}, got {filter_number}.")
-    return found
+    return layers
 
 
 def sweep_frames(
@@ -67,8 +67,13 @@ def sweep_frames(
     for layer, filters in places:
         for start in range(0, len(filters), _BLOCK):
             block = filters[start : start + _BLOCK]
-            for one in filter_saliency(network, picture, layer, block, method=method, objective=objective):
+            for result in filter_saliency(network, picture, layer, block, method=method, objective=objective):
                 yield render_saliency_sheet(
-                    picture, [one], percentile=percentile, tile_size=FRAME_TILE, note=network.note, footnote=_FRAME_NOTE
+                    picture,
+                    [result],
+                    percentile=percentile,
+                    tile_size=_FRAME_TILE,
+                    note=network.note,
+                    footnote=_FRAME_NOTE,
                 )
             progress(len(block))

@@ -44,21 +44,21 @@ def chosen_objectives(
     if kind == "strongest":
         return [neuron_of(number, strongest_unit(activation[..., number])) for number in filters]
     if kind != "unit":
-        known = get_args(ObjectiveKind)
-        raise SelectionError(f"The objective must be one of {', '.join(known)}, got '{kind}'.{nearest(kind, known)}")
+        kinds = get_args(ObjectiveKind)
+        raise SelectionError(f"The objective must be one of {', '.join(kinds)}, got '{kind}'.{nearest(kind, kinds)}")
     if unit is None:
         rows, columns = activation.shape[:2]
         raise SelectionError(
             f"The objective 'unit' needs a row and a column, in 0..{rows - 1} and 0..{columns - 1} at layer {layer.name}; got none."
         )
-    found = [neuron_of(number, unit) for number in filters]
+    objectives = [neuron_of(number, unit) for number in filters]
     # The map of this picture, which may be larger or smaller than at the network's own size.
     here = Layer(layer.name, layer.kind, layer.channels, (activation.shape[0], activation.shape[1]), layer.aliases)
-    for objective in found:
+    for objective in objectives:
         if min(unit) < 0:
             raise SelectionError(f"`row` and `column` of a unit count from 0, got {unit}.")
         check_objective(objective, here)
-    return found
+    return objectives
 
 
 def strongest_unit(channel: Float[np.ndarray, "row column"]) -> tuple[int, int]:

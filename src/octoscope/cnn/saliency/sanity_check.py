@@ -19,7 +19,7 @@ from octoscope.errors import SelectionError
 from octoscope.other_seed import other_seed
 
 # There is nothing to compare: the random network's map is empty, or the learnt one's is.
-NO_SIGNAL, LEARNT_EMPTY = "no signal", "learnt map empty"
+_NO_SIGNAL, _LEARNT_EMPTY = "no signal", "learnt map empty"
 # Random networks tried for one stage, until one leaves the explained filter a signal.
 _DRAWS = 8
 
@@ -41,7 +41,7 @@ class RandomizedStage:
     def score(self) -> str:
         """The similarity in words."""
         if np.isnan(self.similarity):
-            return LEARNT_EMPTY if self.values.any() else NO_SIGNAL
+            return _LEARNT_EMPTY if self.values.any() else _NO_SIGNAL
         # Adding 0 makes -0.00 a plain 0.00.
         return f"rank corr. {round(self.similarity, 2) + 0.0:.2f}"
 
@@ -78,12 +78,12 @@ def sanity_check(
         raise SelectionError(f"The sanity check needs at least 1 stage, got {stages}.")
     names = layers_with_kernels(network, layer)
     learnt = explain(network)
-    found = []
+    cascade = []
     for depth in np.unique(np.linspace(0, len(names), min(stages, len(names)) + 1).round().astype(int)[1:]).tolist():
         top = names[len(names) - depth :]
         values, similarity = _with_signal(learnt, lambda drawn, top=top: explain(randomized(network, top, drawn)), seed)
-        found.append(RandomizedStage(top[0], depth, len(names), values, similarity))
-    return learnt, found
+        cascade.append(RandomizedStage(top[0], depth, len(names), values, similarity))
+    return learnt, cascade
 
 
 def _with_signal(

@@ -13,12 +13,10 @@ from jaxtyping import Num
 from octoscope.cnn.networks.network import Network
 from octoscope.cnn.networks.objectives import Objective, weight_maps
 from octoscope.cnn.networks.watched_forward import watch
-from octoscope.cnn.saliency.plain_gradient import plain_gradient
+from octoscope.cnn.saliency.relu_rules import plain_gradient
 from octoscope.cnn.saliency.saliency_result import Saliency
 from octoscope.cnn.saliency.saliency_target import score_of
 from octoscope.errors import SelectionError
-
-METHOD = "SmoothGrad"
 
 
 def smooth_grad(
@@ -55,19 +53,24 @@ def smooth_grad(
     rng = np.random.default_rng(seed)
     clean = np.asarray(picture, np.float32)
     deviation = noise * float(np.ptp(clean))
-    total: list[np.ndarray] = [np.zeros(clean.shape, np.float32) for _ in objectives]
-    found: list[Saliency] = []
+    sums: list[np.ndarray] = [np.zeros(clean.shape, np.float32) for _ in objectives]
+    gradients: list[Saliency] = []
     for _ in range(samples):
         noisy = clean + rng.normal(0, deviation, clean.shape).astype(np.float32)
-        found = plain_gradient(network, noisy, layer, objectives)
-        total = [before + one.values for before, one in zip(total, found, strict=True)]
+        gradients = plain_gradient(network, noisy, layer, objectives)
+        sums = [total + gradient.values for total, gradient in zip(sums, gradients, strict=True)]
     note = f"{samples} copies, noise {deviation:.3g} levels, seed {seed}"
     activation = watch(network, clean, layer).activation
-    rows, columns, channels = activation.shape
-    scores = [score_of(np.asarray(one), activation) for one in weight_maps(objectives, (rows, columns, channels))]
+    scores = [score_of(np.asarray(weights), activation) for weights in weight_maps(objectives, activation.shape)]
     return [
         dataclasses.replace(
-            one, method=METHOD, values=whole / samples, score=score, forwards=samples, backwards=samples, note=note
+            gradient,
+            method="SmoothGrad",
+            values=total / samples,
+            score=score,
+            forwards=samples,
+            backwards=samples,
+            note=note,
         )
-        for one, whole, score in zip(found, total, scores, strict=True)
+        for gradient, total, score in zip(gradients, sums, scores, strict=True)
     ]

@@ -58,15 +58,15 @@ class ChannelStatistics:
         Args:
           threshold: Of the correlation, below 1. Mirror images (correlation near -1) are no duplicates: a ReLU passes other parts.
         """
-        kept: list[int] = []
-        found: dict[int, tuple[int, float]] = {}
+        originals: list[int] = []
+        copies: dict[int, tuple[int, float]] = {}
         for channel in np.argsort(-self.deviation, kind="stable").tolist():
-            close = np.nan_to_num(self.correlation[channel, kept], nan=-1.0)
-            if kept and close.max() > threshold:
-                found[channel] = kept[int(close.argmax())], float(close.max())
+            close = np.nan_to_num(self.correlation[channel, originals], nan=-1.0)
+            if originals and close.max() > threshold:
+                copies[channel] = originals[int(close.argmax())], float(close.max())
             else:
-                kept.append(channel)
-        return dict(sorted(found.items()))
+                originals.append(channel)
+        return dict(sorted(copies.items()))
 
     @property
     def effective(self) -> float:
@@ -95,12 +95,12 @@ def channel_statistics(
 
     >>> from octoscope.cnn.networks.embedded_network import load_embedded_network
     >>> frames = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
-    >>> found = channel_statistics(load_embedded_network(), frames, ["relu1"])["relu1"]
-    >>> found.frames, found.correlation.shape, len(found.dead(threshold=1e9))
+    >>> result = channel_statistics(load_embedded_network(), frames, ["relu1"])["relu1"]
+    >>> result.frames, result.correlation.shape, len(result.dead(threshold=1e9))
     (3, (24, 24), 24)
     """
-    found = [find_layer(network, name) for name in layers]
-    sums = {layer.name: _Sums() for layer in found}
+    places = [find_layer(network, name) for name in layers]
+    sums = {layer.name: _Sums() for layer in places}
     program, batch = network.program, []
     for frame in frames:
         batch.append(frame)
@@ -111,7 +111,7 @@ def channel_statistics(
         _add(program, network, batch, sums)
     if not next(iter(sums.values())).frames:
         raise EpisodeError("There is no frame to take statistics over. Give an episode with this camera's frames.")
-    return {layer.name: sums[layer.name].statistics(network, layer) for layer in found}
+    return {layer.name: sums[layer.name].statistics(network, layer) for layer in places}
 
 
 class _Sums:
@@ -159,8 +159,8 @@ class _Sums:
 def _add(program: Program, network: GraphNetwork, batch: list[np.ndarray], sums: Mapping[str, _Sums]) -> None:
     # The last few frames are filled up, so that one compiled program serves all.
     filled = np.stack([*batch, *[batch[-1]] * (_BATCH - len(batch))])
-    made = _maps(program, tuple(sums), network.weights, jnp.asarray(filled, jnp.float32))
-    for name, maps in made.items():
+    outputs = _maps(program, tuple(sums), network.weights, jnp.asarray(filled, jnp.float32))
+    for name, maps in outputs.items():
         sums[name].add(np.asarray(maps)[: len(batch)])
 
 

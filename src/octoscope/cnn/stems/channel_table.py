@@ -9,12 +9,12 @@ from octoscope.runs.column_table import ColumnTable
 
 
 def layer_table(
-    found: Mapping[str, ChannelStatistics], *, dead_below: float = 0.0, alike_above: float = 0.95
+    statistics: Mapping[str, ChannelStatistics], *, dead_below: float = 0.0, alike_above: float = 0.95
 ) -> ColumnTable:
     """Returns one line per layer: how many channels it has, how many are dead or repeat another, how many would do.
 
     Args:
-      found: From `channel_statistics`, over all frames of an episode set.
+      statistics: From `channel_statistics`, over all frames of an episode set.
       dead_below: A channel that is nowhere above this is dead.
       alike_above: A channel whose correlation with another is above this repeats it.
 
@@ -25,25 +25,25 @@ def layer_table(
     >>> table.columns["layer"], table.columns["channels"]
     (['relu1', 'relu2'], [24, 32])
     """
-    stats = list(found.values())
+    stats = list(statistics.values())
     return ColumnTable(
         {
-            "layer": [one.layer.name for one in stats],
-            "channels": [one.layer.channels for one in stats],
-            "rows": [one.layer.size[0] for one in stats],
-            "columns": [one.layer.size[1] for one in stats],
-            "frames": [one.frames for one in stats],
-            f"dead (never above {dead_below:g})": [len(one.dead(threshold=dead_below)) for one in stats],
+            "layer": [each.layer.name for each in stats],
+            "channels": [each.layer.channels for each in stats],
+            "rows": [each.layer.size[0] for each in stats],
+            "columns": [each.layer.size[1] for each in stats],
+            "frames": [each.frames for each in stats],
+            f"dead (never above {dead_below:g})": [len(each.dead(threshold=dead_below)) for each in stats],
             f"repeat another (correlation above {alike_above:g})": [
-                len(one.duplicates(threshold=alike_above)) for one in stats
+                len(each.duplicates(threshold=alike_above)) for each in stats
             ],
-            "effective channels": [one.effective for one in stats],
+            "effective channels": [each.effective for each in stats],
         }
     )
 
 
 def channel_table(
-    found: Mapping[str, ChannelStatistics], *, dead_below: float = 0.0, alike_above: float = 0.95
+    statistics: Mapping[str, ChannelStatistics], *, dead_below: float = 0.0, alike_above: float = 0.95
 ) -> ColumnTable:
     """Returns one line per channel; see `layer_table` for the arguments.
 
@@ -53,15 +53,30 @@ def channel_table(
         name: []
         for name in ("layer", "channel", "largest", "mean", "deviation", "active", "dead", "repeats", "closest")
     }
-    for one in found.values():
-        dead, copies = set(one.dead(threshold=dead_below)), one.duplicates(threshold=alike_above)
-        others = np.where(np.eye(one.layer.channels, dtype=bool), -np.inf, np.nan_to_num(one.correlation, nan=-np.inf))
-        for channel in range(one.layer.channels):
+    for each in statistics.values():
+        dead, copies = (
+            set(each.dead(threshold=dead_below)),
+            each.duplicates(threshold=alike_above),
+        )
+        others = np.where(
+            np.eye(each.layer.channels, dtype=bool),
+            -np.inf,
+            np.nan_to_num(each.correlation, nan=-np.inf),
+        )
+        for channel in range(each.layer.channels):
             closest = float(others[channel].max())
             row = (
-                one.layer.name,
+                each.layer.name,
                 channel,
-                *(float(values[channel]) for values in (one.largest, one.mean, one.deviation, one.active)),
+                *(
+                    float(values[channel])
+                    for values in (
+                        each.largest,
+                        each.mean,
+                        each.deviation,
+                        each.active,
+                    )
+                ),
                 int(channel in dead),
                 copies[channel][0] if channel in copies else -1,
                 closest if np.isfinite(closest) else float("nan"),

@@ -72,7 +72,9 @@ def encoder_facts(network: GraphNetwork, *, name: str = "", repeats: int = 0) ->
         rows.stride,
         rows.first_center,
         # Held pictures of a stack are no parameters.
-        sum(int(array.size) for held in network.weights.values() for part, array in held.items() if part in _LEARNT),
+        sum(
+            int(array.size) for arrays in network.weights.values() for part, array in arrays.items() if part in _LEARNT
+        ),
         count,
         _seconds(network, repeats) if repeats else float("nan"),
     )
@@ -96,7 +98,7 @@ def encoder_facts_of(
     31
     """
     shapes: Any = jax.eval_shape(encoder.init, jax.random.key(0), jnp.zeros((1, *size, channels)))["params"]
-    params = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     network = encoder_network(encoder, params, size, name=name)
     if channels != len(network.mean):
         network = GraphNetwork(name, network.nodes, network.weights, size, (0.0,) * channels, (1.0,) * channels)

@@ -53,8 +53,8 @@ def encoder_readings(
 
     >>> rng = np.random.default_rng(0)
     >>> tokens = {"tells": rng.normal(size=(9, 4, 4, 5))}
-    >>> found = encoder_readings(tokens, {"first": tokens["tells"][..., :1]}, episodes=np.arange(9) // 3, folds=3)
-    >>> found.r2().round(2).tolist()
+    >>> result = encoder_readings(tokens, {"first": tokens["tells"][..., :1]}, episodes=np.arange(9) // 3, folds=3)
+    >>> result.r2().round(2).tolist()
     [[1.0]]
     """
     readings = {}

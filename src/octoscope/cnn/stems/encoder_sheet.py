@@ -49,13 +49,13 @@ def render_encoder_comparison(
     panels = [heat]
     label_width = 172
     for title, values, bottom in (
-        ("Change of tokens (1: as another token)", [one.change for one in shifts], 0.0),
-        ("Undone by interpolation (R2)", [one.interpolated for one in shifts], -0.5),
-        ("Undone by a linear map (R2)", [one.mapped for one in shifts], -0.5),
+        ("Change of tokens (1: as another token)", [response.change for response in shifts], 0.0),
+        ("Undone by interpolation (R2)", [response.interpolated for response in shifts], -0.5),
+        ("Undone by a linear map (R2)", [response.mapped for response in shifts], -0.5),
     ):
         curves = [
-            Curve(np.where(each >= bottom, each, np.nan), one.encoder, color)
-            for each, one, color in zip(values, shifts, _COLORS, strict=False)
+            Curve(np.where(each >= bottom, each, np.nan), response.encoder, color)
+            for each, response, color in zip(values, shifts, _COLORS, strict=False)
         ]
         top = max(1.0, max(float(np.nanmax(each)) for each in values))
         panels.append(
@@ -73,10 +73,10 @@ def render_encoder_comparison(
             )
         )
     lines = [
-        f"{one.name}: sees {one.field} pixels every {one.stride}, first centred on {one.first_center:g}; {one.entries} entries; "
-        f"{one.parameters / 1e3:.0f}k parameters; {one.multiplications / 1e6:.0f}M multiplications"
-        + ("" if np.isnan(one.seconds) else f", {1e3 * one.seconds:.1f} ms")
-        for one in facts
+        f"{each.name}: sees {each.field} pixels every {each.stride}, first centred on {each.first_center:g}; {each.entries} entries; "
+        f"{each.parameters / 1e3:.0f}k parameters; {each.multiplications / 1e6:.0f}M multiplications"
+        + ("" if np.isnan(each.seconds) else f", {1e3 * each.seconds:.1f} ms")
+        for each in facts
     ]
     lines += [note] if note else []
     title = "Image encoders compared"
@@ -89,9 +89,9 @@ def encoder_table(
     """Returns one line per encoder and figure: what it is of, the figure, and where there is one its interval over how many episodes."""
     rows: list[tuple[str, str, float, float, float, int]] = []
     nothing = float("nan")
-    for one in facts:
+    for encoder in facts:
         for name in ("field", "stride", "first_center", "entries", "parameters", "multiplications", "seconds"):
-            rows.append((one.name, name, float(getattr(one, name)), nothing, nothing, 0))
+            rows.append((encoder.name, name, float(getattr(encoder, name)), nothing, nothing, 0))
     for name, row in readings.readings.items():
         rows += [
             (name, f"reading {target}", each.r2, each.low, each.high, each.episodes) for target, each in row.items()

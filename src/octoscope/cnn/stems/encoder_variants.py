@@ -20,7 +20,7 @@ from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.resnet import ViTResnet
 from octoscope.policies.octo.network.stems import PatchEncoder, SmallStem
 
-TRAINED = "policy's own"
+_TRAINED = "policy's own"
 # Pictures encoded at once.
 _BATCH = 8
 
@@ -51,12 +51,12 @@ def encoder_variants(model: OctoModel, camera: str, *, seeds: Sequence[int] = (0
             num_layers=(1,) * max(1, int(np.log2(patch)) - 1), width=0.5, img_norm_type=encoder.img_norm_type
         ),
     }
-    found = {TRAINED: own}
+    networks = {_TRAINED: own}
     for seed in seeds:
         ending = "random" if len(seeds) == 1 else f"random {seed}"
-        for name, one in plain.items():
-            found[f"{name}, {ending}"] = random_encoder(one, own.input_size, seed=seed, name=f"{name}, {ending}")
-    return found
+        for name, module in plain.items():
+            networks[f"{name}, {ending}"] = random_encoder(module, own.input_size, seed=seed, name=f"{name}, {ending}")
+    return networks
 
 
 def random_encoder(
@@ -96,10 +96,10 @@ def encode_frames(
     (3, 2, 2, 8)
     """
     last = network.layers[-1].name
-    made = []
+    tokens = []
     for start in range(0, len(frames), _BATCH):
         part = frames[start : start + _BATCH]
         # Filled up, so that one compiled program serves all.
         filled = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part), axis=0)])
-        made.append(np.asarray(network.activation(jnp.asarray(filled, jnp.float32), last))[: len(part)])
-    return np.concatenate(made)
+        tokens.append(np.asarray(network.activation(jnp.asarray(filled, jnp.float32), last))[: len(part)])
+    return np.concatenate(tokens)

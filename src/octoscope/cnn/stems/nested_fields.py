@@ -6,6 +6,7 @@ from PIL import Image, ImageDraw
 from octoscope.array_typing import UInt8
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.layer_fields import layer_field
+from octoscope.cnn.networks.network import note_lines
 from octoscope.errors import SelectionError
 from octoscope.render.color_scale import color_table
 from octoscope.render.palette import MARK
@@ -74,7 +75,7 @@ def render_nested_fields(
         f"its patch has {stride} x {stride}. The field is centred {_off(off)}.",
         "Fields: " + ", ".join(boxes.values()) + " pixels.",
     ]
-    lines += [f"{network.name}: {network.note}."] if network.note else []
+    lines += note_lines(network)
     title = f"What a token can see: {network.name}"
     return render_picture_sheet([PictureRow("", tiles)], title=title, subtitle=lines, tile_size=_TILE, footnote=_NOTE)
 

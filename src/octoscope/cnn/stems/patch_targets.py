@@ -43,15 +43,15 @@ def patch_targets(
     direction = np.concatenate([squares[1] - squares[0], 2 * squares[2]], axis=-1) / np.maximum(energy, 1e-12)
     grid = energy.shape[1:3]
     places = np.stack(np.meshgrid(*(np.arange(count) for count in grid), indexing="ij"), axis=-1)
-    found = {
+    targets = {
         "colour": _patch_mean(frames.astype(np.float64), patch),
         "edge strength": np.sqrt(energy),
         "edge direction": np.where(energy > _FLAT, direction, np.nan),
         "place in picture": np.broadcast_to(places, (len(frames), *places.shape)).astype(np.float64),
     }
     if masks is not None and objects:
-        found["object in patch"] = _object_places(masks, patch, objects)
-    return found
+        targets["object in patch"] = _object_places(masks, patch, objects)
+    return targets
 
 
 def patch_pixels(

@@ -12,7 +12,7 @@ from octoscope.array_typing import Float, Int
 from octoscope.intervals import jackknife_interval
 
 # Penalties tried, for each sample of standardised entries.
-STRENGTHS = (1e-5, 1e-3, 1e-2, 1e-1)
+_STRENGTHS = (1e-5, 1e-3, 1e-2, 1e-1)
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,19 @@ def read_linearly(
     >>> abs(read_linearly(told, rng.normal(size=(300, 2)), episodes=episodes).r2) < 0.1
     True
     """
-    known = ~np.isnan(targets).any(axis=1)
-    values, wanted = _standardised(encodings[known]), _standardised(targets[known])
-    numbers, groups = np.unique(episodes[known], return_inverse=True)
+    told = ~np.isnan(targets).any(axis=1)
+    values, wanted = _standardised(encodings[told]), _standardised(targets[told])
+    numbers, groups = np.unique(episodes[told], return_inverse=True)
     if len(numbers) < 3 or folds < 3:
         raise ValueError(f"A reading needs samples of 3 episodes and 3 folds, got {len(numbers)} and {folds}.")
     rng = np.random.default_rng(seed)
     fold = rng.permutation(len(numbers)) % min(folds, len(numbers))
     parts = [_Moments.of(values[fold[groups] == number], wanted[fold[groups] == number]) for number in np.unique(fold)]
     error, spread = np.zeros(len(numbers)), np.zeros(len(numbers))
-    for number, held in enumerate(np.unique(fold)):
+    for number, test_fold in enumerate(np.unique(fold)):
         training = [part for other, part in enumerate(parts) if other != number]
         fitted = _Moments.joined(training).fit(_best_strength(training))
-        test = fold[groups] == held
+        test = fold[groups] == test_fold
         guess = values[test] @ fitted[0] + fitted[1]
         off = ((wanted[test] - guess) ** 2).sum(axis=1)
         away = ((wanted[test] - _Moments.joined(training).target_mean) ** 2).sum(axis=1)
@@ -78,7 +78,7 @@ def read_linearly(
     r2 = float(1 - error.sum() / max(spread.sum(), 1e-12))
     without = 1 - (error.sum() - error) / np.maximum(spread.sum() - spread, 1e-12)
     low, high = jackknife_interval(r2, without, bounds=(-np.inf, 1.0))
-    return Reading(r2, low, high, int(known.sum()), len(numbers))
+    return Reading(r2, low, high, int(told.sum()), len(numbers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +139,8 @@ class _Moments:
 
 def _best_strength(parts: list[_Moments]) -> float:
     """Returns the penalty under which one of the parts is told best from the others."""
-    held, others = parts[0], _Moments.joined(parts[1:])
-    return min(STRENGTHS, key=lambda strength: held.error(*others.fit(strength)))
+    validation, others = parts[0], _Moments.joined(parts[1:])
+    return min(_STRENGTHS, key=lambda strength: validation.error(*others.fit(strength)))
 
 
 def _standardised(values: Float[np.ndarray, "sample entry"]) -> Float[np.ndarray, "sample entry"]:

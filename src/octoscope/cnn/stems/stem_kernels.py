@@ -56,16 +56,16 @@ def stem_kernels(model: OctoModel, camera: str | None = None, *, raw: bool = Fal
     Raises:
       SelectionError: If there is no such image tokenizer.
 
-    >>> found = stem_kernels(OctoModel.load_pretrained("demo"), "primary")
-    >>> found.layer, found.pictures, found.kernels.shape
+    >>> result = stem_kernels(OctoModel.load_pretrained("demo"), "primary")
+    >>> result.layer, result.pictures, result.kernels.shape
     ('StdConv_0', ('image_primary',), (3, 3, 1, 3, 32))
     """
     network = policy_network(model, camera)
     name = camera or network.name.removeprefix(f"{model.name} ")
-    layer = next(one.name for one in network.layers if one.kind == "conv")
+    layer = next(each.name for each in network.layers if each.kind == "conv")
     tokenizer: Any = model.module.octo_transformer.observation_tokenizers[name]
-    held = model.params["octo_transformer"][f"observation_tokenizers_{name}"]
-    stored: Mapping[str, Any] = held[f"{type(tokenizer.encoder()).__name__}_0"][layer]
+    tokenizer_params = model.params["octo_transformer"][f"observation_tokenizers_{name}"]
+    stored: Mapping[str, Any] = tokenizer_params[f"{type(tokenizer.encoder()).__name__}_0"][layer]
     # A patch embedding is a plain convolution: nothing is standardised.
     plain = raw or layer == "embedding"
     kernel = np.asarray(stored["kernel"] if plain else standardize_kernel(stored["kernel"]), np.float32)
@@ -81,12 +81,12 @@ def stem_kernels(model: OctoModel, camera: str | None = None, *, raw: bool = Fal
 
 
 def render_stem_kernels(
-    found: StemKernels, filters: Sequence[int] | None = None, *, tile_size: int = 72
+    stem: StemKernels, filters: Sequence[int] | None = None, *, tile_size: int = 72
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Returns a sheet: a row of colour kernels for each picture that is read, all on one symmetric scale.
 
     Args:
-      found: From `stem_kernels`.
+      stem: From `stem_kernels`.
       filters: Which, in this order; all by default.
       tile_size: Pixels of a tile.
 
@@ -96,32 +96,32 @@ def render_stem_kernels(
     >>> render_stem_kernels(stem_kernels(OctoModel.load_pretrained("demo"), "primary"), [0, 1]).shape[2]
     3
     """
-    count = found.kernels.shape[-1]
+    count = stem.kernels.shape[-1]
     chosen = list(range(count)) if filters is None else list(filters)
     for number in chosen:
         if not 0 <= number < count:
-            raise SelectionError(f"`filter` must be in 0..{count - 1} at layer {found.layer}, got {number}.")
-    top = float(np.abs(found.kernels[..., chosen]).max()) or 1.0
-    colours = np.floor(128 + 127 * found.kernels / top).clip(0, 255).astype(np.uint8)
+            raise SelectionError(f"`filter` must be in 0..{count - 1} at layer {stem.layer}, got {number}.")
+    top = float(np.abs(stem.kernels[..., chosen]).max()) or 1.0
+    colours = np.floor(128 + 127 * stem.kernels / top).clip(0, 255).astype(np.uint8)
     rows = [
         PictureRow(
             picture,
             [
-                PictureTile(f"{number}", colours[:, :, place, :, number], _share(found, place, number))
+                PictureTile(f"{number}", colours[:, :, place, :, number], _share(stem, place, number))
                 for number in chosen
             ],
         )
-        for place, picture in enumerate(found.pictures)
+        for place, picture in enumerate(stem.pictures)
     ]
-    kind = "as stored" if found.raw or found.layer == "embedding" else "standardised, as the convolution uses them"
+    kind = "as stored" if stem.raw or stem.layer == "embedding" else "standardised, as the convolution uses them"
     lines = [
-        f"{len(chosen)} of {count} filters, {found.kernels.shape[0]} x {found.kernels.shape[1]}, {kind}. "
+        f"{len(chosen)} of {count} filters, {stem.kernels.shape[0]} x {stem.kernels.shape[1]}, {kind}. "
         f"One scale: -{top:.3g} to +{top:.3g}, grey 0."
     ]
-    lines += [f"{found.policy}: {found.note}"] if found.note else []
-    title = f"First kernels: {found.policy} {found.camera}, {found.layer}"
+    lines += [f"{stem.policy}: {stem.note}"] if stem.note else []
+    title = f"First kernels: {stem.policy} {stem.camera}, {stem.layer}"
     return render_picture_sheet(rows, title=title, subtitle=lines, tile_size=tile_size, footnote=_NOTE)
 
 
-def _share(found: StemKernels, place: int, number: int) -> str:
-    return f"{found.shares[place, number]:.0%}" if len(found.pictures) > 1 else ""
+def _share(stem: StemKernels, place: int, number: int) -> str:
+    return f"{stem.shares[place, number]:.0%}" if len(stem.pictures) > 1 else ""

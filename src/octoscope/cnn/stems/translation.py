@@ -58,8 +58,8 @@ def shift_response(
     >>> from octoscope.policies.octo.network.stems import PatchEncoder
     >>> patches = random_encoder(PatchEncoder(patch_size=16, num_features=8), (64, 64), seed=0, name="patches")
     >>> frames = np.random.default_rng(0).integers(0, 256, (60, 64, 64, 3)).astype(np.uint8)
-    >>> found = shift_response(patches, frames, episodes=np.arange(60) % 6, shifts=[16])
-    >>> [round(float(values[0]), 3) for values in (found.interpolated, found.mapped)]
+    >>> result = shift_response(patches, frames, episodes=np.arange(60) % 6, shifts=[16])
+    >>> [round(float(values[0]), 3) for values in (result.interpolated, result.mapped)]
     [1.0, 1.0]
     """
     field = layer_field(network, network.layers[-1].name, (frames.shape[1], frames.shape[2])).rows

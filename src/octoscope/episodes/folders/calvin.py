@@ -17,7 +17,7 @@ from octoscope.array_typing import Int, UInt8
 from octoscope.episodes.camera_names import is_depth
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
-from octoscope.episodes.episode_list import EpisodeList
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.frames.frames import Frames
 from octoscope.episodes.options import ReadOptions
 from octoscope.episodes.recorded_numbers import as_actions, is_step_number
@@ -31,7 +31,7 @@ _SPLITS = ("training", "validation")
 _ACTION = "rel_actions"
 
 
-def open_calvin(path: Path, options: ReadOptions) -> EpisodeList | None:
+def open_calvin(path: Path, options: ReadOptions) -> EpisodeSource | None:
     """Returns the episodes of a CALVIN dataset, or None when there is none.
 
     Args:
@@ -59,7 +59,7 @@ def open_calvin(path: Path, options: ReadOptions) -> EpisodeList | None:
     ]
     cameras = choose_cameras(name, [key for key in keys if not is_depth(key)], cameras=options.cameras)
     read = _CalvinEpisodes(folder, spans, words, cameras)
-    return EpisodeList(name, split, tuple(folders), cameras, len(spans), read, _remarks(folder, words, options))
+    return EpisodeSource(name, split, tuple(folders), cameras, len(spans), read, _remarks(folder, words, options))
 
 
 def _remarks(folder: Path, words: Sequence[str] | None, options: ReadOptions) -> tuple[str, ...]:

@@ -15,17 +15,18 @@ from octoscope.array_typing import UInt8
 from octoscope.episodes.camera_names import is_depth
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
-from octoscope.episodes.episode_list import EpisodeList
-from octoscope.episodes.folders.picture_file import PICTURE_SUFFIXES, picture_size, read_picture
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.folders.words_file import read_words
 from octoscope.episodes.frames.frames import Frames
 from octoscope.episodes.natural_order import natural_key
 from octoscope.episodes.options import ReadOptions
+from octoscope.episodes.picture_file import picture_size, read_picture
 from octoscope.episodes.recorded_numbers import check_lengths
 from octoscope.episodes.split import choose_split
 from octoscope.errors import EpisodeError
 
 _SPLIT = "all"
+_SUFFIXES = (".png", ".jpg", ".jpeg")
 # DATE/raw/traj_group0/traj0 and a folder above, in BridgeData.
 _DEEPEST = 5
 # A folder's first entries say whether it is one of pictures.
@@ -34,7 +35,7 @@ _WORDS = ("instruction.txt", "lang.txt")
 _PICKLED = "State and actions were left alone: they are pickled ({names}), and pickles are never opened."
 
 
-def open_pictures(path: Path, options: ReadOptions) -> EpisodeList | None:
+def open_pictures(path: Path, options: ReadOptions) -> EpisodeSource | None:
     """Returns the episodes of pictures at or below `path`, or None when there is none.
 
     Args:
@@ -51,7 +52,7 @@ def open_pictures(path: Path, options: ReadOptions) -> EpisodeList | None:
         return None
     cameras = choose_cameras(path.name, list(_camera_folders(folders[0])), cameras=options.cameras)
     split = choose_split(path.name, [_SPLIT], split=options.split)
-    return EpisodeList(path.name, split, (_SPLIT,), cameras, len(folders), _PictureEpisodes(folders, cameras))
+    return EpisodeSource(path.name, split, (_SPLIT,), cameras, len(folders), _PictureEpisodes(folders, cameras))
 
 
 def _episode_folders(folder: Path, deepest: int) -> Iterator[Path]:
@@ -83,7 +84,7 @@ def _holds_pictures(folder: Path) -> bool:
 
 def _is_picture(name: str) -> bool:
     # macOS leaves "._frame_1.png" beside "frame_1.png" on other systems' disks.
-    return name.lower().endswith(PICTURE_SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
 
 
 @dataclass(frozen=True)
@@ -138,4 +139,4 @@ class _PictureReader:
     files: tuple[Path, ...]
 
     def __call__(self, start: int, stop: int) -> UInt8[np.ndarray, "frame height width 3"]:
-        return np.stack([read_picture(file) for file in self.files[start:stop]])
+        return np.stack([read_picture(file, exact=True)[0] for file in self.files[start:stop]])

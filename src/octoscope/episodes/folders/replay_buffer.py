@@ -18,7 +18,7 @@ from octoscope.array_typing import Int, UInt8
 from octoscope.episodes.camera_names import is_depth
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
-from octoscope.episodes.episode_list import EpisodeList
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.frames.frames import CACHE_BYTES, Frames
 from octoscope.episodes.options import ReadOptions
 from octoscope.episodes.recorded_numbers import as_actions, is_step_number
@@ -29,7 +29,7 @@ _SPLIT = "all"
 _ACTIONS = ("action", "actions")
 
 
-def open_replay_buffer(path: Path, options: ReadOptions) -> EpisodeList | None:
+def open_replay_buffer(path: Path, options: ReadOptions) -> EpisodeSource | None:
     """Returns the episodes of the replay buffer at `path`, or None when there is none.
 
     Raises:
@@ -62,7 +62,7 @@ def open_replay_buffer(path: Path, options: ReadOptions) -> EpisodeList | None:
     for key in keys:
         _as_pixels(path, key, _read(path, key, arrays[key], slice(0, 1)))
     left = min(array.shape[0] for array in arrays.values()) - int(ends[-1])
-    return EpisodeList(
+    return EpisodeSource(
         name=name,
         split=choose_split(name, [_SPLIT], split=options.split),
         splits=(_SPLIT,),

@@ -14,7 +14,7 @@ from octoscope.array_typing import Float
 from octoscope.episodes.camera_names import is_depth
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
-from octoscope.episodes.episode_list import EpisodeList
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.folders.words_file import read_words
 from octoscope.episodes.frames.frames import Frames
 from octoscope.episodes.frames.video import VIDEO_SUFFIXES, VideoDecoder, video_frames, video_size, video_times
@@ -28,7 +28,7 @@ _SPLIT = "all"
 _LOSSY = "Frames come from a compressed video: near to what the camera saw, not equal to it."
 
 
-def open_videos(path: Path, options: ReadOptions) -> EpisodeList | None:
+def open_videos(path: Path, options: ReadOptions) -> EpisodeSource | None:
     """Returns the one episode of a video file, or of a folder with a video for each camera; None when there is no video.
 
     Raises:
@@ -41,7 +41,7 @@ def open_videos(path: Path, options: ReadOptions) -> EpisodeList | None:
     split = choose_split(path.name, [_SPLIT], split=options.split)
     words = [path.with_suffix(".txt")] if path.is_file() else _words_in(path)
     name = path.stem if path.is_file() else path.name
-    return EpisodeList(name, split, (_SPLIT,), cameras, 1, _VideoEpisode(files, cameras, words), (_LOSSY,))
+    return EpisodeSource(name, split, (_SPLIT,), cameras, 1, _VideoEpisode(files, cameras, words), (_LOSSY,))
 
 
 def _is_video(name: str) -> bool:

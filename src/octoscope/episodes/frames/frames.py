@@ -113,7 +113,7 @@ class Frames(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         """Calculates with all frames: `frames / 255`, `frames == others`."""
         return getattr(ufunc, method)(
-            *[np.asarray(one) if isinstance(one, Frames) else one for one in inputs], **options
+            *[np.asarray(value) if isinstance(value, Frames) else value for value in inputs], **options
         )
 
     def __getattr__(self, name: str) -> Any:
@@ -159,7 +159,7 @@ class Frames(NDArrayOperatorsMixin):
                 start = number * self._block
                 self._decoded[number] = self._read(start, min(start + self._block, len(self)))
             self._decoded.move_to_end(number)
-            kept = sum(block.nbytes for block in self._decoded.values())
-            while kept > self._cache_bytes and len(self._decoded) > 1:
-                kept -= self._decoded.popitem(last=False)[1].nbytes
+            nbytes = sum(block.nbytes for block in self._decoded.values())
+            while nbytes > self._cache_bytes and len(self._decoded) > 1:
+                nbytes -= self._decoded.popitem(last=False)[1].nbytes
             return self._decoded[number][time - number * self._block]

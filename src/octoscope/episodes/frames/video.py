@@ -102,7 +102,7 @@ class VideoDecoder:
             container = self._place.container
         else:
             self._close()
-            container = open_video(path)
+            container = _open_video(path)
         stream = container.streams.video[0]
         container.seek(int(time / _time_base(stream)), stream=stream)
         place = _Place(path, container, container.decode(stream))
@@ -127,7 +127,7 @@ def _is_ahead(place: _Place, time: float) -> bool:
     return earliest is not None and 0 <= time - _time(earliest) + 1e-9 <= _WORTH_A_SEEK
 
 
-def open_video(path: Path) -> InputContainer:
+def _open_video(path: Path) -> InputContainer:
     """Returns the opened file.
 
     Raises:
@@ -199,7 +199,7 @@ def video_size(path: Path, *, upright: bool = False) -> tuple[int, int]:
     Raises:
       EpisodeError: If the file shows nothing.
     """
-    with open_video(path) as container:
+    with _open_video(path) as container:
         try:
             first = next(container.decode(video=0), None)
         except (FFmpegError, OSError, ValueError) as error:
@@ -216,7 +216,7 @@ def video_times(path: Path) -> Float[np.ndarray, " time"]:
     Raises:
       EpisodeError: If it cannot be read, or its frames have no times of their own.
     """
-    with open_video(path) as container:
+    with _open_video(path) as container:
         stream = container.streams.video[0]
         try:
             # AVI has no times of frames, only an order of packets.

@@ -12,7 +12,7 @@ from typing import Any
 
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
-from octoscope.episodes.episode_list import EpisodeList
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.hdf5.safe_file import child, children, is_dataset, open_hdf5
 from octoscope.episodes.hdf5.stored_frames import is_compressed_camera, is_raw_camera, stored_frames
 from octoscope.episodes.options import ReadOptions
@@ -36,7 +36,7 @@ def is_aloha(file: Any) -> bool:
     return images is not None and not is_dataset(images)
 
 
-def open_aloha(name: str, paths: Sequence[Path], options: ReadOptions) -> EpisodeList:
+def open_aloha(name: str, paths: Sequence[Path], options: ReadOptions) -> EpisodeSource:
     """Returns one episode for each file; only the first is looked into yet.
 
     Args:
@@ -53,7 +53,7 @@ def open_aloha(name: str, paths: Sequence[Path], options: ReadOptions) -> Episod
         cameras = choose_cameras(name, list(images), cameras=options.cameras)
     split = choose_split(name, [_SPLIT], split=options.split)
     remarks = (_COLOURS,) if compressed and not options.swap_red_blue else ()
-    return EpisodeList(name, split, (_SPLIT,), cameras, len(paths), _AlohaEpisodes(paths, cameras), remarks)
+    return EpisodeSource(name, split, (_SPLIT,), cameras, len(paths), _AlohaEpisodes(paths, cameras), remarks)
 
 
 def _camera_nodes(file: Any, path: Path) -> dict[str, Any]:

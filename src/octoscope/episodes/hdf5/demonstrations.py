@@ -13,7 +13,7 @@ import numpy as np
 
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
-from octoscope.episodes.episode_list import EpisodeList
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.hdf5.safe_file import (
     child,
     children,
@@ -42,7 +42,7 @@ def is_demonstrations(file: Any) -> bool:
     return data is not None and not is_dataset(data) and any(_is_demonstration(child(data, name)) for name in data)
 
 
-def open_demonstrations(name: str, paths: Sequence[Path], options: ReadOptions) -> EpisodeList:
+def open_demonstrations(name: str, paths: Sequence[Path], options: ReadOptions) -> EpisodeSource:
     """Returns the demonstrations of some files, one file after another.
 
     Args:
@@ -61,7 +61,7 @@ def open_demonstrations(name: str, paths: Sequence[Path], options: ReadOptions) 
         raise EpisodeError(f"{name}: split '{split}' names no demonstrations. Choose one of: {', '.join(splits)}.")
     cameras = choose_cameras(name, _image_keys(*chosen[0]), cameras=options.cameras)
     upside_down = options.turn == "none" and any(content.upside_down for content in contents)
-    return EpisodeList(
+    return EpisodeSource(
         name=name,
         split=split,
         splits=splits,

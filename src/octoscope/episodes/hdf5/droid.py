@@ -14,7 +14,7 @@ import numpy as np
 
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
-from octoscope.episodes.episode_list import EpisodeList
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.frames.frames import Frames
 from octoscope.episodes.frames.video import VideoDecoder, video_frames, video_size, video_times
 from octoscope.episodes.hdf5.safe_file import child, children, is_dataset, open_hdf5
@@ -35,7 +35,7 @@ _REMARKS = (
 )
 
 
-def open_droid(path: Path, options: ReadOptions) -> EpisodeList | None:
+def open_droid(path: Path, options: ReadOptions) -> EpisodeSource | None:
     """Returns the trajectories at or below `path`, or None when there is none.
 
     Raises:
@@ -55,7 +55,7 @@ def open_droid(path: Path, options: ReadOptions) -> EpisodeList | None:
         )
     cameras = choose_cameras(path.name, keys, cameras=options.cameras)
     split = choose_split(path.name, [_SPLIT], split=options.split)
-    return EpisodeList(path.name, split, (_SPLIT,), cameras, len(folders), _DroidEpisodes(folders, cameras), _REMARKS)
+    return EpisodeSource(path.name, split, (_SPLIT,), cameras, len(folders), _DroidEpisodes(folders, cameras), _REMARKS)
 
 
 def _trajectories(folder: Path, deepest: int) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from octoscope.episodes.episode_list import EpisodeList
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.hdf5.aloha import is_aloha, open_aloha
 from octoscope.episodes.hdf5.demonstrations import is_demonstrations, open_demonstrations
 from octoscope.episodes.hdf5.safe_file import HDF5_SUFFIXES, is_hdf5, open_hdf5
@@ -12,7 +12,7 @@ from octoscope.episodes.options import ReadOptions
 from octoscope.errors import EpisodeError
 
 
-def open_hdf5_recordings(path: Path, options: ReadOptions) -> EpisodeList | None:
+def open_hdf5_recordings(path: Path, options: ReadOptions) -> EpisodeSource | None:
     """Returns the episodes of an HDF5 file or of a folder of such files, or None when there is none.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 
 from octoscope.episodes.cameras import choose_cameras
 from octoscope.episodes.episode import Episode
-from octoscope.episodes.episode_list import EpisodeList
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.frames.encoded import encoded_frames
 from octoscope.episodes.frames.frames import Frames
 from octoscope.episodes.frames.video import VideoDecoder, video_frames, video_size
@@ -30,7 +30,7 @@ _ORDER, _TIME, _TASK = "frame_index", "timestamp", "task_index"
 _LOSSY = "Frames come from a compressed video: near to what the camera saw, not equal to it."
 
 
-def open_lerobot(path: Path, options: ReadOptions) -> EpisodeList | None:
+def open_lerobot(path: Path, options: ReadOptions) -> EpisodeSource | None:
     """Returns the episodes of the LeRobot dataset at `path`, or None when no such dataset lies there.
 
     Args:
@@ -53,7 +53,7 @@ def open_lerobot(path: Path, options: ReadOptions) -> EpisodeList | None:
     cameras = choose_cameras(root.name, list(keys), cameras=options.cameras)
     features = {camera: keys[key] for camera, key in cameras.items()}
     video = any(directory.features[name]["dtype"] == "video" for name in features.values())
-    return EpisodeList(
+    return EpisodeSource(
         name=root.name,
         split=split,
         splits=tuple(directory.splits),

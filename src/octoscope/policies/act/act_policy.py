@@ -2,27 +2,23 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
 
-from octoscope.array_typing import Bool, Float32, UInt8
+from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.act.encoder import ActInputs
-from octoscope.policies.act.layout import ACTIONS
 from octoscope.policies.act.model import ActModel
 from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, HiddenKeys
 from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.noise import Noise
-from octoscope.policies.parts.token_groups import TokenGroup
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import TokenLayout, TokenSource
-from octoscope.tokens.rules import Rules
-from octoscope.tokens.stack import AttentionStack
+from octoscope.tokens.layout import TokenLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +27,17 @@ class ActPolicy:
 
     model: ActModel
 
-    @functools.cached_property
+    @property
     def card(self) -> PolicyCard:
         """What it is."""
+        return self._card
+
+    @functools.cached_property
+    def _card(self) -> PolicyCard:
         device = jax.devices()[0]
         return PolicyCard(
             name=self.model.name,
             family="act",
-            digest=self.model.digest(),
             framework="jax",
             framework_version=jax.__version__,
             device=device.platform
@@ -47,9 +46,17 @@ class ActPolicy:
             facts={"config": dict(self.model.folder.config.fields), "remarks": list(self.model.folder.remarks)},
         )
 
-    @functools.cached_property
+    def digest(self) -> str:
+        """Returns the SHA-256 of its weights."""
+        return self.model.digest()
+
+    @property
     def needs(self) -> PolicyNeeds:
         """What it takes: cameras and numbers by their own names, without LeRobot's prefixes."""
+        return self._needs
+
+    @functools.cached_property
+    def _needs(self) -> PolicyNeeds:
         shapes = {feature.name: feature.shape for feature in self.model.folder.config.inputs}
         return PolicyNeeds(
             cameras={camera: (shapes[name][1], shapes[name][2]) for camera, name in self._cameras.items()},
@@ -85,28 +92,12 @@ class ActPolicy:
             # Relative actions need the state of their step.
             None if folder.processing.relative_actions is not None else folder_units,
             deterministic=True,
+            dataset=dataset,
         )
 
     def layout(self, inputs: PolicyInputs) -> TokenLayout:
         """Returns the encoder's tokens, then the actions that the decoder asks for; three stacks."""
-        stacks = self.model.stacks(self._tensors(inputs))
-        tokens, actions = stacks[0].keys, stacks[1].queries
-        groups = [(group.name, group.size, _source(group)) for group in (*tokens, *actions)]
-        layout = TokenLayout.assemble(groups, [], window=1)
-        return layout.with_stacks(
-            [
-                AttentionStack(
-                    stack.name,
-                    stack.layers,
-                    stack.heads,
-                    tuple(group.name for group in stack.queries),
-                    tuple(group.name for group in stack.keys),
-                    Rules.of(np.ones((stack.queries[-1].stop, stack.keys[-1].stop), bool)),
-                    constant_layers=stack.constant_layers,
-                )
-                for stack in stacks
-            ]
-        )
+        return self.model.layout(self._tensors(inputs))
 
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
@@ -121,24 +112,45 @@ class ActPolicy:
         weights: dict[str, np.ndarray] = {
             name: np.asarray(each) for name, each in zip((ENCODER, DECODER, CROSS), outputs.weights, strict=True)
         }
-        kept: dict[str, np.ndarray] = {}
+        parts: dict[str, np.ndarray] = {}
         for each in wanted:
             stack = layout.stack(each.stack)
             # The weights' own axes count from the first query and key of the stack.
             rows = np.searchsorted(layout.places(stack.query_groups), each.queries)
             columns = np.searchsorted(layout.places(stack.key_groups), each.keys)
-            kept[each.stack] = weights[each.stack][list(each.layers)][:, :, rows][..., columns][None]
-        return Watched(np.asarray(outputs.actions), kept, np.zeros(layout.size, bool))
+            parts[each.stack] = weights[each.stack][list(each.layers)][:, :, rows][..., columns][None]
+        return Watched(np.asarray(outputs.actions), parts, np.zeros(layout.size, bool))
+
+    @property
+    def no_gradient(self) -> str:
+        """There always is one."""
+        return ""
 
     def image_gradients(
-        self, inputs: PolicyInputs, noise: Noise, weights: Float32[np.ndarray, "horizon dim"]
+        self,
+        inputs: PolicyInputs,
+        noise: Noise,
+        weights: Float32[np.ndarray, "horizon dim"],
+        *,
+        baseline: Mapping[str, UInt8[np.ndarray, "window _height _width 3"]] | None = None,
+        parts: Float[np.ndarray, " point"] | None = None,
     ) -> Mapping[str, Float32[np.ndarray, "window _height _width 3"]]:
-        """Returns, by camera, the gradient of a weighted sum of the normalised action with respect to pixels of 0..255."""
-        gradients = self.model.gradients(self._tensors(inputs), weights).inputs.images
+        """Returns, by camera, the gradient of a weighted sum of the normalised action with respect to pixels of 0..255.
+
+        Along the line from a baseline, the sum over its points: what is normalised lies on a line too.
+        """
+        end = self._tensors(inputs)
+        start = end if baseline is None else self._tensors(replace(inputs, images=baseline))
+        total: dict[str, np.ndarray] = {}
+        for part in np.ones(1) if parts is None else parts:
+            images = {name: start.images[name] + part * (end.images[name] - start.images[name]) for name in end.images}
+            images = {name: np.asarray(image, np.float32) for name, image in images.items()}
+            slopes = self.model.gradients(end._replace(images=images), weights).inputs.images
+            total = {name: slope + total.get(name, 0.0) for name, slope in slopes.items()}
         features = {feature.name: feature for feature in self.model.folder.config.inputs}
         # Pixels go to the network as 0..1, normalised.
         return {
-            camera: np.asarray(gradients[name] * self.model.folder.normalization(features[name]).slope / 255.0)[None]
+            camera: np.asarray(total[name] * self.model.folder.normalization(features[name]).slope / 255.0)[None]
             for camera, name in self._cameras.items()
         }
 
@@ -172,10 +184,3 @@ class ActPolicy:
             rows, columns = layout.places(stack.query_groups), layout.places(stack.key_groups)
             masks[stack.name] = inputs.hidden[np.ix_(rows, columns)]
         return tensors, self.model.hide(tensors, masks)
-
-
-def _source(group: TokenGroup) -> TokenSource:
-    if group.camera is not None:
-        camera = f"image_{camera_name(group.camera)}"
-        return TokenSource("image", (camera,), grid=group.grid, receptive_field=group.field)
-    return TokenSource("readout" if group.name == ACTIONS else "vector", (group.name,))

@@ -18,7 +18,7 @@ BACKBONES: dict[str, tuple[tuple[int, int, int, int], bool]] = {
     "resnet101": ((3, 4, 23, 3), True),
     "resnet152": ((3, 8, 36, 3), True),
 }
-ACTIVATIONS = ("relu", "gelu")
+_ACTIVATIONS = ("relu", "gelu")
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def _check(act: ActConfig, *, steps: int) -> None:
         raise ConfigError(
             f"`vision_backbone` must be one of {', '.join(BACKBONES)}, got '{act.backbone}'.{nearest(act.backbone, BACKBONES)}"
         )
-    if act.activation not in ACTIVATIONS:
+    if act.activation not in _ACTIVATIONS:
         # LeRobot also names "glu", which halves its input and fits none of its own layers.
-        raise ConfigError(f"`feedforward_activation` must be one of {', '.join(ACTIVATIONS)}, got '{act.activation}'.")
+        raise ConfigError(f"`feedforward_activation` must be one of {', '.join(_ACTIVATIONS)}, got '{act.activation}'.")
     if act.dim_model % act.heads:
         raise ConfigError(f"`dim_model` must be a multiple of `n_heads`, got {act.dim_model} and {act.heads}.")
     if act.cameras and act.dim_model % 4:

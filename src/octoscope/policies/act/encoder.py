@@ -5,13 +5,17 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float32
 
 from octoscope.policies.act.backbone import backbone_maps
 from octoscope.policies.act.config import ActConfig
-from octoscope.policies.act.layers import attend, dense, layer_norm, mlp
-from octoscope.policies.act.positions import grid_positions
+from octoscope.policies.act.layers import attend, layer_norm, mlp
 from octoscope.policies.act.stacks import AnyArray, heed_of
+from octoscope.policies.parts.layers import dense
+
+# Of the positions of cells.
+_TEMPERATURE, _EPSILON = 10_000.0, 1e-6
 
 
 class ActInputs(NamedTuple):
@@ -55,7 +59,7 @@ def encoder_tokens(params: Mapping[str, Any], config: ActConfig, inputs: ActInpu
         # A 1x1 convolution, whose kernel is (1, 1, in, out).
         kernel = {"weight": projection["weight"][0, 0].T, "bias": projection["bias"]}
         embeddings.append(dense(kernel, maps[camera].reshape(rows * columns, channels)))
-        positions.append(jnp.asarray(grid_positions(rows, columns, config.dim_model)))
+        positions.append(jnp.asarray(_grid_positions(rows, columns, config.dim_model)))
     return EncoderTokens(jnp.concatenate(embeddings), jnp.concatenate(positions))
 
 
@@ -110,3 +114,31 @@ def _given(numbers: Float[AnyArray, " number"] | None) -> Float[Array, " number"
     if numbers is None:
         raise ValueError("`inputs` lacks a state that this ACT takes.")
     return jnp.asarray(numbers)
+
+
+def _grid_positions(rows: int, columns: int, dim: int) -> Float32[np.ndarray, "token embed"]:
+    """Returns the position of each cell, row by row: the first half of the entries says the row, the second the column.
+
+    The first row lies at 2 pi / rows and the last at 2 pi; sines and cosines alternate, from fast to slow.
+
+    Args:
+      rows: Of the map.
+      columns: Of the map.
+      dim: Entries of a token, a multiple of 4.
+
+    >>> _grid_positions(3, 4, 8).shape
+    (12, 8)
+    """
+    row, column = _axis(rows, dim // 2), _axis(columns, dim // 2)
+    whole = np.concatenate(
+        [np.broadcast_to(row[:, None], (rows, columns, dim // 2)), np.broadcast_to(column, (rows, columns, dim // 2))],
+        -1,
+    )
+    return whole.reshape(rows * columns, dim)
+
+
+def _axis(count: int, dim: int) -> Float32[np.ndarray, "cell embed"]:
+    places = np.arange(1, count + 1, dtype=np.float32) / np.float32(count + _EPSILON) * np.float32(2 * np.pi)
+    periods = np.float32(_TEMPERATURE) ** (2 * np.arange(dim // 2, dtype=np.float32) / np.float32(dim))
+    angles = places[:, None] / periods
+    return np.stack([np.sin(angles), np.cos(angles)], -1).reshape(count, dim)

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from octoscope.policies.act.config import ActConfig
 from octoscope.policies.act.decoder import run_decoder
 from octoscope.policies.act.encoder import ActInputs, encoder_tokens, run_encoder
-from octoscope.policies.act.layers import dense
 from octoscope.policies.act.stacks import AnyArray, HiddenKeys, StackWeights
+from octoscope.policies.parts.layers import dense
 
 
 class ActEncodings(NamedTuple):

@@ -1,4 +1,4 @@
-"""The parts that encoder and decoder share: dense layer, norm, MLP, and attention whose weights can be watched, hidden and nudged."""
+"""The parts that encoder and decoder share: norm, MLP, and attention whose weights can be watched, hidden and nudged."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,16 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from octoscope.policies.parts import layers
+from octoscope.policies.parts.layers import EXACT, Attended, dense, gather
+
 _EPSILON = 1e-5
-# On a GPU the default would round products to TF32, a thousandth off.
-_EXACT = jax.lax.Precision.HIGHEST
-
-
-class Attended(NamedTuple):
-    """What an attention gives."""
-
-    values: Float[Array, "query embed"]
-    weights: Float[Array, "head query key"]
 
 
 class Heed(NamedTuple):
@@ -29,16 +23,9 @@ class Heed(NamedTuple):
     nudge: Float[Array | np.ndarray, "head query key"] | None = None
 
 
-def dense(params: Mapping[str, Any], x: Float[Array, "*batch into"]) -> Float[Array, "*batch out"]:
-    """Returns x times a weight (out, in), plus its bias."""
-    return jnp.einsum("...i,oi->...o", x, params["weight"], precision=_EXACT) + params["bias"]
-
-
 def layer_norm(params: Mapping[str, Any], x: Float[Array, "*batch embed"]) -> Float[Array, "*batch embed"]:
-    """Returns x with mean 0 and variance 1 along its last axis, scaled and shifted."""
-    centered = x - x.mean(-1, keepdims=True)
-    variance = jnp.square(centered).mean(-1, keepdims=True)
-    return centered * jax.lax.rsqrt(variance + _EPSILON) * params["weight"] + params["bias"]
+    """Returns x with mean 0 and variance 1 along its last axis, scaled and shifted, as PyTorch does by default."""
+    return layers.layer_norm(params, x, epsilon=_EPSILON)
 
 
 def mlp(params: Mapping[str, Any], x: Float[Array, "*batch embed"], *, activation: str) -> Float[Array, "*batch embed"]:
@@ -73,11 +60,7 @@ def attend(
     q, k, v = (
         dense({"weight": weight, "bias": bias}, x).reshape(x.shape[0], heads, -1) for x, weight, bias in projections
     )
-    logits = jnp.einsum("qhd,khd->hqk", q, k, precision=_EXACT) / jnp.sqrt(jnp.float32(q.shape[-1]))
+    logits = jnp.einsum("qhd,khd->hqk", q, k, precision=EXACT) / jnp.sqrt(jnp.float32(q.shape[-1]))
     weights = jax.nn.softmax(jnp.where(heed.hidden, -jnp.inf, logits), axis=-1)
-    if heed.nudge is not None:
-        weights = weights + heed.nudge
-    # Without the barrier the compiler may fuse differently when somebody watches, and actions would differ in the last bit.
-    weights = jax.lax.optimization_barrier(weights)
-    values = jnp.einsum("hqk,khd->qhd", weights, v, precision=_EXACT).reshape(query.shape)
+    values, weights = gather(weights, v, heed.nudge)
     return Attended(dense(params["out_proj"], values), weights)

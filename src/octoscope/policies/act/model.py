@@ -8,22 +8,20 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, UInt8
+from jaxtyping import Array, Float, Float32, UInt8
 
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.act.config import ActConfig, read_act_config
 from octoscope.policies.act.encoder import ActInputs
 from octoscope.policies.act.forward import ActOutputs, act_forward
-from octoscope.policies.act.layout import attention_stacks
+from octoscope.policies.act.layout import act_layout
 from octoscope.policies.act.params import load_act_params
-from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, AnyArray, HiddenKeys, StackWeights, no_nudges
+from octoscope.policies.act.stacks import AnyArray, HiddenKeys, StackWeights, no_nudges
 from octoscope.policies.lerobot_folder.features import STATE
 from octoscope.policies.lerobot_folder.policy_folder import LeRobotFolder, open_lerobot_folder
-from octoscope.policies.parts.token_groups import AttentionStack, hidden_mask
+from octoscope.policies.parts.hidden_keys import Masks, hidden_keys
 from octoscope.tokens.image_transform import ImageTransform
-
-# Masks by the name of a stack: (key) hides keys from all queries, (query, key) from some.
-Masks = Mapping[str, Bool[np.ndarray, "..."]]
+from octoscope.tokens.layout import TokenLayout
 
 
 class PreparedFrame(NamedTuple):
@@ -117,26 +115,16 @@ class ActModel:
         state = () if self.config.state_dim is None else (STATE,)
         return state if self.config.environment is None else (*state, self.config.environment[0])
 
-    def stacks(self, inputs: ActInputs) -> tuple[AttentionStack, ...]:
-        """Returns the attentions, whose tokens depend on the sizes of the pictures."""
-        sizes = {camera: (image.shape[0], image.shape[1]) for camera, image in inputs.images.items()}
-        return attention_stacks(self.config, sizes)
+    def layout(self, inputs: ActInputs) -> TokenLayout:
+        """Returns the tokens and the attentions, which depend on the sizes of the pictures."""
+        return act_layout(
+            self.config,
+            tuple((inputs.images[camera].shape[0], inputs.images[camera].shape[1]) for camera in self.config.cameras),
+        )
 
     def hide(self, inputs: ActInputs, masks: Masks | None = None) -> HiddenKeys:
-        """Returns which keys are hidden in each stack, in all of its layers.
-
-        Args:
-          inputs: What the policy will act on.
-          masks: By the name of a stack: (key) to hide keys from all of its queries, or (query, key); None hides nothing.
-
-        Raises:
-          SelectionError: If a stack is not known, a mask has another shape, or a query is left without any key.
-        """
-        stacks = {stack.name: stack for stack in self.stacks(inputs)}
-        for name in masks or {}:
-            if name not in stacks:
-                raise SelectionError(f"No stack '{name}'; an ACT has {', '.join(stacks)}.{nearest(name, stacks)}")
-        return HiddenKeys(*(hidden_mask(stacks[name], (masks or {}).get(name)) for name in (ENCODER, DECODER, CROSS)))
+        """Returns which keys are hidden in each stack, in all of its layers; see `hidden_keys`."""
+        return HiddenKeys(*hidden_keys(self.layout(inputs), masks, policy="an ACT"))
 
     def act(self, inputs: ActInputs, hidden: HiddenKeys | None = None) -> Float32[np.ndarray, "horizon dim"]:
         """Returns the chunk of actions as the network gives it, normalised; `robot_actions` takes it further.

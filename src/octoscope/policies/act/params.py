@@ -7,46 +7,26 @@ The VAE encoder, a third of the file, acts in training only and is not read.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from octoscope.policies.act.backbone import backbone_shapes, backbone_width
 from octoscope.policies.act.config import ActConfig
-from octoscope.policies.parts.params_tree import check_fit, nest
-
-# A nested dict whose leaves are arrays.
-Params = Mapping[str, Any]
-_PREFIX = "model."
-_TRAINING_ONLY = "vae_encoder"
-_COUNTER = "num_batches_tracked"
+from octoscope.policies.parts.params_tree import PREFIX, load_params
 
 
 def load_act_params(weights: Mapping[str, np.ndarray], config: ActConfig, *, source: str) -> dict[str, Any]:
-    """Returns the parameters on the default device, in float32, as nested dicts.
-
-    Args:
-      weights: Arrays by their names in the file; each is read once, and only what acts.
-      config: The network they belong to.
-      source: The file, for errors.
-
-    Raises:
-      CheckpointError: If a parameter is missing, has another shape, or belongs to no part of this network.
-    """
-    shapes = act_shapes(config)
-    wanted = {_PREFIX + name: shape for name, shape in shapes.items()}
-    check_fit(weights, wanted, idle=_is_idle, policy="ACT", source=source)
-    return nest({name: _place(weights[_PREFIX + name]) for name in shapes})
+    """Returns the parameters of a file; see `load_params`."""
+    return load_params(
+        weights, act_shapes(config), idle=_is_idle, policy="ACT", source=source, arrange=_kernel_last_axes
+    )
 
 
 def _is_idle(name: str) -> bool:
-    return name.startswith(_PREFIX + _TRAINING_ONLY) or name.endswith(_COUNTER)
+    return name.startswith(f"{PREFIX}vae_encoder") or name.endswith("num_batches_tracked")
 
 
-def _place(array: np.ndarray) -> jax.Array:
-    if array.ndim == 4:
-        array = np.moveaxis(array, (2, 3, 1, 0), (0, 1, 2, 3))
-    # A copy of our own: the file may be overwritten while the policy runs.
-    return jax.device_put(np.array(array, np.float32, order="C"))
+def _kernel_last_axes(array: np.ndarray) -> np.ndarray:
+    return np.moveaxis(array, (2, 3, 1, 0), (0, 1, 2, 3)) if array.ndim == 4 else array
 
 
 def act_shapes(config: ActConfig) -> dict[str, tuple[int, ...]]:

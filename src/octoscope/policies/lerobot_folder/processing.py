@@ -1,11 +1,12 @@
 """What stands between a recording and the policy, gathered from the pipelines' files or from an old folder's weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float32
 
 from octoscope.errors import CheckpointError, ConfigError
 from octoscope.policies.lerobot_folder.features import Feature
@@ -25,7 +26,6 @@ from octoscope.policies.lerobot_folder.processors import (
     ProcessorStep,
     read_processors,
 )
-from octoscope.policies.lerobot_folder.relative_actions import RelativeActions, read_relative_actions
 
 _EPS = 1e-8
 # LeRobot's own `normalization_mapping` of each policy, where a config does not say.
@@ -36,6 +36,41 @@ _DEFAULT_MODES = {
     "pi0": {**_MEAN_STD, "VISUAL": "IDENTITY"},
     "pi05": {"VISUAL": "IDENTITY", "STATE": "QUANTILES", "ACTION": "QUANTILES"},
 }
+
+
+@dataclass(frozen=True)
+class RelativeActions:
+    """Which dimensions of an action are offsets to the raw state of the step that the chunk was made at."""
+
+    # Words that exempt a dimension whose name contains one, in any case: "gripper".
+    excluded: tuple[str, ...]
+    # Names of the dimensions; None: nothing is exempt.
+    names: tuple[str, ...] | None
+
+    def mask(self, dim: int) -> Bool[np.ndarray, " dim"]:
+        """Returns which dimensions are relative.
+
+        >>> RelativeActions(("gripper",), ("shoulder", "RIGHT_GRIPPER.pos", "wrist")).mask(4)
+        array([ True, False,  True,  True])
+        """
+        words = [word.lower() for word in self.excluded if word]
+        names = [name.lower() for name in self.names or ()][:dim]
+        return np.array([not any(word in name for word in words) for name in [*names, *[""] * (dim - len(names))]])
+
+    def to_absolute(
+        self, actions: Float32[np.ndarray, "*chunk dim"], state: Float32[np.ndarray, " number"]
+    ) -> Float32[np.ndarray, "*chunk dim"]:
+        """Returns actions with the raw state added where they are relative to it.
+
+        Raises:
+          CheckpointError: If the state has fewer entries than an action has dimensions.
+        """
+        dim = actions.shape[-1]
+        if len(state) < dim:
+            raise CheckpointError(
+                f"Actions of {dim} dimensions are relative to the state, which has only {len(state)} entries."
+            )
+        return actions + state[:dim] * self.mask(dim)
 
 
 @dataclass(frozen=True)
@@ -96,7 +131,7 @@ def _of_pipelines(folder: Path, config: PolicyConfig, processors: Processors) ->
             f"The pipelines of {folder} must hold '{NORMALIZER}' and '{UNNORMALIZER}'; they hold "
             f"{', '.join([*before, *after]) or 'nothing'}. Without them the policy would see other values than it was trained on."
         )
-    relative = read_relative_actions(dict(before[RELATIVE].config)) if RELATIVE in before else None
+    relative = _read_relative_actions(dict(before[RELATIVE].config)) if RELATIVE in before else None
     absolute = bool(ABSOLUTE in after and after[ABSOLUTE].config.get("enabled", False))
     if (relative is not None) != absolute:
         raise ConfigError(
@@ -156,3 +191,15 @@ def _renames(steps: Mapping[str, ProcessorStep], folder: Path) -> dict[str, str]
     if list(steps).index(RENAME) > list(steps).index(NORMALIZER):
         raise ConfigError(f"{folder} renames after it normalises, which is not read here.")
     return {str(recorded): str(name) for recorded, name in renames.items()}
+
+
+def _read_relative_actions(config: dict[str, object]) -> RelativeActions | None:
+    """Returns what `relative_actions_processor` does, or None where it is not enabled."""
+    if not config.get("enabled", False):
+        return None
+    excluded, names = config.get("exclude_joints") or (), config.get("action_names")
+    return RelativeActions(_texts(excluded), None if names is None else _texts(names))
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    return tuple(str(value) for value in values) if isinstance(values, Sequence) and not isinstance(values, str) else ()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType
+from octoscope.policies.normalization_type import NormalizationType
 from octoscope.policies.octo.checkpoint.statistics import (
     NEEDED,
     action_dimensions,

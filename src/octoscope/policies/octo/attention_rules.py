@@ -26,7 +26,7 @@ def octo_rules(layout: TokenLayout, *, use_correct_attention: bool = True) -> Bo
       use_correct_attention: False for the checkpoints of December 2023, where the first token of every group but the first of its
         kind is taken for a token of the group before it: there observation tokens see the readout.
 
-    >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.token_source import TokenSource
     >>> groups = [("obs_primary", 2, TokenSource("image")), ("readout_action", 1, TokenSource("readout"))]
     >>> octo_rules(TokenLayout.assemble([], groups, window=1)).astype(int)
     array([[1, 1, 0],

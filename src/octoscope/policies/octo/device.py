@@ -27,13 +27,13 @@ def use_device(device: Device) -> None:
         jax.config.update("jax_platforms", "cpu")
     require_single_precision()
     try:
-        found = jax.devices(device)
+        devices = jax.devices(device)
     except (RuntimeError, AssertionError) as error:
         raise DeviceError(
             f"jax {jax.__version__} finds no {device} here ({_first_line(error)}). For an NVIDIA GPU install 'octoscope[cuda]' "
             "and check that `nvidia-smi` lists it; or give --device cpu."
         ) from None
-    jax.config.update("jax_default_device", found[0])
+    jax.config.update("jax_default_device", devices[0])
 
 
 def require_jax() -> None:

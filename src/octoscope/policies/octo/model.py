@@ -5,7 +5,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -13,13 +13,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from octoscope.errors import ObservationError, SelectionError, nearest
+from octoscope.policies.normalization_type import NormalizationType
 from octoscope.policies.octo.action_normalization import unnormalize_actions, usable_statistics
 from octoscope.policies.octo.attention_rules import with_octo_stack
 from octoscope.policies.octo.checkpoint.assembly import assemble_module, assemble_text_processor, expected_params
 from octoscope.policies.octo.checkpoint.checkpoint import Checkpoint, open_checkpoint
 from octoscope.policies.octo.checkpoint.checkpoint_writer import write_checkpoint
 from octoscope.policies.octo.checkpoint.load_params import load_params
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType
 from octoscope.policies.octo.checkpoint.sources import checkpoint_directory, checkpoint_name, text_files_beside
 from octoscope.policies.octo.checkpoint.statistics import STATISTICS, action_dimensions, find_statistics
 from octoscope.policies.octo.device import require_jax
@@ -32,6 +32,9 @@ from octoscope.policies.octo.network.transformer import lay_out
 from octoscope.policies.octo.words.instruction_embeddings import EMBEDDINGS_FILE
 from octoscope.policies.octo.words.text import TextProcessor, check_vocabulary
 from octoscope.tokens.layout import TokenLayout
+
+if TYPE_CHECKING:
+    from octoscope.policies.octo.octo_policy import OctoPolicy
 
 _WATCHED = ["intermediates"]
 
@@ -94,6 +97,17 @@ class OctoModel:
             dataset_statistics=self.dataset_statistics,
             text_files=text_files_beside(self.config, self.checkpoint.directory),
         )
+
+    @property
+    def policy(self) -> "OctoPolicy":
+        """This policy as everything takes policies, whatever their family."""
+        return self._policy
+
+    @functools.cached_property
+    def _policy(self) -> "OctoPolicy":
+        from octoscope.policies.octo.octo_policy import OctoPolicy
+
+        return OctoPolicy(self)
 
     @property
     def config(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 # On a GPU the default would round products to TF32, a thousandth off.
-_EXACT = jax.lax.Precision.HIGHEST
+EXACT = jax.lax.Precision.HIGHEST
 _ROPE_BASE = 10_000.0
 
 
@@ -22,7 +22,7 @@ class Attended(NamedTuple):
 
 def dense(params: Mapping[str, Any], x: Float[Array, "*batch into"]) -> Float[Array, "*batch out"]:
     """Returns x times a weight (out, in), plus its bias where it has one."""
-    y = jnp.einsum("...i,oi->...o", x, params["weight"], precision=_EXACT)
+    y = jnp.einsum("...i,oi->...o", x, params["weight"], precision=EXACT)
     return y + params["bias"] if "bias" in params else y
 
 
@@ -85,14 +85,23 @@ def attend(
     """
     groups = query.shape[1] // key.shape[1]
     key, value = jnp.repeat(key, groups, axis=1), jnp.repeat(value, groups, axis=1)
-    logits = jnp.einsum("qhd,khd->hqk", query, key, precision=_EXACT) * query.shape[-1] ** -0.5
+    logits = jnp.einsum("qhd,khd->hqk", query, key, precision=EXACT) * query.shape[-1] ** -0.5
     weights = jax.nn.softmax(jnp.where(mask, logits, jnp.finfo(jnp.float32).min), axis=-1)
+    return gather(weights, value, nudge)
+
+
+def gather(
+    weights: Float[Array, "head query key"],
+    value: Float[Array, "key head channel"],
+    nudge: Float[Array | np.ndarray, "head query key"] | None,
+) -> Attended:
+    """Returns what queries take of the values, heads side by side, and the weights of it once they are nudged."""
     if nudge is not None:
         weights = weights + nudge
     # Without the barrier the compiler may fuse differently when somebody watches, and actions would differ in the last bit.
     weights = jax.lax.optimization_barrier(weights)
-    values = jnp.einsum("hqk,khd->qhd", weights, value, precision=_EXACT)
-    return Attended(values.reshape(query.shape[0], -1), weights)
+    values = jnp.einsum("hqk,khd->qhd", weights, value, precision=EXACT)
+    return Attended(values.reshape(values.shape[0], -1), weights)
 
 
 def time_encoding(time: Float[Array, ""], dim: int, *, periods: tuple[float, float]) -> Float[Array, " embed"]:

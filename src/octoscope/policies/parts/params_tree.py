@@ -3,17 +3,51 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from octoscope.errors import CheckpointError
 
 Shapes = Mapping[str, tuple[int, ...]]
+# Before each name in LeRobot's files.
+PREFIX = "model."
 
 
-def nest(leaves: Mapping[str, Any]) -> dict[str, Any]:
+def load_params(
+    weights: Mapping[str, np.ndarray],
+    shapes: Shapes,
+    *,
+    idle: Callable[[str], bool],
+    policy: str,
+    source: str,
+    arrange: Callable[[np.ndarray], np.ndarray] = lambda array: array,
+) -> dict[str, Any]:
+    """Returns the parameters on the default device as nested dicts, in float32 whatever the file holds.
+
+    Args:
+      weights: Arrays by their names in the file; each is read once, and only what acts.
+      shapes: Of every parameter that acts, by its name without "model.".
+      idle: Whether an array of the file that is not wanted is known to change no action.
+      policy: What the network is called, for errors.
+      source: The file, for errors.
+      arrange: Brings an array to the order of axes that the network takes.
+
+    Raises:
+      CheckpointError: If a parameter is missing, has another shape, or belongs to no part of this network.
+    """
+    _check_fit(weights, {PREFIX + name: shape for name, shape in shapes.items()}, idle, policy=policy, source=source)
+
+    def place(name: str) -> jax.Array:
+        # A copy of our own: the file may be overwritten while the policy runs.
+        return jax.device_put(np.array(arrange(weights[PREFIX + name]), np.float32, order="C"))
+
+    return _nested({name: place(name) for name in shapes})
+
+
+def _nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
     """Returns nested dicts of leaves whose names are joined by ".".
 
-    >>> nest({"a.b": 1, "a.c": 2})
+    >>> _nested({"a.b": 1, "a.c": 2})
     {'a': {'b': 1, 'c': 2}}
     """
     tree: dict[str, Any] = {}
@@ -26,21 +60,9 @@ def nest(leaves: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def check_fit(
-    weights: Mapping[str, np.ndarray], wanted: Shapes, *, idle: Callable[[str], bool], policy: str, source: str
+def _check_fit(
+    weights: Mapping[str, np.ndarray], wanted: Shapes, idle: Callable[[str], bool], *, policy: str, source: str
 ) -> None:
-    """Compares the arrays of a file with those that a network is made of.
-
-    Args:
-      weights: By their names in the file.
-      wanted: Shapes by the same names.
-      idle: Whether an array that is not wanted is known to change no action.
-      policy: What the network is called, for the error.
-      source: The file, for the error.
-
-    Raises:
-      CheckpointError: If one is missing, has another shape, or belongs to no part of the network.
-    """
     faults = [f"'{name}' {shape} is missing" for name, shape in wanted.items() if name not in weights]
     faults += [
         f"'{name}' is {weights[name].shape}, not {shape}"

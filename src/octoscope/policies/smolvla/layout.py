@@ -3,15 +3,23 @@
 The sequence depends on the inputs: on the number of words, and on which cameras are there.
 """
 
+import functools
+
+import numpy as np
+
 from octoscope.policies.lerobot_folder.features import camera_name
-from octoscope.policies.parts.token_groups import AttentionStack, TokenGroup
 from octoscope.policies.smolvla.config import SmolVlaConfig
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.rules import Rules
+from octoscope.tokens.stack import AttentionStack
+from octoscope.tokens.token_source import TokenSource
 
 PREFIX, SUFFIX = "prefix", "suffix"
 
 
-def prefix_groups(config: SmolVlaConfig, present: tuple[str, ...], words: int) -> tuple[TokenGroup, ...]:
-    """Returns the groups of the prefix's tokens, in order.
+@functools.lru_cache(maxsize=16)
+def smolvla_layout(config: SmolVlaConfig, present: tuple[str, ...], words: int) -> TokenLayout:
+    """Returns the prefix's tokens, then the actions, and the two attentions: within the prefix, once, and from actions in every pass.
 
     Args:
       config: The network.
@@ -20,45 +28,38 @@ def prefix_groups(config: SmolVlaConfig, present: tuple[str, ...], words: int) -
 
     >>> from octoscope.policies.smolvla.config import VlmSizes
     >>> config = SmolVlaConfig(("observation.images.top",), 6, 6, VlmSizes())
-    >>> [(group.name, group.start, group.stop) for group in prefix_groups(config, config.cameras, 8)]
-    [('image_top', 0, 64), ('language', 64, 72), ('state', 72, 73)]
+    >>> [(span.group, span.start, span.stop) for span in smolvla_layout(config, config.cameras, 8).spans]
+    [('image_top', 0, 64), ('language', 64, 72), ('state', 72, 73), ('action', 73, 123)]
     """
     cameras = [camera for camera in config.cameras if camera in present]
     empty = min(len(config.cameras) - len(cameras), config.empty_cameras)
-    names = [(f"image_{camera_name(camera)}", camera) for camera in cameras]
-    names += [(f"image_empty_{number}", None) for number in range(empty)]
-    groups: list[TokenGroup] = []
-
-    def add(name: str, size: int, camera: str | None = None, grid: tuple[int, int] | None = None) -> None:
-        groups.append(TokenGroup(name, groups[-1].stop if groups else 0, size, camera, grid))
-
-    for name, camera in names:
-        if config.special_tokens:
-            add(f"{name}_start", 2)
-        add(name, config.grid[0] * config.grid[1], camera, config.grid)
-        if config.special_tokens:
-            add(f"{name}_end", 1)
-    add("language", words)
-    add("state", 1)
-    if config.prefix_length > groups[-1].stop:
-        add("padding", config.prefix_length - groups[-1].stop)
-    return tuple(groups)
-
-
-def attention_stacks(config: SmolVlaConfig, present: tuple[str, ...], words: int) -> tuple[AttentionStack, ...]:
-    """Returns the two attentions of a SmolVLA: among the prefix's tokens, once, and from actions in every pass."""
-    prefix = prefix_groups(config, present, words)
-    actions, keys = TokenGroup("action", 0, config.chunk_size), prefix[-1].stop
+    pictures = [(f"image_{camera_name(camera)}", True) for camera in cameras]
+    pictures += [(f"image_empty_{number}", False) for number in range(empty)]
+    groups: list[tuple[str, int, TokenSource]] = []
+    for name, recorded in pictures:
+        around = [(f"{name}_start", 2), (f"{name}_end", 1)] if config.special_tokens else []
+        groups += [(edge, size, TokenSource("vector", (edge,))) for edge, size in around[:1]]
+        # There is no frame to draw an empty camera's cells on.
+        source = TokenSource("image", (name,), grid=config.grid) if recorded else TokenSource("vector", (name,))
+        groups.append((name, config.grid[0] * config.grid[1], source))
+        groups += [(edge, size, TokenSource("vector", (edge,))) for edge, size in around[1:]]
+    groups.append(("language", words, TokenSource("language", ("language",))))
+    groups.append(("state", 1, TokenSource("vector", ("state",))))
+    behind = config.prefix_length - sum(size for _, size, _ in groups)
+    groups += [("padding", behind, TokenSource("vector", ("padding",)))] if behind > 0 else []
+    names, actions = tuple(name for name, _, _ in groups), ("action", config.chunk_size, TokenSource("readout"))
+    layout = TokenLayout.assemble([*groups, actions], [], window=1)
+    # Of the prefix, pictures and words see each other, the state and the padding behind it see all.
+    late = layout.places(names) >= layout.select("state")[0]
+    seen = np.ones((config.chunk_size, len(late)), bool), np.tri(config.chunk_size, dtype=bool)
+    prefix_rules, suffix_rules = Rules.of(late[:, None] | ~late[None]), Rules.of(np.concatenate(seen, axis=1))
     heads = config.vlm.heads
-    return (
-        # What the last layer gives is not used: actions read keys and values that were made before it.
-        AttentionStack(PREFIX, config.layers, heads, prefix, prefix, idle_layers=(config.layers - 1,)),
-        AttentionStack(
-            SUFFIX,
-            config.layers,
-            heads,
-            (actions,),
-            (*prefix, TokenGroup("action", keys, config.chunk_size)),
-            passes=config.passes,
-        ),
+    return layout.with_stacks(
+        [
+            # What the last layer gives is not used: actions read keys and values that were made before it.
+            AttentionStack(PREFIX, config.layers, heads, names, names, prefix_rules, idle_layers=(config.layers - 1,)),
+            AttentionStack(
+                SUFFIX, config.layers, heads, ("action",), (*names, "action"), suffix_rules, num_passes=config.passes
+            ),
+        ]
     )

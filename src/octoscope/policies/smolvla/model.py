@@ -8,23 +8,22 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.lerobot_folder.features import STATE
 from octoscope.policies.lerobot_folder.policy_folder import LeRobotFolder, open_lerobot_folder
+from octoscope.policies.parts.hidden_keys import Masks, hidden_keys
 from octoscope.policies.parts.resize_pad import fit_transform
-from octoscope.policies.parts.token_groups import AttentionStack, hidden_mask
 from octoscope.policies.smolvla.config import SmolVlaConfig, read_smolvla_config
 from octoscope.policies.smolvla.forward import SmolVlaOutputs, StackMasks, StackWeights, smolvla_forward
-from octoscope.policies.smolvla.layout import PREFIX, SUFFIX, attention_stacks
+from octoscope.policies.smolvla.layout import smolvla_layout
 from octoscope.policies.smolvla.params import load_smolvla_params
 from octoscope.policies.smolvla.prefix import AnyArray, SmolVlaInputs
 from octoscope.policies.smolvla.text import TextReader, open_text_reader
 from octoscope.tokens.image_transform import ImageTransform
+from octoscope.tokens.layout import TokenLayout
 
-# Masks by the name of a stack: (key) hides keys from all queries, (query, key) from some.
-Masks = Mapping[str, Bool[np.ndarray, "..."]]
 Noise = Float32[np.ndarray, "horizon padded_dim"]
 
 
@@ -109,25 +108,13 @@ class SmolVlaModel:
             self.folder.normalized_numbers(features[STATE], state),
         )
 
-    def stacks(self, inputs: SmolVlaInputs) -> tuple[AttentionStack, ...]:
-        """Returns the attentions, whose tokens depend on the words and the cameras."""
-        return attention_stacks(self.config, tuple(inputs.images), len(inputs.words))
+    def layout(self, inputs: SmolVlaInputs) -> TokenLayout:
+        """Returns the tokens and the attentions, which depend on the words and the cameras."""
+        return smolvla_layout(self.config, tuple(inputs.images), len(inputs.words))
 
     def hide(self, inputs: SmolVlaInputs, masks: Masks | None = None) -> StackMasks:
-        """Returns which keys are hidden in each stack, in all of its layers and passes; no position moves.
-
-        Args:
-          inputs: What the policy will act on.
-          masks: By the name of a stack: (key) to hide keys from all of its queries, or (query, key); None hides nothing.
-
-        Raises:
-          SelectionError: If a stack is not known, a mask has another shape, or a query is left without any key.
-        """
-        stacks = {stack.name: stack for stack in self.stacks(inputs)}
-        for name in masks or {}:
-            if name not in stacks:
-                raise SelectionError(f"No stack '{name}'; a SmolVLA has {', '.join(stacks)}.{nearest(name, stacks)}")
-        return StackMasks(*(hidden_mask(stacks[name], (masks or {}).get(name)) for name in (PREFIX, SUFFIX)))
+        """Returns which keys are hidden in each stack, in all of its layers and passes; no position moves; see `hidden_keys`."""
+        return StackMasks(*hidden_keys(self.layout(inputs), masks, policy="a SmolVLA"))
 
     def act(
         self, inputs: SmolVlaInputs, noise: Noise, hidden: StackMasks | None = None
@@ -157,8 +144,8 @@ class SmolVlaModel:
             np.zeros((layers, heads, *masks.prefix.shape), np.float32),
             np.zeros((self.config.passes, layers, heads, *masks.suffix.shape), np.float32),
         )
-        found = _gradients(self.params, self.config, inputs, noise, masks, self._special, nudges, target)
-        return SmolVlaGradients(*jax.tree.map(np.asarray, found))
+        gradients = _gradients(self.params, self.config, inputs, noise, masks, self._special, nudges, target)
+        return SmolVlaGradients(*jax.tree.map(np.asarray, gradients))
 
     def robot_actions(
         self, actions: Float32[np.ndarray, "*chunk dim"], *, state: Float32[np.ndarray, " number"] | None = None

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
-from octoscope.policies.parts.params_tree import check_fit, nest
+from octoscope.policies.parts.params_tree import PREFIX, load_params
 from octoscope.policies.smolvla.config import SmolVlaConfig
 
-_PREFIX = "model."
 _VLM = "vlm_with_expert.vlm."
 _TEXT = _VLM + "model.text_model."
 _VISION = _VLM + "model.vision_model."
@@ -17,26 +15,15 @@ _EXPERT = "vlm_with_expert.lm_expert."
 
 
 def load_smolvla_params(weights: Mapping[str, np.ndarray], config: SmolVlaConfig, *, source: str) -> dict[str, Any]:
-    """Returns the parameters on the default device as nested dicts, in float32 whatever the file holds.
-
-    Args:
-      weights: Arrays by their names in the file; each is read once, and only what acts.
-      config: The network they belong to.
-      source: The file, for errors.
-
-    Raises:
-      CheckpointError: If a parameter is missing, has another shape, or belongs to no part of this network.
-    """
-    shapes = smolvla_shapes(config)
-    check_fit(
+    """Returns the parameters of a file, the parts of the model of words and pictures side by side; see `load_params`."""
+    tree = load_params(
         weights,
-        {_PREFIX + name: shape for name, shape in shapes.items()},
+        _smolvla_shapes(config),
         # The head over words, and the norm in front of it, make no action.
-        idle=lambda name: "lm_head" in name or name == f"{_PREFIX}{_TEXT}norm.weight",
+        idle=lambda name: "lm_head" in name or name == f"{PREFIX}{_TEXT}norm.weight",
         policy="SmolVLA",
         source=source,
     )
-    tree = nest({name: _place(weights[_PREFIX + name]) for name in shapes})
     both = tree.pop("vlm_with_expert")
     parts = both["vlm"]["model"]
     return {
@@ -48,12 +35,7 @@ def load_smolvla_params(weights: Mapping[str, np.ndarray], config: SmolVlaConfig
     }
 
 
-def _place(array: np.ndarray) -> jax.Array:
-    # A copy of our own: the file may be overwritten while the policy runs.
-    return jax.device_put(np.array(array, np.float32, order="C"))
-
-
-def smolvla_shapes(config: SmolVlaConfig) -> dict[str, tuple[int, ...]]:
+def _smolvla_shapes(config: SmolVlaConfig) -> dict[str, tuple[int, ...]]:
     """Returns the shape of every parameter that acts, by its name without "model."."""
     vlm, expert = config.vlm, config.expert_hidden
     inner, keys = vlm.heads * vlm.head_dim, vlm.kv_heads * vlm.head_dim

@@ -4,23 +4,24 @@ Its one readout looks at that patch and at that word, half each, and evenly at e
 intervention or a score should find is known beforehand.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
 
-from octoscope.array_typing import Float, Float32, UInt8
+from octoscope.array_typing import Float, Float32, Int, UInt8
 from octoscope.errors import SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
 from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.receptive_field import ReceptiveField
 from octoscope.tokens.rules import Rules
 from octoscope.tokens.stack import AttentionStack
+from octoscope.tokens.token_source import TokenSource
 from octoscope.tokens.words import InstructionReading, WordPiece
 
 CAMERA, STACK, SIZE, PATCH, LONGEST = "primary", "transformer", (32, 48), 8, 6
@@ -42,7 +43,11 @@ class ToyPolicy:
     def card(self) -> PolicyCard:
         """What it is."""
         name = f"toy reading patch ({self.row}, {self.column}) and '{self.word}'"
-        return PolicyCard(name, "toy", f"{self.row}-{self.column}-{self.word}", "numpy", np.__version__, "cpu")
+        return PolicyCard(name, "toy", "numpy", np.__version__, "cpu")
+
+    def digest(self) -> str:
+        """Returns what stands for its parameters."""
+        return f"{self.row}-{self.column}-{self.word}"
 
     def prepare(
         self, camera: str, frame: UInt8[np.ndarray, "height width 3"]
@@ -55,7 +60,7 @@ class ToyPolicy:
 
     def action_space(self, dataset: str) -> ActionSpace:
         """Returns two numbers, one step ahead, in no robot's units."""
-        return ActionSpace(1, 2, np.ones(2, bool), deterministic=not self.noise)
+        return ActionSpace(1, 2, np.ones(2, bool), deterministic=not self.noise, dataset=dataset)
 
     def layout(self, inputs: PolicyInputs) -> TokenLayout:
         """Returns the words, the patches and the readout."""
@@ -84,11 +89,17 @@ class ToyPolicy:
         weights, values = self._weights(layout, inputs), self._values(layout, inputs)
         drawn = np.random.default_rng([noise.seed, noise.step, noise.draw]).normal(scale=self.noise, size=(1, 2))
         actions = (weights[0, 0, -1] @ values + drawn).astype(np.float32)
-        kept = {
+        parts = {
             each.stack: weights[list(each.layers)][:, :, list(each.queries)][..., list(each.keys)][None]
             for each in wanted
         }
-        return Watched(actions, kept, np.zeros(layout.size, bool))
+        return Watched(actions, parts, np.zeros(layout.size, bool))
+
+    def dropper(
+        self, inputs: PolicyInputs, noise: Noise
+    ) -> Callable[[Int[np.ndarray, " token"]], Float32[np.ndarray, "horizon dim"]]:
+        """Returns what acts with some places of the layout alone."""
+        return lambda kept: self.act([replace(inputs, kept=kept)], noise)[0]
 
     def _places(self, layout: TokenLayout) -> tuple[int, list[int]]:
         """Returns the place of the patch, and those of the word."""

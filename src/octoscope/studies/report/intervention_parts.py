@@ -7,6 +7,7 @@ from octoscope.faithfulness.drop_table import WAYS, DropTable
 from octoscope.faithfulness.language_table import LanguageTable
 from octoscope.intervals import FEWEST
 from octoscope.interventions.effects import StepEffects
+from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
 from octoscope.pictures.ablation_sheet import render_ablation_sheet
 from octoscope.pictures.drop_pictures import render_drop_curves, render_kept_tokens
@@ -34,7 +35,7 @@ def ablation_part(material: ReportMaterial) -> ReportPart:
       SelectionError: If there is nothing to take away.
     """
     model, episode, step = material.model, material.episodes[0], material.step
-    asked = usual_interventions(material.options.scene(model, episode, step))
+    asked = usual_interventions(StepScene.at(model, episode, step, **vars(material.options)))
     if not asked:
         raise SelectionError("The policy is given no camera, no words and no history that could be taken away.")
     request = ablation_request(

@@ -6,9 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from octoscope.capture.provenance import device_name, episode_digest, policy_digest
+from octoscope.capture.provenance import episode_digest
 from octoscope.episodes.episode import Episode
-from octoscope.interventions.step_scene import SceneOptions
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.studies.opening import reading_remarks
@@ -22,7 +23,7 @@ class ReportMaterial:
     model: OctoModel
     # The first is drawn; the others count for means and intervals.
     episodes: Sequence[Episode]
-    options: SceneOptions
+    options: BindOptions
     # Of the first episode, that is drawn and ablated.
     step: int
     # Steps of each episode, for means.
@@ -49,13 +50,15 @@ class ReportMaterial:
     def provenance(self) -> list[tuple[str, str]]:
         """Returns name and value of everything that the numbers depend on."""
         first, model = self.episodes[0], self.model
-        scene = self.options.scene(model, first, self.step)
+        scene = StepScene.at(model, first, self.step, **vars(self.options))
+        card = scene.policy.card
+        trained = "" if card.step is None else f", training step {card.step}"
         told = [f'"{scene.instruction}"'] if scene.instruction else []
         told += [f"goal image {camera}" for camera in self.options.goal_images or ()]
         names = [episode.name for episode in self.episodes]
         return [
-            ("policy", f"{model.name}, training step {model.checkpoint.step}"),
-            ("checkpoint", f"sha256 {policy_digest(model)}"),
+            ("policy", f"{card.name}{trained}"),
+            ("checkpoint", f"sha256 {scene.policy.digest()}"),
             ("dataset", first.dataset),
             ("episodes", f"{len(names)}: {', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"),
             (
@@ -63,8 +66,8 @@ class ReportMaterial:
                 f"{first.name}, step {self.step} of 0..{len(first) - 1}, {' and '.join(told) or 'no task'}",
             ),
             *(("how words are read", remark) for remark in reading_remarks(model, self.episodes, self.options)),
-            ("its recording", f"sha256 {episode_digest(scene.observations)}"),
+            ("its recording", f"sha256 {episode_digest(scene.bound)}"),
             ("steps of each episode", f"{self.steps}, spread evenly"),
             ("seed", str(self.seed)),
-            ("octoscope", f"{version('octoscope')} on {device_name(model)}"),
+            ("octoscope", f"{version('octoscope')} on {card.device}"),
         ]

@@ -51,8 +51,8 @@ def expected_params(module: OctoModule, example_batch: Mapping[str, Any], direct
     """
     observation, task = example_batch["observation"], example_batch["task"]
     with _config_errors(directory):
-        made = jax.eval_shape(module.init, jax.random.key(0), observation, task, observation["timestep_pad_mask"])
-        return made["params"]
+        variables = jax.eval_shape(module.init, jax.random.key(0), observation, task, observation["timestep_pad_mask"])
+        return variables["params"]
 
 
 @contextlib.contextmanager

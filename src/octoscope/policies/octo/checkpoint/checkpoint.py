@@ -94,9 +94,9 @@ def require_checkpoint(directory: Path) -> None:
             f"There is no checkpoint at {directory}. Give a folder with config.json, 'hf://owner/name', or 'demo'."
         )
     if not (directory / CONFIG).is_file():
-        held = ", ".join(sorted(p.name for p in directory.iterdir())[:_SHOWN]) if directory.is_dir() else "a file"
+        there = ", ".join(sorted(p.name for p in directory.iterdir())[:_SHOWN]) if directory.is_dir() else "a file"
         raise CheckpointError(
-            f"{directory} is no Octo checkpoint: it has no config.json, it holds: {held or 'nothing'}. "
+            f"{directory} is no Octo checkpoint: it has no config.json, it holds: {there or 'nothing'}. "
             "Give the folder that holds config.json and the step folders."
         )
 
@@ -147,11 +147,11 @@ def open_params(directory: Path, step: int) -> StoredParams:
             return open_msgpack(folder / item / "checkpoint")
         if (folder / item).is_dir() and is_orbax_directory(folder / item):
             return open_orbax_directory(folder / item)
-    held = ", ".join(sorted(path.name for path in folder.iterdir())[:_SHOWN]) or "nothing"
+    there = ", ".join(sorted(path.name for path in folder.iterdir())[:_SHOWN]) or "nothing"
     others = [other for other in find_steps(directory) if other != step]
     raise CheckpointError(
         f"Step {step} in {directory} has no parameters: neither default/checkpoint, nor a directory of newer orbax, nor "
-        f"{SAFETENSORS}; it holds: {held}. Its save may have been broken off."
+        f"{SAFETENSORS}; it holds: {there}. Its save may have been broken off."
         + (f" Choose another step (`step`, --checkpoint-step): {others}." if others else "")
     )
 

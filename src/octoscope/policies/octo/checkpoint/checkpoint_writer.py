@@ -115,9 +115,9 @@ def check_same_policy(
       CheckpointError: Saying what the folder holds.
     """
     if not (directory / CONFIG).is_file():
-        held = ", ".join(sorted(path.name for path in directory.iterdir())[:10])
+        names = ", ".join(sorted(path.name for path in directory.iterdir())[:10])
         raise CheckpointError(
-            f"{directory} is not empty and holds no checkpoint, but: {held}. Give a new or an empty folder."
+            f"{directory} is not empty and holds no checkpoint, but: {names}. Give a new or an empty folder."
         )
     there = apply_shims(read_json(directory / CONFIG))
     differing = [name for name in _POLICY if _plain(there.get(name)) != _plain(config.get(name))]

@@ -2,21 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Any
 
 from octoscope.errors import ConfigError
+from octoscope.policies.normalization_type import NormalizationType
 
 # Entries of a config's `dataset_kwargs`: how numbers were normalised, and the field that was the proprioception.
 NORMALIZATION_ENTRY = "action_proprio_normalization_type"
 PROPRIO_ENTRY = "proprio_obs_key"
-
-
-class NormalizationType(StrEnum):
-    """How a dataset's actions were normalised for training."""
-
-    NORMAL = "normal"  # zero mean, unit variance
-    BOUNDS = "bounds"  # 1st to 99th percentile to -1..1
 
 
 def normalization_type(config: Mapping[str, Any]) -> NormalizationType:

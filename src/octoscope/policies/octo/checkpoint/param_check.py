@@ -87,15 +87,15 @@ def _whole_modules(
 ) -> dict[str, str]:
     """Returns {path: detail}, with modules whose parameters all are in `paths` as one entry."""
     chosen = set(paths)
-    found: dict[str, str] = {}
+    modules: dict[str, str] = {}
     for path in sorted(chosen):
         module = _largest_module(path, chosen, among)
         if module is None:
-            found[path] = f" {_shape(among[path])}" + _old_name(path, among, renamed_from, shapes or {})
+            modules[path] = f" {_shape(among[path])}" + _old_name(path, among, renamed_from, shapes or {})
         else:
             count = sum(other.startswith(module) for other in chosen)
-            found[module.rstrip("/")] = f": all {count} parameters of it"
-    return found
+            modules[module.rstrip("/")] = f": all {count} parameters of it"
+    return modules
 
 
 def _largest_module(path: str, chosen: set[str], among: Mapping[str, Any]) -> str | None:

@@ -6,12 +6,12 @@ from typing import Any
 from flax import linen as nn
 
 from octoscope.checkpoints.stored_params import StoredParams
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType
+from octoscope.policies.normalization_type import NormalizationType
 from octoscope.policies.octo.checkpoint.statistics import action_dimensions, complete_statistics, statistics_faults
 from octoscope.policies.octo.network.module import OctoModule
 from octoscope.policies.octo.network.tokenizers import ImageTokenizer
 from octoscope.policies.octo.observation_keys import unread_images
-from octoscope.tokens.layout import camera_of
+from octoscope.tokens.token_source import camera_of
 
 Facts = dict[str, Any]
 

@@ -86,14 +86,14 @@ def text_files_beside(config: Mapping[str, Any], checkpoint: Path) -> dict[str, 
       config: The checkpoint's config, which names its text models.
       checkpoint: Its folder; "" or a folder that is gone has none.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for name in _text_names(config):
         for filename in _TEXT_FILES:
             local = beside(name, filename, checkpoint)
             if local is not None and not Path(name).is_absolute() and ".." not in Path(name).parts:
-                found[f"{name}/{filename}"] = local
+                files[f"{name}/{filename}"] = local
     embeddings = checkpoint / EMBEDDINGS_FILE
-    return {**found, **({EMBEDDINGS_FILE: embeddings} if embeddings.is_file() else {})}
+    return {**files, **({EMBEDDINGS_FILE: embeddings} if embeddings.is_file() else {})}
 
 
 def _text_names(tree: Any) -> Iterator[str]:

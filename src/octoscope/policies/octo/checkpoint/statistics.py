@@ -12,7 +12,8 @@ import numpy as np
 
 from octoscope.checkpoints.json_file import read_json
 from octoscope.errors import CheckpointError
-from octoscope.policies.octo.checkpoint.normalization_type import NormalizationType, normalization_type
+from octoscope.policies.normalization_type import NormalizationType
+from octoscope.policies.octo.checkpoint.normalization_type import normalization_type
 
 STATISTICS = "dataset_statistics.json"
 # What bringing numbers to and from the policy's scale needs.

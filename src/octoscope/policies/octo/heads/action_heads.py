@@ -66,11 +66,11 @@ def find_readout(transformer_outputs: Outputs, readout_key: str) -> TokenGroup:
     Raises:
       ConfigError: If the sequence has no such group at each timestep.
     """
-    known = [name for name, group in transformer_outputs.items() if group.tokens.ndim == 4]
-    if readout_key not in known:
+    names = [name for name, group in transformer_outputs.items() if group.tokens.ndim == 4]
+    if readout_key not in names:
         raise ConfigError(
-            f"A head reads '{readout_key}', but these inputs make no such group at each timestep.{nearest(readout_key, known)} "
-            f"There are: {', '.join(known)}."
+            f"A head reads '{readout_key}', but these inputs make no such group at each timestep.{nearest(readout_key, names)} "
+            f"There are: {', '.join(names)}."
         )
     return transformer_outputs[readout_key]
 

@@ -16,7 +16,7 @@ def mish(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     return x * jnp.tanh(nn.softplus(x))
 
 
-def time_features(time: Float[Array, "*batch 1"], features: int) -> Float[Array, "*batch features"]:
+def _time_features(time: Float[Array, "*batch 1"], features: int) -> Float[Array, "*batch features"]:
     """Returns sines, then cosines of the diffusion step at frequencies from 1 down to 1/10000."""
     half = features // 2
     frequencies = jnp.exp(-jnp.arange(half) * (math.log(10000) / (half - 1)))
@@ -127,5 +127,5 @@ class ConditionalUnet1D(nn.Module):
         return Conv1dBlock(self.down_features[0], self.kernel_size, self.n_groups)(x)
 
     def _embed_time(self, time: Float[Array, "batch window 1"]) -> Float[Array, "batch window features"]:
-        hidden = mish(nn.Dense(4 * self.time_features)(time_features(time, self.time_features)))
+        hidden = mish(nn.Dense(4 * self.time_features)(_time_features(time, self.time_features)))
         return nn.Dense(self.time_features)(hidden)

@@ -39,8 +39,8 @@ def encode_prefix(
         q, k, v = (block_parts.project_heads(block, name, h, dtype) for name in ("query", "key", "value"))
         keys.append(k)
         values.append(v)
-        weights = block_parts.masked_softmax(_logits(q, k, dtype), mask)
-        x = block_parts.block_output(block, x, _gather(weights, v, dtype), dtype)
+        weights = block_parts.masked_softmax(block_parts.attention_logits(q, k, dtype), mask)
+        x = block_parts.block_output(block, x, block_parts.gather(weights, v, dtype), dtype)
     return PrefixKeys(tuple(keys), tuple(values))
 
 
@@ -66,16 +66,16 @@ def run_blocks(
       dtype: Factors of products are rounded to it.
     """
     x = _take(tokens, plan.layers[0].inputs, axis=1)
-    kept = []
+    watched_weights = []
     for layer, step in enumerate(plan.layers):
         block = block_parts.block_params(params, layer)
         x, weights = _run_layer(
             block, x, mask, (prefix.keys[layer], prefix.values[layer]), step, plan, watched=watched, dtype=dtype
         )
-        kept.append(weights)
+        watched_weights.append(weights)
     read = places(plan.layers[-1].outputs)
     unread = jnp.full((*tokens.shape[:1], plan.size, tokens.shape[-1]), jnp.nan, x.dtype)
-    return unread.at[:, read].set(block_parts.final_norm(params, x)), kept
+    return unread.at[:, read].set(block_parts.final_norm(params, x)), watched_weights
 
 
 def _run_layer(
@@ -95,42 +95,44 @@ def _run_layer(
     h = block_parts.attention_input(block, x)
     keys = jnp.concatenate([prefix[0], block_parts.project_heads(block, "key", h, dtype)], axis=1)
     values = jnp.concatenate([prefix[1], block_parts.project_heads(block, "value", h, dtype)], axis=1)
-    looking = tuple(one.rows for one in step.classes)
+    looking = tuple(row_class.rows for row_class in step.classes)
     q = block_parts.project_heads(block, "query", _take(h, _within(inputs, looking), axis=1), dtype)
     attended, seen = [], {}
     start = 0
-    for one in step.classes:
-        count = one.rows[1] - one.rows[0]
+    for row_class in step.classes:
+        count = row_class.rows[1] - row_class.rows[0]
         queries = q[:, start : start + count]
         start += count
-        at = _within(here, one.keys)
-        visible = _take(mask[:, :, one.rows[0] : one.rows[1]], one.keys, axis=3)
-        weights = block_parts.masked_softmax(_logits(queries, _take(keys, at, axis=1), dtype), visible)
+        at = _within(here, row_class.keys)
+        visible = _take(mask[:, :, row_class.rows[0] : row_class.rows[1]], row_class.keys, axis=3)
+        weights = block_parts.masked_softmax(
+            block_parts.attention_logits(queries, _take(keys, at, axis=1), dtype), visible
+        )
         for place in watched:
-            if one.rows[0] <= place < one.rows[1]:
-                row = slice(place - one.rows[0], place - one.rows[0] + 1)
+            if row_class.rows[0] <= place < row_class.rows[1]:
+                row = slice(place - row_class.rows[0], place - row_class.rows[0] + 1)
                 sees = visible[:, :, row].any(axis=-1, keepdims=True)
                 # A token that sees nothing looks at all tokens alike, not only at those of its class.
-                seen[place] = jnp.where(sees, _spread(weights[:, :, row], one.keys, plan.size), 1 / plan.size)
-        if one.goes_out:
-            attended.append(_gather(weights, _take(values, at, axis=1), dtype))
+                seen[place] = jnp.where(sees, _spread(weights[:, :, row], row_class.keys, plan.size), 1 / plan.size)
+        if row_class.goes_out:
+            attended.append(block_parts.gather(weights, _take(values, at, axis=1), dtype))
     none = jnp.zeros((x.shape[0], q.shape[2], 0, plan.size))
-    kept = jnp.concatenate([none, *(seen[place] for place in watched)], axis=2)
+    watched_weights = jnp.concatenate([none, *(seen[place] for place in watched)], axis=2)
     out = _take(x, _within(inputs, step.outputs), axis=1)
-    return block_parts.block_output(block, out, jnp.concatenate(attended, axis=1), dtype), kept
+    return block_parts.block_output(block, out, jnp.concatenate(attended, axis=1), dtype), watched_weights
 
 
 def _within(places_here: np.ndarray, ranges: Sequence[Range]) -> tuple[Range, ...]:
     """Returns where ranges of the sequence lie among the places at hand, neighbours joined."""
-    found: list[Range] = []
+    ranges_here: list[Range] = []
     for start, stop in ranges:
         first = int(np.searchsorted(places_here, start))
         last = int(np.searchsorted(places_here, stop))
-        if found and found[-1][1] == first:
-            found[-1] = (found[-1][0], last)
+        if ranges_here and ranges_here[-1][1] == first:
+            ranges_here[-1] = (ranges_here[-1][0], last)
         else:
-            found.append((first, last))
-    return tuple(found)
+            ranges_here.append((first, last))
+    return tuple(ranges_here)
 
 
 def _take(array: Array, ranges: Sequence[Range], *, axis: int) -> Array:
@@ -147,11 +149,3 @@ def _spread(weights: Array, ranges: Sequence[Range], size: int) -> Float[Array, 
         at, taken = stop, taken + stop - start
     parts += [jnp.zeros((*weights.shape[:-1], size - at), weights.dtype)]
     return jnp.concatenate(parts, axis=-1)
-
-
-def _logits(q: Array, keys: Array, dtype: Any) -> Float[Array, "batch head query key"]:
-    return block_parts.product("bqhc,bkhc->bhqk", q, keys, dtype=dtype)
-
-
-def _gather(weights: Array, values: Array, dtype: Any) -> Float[Array, "batch query head channel"]:
-    return block_parts.product("bhqk,bkhc->bqhc", weights, values, dtype=dtype)

@@ -70,20 +70,20 @@ class LeanForward:
 
         def encode(params: Any, observations: Any, tasks: Any, pad: Array) -> EncodedTask:
             words = self._tokenize(params, observations, tasks, LanguageTokenizer)
-            found: list[PrefixKeys] = []
+            prefixes: list[PrefixKeys] = []
 
             def blocks(tokens: Array, mask: Array) -> Array:
                 first = self.plan.prefix
                 layers = len(self.plan.layers)
                 part = mask[:, :, :first, :first]
-                found.append(encode_prefix(params, tokens[:, :first], part, num_layers=layers, dtype=self.dtype))
+                prefixes.append(encode_prefix(params, tokens[:, :first], part, num_layers=layers, dtype=self.dtype))
                 return tokens
 
             def run(policy: OctoModule) -> None:
                 policy.run_transformer(observations, tasks, pad)
 
             self._apply(params, run, given=words, blocks=blocks)
-            return EncodedTask(words, found[0])
+            return EncodedTask(words, prefixes[0])
 
         return jax.jit(encode)
 
@@ -114,10 +114,10 @@ class LeanForward:
             rows: list[list[Array]] = []
 
             def blocks(tokens: Array, mask: Array) -> Array:
-                encodings, kept = run_blocks(
+                encodings, watched_weights = run_blocks(
                     params, tokens, mask, task.prefix, self.plan, watched=self.watched, dtype=self.dtype
                 )
-                rows.append(kept)
+                rows.append(watched_weights)
                 return encodings
 
             def run(policy: OctoModule) -> Array:
@@ -143,11 +143,15 @@ class LeanForward:
         def run(policy: OctoModule) -> dict[str, TokenGroup]:
             transformer = policy.octo_transformer
             every = [*transformer.observation_tokenizers.values(), *transformer.task_tokenizers.values()]
-            made = {str(one.name): one(observations, tasks) for one in every if isinstance(one, kind)}
-            return {name: group for name, group in made.items() if group is not None}
+            groups = {
+                str(tokenizer.name): tokenizer(observations, tasks)
+                for tokenizer in every
+                if isinstance(tokenizer, kind)
+            }
+            return {name: group for name, group in groups.items() if group is not None}
 
-        made: Any = self.module.apply({"params": params}, method=run)
-        return made
+        groups: Any = self.module.apply({"params": params}, method=run)
+        return groups
 
     def _apply(self, params: Any, run: Any, *, given: Made, blocks: Any) -> Any:
         """Runs a method of the policy with tokens that were made before, and other blocks."""

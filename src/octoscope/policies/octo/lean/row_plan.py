@@ -59,7 +59,7 @@ def plan_rows(layout: TokenLayout, *, num_layers: int, read: Sequence[int], watc
       watched: Places whose attention is wanted in every layer.
 
     >>> from octoscope.policies.octo.attention_rules import with_octo_stack
-    >>> from octoscope.tokens.layout import TokenSource
+    >>> from octoscope.tokens.token_source import TokenSource
     >>> prefix = ("task_language", 2, TokenSource("language"))
     >>> groups = [("obs_primary", 4, TokenSource("image")), ("readout_action", 1, TokenSource("readout"))]
     >>> layout = with_octo_stack(TokenLayout.assemble([prefix], groups, window=2), 2, 1)
@@ -102,13 +102,13 @@ def _ranges(marks: Bool[np.ndarray, " token"]) -> tuple[Range, ...]:
 def _classes(
     rules: Bool[np.ndarray, "query key"], looking: Bool[np.ndarray, " token"], outputs: Bool[np.ndarray, " token"]
 ) -> tuple[RowClass, ...]:
-    found: list[RowClass] = []
+    classes: list[RowClass] = []
     for start, stop in _ranges(looking):
         differs = (rules[start + 1 : stop] != rules[start : stop - 1]).any(axis=1)
         differs |= outputs[start + 1 : stop] != outputs[start : stop - 1]
         edges = [start, *(start + 1 + np.flatnonzero(differs)).tolist(), stop]
-        found += [
+        classes += [
             RowClass((first, end), _ranges(rules[first]), bool(outputs[first]))
             for first, end in itertools.pairwise(edges)
         ]
-    return tuple(found)
+    return tuple(classes)

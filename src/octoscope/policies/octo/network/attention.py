@@ -32,8 +32,8 @@ def watched_attention(
     # Without the barrier the compiler may fuse differently when somebody watches, and actions would differ in the last bit.
     weights = jax.lax.optimization_barrier(weights)
     if module is not None:
-        kept = weights if query_rows is None else weights[:, :, jnp.array(query_rows, int), :]
-        module.sow("intermediates", "attention_weights", kept)
+        rows = weights if query_rows is None else weights[:, :, jnp.array(query_rows, int), :]
+        module.sow("intermediates", "attention_weights", rows)
     return jnp.einsum("bhqk,bkhd->bqhd", weights, value)
 
 

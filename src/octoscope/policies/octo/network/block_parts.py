@@ -46,6 +46,24 @@ def masked_softmax(
     return jax.nn.softmax(jnp.where(mask, logits, jnp.finfo(logits.dtype).min))
 
 
+def attention_logits(
+    queries: Float[Array, "*batch query head channel"],
+    keys: Float[Array, "*batch key head channel"],
+    dtype: Any = jnp.float32,
+) -> Float[Array, "*batch head query key"]:
+    """Returns how much each query asks for each key, before mask and softmax."""
+    return product("...qhc,...khc->...hqk", queries, keys, dtype=dtype)
+
+
+def gather(
+    weights: Float[Array, "*batch head query key"],
+    values: Float[Array, "*batch key head channel"],
+    dtype: Any = jnp.float32,
+) -> Float[Array, "*batch query head channel"]:
+    """Returns what each query's heads take of the values."""
+    return product("...hqk,...khc->...qhc", weights, values, dtype=dtype)
+
+
 def block_output(
     block: Params,
     x: Float[Array, "*batch embed"],

@@ -10,7 +10,7 @@ from octoscope.errors import ConfigError, ObservationError
 from octoscope.policies.octo.network.bins import BinTokenizer
 from octoscope.policies.octo.network.token_group import TokenGroup
 from octoscope.policies.octo.network.tokenizers import Inputs, left_out, matching_keys
-from octoscope.tokens.layout import TokenSource
+from octoscope.tokens.token_source import TokenSource
 
 
 class LowdimObsTokenizer(nn.Module):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import flax.linen as nn
 from jaxtyping import Array, Float, Num
 
-from octoscope.policies.octo.network.film import FilmConditioning
+from octoscope.policies.octo.network.film_conditioning import FilmConditioning
 from octoscope.policies.octo.network.stems import StdConv, normalize_images
 from octoscope.tokens.receptive_field import ReceptiveField, receptive_field
 

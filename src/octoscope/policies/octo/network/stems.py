@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from octoscope.policies.octo.network.film import FilmConditioning
+from octoscope.policies.octo.network.film_conditioning import FilmConditioning
 from octoscope.tokens.receptive_field import ReceptiveField, receptive_field
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)

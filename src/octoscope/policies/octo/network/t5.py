@@ -114,7 +114,7 @@ class _SelfAttention(nn.Module):
         q, k, v = heads("q"), heads("k"), heads("v")
         if self.owns_position_bias:
             table = nn.Embed(c.relative_attention_num_buckets, c.num_heads, name="relative_attention_bias")
-            buckets = relative_position_buckets(x.shape[1], c)
+            buckets = _relative_position_buckets(x.shape[1], c)
             bias = bias + jnp.einsum("qkh->hqk", table(buckets))
         # T5 does not divide by sqrt(d_kv): the scale was folded into its initialisation.
         weights = nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k) + bias)
@@ -148,7 +148,7 @@ class _RMSNorm(nn.Module):
         return weight * x / jnp.sqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-6)
 
 
-def relative_position_buckets(tokens: int, config: T5Config) -> Int[np.ndarray, "query key"]:
+def _relative_position_buckets(tokens: int, config: T5Config) -> Int[np.ndarray, "query key"]:
     """Returns the bucket of each key's distance from each query: exact when near, logarithmic when far."""
     relative = np.arange(tokens)[None, :] - np.arange(tokens)[:, None]
     half = config.relative_attention_num_buckets // 2

@@ -4,7 +4,7 @@ from typing import Any
 
 from flax import struct
 
-from octoscope.tokens.layout import TokenSource
+from octoscope.tokens.token_source import TokenSource
 
 
 @struct.dataclass

@@ -13,7 +13,7 @@ from octoscope.errors import ObservationError
 from octoscope.policies.octo.network.pooling import TokenLearner
 from octoscope.policies.octo.network.t5 import T5Config, T5Encoder
 from octoscope.policies.octo.network.token_group import TokenGroup
-from octoscope.tokens.layout import TokenSource
+from octoscope.tokens.token_source import TokenSource
 
 Inputs = Mapping[str, Any]
 
@@ -125,14 +125,14 @@ class LanguageTokenizer(nn.Module):
             tokens = encoder(instruction["input_ids"], instruction["attention_mask"])
             tokens = tokens if self.finetune_encoder else jax.lax.stop_gradient(tokens)
         else:
-            check_encodings(instruction)
+            _check_encodings(instruction)
             tokens = instruction if instruction.ndim == 3 else instruction[:, None]
         shape = tokens.shape[:-1]
         mask = pad_mask(tasks, ["language_instruction"], shape) if self.proper_pad_mask else jnp.ones(shape)
         return TokenGroup(tokens, mask, TokenSource("language", ("language_instruction",)))
 
 
-def check_encodings(instruction: Any) -> None:
+def _check_encodings(instruction: Any) -> None:
     """Refuses an instruction that is no array of encodings.
 
     Raises:

@@ -14,7 +14,8 @@ from octoscope.policies.octo.attention_rules import octo_rules
 from octoscope.policies.octo.network.attention import BlockTransformer, QueryRows
 from octoscope.policies.octo.network.token_group import TokenGroup
 from octoscope.policies.octo.network.tokenizers import Inputs
-from octoscope.tokens.layout import TokenLayout, TokenSource
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import TokenSource
 
 _POSITION_INIT = nn.initializers.normal(0.02)
 # In sequence order: task groups (batch, token, embed), then timestep groups (batch, window, token, embed). An OrderedDict,

@@ -89,13 +89,13 @@ class WordPieces:
         words = [place for place, special in enumerate(encoding.special_tokens_mask) if not special]
         end = max((encoding.offsets[place][1] for place in words), default=0) if encoding.overflowing else len(text)
         lost = [place for place in words if encoding.ids[place] == unknown]
-        known = [place for place in words if place not in lost and encoding.tokens[place].strip(WORD_START)]
+        read_places = [place for place in words if place not in lost and encoding.tokens[place].strip(WORD_START)]
         return InstructionReading(
             read=text[:end],
             cut=text[end:],
             pieces=sum(encoding.attention_mask),
             unknown=tuple(filter(None, (text[slice(*encoding.offsets[place])].strip() for place in lost))),
-            any_known=bool(known) or not words,
+            any_known=bool(read_places) or not words,
         )
 
     def word_pieces(self, text: str) -> tuple[WordPiece, ...]:

@@ -61,6 +61,9 @@ def _check_unknown_words(path: Path, tokenizer: Tokenizer) -> None:
     try:
         with _library_errors():
             pieces = [tokenizer.encode(text, add_special_tokens=False).ids for text in _STRANGE]
+            # With marks around them, as words are encoded: a mark that the file does not define breaks here.
+            for text in ("", *_STRANGE):
+                tokenizer.encode(text)
     except ValueError as error:
         raise CheckpointError(
             f"{path} breaks at a word that it does not know ({error}): it is damaged, or has no piece for such words. Copy it again "
@@ -89,7 +92,7 @@ def _library_errors() -> Iterator[None]:
 def _silent_stderr() -> Iterator[None]:
     sys.stderr.flush()
     try:
-        kept = os.dup(_STDERR)
+        descriptor = os.dup(_STDERR)
     except OSError:
         # Closed: there is nothing to be printed on.
         yield
@@ -99,5 +102,5 @@ def _silent_stderr() -> Iterator[None]:
             os.dup2(nowhere.fileno(), _STDERR)
         yield
     finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
+        os.dup2(descriptor, _STDERR)
+        os.close(descriptor)

@@ -1,0 +1,181 @@
+"""What a policy may be able to do besides acting and being watched: small protocols, asked for by `isinstance`.
+
+What a policy lacks leaves methods out, with a sentence.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from octoscope.array_typing import Bool, Float, Float32, Int, UInt8
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.policies.noise import Noise
+from octoscope.policies.normalization_type import NormalizationType
+from octoscope.policies.policy_model import PolicyModel
+from octoscope.tokens.encoding_point import EncodingPoint
+from octoscope.tokens.image_transform import ImageTransform
+from octoscope.tokens.layout import TokenLayout
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """A policy whose action has a gradient with respect to its images."""
+
+    def image_gradients(
+        self,
+        inputs: PolicyInputs,
+        noise: Noise,
+        weights: Float32[np.ndarray, "horizon dim"],
+        *,
+        baseline: Mapping[str, UInt8[np.ndarray, "window _height _width _channel"]] | None = None,
+        parts: Float[np.ndarray, " point"] | None = None,
+    ) -> Mapping[str, Float[np.ndarray, "window _height _width _channel"]]:
+        """Returns, by camera, the gradient of a weighted sum of the normalised action with respect to pixels of 0..255.
+
+        Args:
+          inputs: The step.
+          noise: That is acted under.
+          weights: Of the entries of the action.
+          baseline: Images to start from, for the sum of gradients along the straight line from there.
+          parts: Places on that line, 0 at the baseline and 1 at the images.
+
+        Raises:
+          SelectionError: If the actions have no gradient, such as those of a head that chooses bins.
+        """
+        ...
+
+    @property
+    def no_gradient(self) -> str:
+        """Why there is no gradient after all; "" where there is."""
+        ...
+
+
+@runtime_checkable
+class DifferentiatesAttention(Protocol):
+    """A policy whose action has a gradient with respect to every attention weight of a stack, each taken for itself."""
+
+    def attention_gradients(
+        self, inputs: PolicyInputs, noise: Noise, weights: Float32[np.ndarray, "horizon dim"]
+    ) -> Mapping[str, tuple[Float[np.ndarray, "layer head query key"], Float[np.ndarray, "layer head query key"]]]:
+        """Returns, by stack, all weights of one forward and the gradients of a weighted sum of its action with respect to them."""
+        ...
+
+
+@runtime_checkable
+class KnowsValues(Protocol):
+    """A policy that tells how far each head moves a token by what it takes from a key, apart from the weight."""
+
+    def moved_norms(self, inputs: PolicyInputs, noise: Noise) -> Mapping[str, Float[np.ndarray, "layer head key"]]:
+        """Returns, by stack, the length of each key's value through the head's part of the output projection."""
+        ...
+
+
+@runtime_checkable
+class RowPass(Protocol):
+    """One forward, kept so that the row that acts can be run again alone with its attention changed: exact for the direct path only."""
+
+    @property
+    def queries(self) -> Int[np.ndarray, " query"]:
+        """Places of the row's tokens."""
+        ...
+
+    @property
+    def visible(self) -> Bool[np.ndarray, " key"]:
+        """Keys that the row may look at."""
+        ...
+
+    @property
+    def actions(self) -> Float32[np.ndarray, "horizon dim"]:
+        """Normalised actions of the forward."""
+        ...
+
+    @property
+    def weights(self) -> Float[np.ndarray, "layer head query key"]:
+        """The row's attention."""
+        ...
+
+    def knock_out(self, sets: Bool[np.ndarray, "set key"]) -> Float32[np.ndarray, "set horizon dim"]:
+        """Returns normalised actions with each set of keys hidden from the row."""
+        ...
+
+    def weighted_gradients(
+        self, weights: Float32[np.ndarray, "horizon dim"]
+    ) -> Float32[np.ndarray, "layer head query key"]:
+        """Returns the gradient of a weighted sum of the action with respect to the row's attention."""
+        ...
+
+
+@runtime_checkable
+class KnocksOutRows(Protocol):
+    """A policy whose acting row can be run alone over the keys and values of one forward."""
+
+    def row_pass(self, inputs: PolicyInputs, noise: Noise) -> RowPass:
+        """Runs the policy once and keeps what its acting row needs.
+
+        Raises:
+          SelectionError: If other tokens read that row, so that it cannot be run alone.
+        """
+        ...
+
+    def no_row_pass(self, layout: TokenLayout) -> str:
+        """Returns why it cannot after all, with tokens laid out like this; "" where it can."""
+        ...
+
+
+@runtime_checkable
+class Redrawable(Protocol):
+    """A policy that there is with weights drawn anew too, to see whether a map depends on what was learnt."""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Its parts from the action back to the pictures: "head", "layer 3", ..., "tokenizers"."""
+        ...
+
+    def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> PolicyModel:
+        """Returns the same policy with these parts drawn anew; a part draws the same whatever else is drawn."""
+        ...
+
+
+@runtime_checkable
+class DropsTokens(Protocol):
+    """A policy that acts on a part of its tokens, the others gone from the sequence."""
+
+    def dropper(
+        self, inputs: PolicyInputs, noise: Noise
+    ) -> Callable[[Int[np.ndarray, " token"]], Float32[np.ndarray, "horizon dim"]]:
+        """Returns what acts with these places of the layout alone; what it is given again and again lies ready on the device."""
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A policy whose encodings can be read at named points of its forward."""
+
+    def encoding_points(self, inputs: PolicyInputs) -> tuple[EncodingPoint, ...]:
+        """Returns every point there is for these inputs; nothing is computed."""
+        ...
+
+    def encode(self, inputs: PolicyInputs, names: Sequence[str]) -> Mapping[str, Float32[np.ndarray, "..."]]:
+        """Returns the encodings at points that exist, by name."""
+        ...
+
+
+@runtime_checkable
+class CropsFrames(Protocol):
+    """A policy whose training cropped pictures at random, so that a robot may show it their middle."""
+
+    def prepare_cropped(
+        self, camera: str, frame: UInt8[np.ndarray, "height width 3"]
+    ) -> tuple[UInt8[np.ndarray, "_height _width 3"], ImageTransform]:
+        """Returns the middle of a frame at the size that the policy sees, and how it was brought there."""
+        ...
+
+
+@runtime_checkable
+class NormalizesActions(Protocol):
+    """A policy that can be told how a dataset's actions were normalised, where its config does not say so."""
+
+    def normalized_by(self, kind: NormalizationType) -> PolicyModel:
+        """Returns the same policy over datasets that were normalised like this."""
+        ...

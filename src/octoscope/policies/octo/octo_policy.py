@@ -1,0 +1,421 @@
+"""Octo behind the door that every policy comes through; `OctoModel` keeps the names people know, and `OctoModel.policy` is this."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from octoscope.array_typing import Float, Float32, Int, UInt8
+from octoscope.episodes.episode import Episode
+from octoscope.errors import ObservationError, SelectionError, nearest
+from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.bind import BoundEpisode
+from octoscope.policies.episode_plan import BindOptions, EpisodePlan
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.policies.noise import Noise
+from octoscope.policies.normalization_type import NormalizationType
+from octoscope.policies.octo.acting import acting_head, noise_key, octo_action_space, policy_digest
+from octoscope.policies.octo.attention_rules import STACK
+from octoscope.policies.octo.batched_policy import batched_policy
+from octoscope.policies.octo.episode_task import episode_task
+from octoscope.policies.octo.finite import check_finite_actions
+from octoscope.policies.octo.gradient_programs import GradientPrograms
+from octoscope.policies.octo.heads.discrete_head import DiscreteActionHead
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.network.central_crop import central_crop, central_crop_transform
+from octoscope.policies.octo.network.image_resize import resize_image
+from octoscope.policies.octo.network.states import attention_weights, token_pad
+from octoscope.policies.octo.observation_keys import keys_read, unread_images
+from octoscope.policies.octo.observation_plan import plan_observations
+from octoscope.policies.octo.octo_inputs import KeptTasks, OctoInputs, OctoTensors, observation_names
+from octoscope.policies.octo.readout.readout_row import ReadoutRow
+from octoscope.policies.octo.readout.readout_rows import readout_span
+from octoscope.policies.octo.recording.encodings import capture_chosen, encoding_points
+from octoscope.policies.octo.recording.step_recorder import StepRecorder
+from octoscope.policies.octo.redrawn_weights import randomization_stages, randomized_params
+from octoscope.policies.octo.token_dropper import TokenDropper
+from octoscope.policies.parts.device_name import device_name
+from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.recording import RecordOptions
+from octoscope.tokens.attention_selection import AttentionSelection
+from octoscope.tokens.blanked_words import blanked_words_remark
+from octoscope.tokens.encoding_point import EncodingPoint
+from octoscope.tokens.image_transform import ImageTransform
+from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.token_source import camera_of
+
+# Tasks whose tensors are kept from call to call: an instruction and its swaps.
+_TASKS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class OctoPolicy:
+    """An Octo as a `PolicyModel`, with every ability there is."""
+
+    model: OctoModel
+    # Other parameters of the same shapes; the model's own with None.
+    other_params: Mapping[str, Any] | None = None
+    # How the acting dataset was normalised; as the checkpoint's config says with None.
+    normalization: NormalizationType | None = None
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The parameters that act."""
+        return self.model.params if self.other_params is None else self.other_params
+
+    @property
+    def card(self) -> PolicyCard:
+        """What it is."""
+        return self._card
+
+    @functools.cached_property
+    def _card(self) -> PolicyCard:
+        return PolicyCard(
+            name=self.model.name,
+            family="octo",
+            framework="jax",
+            framework_version=jax.__version__,
+            device=device_name(self.model.params),
+            note=self.model.note,
+            step=self.model.checkpoint.step,
+            facts={"config": self.model.config, "head": acting_head(self.model)},
+        )
+
+    def digest(self) -> str:
+        """Returns the SHA-256 of the parameter file.
+
+        Raises:
+          ValueError: If weights are drawn anew: they lie in no file.
+        """
+        if self.other_params is not None:
+            raise ValueError("A policy with weights drawn anew has no parameter file.")
+        return policy_digest(self.model)
+
+    @property
+    def needs(self) -> PolicyNeeds:
+        """What it takes: cameras that a tokenizer looks through, and numbers by the names of the observations."""
+        return self._needs
+
+    @functools.cached_property
+    def _needs(self) -> PolicyNeeds:
+        model, tokenizers = self.model, self.model.module.octo_transformer.observation_tokenizers
+        unread = unread_images(tokenizers, list(model.image_sizes))
+        read = keys_read(tokenizers, observation_names(model)).values()
+        numbers = dict.fromkeys(key for keys in read for key in keys if key not in model.image_sizes)
+        example = model.example_batch["observation"]
+        return PolicyNeeds(
+            cameras={camera_of(key): size for key, size in model.image_sizes.items() if key not in unread},
+            numbers={key: tuple(example[key].shape[2:]) for key in numbers},
+            words=model.text_processor is not None,
+            goals=tuple(camera_of(key) for key in model.example_batch["task"] if key.startswith("image_")),
+            unread=tuple(camera_of(key) for key in unread),
+            datasets=tuple(model.dataset_statistics),
+            window=model.window,
+            longest_window=model.module.octo_transformer.max_horizon,
+        )
+
+    def prepare(
+        self, camera: str, frame: UInt8[np.ndarray, "height width 3"]
+    ) -> tuple[UInt8[np.ndarray, "_height _width 3"], ImageTransform]:
+        """Returns the frame resized as Octo's training data were.
+
+        Raises:
+          SelectionError: If the policy has no such camera.
+        """
+        known = self.needs.cameras
+        if camera not in known:
+            raise SelectionError(
+                f"The policy has no camera '{camera}'. It has: {', '.join(known) or 'none'}.{nearest(camera, known)}"
+            )
+        size = known[camera]
+        return resize_image(frame, size), ImageTransform.resize((frame.shape[0], frame.shape[1]), size)
+
+    def prepare_cropped(
+        self, camera: str, frame: UInt8[np.ndarray, "height width 3"]
+    ) -> tuple[UInt8[np.ndarray, "_height _width 3"], ImageTransform]:
+        """Returns the middle 0.9 of the frame's area, as Octo's gym wrappers show it where training cropped at random."""
+        size = self.needs.cameras[camera]
+        return central_crop(frame, size), central_crop_transform((frame.shape[0], frame.shape[1]), size)
+
+    def plan_episode(self, episode: Episode, options: BindOptions) -> EpisodePlan:
+        """Returns what Octo is given: numbers under other names, parts left out that it was trained to bear, black images.
+
+        Raises:
+          EpisodeError: If the episode lacks what the policy cannot do without, or there is no task.
+          ObservationError: If the policy cannot take the words or goals that are given.
+          SelectionError: If the policy reads no such observation.
+        """
+        seen = plan_observations(self.model, episode, observation_keys=options.observation_keys)
+        words, goals, encodings = episode_task(self.model, episode, options)
+        blanked = blanked_words_remark(episode.dataset, self.model.dataset_statistics) if words else ""
+        return EpisodePlan(
+            tuple(seen.cameras),
+            seen.numbers,
+            words,
+            encodings,
+            goals,
+            seen.to_json(),
+            (*seen.remarks(), *([blanked] if blanked else [])),
+        )
+
+    def action_space(self, dataset: str) -> ActionSpace:
+        """Returns the chunk, in the units of a dataset that the policy has statistics of.
+
+        Raises:
+          CheckpointError: If the policy has statistics that cannot be right.
+          ConfigError: If its config names a normalisation that is not known.
+        """
+        if dataset not in self._spaces:
+            self._spaces[dataset] = octo_action_space(self.model, dataset, kind=self.normalization)
+        return self._spaces[dataset]
+
+    def normalized_by(self, kind: NormalizationType) -> "OctoPolicy":
+        """Returns the same policy over datasets that were normalised like this."""
+        return dataclasses.replace(self, normalization=kind)
+
+    def layout(self, inputs: PolicyInputs) -> TokenLayout:
+        """Returns the layout with the pieces of the instruction on its language tokens."""
+        octo = self.tensors(inputs)
+        return self.model.with_words(self.model.token_layout(octo.observation, octo.tasks), inputs.instruction or "")
+
+    def tensors(self, inputs: PolicyInputs) -> OctoInputs:
+        """Returns what the network takes."""
+        return self._tensors().of(inputs)
+
+    def _tensors(self) -> OctoTensors:
+        """Returns what makes the network's inputs: of one call, so that no picture is kept; tasks are kept, a few of them."""
+        if len(self._tasks) > _TASKS:
+            self._tasks.clear()
+        return OctoTensors(self.model, self._tasks)
+
+    def act(
+        self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
+    ) -> Float32[np.ndarray, "input horizon dim"]:
+        """Returns the normalised chunk of each input, `batch` at a time through one compiled program."""
+        if any(each.kept is not None for each in inputs):
+            noises = [noise] * len(inputs) if isinstance(noise, Noise) else noise
+            return np.stack([self._act_on_some(each, under) for each, under in zip(inputs, noises, strict=True)])
+        if isinstance(noise, Noise) and len(inputs) == 1 and inputs[0].hidden is None and self.other_params is None:
+            return self._act_alone(inputs[0], noise)
+        program = batched_policy(self.model, action_dim=self._action_dim(inputs[0]), batch=batch)
+        program = program if self.other_params is None else program.with_params(self.other_params)
+        tensors = self._tensors()
+        octo = [tensors.of(each) for each in inputs]
+        if isinstance(noise, Noise):
+            return program.act(octo, noise_key(noise))
+        if all(each is inputs[0] for each in inputs):
+            return program.act_under(octo[0], [noise_key(each) for each in noise])
+        return np.concatenate([program.act([each], noise_key(under)) for each, under in zip(octo, noise, strict=True)])
+
+    def watch(self, inputs: PolicyInputs, noise: Noise, wanted: Sequence[WantedAttention]) -> Watched:
+        """Returns the action and the attention of one forward.
+
+        Lengths of values come from a program of their own: where they are asked for, the action is equal to rounding.
+        """
+        octo, programs = self.tensors(inputs), self._gradients(inputs)
+        if inputs.kept is not None:
+            raise ObservationError("Dropped tokens have no attention to watch: hide their keys instead.")
+        if any(each.moved_norms for each in wanted) or inputs.hidden is not None or self.other_params is not None:
+            seen = programs.watch(octo, noise_key(noise))
+            weights, norms = seen.weights, {STACK: seen.moved_norms}
+            actions, pad = seen.action, seen.token_pad
+            rows = np.arange(weights.shape[-2])
+        else:
+            rows = np.unique([query for each in wanted for query in each.queries]).astype(int)
+            acted, states = self.model.act(
+                octo.observation,
+                octo.tasks,
+                rng=noise_key(noise),
+                watch=True,
+                query_rows=tuple(int(row) for row in rows),
+                head=acting_head(self.model),
+                embodiment_action_dim=self._action_dim(inputs),
+            )
+            found: Any = jax.device_get((acted[0], attention_weights(states)[0], token_pad(states)[0]))
+            (actions, weights, pad), norms = found, {}
+        check_finite_actions(actions, step=noise.step)
+        kept = {
+            each.stack: weights[list(each.layers)][:, :, np.searchsorted(rows, each.queries)][..., list(each.keys)][
+                None
+            ]
+            for each in wanted
+        }
+        return Watched(np.asarray(actions), kept, np.asarray(pad), norms)
+
+    def recorder(
+        self, bound: BoundEpisode, selections: Sequence[AttentionSelection], options: RecordOptions
+    ) -> StepRecorder:
+        """Returns what makes the arrays of a run: several steps in one forward, other ways of computing, encodings.
+
+        Raises:
+          SelectionError: If `compute` is not known or does not go with `batch`, or a point does not exist.
+        """
+        (selection,) = selections
+        return StepRecorder(self.model, bound, selection, options)
+
+    @property
+    def no_gradient(self) -> str:
+        """Why there is no gradient; "" where there is."""
+        chooses = isinstance(self.model.module.heads[acting_head(self.model)], DiscreteActionHead)
+        return "The head chooses bins, which have no gradient." if chooses else ""
+
+    def image_gradients(
+        self,
+        inputs: PolicyInputs,
+        noise: Noise,
+        weights: Float32[np.ndarray, "horizon dim"],
+        *,
+        baseline: Mapping[str, UInt8[np.ndarray, "window _height _width _channel"]] | None = None,
+        parts: Float[np.ndarray, " point"] | None = None,
+    ) -> dict[str, Float[np.ndarray, "window _height _width _channel"]]:
+        """Returns, by camera, gradients with respect to pixels; along the line from a baseline, their sum over its points."""
+        octo = self.tensors(inputs)
+        if baseline is None:
+            pixels = self._at(inputs, noise, weights).pixels
+        else:
+            assert parts is not None, "a line has points"
+            start = {f"image_{camera}": np.asarray(images, np.float32)[None] for camera, images in baseline.items()}
+            # Black images stay as they are: nothing lies between them and themselves.
+            others = {k: np.asarray(v, np.float32) for k, v in octo.observation.items() if k.startswith("image_")}
+            pixels = self._gradients(inputs).slopes_along(octo, others | start, noise_key(noise), weights, parts)
+        return {camera_of(key): values for key, values in pixels.items() if camera_of(key) in inputs.images}
+
+    def attention_gradients(
+        self, inputs: PolicyInputs, noise: Noise, weights: Float32[np.ndarray, "horizon dim"]
+    ) -> dict[str, tuple[Float[np.ndarray, "layer head query key"], Float[np.ndarray, "layer head query key"]]]:
+        """Returns all weights of one forward and the gradients with respect to them, of the one stack."""
+        made = self._at(inputs, noise, weights)
+        return {STACK: (made.weights, made.gradients)}
+
+    def moved_norms(self, inputs: PolicyInputs, noise: Noise) -> dict[str, Float[np.ndarray, "layer head key"]]:
+        """Returns how far each head moves a token by what it takes from a key, of the one stack."""
+        return {STACK: self._gradients(inputs).watch(self.tensors(inputs), noise_key(noise)).moved_norms}
+
+    def row_pass(self, inputs: PolicyInputs, noise: Noise) -> ReadoutRow:
+        """Runs the policy once, and keeps what the current readout's rows need.
+
+        Raises:
+          SelectionError: If other tokens read the readout.
+        """
+        octo = self.tensors(inputs)
+        return ReadoutRow.keep(
+            self.model,
+            octo.observation,
+            octo.tasks,
+            rng=noise_key(noise),
+            embodiment_action_dim=self._action_dim(inputs),
+            params=self.params,
+        )
+
+    def no_row_pass(self, layout: TokenLayout) -> str:
+        """Returns why the readout's rows cannot be run alone; "" where they can."""
+        try:
+            readout_span(layout, self.model.module.heads[acting_head(self.model)].readout_key)
+        except SelectionError as error:
+            return str(error)
+        return ""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Parts from the head back to the tokenizers."""
+        return tuple(name for name, _ in randomization_stages(self.model.params))
+
+    def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> "OctoPolicy":
+        """Returns the policy with these parts drawn anew; nothing is compiled again."""
+        patterns = [pattern for name, pattern in randomization_stages(self.params) if name in stages]
+        return self.with_params(randomized_params(self.params, patterns, seed=seed, draw=draw))
+
+    def with_params(self, params: Mapping[str, Any]) -> "OctoPolicy":
+        """Returns the policy with other parameters of the same shapes; nothing is compiled again."""
+        other = dataclasses.replace(self, other_params=params)
+        # The compiled passes take parameters as an argument.
+        other._programs.update({dim: made.with_params(params) for dim, made in self._programs.items()})
+        return other
+
+    def dropper(
+        self, inputs: PolicyInputs, noise: Noise
+    ) -> Callable[[Int[np.ndarray, " token"]], Float32[np.ndarray, "horizon dim"]]:
+        """Returns what acts with some places of the sequence alone; parameters and inputs lie on the device already."""
+        dropper = self._droppers.setdefault(
+            self._action_dim(inputs), TokenDropper(self.model, action_dim=self._action_dim(inputs))
+        )
+        return dropper.on(self.params, self.tensors(inputs), noise_key(noise))
+
+    def encoding_points(self, inputs: PolicyInputs) -> tuple[EncodingPoint, ...]:
+        """Returns every point whose encodings can be captured; only shapes are followed."""
+        octo = self.tensors(inputs)
+        return encoding_points(self.model, octo.observation, octo.tasks)
+
+    def encode(self, inputs: PolicyInputs, names: Sequence[str]) -> dict[str, Float32[np.ndarray, "..."]]:
+        """Returns the encodings at points that exist.
+
+        Raises:
+          ObservationError: If keys are hidden: encodings are captured in a forward without.
+        """
+        if inputs.hidden is not None or inputs.kept is not None:
+            raise ObservationError("Encodings are captured in a forward without hidden keys or dropped tokens.")
+        octo = self.tensors(inputs)
+        captured = capture_chosen(self.model, octo.observation, octo.tasks, tuple(names))
+        return {name: np.asarray(array) for name, array in captured.items()}
+
+    def _action_dim(self, inputs: PolicyInputs) -> int | None:
+        space = self.action_space(inputs.dataset)
+        return None if space.unnormalize is None else space.dim
+
+    def _act_alone(self, inputs: PolicyInputs, noise: Noise) -> Float32[np.ndarray, "1 horizon dim"]:
+        """Returns the chunk of the very forward that `watch` watches, to the bit."""
+        octo = self.tensors(inputs)
+        actions, _ = self.model.act(
+            octo.observation,
+            octo.tasks,
+            rng=noise_key(noise),
+            head=acting_head(self.model),
+            embodiment_action_dim=self._action_dim(inputs),
+        )
+        check_finite_actions(actions, step=noise.step)
+        return np.asarray(actions)
+
+    def _act_on_some(self, inputs: PolicyInputs, noise: Noise) -> Float32[np.ndarray, "horizon dim"]:
+        if inputs.hidden is not None:
+            raise ObservationError("Keys cannot be hidden where tokens are dropped: do one or the other.")
+        assert inputs.kept is not None, "some tokens are dropped"
+        return self.dropper(inputs, noise)(inputs.kept)
+
+    def _gradients(self, inputs: PolicyInputs) -> GradientPrograms:
+        dim = self._action_dim(inputs)
+        if dim not in self._programs:
+            programs = GradientPrograms(self.model, action_dim=dim)
+            self._programs[dim] = programs if self.other_params is None else programs.with_params(self.other_params)
+        return self._programs[dim]
+
+    def _at(self, inputs: PolicyInputs, noise: Noise, weights: np.ndarray) -> Any:
+        """Returns the backward pass of a step; asked for pixels and for attention, it is made once."""
+        asked = (noise, weights.tobytes())
+        if not self._latest or self._latest[0] is not inputs or self._latest[1] != asked:
+            made = self._gradients(inputs).at(self.tensors(inputs), noise_key(noise), weights)
+            self._latest[:] = [inputs, asked, made]
+        return self._latest[2]
+
+    @functools.cached_property
+    def _spaces(self) -> dict[str, ActionSpace]:
+        return {}
+
+    @functools.cached_property
+    def _programs(self) -> dict[int | None, GradientPrograms]:
+        return {}
+
+    @functools.cached_property
+    def _droppers(self) -> dict[int | None, TokenDropper]:
+        return {}
+
+    @functools.cached_property
+    def _tasks(self) -> KeptTasks:
+        return {}
+
+    @functools.cached_property
+    def _latest(self) -> list[Any]:
+        return []

@@ -1,0 +1,1 @@
+"""The current readout alone, over what one forward left behind."""

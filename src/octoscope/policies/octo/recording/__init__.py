@@ -1,0 +1,1 @@
+"""What a run keeps of Octo, step by step."""

@@ -1,0 +1,181 @@
+"""What changes something and lets the policy act again, on policies that are not Octo: a toy of known truth, and an ACT."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import octoscope as osc
+from octoscope.episodes.episode import Episode
+from octoscope.errors import ObservationError, SelectionError
+from octoscope.faithfulness.settings import FaithfulnessSettings
+from octoscope.interventions.descriptions import (
+    BlankCamera,
+    CoverPatches,
+    MaskKeys,
+    NoInstruction,
+    Nothing,
+    ReplaceWord,
+    UseInstruction,
+)
+from octoscope.interventions.intervene import intervene
+from octoscope.interventions.step_scene import StepScene
+from octoscope.interventions.usual import usual_interventions
+from octoscope.policies.abilities import Differentiable
+from octoscope.policies.act.act_policy import ActPolicy
+from octoscope.policies.act.model import ActModel
+from octoscope.policies.noise import Noise
+from octoscope.policies.toy.toy_policy import GRID, ToyPolicy
+from policies.act_fixture import expected, unpacked_act
+
+TOY = ToyPolicy(row=1, column=2, word="red", noise=0.0)
+
+
+def toy_episodes(count: int = 2) -> list[Episode]:
+    rng = np.random.default_rng(0)
+    words = ("push the red ball", "push the blue ball", "lift the red cube")
+    return [
+        Episode({"primary": rng.integers(0, 256, (4, 64, 96, 3), dtype=np.uint8)}, words[i], None, f"made/{i}", "made")
+        for i in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def act(tmp_path_factory):
+    return ActPolicy(ActModel.load_pretrained(unpacked_act(tmp_path_factory.mktemp("act"))))
+
+
+@pytest.fixture(scope="module")
+def act_episodes():
+    given = expected()
+    images = {camera: given[f"image/observation.images.{camera}"] for camera in ("top", "wrist")}
+    state = np.repeat(given["raw/observation.state"][None], 2, axis=0)
+    return [
+        Episode(
+            {name: np.stack([value, np.roll(value, 7 * shift, axis=0)]) for name, value in images.items()},
+            "",
+            None,
+            f"tiny/train/{shift}",
+            "tiny",
+            extras={"state": state},
+        )
+        for shift in (0, 1)
+    ]
+
+
+def test_what_the_toy_reads_is_what_changes_its_action():
+    asked = [
+        Nothing(),
+        CoverPatches("primary", ((1, 2),), "black"),
+        CoverPatches("primary", ((0, 0),), "black"),
+        MaskKeys("primary", ((1, 2),)),
+        MaskKeys("primary", ((0, 0),)),
+        ReplaceWord("red", "blue"),
+        ReplaceWord("ball", "cube"),
+        NoInstruction(),
+    ]
+    effects = intervene(TOY, toy_episodes()[0], 1, asked, noises=3, controls=2).effects
+    assert [effect.size > 0 for effect in effects] == [False, True, False, True, False, True, False, True]
+    assert all(np.isnan(effect.direct) for effect in effects)
+
+
+def test_a_toys_noise_floor_is_its_noise():
+    loud = dataclasses.replace(TOY, noise=1.0)
+    effects = intervene(loud, toy_episodes()[0], 1, [Nothing()], noises=400, controls=0)
+    # Two numbers that each differ by a normal of deviation sqrt(2).
+    assert effects.noise_floor == pytest.approx(np.sqrt(2.0) * np.sqrt(np.pi) / 2, rel=0.3)
+    assert intervene(TOY, toy_episodes()[0], 1, [Nothing()], noises=3).noise_floor == 0.0
+
+
+def test_maps_of_the_toy_find_its_patch_and_others_are_left_out_with_a_sentence():
+    settings = FaithfulnessSettings(methods=("mean of heads", "rollout", "gradient", "occlusion"), steps=2, points=2)
+    table = osc.score_faithfulness(TOY, toy_episodes(), settings)
+    assert [line.method for line in table.methods] == ["mean of heads", "rollout", "occlusion"]
+    assert "Left out: gradient." in table.to_markdown()
+    for method in ("mean of heads", "occlusion"):
+        (cells,) = table.example.maps[method].values()
+        assert np.unravel_index(cells.argmax(), GRID) == (1, 2)
+
+
+def test_the_toys_use_of_language_is_measured():
+    table = osc.language_use(TOY, toy_episodes(3), noises=2)
+    assert table.numbers["swapped"].mean > 0
+    assert table.numbers["noise"].mean == 0.0
+    with pytest.raises(ObservationError, match="takes no words"):
+        mute = dataclasses.replace(TOY, needs=dataclasses.replace(TOY.needs, words=False))
+        osc.language_use(mute, toy_episodes())
+
+
+@pytest.mark.parametrize("how", ["remove", "mask"])
+def test_tokens_of_the_toy_can_be_dropped(how):
+    asked = {"scores": ["mean of heads"], "fractions": [1.0, 0.5], "steps": 1, "noises": 0, "timings": 0}
+    table = osc.drop_tokens(TOY, toy_episodes(), how=how, **asked)
+    # The best half holds the patch; everything else is nothing to it.
+    assert table.errors[0][1].mean == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_toy_in_a_control_loop_does_what_attend_saw():
+    episode = toy_episodes()[0]
+    run = osc.attend(TOY, episode, dtype="float32")
+    policy = osc.Policy(TOY, instruction=episode.instruction)
+    for step in range(len(episode)):
+        result = policy.step({"image_primary": episode.images["primary"][step]}, watch=True)
+        np.testing.assert_array_equal(result.chunk, run.read("actions")[step])
+        for group in run.query_groups:
+            np.testing.assert_array_equal(result.attention.weights[group], run.attention(group, step=step))
+    assert result.attention.run.manifest["policy_family"] == "toy"
+    with pytest.raises(SelectionError, match="was not trained on crops"):
+        osc.Policy(TOY, instruction="push", cropped_cameras=["primary"])
+
+
+def test_an_act_is_ablated(act, act_episodes):
+    scene = StepScene.at(act, act_episodes[0], 0)
+    asked = usual_interventions(scene)
+    assert {type(each) for each in asked} == {BlankCamera, MaskKeys}
+    effects = intervene(act, act_episodes[0], 0, [Nothing(), *asked, MaskKeys(group="state")], noises=2, controls=1)
+    np.testing.assert_allclose(effects.action, expected()["actions"], atol=2e-5)
+    assert effects.effects[0].size == 0.0
+    assert all(effect.size > 0 for effect in effects.effects[1:])
+    # Every draw of noise gives the same action: there is none.
+    assert effects.noise_floor == 0.0
+    with pytest.raises(ObservationError, match="was given no words"):
+        intervene(act, act_episodes[0], 0, [UseInstruction("push")], noises=0)
+
+
+def test_an_acts_maps_are_scored(act, act_episodes):
+    methods = ("last layer", "rollout", "gradient", "integrated gradients", "readout knock-outs", "occlusion", "random")
+    settings = FaithfulnessSettings(methods=methods, steps=1, points=1, path_points=2, path_tolerance=10.0)
+    table = osc.score_faithfulness(act, act_episodes, settings)
+    assert [line.method for line in table.methods] == [
+        "last layer",
+        "gradient",
+        "integrated gradients",
+        "occlusion",
+        "random",
+    ]
+    text = table.to_markdown()
+    assert "those of 'decoder.cross' look at other tokens than themselves" in text
+    assert "does not run its acting row alone" in text
+
+
+def test_an_acts_gradients_sum_along_a_line(act, act_episodes):
+    assert isinstance(act, Differentiable)
+    inputs, noise = StepScene.at(act, act_episodes[0], 0).inputs, Noise(0, 0)
+    weights = np.zeros((act.action_space("tiny").horizon, act.action_space("tiny").dim), np.float32)
+    weights[0, 0] = 1.0
+    at_end = act.image_gradients(inputs, noise, weights)
+    black = {camera: np.zeros_like(images) for camera, images in inputs.images.items()}
+    ends = act.image_gradients(inputs, noise, weights, baseline=black, parts=np.array([1.0, 1.0], np.float32))
+    for camera, slopes in at_end.items():
+        np.testing.assert_allclose(ends[camera], 2 * slopes, rtol=1e-4, atol=1e-9)
+
+
+def test_an_act_in_a_control_loop(act, act_episodes):
+    run = osc.attend(act, act_episodes[0], dtype="float32")
+    policy = osc.Policy(act, execution="ensemble")
+    frames = {f"image_{camera}": images[0] for camera, images in act_episodes[0].images.items()}
+    result = policy.step({**frames, "state": act_episodes[0].extras["state"][0]}, watch=True)
+    np.testing.assert_array_equal(result.chunk, run.actions[0])
+    assert [stack.name for stack in result.attention.run.stacks] == [stack.name for stack in run.stacks]
+    with pytest.raises(ObservationError, match="takes no words"):
+        osc.Policy(act, instruction="push the ball")
