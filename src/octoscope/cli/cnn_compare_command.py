@@ -39,6 +39,9 @@ class CnnCompare(CnnCompareOptions):
         results.check()
         with tqdm(total=len(methods), desc="methods") as bar:
 
+            def advance(_: MethodRow) -> None:
+                bar.update()
+
             def make() -> ComparisonFinding:
                 target, score, cam_layer, rows = compare_methods(
                     network,
@@ -48,7 +51,7 @@ class CnnCompare(CnnCompareOptions):
                     stages=self.stages,
                     seed=self.seed,
                     methods=methods,
-                    done=lambda row: bar.update(),
+                    done=advance,
                 )
                 return ComparisonFinding(target, score, cam_layer, tuple(rows))
 

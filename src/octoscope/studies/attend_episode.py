@@ -210,7 +210,9 @@ def _query_groups(layout: TokenLayout, queries: tuple[str, ...], query: QueryRow
     return tuple(dict.fromkeys((*(queries or default_query_groups(layout, layout.stack())), query.group)))
 
 
-def run_all(job: EpisodeJob, source: EpisodeSource, chosen: Sequence[int], output: Path) -> list[Run]:
+def run_all(
+    job: EpisodeJob, source: EpisodeSource | Sequence[Episode], chosen: Sequence[int], output: Path
+) -> list[Run]:
     """Runs one episode after another, each into `output/episode_INDEX`; one that cannot be run does not stop the others.
 
     Raises:

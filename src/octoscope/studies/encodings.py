@@ -52,9 +52,8 @@ def encodings(options: EncodingsOptions, *, tell: Tell = silent, progress: bool 
     _check(options)
     results = Results(options.output, "encodings", options.overwrite)
     results.check()
-    asked = None if options.episodes is None else _asked(options, tell=tell)
-    material = _opened(options) if asked is None else None
-    requests = [_run_request(options, material) if asked is None else asked.request(options)]
+    asked = _opened(options) if options.episodes is None else _asked(options, tell=tell)
+    requests = [asked.request(options) if isinstance(asked, _Asked) else _run_request(options, asked)]
     results.check_drawn_from(requests)
     if results.are_there and not options.overwrite:
         finding = requests[0].get_or_make()
@@ -62,7 +61,7 @@ def encodings(options: EncodingsOptions, *, tell: Tell = silent, progress: bool 
         tell(*finding.sentences())
         return finding.value.parts
     with results.drawn(requests) as folder:
-        material = material or _made(options, asked, folder, progress=progress)
+        material = _made(options, asked, folder, progress=progress) if isinstance(asked, _Asked) else asked
         made = write_parts(material, folder, options.parts)
         if made.show_nothing and not made.faults:
             raise SelectionError(

@@ -165,7 +165,9 @@ def read_goal_images(goal_images: tuple[str, ...], *, tell: Tell = silent) -> Ma
     return goals or None
 
 
-def open_any_policy(options: AttendOptions, *, tell: Tell = silent) -> tuple[OctoModel | PolicyModel, EpisodeSource]:
+def open_any_policy(
+    options: AttendOptions, *, tell: Tell = silent
+) -> tuple[OctoModel | PolicyModel, EpisodeSource | Sequence[Episode]]:
     """Returns a policy of any family, on the device that was asked for, and the episodes.
 
     Raises:
