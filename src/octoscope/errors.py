@@ -40,6 +40,10 @@ class RunError(OctoscopeError):
     """A run is missing, incomplete, or of another format."""
 
 
+class FindingError(OctoscopeError):
+    """A finding is missing, damaged, or of another format."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after the work at hand was finished; says what was kept and how to go on."""
 

@@ -1,6 +1,8 @@
 """Bad command lines, generated from the commands themselves: each ends in a sentence and exit code 2, and nothing is ignored."""
 
 import dataclasses
+import importlib
+import inspect
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -9,8 +11,8 @@ import pytest
 from octoscope.cli import commands
 from octoscope.cli.commands import COMMANDS, every_command
 from octoscope.cli.main import main
-from octoscope.cli.options import names
-from octoscope.cli.options.values import Between
+from octoscope.studies.options import names
+from octoscope.studies.options.values import Between
 
 COMMAND_LINES = every_command()
 # One word, path or number for each positional argument that must be there.
@@ -41,8 +43,14 @@ def test_names_of_options_are_those_of_the_libraries():
 
 def test_every_command_has_its_work_and_its_help(capsys):
     for words, options in COMMAND_LINES.items():
-        module, name = commands._WORK[options]
-        assert issubclass(getattr(__import__(f"octoscope.cli.{module}", fromlist=[name]), name), options)
+        if options in commands._STUDIES:
+            module, name = commands._STUDIES[options]
+            study = getattr(importlib.import_module(f"octoscope.studies.{module}"), name)
+            first = next(iter(inspect.signature(study).parameters.values()))
+            assert first.annotation is options
+        else:
+            module, name = commands._WORK[options]
+            assert issubclass(getattr(importlib.import_module(f"octoscope.cli.{module}"), name), options)
         main([*words, "--help"])
         assert f"usage: octoscope {' '.join(words)}" in capsys.readouterr().out
     main(["--help"])

@@ -5,8 +5,8 @@ from PIL import Image
 
 import octoscope as osc
 from octoscope.cli.main import main
-from octoscope.cli.selection import parse_selection
 from octoscope.errors import SelectionError
+from octoscope.studies.selection import parse_selection
 
 
 def run(*arguments):
@@ -117,7 +117,7 @@ def test_an_interrupt_while_drawing_keeps_the_run_and_no_half_pictures(capsys, t
 
     arguments = ("attend", "drawn", "drawn", "--steps", "0", "--layers", "1", "-o", tmp_path / "out")
     with monkeypatch.context() as patch:
-        patch.setattr("octoscope.cli.attend_episodes.write_attention_results", interrupted)
+        patch.setattr("octoscope.studies.attend_episode.write_attention_results", interrupted)
         with pytest.raises(SystemExit) as stop:
             run(*arguments)
     assert stop.value.code == 130

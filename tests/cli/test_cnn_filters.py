@@ -6,30 +6,23 @@ from PIL import Image
 from octoscope.cli.main import main
 
 
-def test_filters_of_the_embedded_network_end_on_a_sheet(tmp_path, capsys):
-    main(
-        [
-            "cnn",
-            "filters",
-            "embedded",
-            "--layer",
-            "conv2",
-            "--filter",
-            "0",
-            "3",
-            "--size",
-            "32",
-            "--steps",
-            "3",
-            "-o",
-            str(tmp_path),
-        ]
-    )
+def test_filters_of_the_embedded_network_end_on_a_sheet(tmp_path, capsys, monkeypatch):
+    line = "cnn filters embedded --layer conv2 --filter 0 3 --size 32 --steps 3 -o"
+    main([*line.split(), str(tmp_path)])
     with Image.open(tmp_path / "filters.png") as sheet:
         assert sheet.width > 400
     assert len(list((tmp_path / "filters").glob("*.png"))) == 2
     assert json.loads((tmp_path / "filters.json").read_text())
     assert "filters.png" in capsys.readouterr().out
+    # The same again is read from the finding, and drawn from it.
+    monkeypatch.setattr(
+        "octoscope.cli.cnn_filters_command.maximize_filters", lambda *_, **__: pytest.fail("was computed again")
+    )
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "filters.png").unlink()
+    main([*line.split(), str(tmp_path)])
+    assert "Read from" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_attend_keeps_the_encodings_that_are_named(tmp_path, capsys):
     assert not (tmp_path / "other").exists()
 
 
-def test_a_checkpoint_and_another_instruction(tmp_path, capsys):
+def test_a_checkpoint_and_another_instruction(tmp_path, capsys, monkeypatch):
     asked = ("--steps", "0:2", "--beside", "pick up the red ball", "--parts", "words", "film", "--lean")
     run("encodings", "drawn", "drawn", *asked, "-o", tmp_path)
     folder = tmp_path / "encodings"
@@ -66,6 +66,15 @@ def test_a_checkpoint_and_another_instruction(tmp_path, capsys):
     assert "Two instructions side by side:" in again
     assert "Not shown: A run does not hold the kernels" in again
     assert "already holds results" in fails(capsys, "encodings", folder / "run_0.zarr", "-o", tmp_path)
+    # The same again is read; from runs too.
+    for name in ("attend", "write_parts"):
+        monkeypatch.setattr(f"octoscope.studies.encodings.{name}", lambda *_, **__: pytest.fail("was made again"))
+    run("encodings", "drawn", "drawn", *asked, "-o", tmp_path)
+    printed = capsys.readouterr().out
+    assert "Two instructions side by side:" in printed
+    assert f"Read from {tmp_path / 'findings' / 'encodings'}" in printed
+    run("encodings", folder / "run_0.zarr", "--beside", folder / "run_beside.zarr", "-o", tmp_path / "again")
+    assert "Read from" in capsys.readouterr().out
 
 
 def test_what_a_run_lacks_is_said_part_by_part(tmp_path, capsys):
@@ -99,7 +108,7 @@ def test_a_fault_in_one_part_keeps_the_others(tmp_path, capsys, monkeypatch):
     def broken(*arguments, **named):
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr("octoscope.cli.encodings_parts.write_image_encodings", broken)
+    monkeypatch.setattr("octoscope.studies.encodings_parts.write_image_encodings", broken)
     run("attend", "drawn", "drawn", "--steps", "0", "--no-pictures", "--encodings", "blocks.*", "-o", tmp_path)
     with pytest.raises(ZeroDivisionError):
         run("encodings", tmp_path / "run.zarr", "--parts", "words", "image", "-o", tmp_path)

@@ -22,7 +22,7 @@ from octoscope.cnn.saliency.saliency_sweep import layers_with_filter, sweep_film
 from octoscope.cnn.saliency.saliency_views import VIEWS
 from octoscope.cnn.saliency.sanity_check import RandomizedStage, sanity_check
 from octoscope.correlation import spearman
-from octoscope.errors import EpisodeError, SelectionError
+from octoscope.errors import EpisodeError, OutputError, SelectionError
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.image_file import write_png
 from octoscope.render.sheet_page import render_sheet
@@ -206,7 +206,7 @@ def test_the_commands_leave_nothing_behind_on_error(tmp_path: Path):
     assert not (tmp_path / "a").exists()
 
 
-def test_the_commands_write_their_sheets(tmp_path: Path):
+def test_the_commands_write_their_sheets(tmp_path: Path, monkeypatch):
     from octoscope.cli.cnn_activations_command import CnnActivations
     from octoscope.cli.cnn_features_command import CnnFeatures
 
@@ -223,6 +223,7 @@ def test_the_commands_write_their_sheets(tmp_path: Path):
     names = {file.name for file in output.iterdir()}
     assert names == {
         "film",
+        "findings",
         "activations.png",
         "feature_maps.png",
         "receptive_field.png",
@@ -230,3 +231,15 @@ def test_the_commands_write_their_sheets(tmp_path: Path):
         "top_patches.png",
     }
     assert [file.name for file in (output / "film").iterdir()] == ["activations.gif"]
+    # The same again is read; a film in its place is not taken for the sheet.
+    sheet = (output / "activations.png").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("octoscope.cli.cnn_activations_command.filter_saliency", lambda *_, **__: pytest.fail("was run"))
+        CnnActivations("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output)()
+    assert (output / "activations.png").read_bytes() == sheet
+    film = {"layer": "relu1", "filter": ("2", "3"), "sweep": "filters", "output": output}
+    with pytest.raises(OutputError, match="already holds results"):
+        CnnActivations("embedded", picture, **film)()
+    CnnActivations("embedded", picture, **film, overwrite=True)()
+    with pytest.raises(OutputError, match="already holds results"):
+        CnnActivations("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output)()

@@ -9,10 +9,11 @@ import simplejpeg
 from PIL import Image
 
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cli.opening import read_goal_images
 from octoscope.episodes.image_codec import decode_image, encode_png
 from octoscope.episodes.picture_file import read_picture
 from octoscope.errors import EpisodeError
+from octoscope.escaping.terminal import say
+from octoscope.studies.opening import read_goal_images
 
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 
@@ -35,7 +36,7 @@ def test_a_goal_a_networks_picture_and_a_datasets_frame_are_one(tmp_path: Path, 
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-        goals = read_goal_images((f"wrist={tmp_path / name}",))
+        goals = read_goal_images((f"wrist={tmp_path / name}",), tell=say)
         assert goals is not None
         np.testing.assert_array_equal(goals["wrist"], decode_image(data))
         np.testing.assert_array_equal(open_picture(str(tmp_path / name), (20, 30)), decode_image(data))

@@ -17,7 +17,6 @@ from octoscope.attention.head_table import HeadStatistic, HeadTable
 from octoscope.attention.query import QueryRow
 from octoscope.attention.share_table import share_table
 from octoscope.attention.sinks import Sink, sink_table
-from octoscope.cli.ablate_command import effect_columns, effect_lines
 from octoscope.cli.doctor_command import checkup_lines
 from octoscope.cli.words_command import Words
 from octoscope.escaping.csv_text import csv_text
@@ -32,6 +31,7 @@ from octoscope.interventions.effects import Effect, StepEffects
 from octoscope.policies.action_units import ActionUnits
 from octoscope.policies.octo.checkup import Checkup
 from octoscope.runs.column_table import ColumnTable
+from octoscope.studies.ablate import effect_columns, effect_lines
 from octoscope.views.encoding_results import Findings, write_findings
 from octoscope.views.report_content import Report, ReportPart, ReportTable
 from octoscope.views.report_html import report_html

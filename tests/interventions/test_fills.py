@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from octoscope.cli.intervention_specs import parse_fills, parse_intervention
 from octoscope.errors import SelectionError
 from octoscope.interventions.descriptions import CoverPatches, MaskKeys, ReplaceWord
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.fills import FILLS, blurred, fill_pixels
 from octoscope.policies.action_units import action_units
+from octoscope.studies.intervention_specs import parse_fills, parse_intervention
 
 
 @pytest.fixture

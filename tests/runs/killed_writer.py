@@ -11,7 +11,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -92,8 +92,8 @@ def small_manifest() -> tuple[TokenLayout, AttentionSelection, dict]:
     return layout, selection, manifest
 
 
-def in_child(path: Path, *, kill_at: int | None) -> tuple[bool, int]:
-    """Writes in a process of its own; returns whether it was killed, and how many operations it did up to 255."""
+def in_child(path: Path, *, kill_at: int | None, work: Callable[[Path], None] = write) -> tuple[bool, int]:
+    """Works in a process of its own; returns whether it was killed, and how many operations it did up to 255."""
     pid = os.fork()
     if pid == 0:
         seen = 0
@@ -106,7 +106,7 @@ def in_child(path: Path, *, kill_at: int | None) -> tuple[bool, int]:
                 seen += 1
 
         sys.addaudithook(count)
-        write(path)
+        work(path)
         os._exit(min(seen, 255))
     status = os.waitpid(pid, 0)[1]
     return os.WIFSIGNALED(status), os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0

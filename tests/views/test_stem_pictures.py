@@ -5,7 +5,6 @@ import csv
 import numpy as np
 import pytest
 
-from octoscope.cli.stem_results import write_stem_pictures
 from octoscope.cnn.networks.network import Layer
 from octoscope.cnn.stems.channel_effects import ChannelEffects
 from octoscope.cnn.stems.contrast_effects import ContrastResponse
@@ -15,6 +14,7 @@ from octoscope.cnn.stems.encoder_sheet import encoder_comparison_chart, encoder_
 from octoscope.cnn.stems.ridge_regression import Reading
 from octoscope.cnn.stems.translation import ShiftResponse
 from octoscope.policies.action_units import action_units
+from octoscope.studies.stem_results import write_stem_pictures
 from octoscope.views.channel_effects_sheet import (
     channel_effects_chart,
     channel_effects_table,

@@ -6,9 +6,6 @@ from tqdm import tqdm
 from octoscope.array_typing import UInt8
 from octoscope.capture.interrupt import StopAfterStep
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cli.options.cnn_activations import CnnActivationsOptions
-from octoscope.cli.options.names import figure_files
-from octoscope.cli.selection import parse_selection
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.network import Network, find_layer
 from octoscope.cnn.networks.sources import open_network
@@ -21,7 +18,11 @@ from octoscope.escaping.terminal import say
 from octoscope.render.film import write_gif
 from octoscope.render.sheet_page import render_sheet
 from octoscope.render.view import save_view
-from octoscope.runs.staged_output import staged_output
+from octoscope.studies.cnn_findings import SALIENCY, SaliencyFinding, network_request
+from octoscope.studies.options.cnn_activations import CnnActivationsOptions
+from octoscope.studies.options.names import figure_files
+from octoscope.studies.results import Results
+from octoscope.studies.selection import parse_selection
 
 SHEET, FILM = "activations", "activations.gif"
 
@@ -46,21 +47,33 @@ class CnnActivations(CnnActivationsOptions):
             return self._film(network, picture)
         layer = find_layer(network, str(self.layer)).name
         filters = self._filters(network)
-        found = filter_saliency(
-            network, picture, layer, filters, method=self.method, objective=self.objective, unit=self.unit
-        )
+        how = {"method": self.method, "objective": self.objective, "unit": self.unit}
 
         def explain(drawn: Network) -> np.ndarray:
-            one = filter_saliency(
-                drawn, picture, layer, filters[:1], method=self.method, objective=self.objective, unit=self.unit
-            )
-            return one[0].values
+            return filter_saliency(drawn, picture, layer, filters[:1], **how)[0].values
 
-        stages = sanity_check(network, layer, explain, stages=self.sanity, seed=self.seed)[1] if self.sanity else ()
-        with staged_output(self.output, [*figure_files(SHEET), FILM], overwrite=self.overwrite) as folder:
-            sheet = saliency_sheet(picture, found, sanity=stages, percentile=self.percentile, note=network.note)
+        def make() -> SaliencyFinding:
+            seen = filter_saliency(network, picture, layer, filters, **how)
+            stages = sanity_check(network, layer, explain, stages=self.sanity, seed=self.seed)[1] if self.sanity else ()
+            return SaliencyFinding(tuple(seen), tuple(stages))
+
+        arguments = {**how, "picture": picture, "layer": layer, "filters": filters}
+        arguments |= {"sanity": self.sanity, "seed": self.seed if self.sanity else None}
+        request = network_request(self.output, SALIENCY, network, arguments, make)
+        self._results.check()
+        self._results.check_drawn_from([request])
+        finding = request.get_or_make(overwrite=self.overwrite)
+        seen: SaliencyFinding = finding.value
+        with self._results.drawn([request]) as folder:
+            sheet = saliency_sheet(
+                picture, seen.filters, sanity=seen.stages, percentile=self.percentile, note=network.note
+            )
             save_view(sheet, folder / f"{SHEET}.{self.figure_format}")
-        say(f"What the filters see: {self.output / f'{SHEET}.{self.figure_format}'}")
+        say(*finding.sentences(), f"What the filters see: {self.output / SHEET}.{self.figure_format}")
+
+    @property
+    def _results(self) -> Results:
+        return Results(self.output, "cnn_activations", self.overwrite, (*figure_files(SHEET), FILM))
 
     def _filters(self, network: GraphNetwork) -> list[int]:
         chosen = ",".join(self.filter) or ("all" if self.sweep == "filters" else "0")
@@ -79,7 +92,7 @@ class CnnActivations(CnnActivationsOptions):
             places = [(layer.name, [number]) for layer in layers_with_filter(network, number)]
         total, frames = sum(len(filters) for _, filters in places), []
         with (
-            staged_output(self.output, [*figure_files(SHEET), FILM], overwrite=self.overwrite) as folder,
+            self._results.drawn([]) as folder,
             tqdm(total=total, unit="frame", desc=self.method) as bar,
             StopAfterStep() as interrupt,
         ):

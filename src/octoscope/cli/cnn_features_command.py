@@ -5,9 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cli.options.cnn_features import CnnFeaturesOptions
-from octoscope.cli.options.names import figure_files
-from octoscope.cli.selection import parse_selection
 from octoscope.cnn.filters.feature_sheet import feature_maps_sheet, kernels_sheet
 from octoscope.cnn.filters.field_picture import unit_field_sheet
 from octoscope.cnn.filters.top_patches import top_patches, top_patches_sheet
@@ -20,6 +17,9 @@ from octoscope.escaping.terminal import say
 from octoscope.policies.octo.network.image_resize import resize_image
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.cnn_features import CnnFeaturesOptions
+from octoscope.studies.options.names import figure_files
+from octoscope.studies.selection import parse_selection
 from octoscope.user_path import user_path
 
 MAPS, KERNELS, PATCHES, FIELD = "feature_maps", "kernels", "top_patches", "receptive_field"

@@ -7,8 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cli.options.cnn_filters import CnnFiltersOptions, Knobs
-from octoscope.cli.selection import parse_selection
+from octoscope.cnn.filters.filter_picture import FilterPicture
 from octoscope.cnn.filters.filter_results import RESULTS, SHEET, LayerFilters, write_filter_results
 from octoscope.cnn.filters.maximization import maximize_filters
 from octoscope.cnn.filters.maximization_settings import PRESETS, MaximizationSettings
@@ -18,7 +17,10 @@ from octoscope.cnn.networks.objectives import MIDDLE, Objective, mean_of, neuron
 from octoscope.cnn.networks.sources import open_network
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.terminal import say
-from octoscope.runs.staged_output import staged_output
+from octoscope.studies.cnn_findings import FILTERS, network_request
+from octoscope.studies.options.cnn_filters import CnnFiltersOptions, Knobs
+from octoscope.studies.results import Results
+from octoscope.studies.selection import parse_selection
 
 _VIEWS = ("pad", "jitter", "rotate", "scale")
 
@@ -40,33 +42,32 @@ class CnnFilters(CnnFiltersOptions):
         asked = [(layer, self._objectives(layer, numbers)) for layer, numbers in self._chosen(network)]
         size = network.input_size if self.size is None else (self.size, self.size)
         start = None if self.image is None else open_picture(str(self.image), size).astype(np.float32)
-        total = sum(len(objectives) for _, objectives in asked)
-        with (
-            staged_output(self.output, RESULTS, overwrite=self.overwrite) as folder,
-            tqdm(total=total * settings.steps * settings.octaves, unit="step", desc="filters") as bar,
-        ):
-            found, stopped = [], False
-            for layer, objectives in asked:
-                pictures = maximize_filters(
-                    network,
-                    layer.name,
-                    objectives=objectives,
-                    settings=settings,
-                    size=size,
-                    start=start,
-                    progress=lambda count: _advance(bar, count),
-                )
-                found.append(LayerFilters(layer, pictures))
-                stopped = len(pictures) < len(objectives) or pictures[-1].steps < settings.steps * settings.octaves
-                if stopped:
-                    break
-            asked_for = {"preset": self.preset, "figure_format": self.figure_format}
-            write_filter_results(folder, network, found, settings=settings, **asked_for)
-        self._say(found)
-        if stopped:
-            raise Interrupted(
-                f"interrupted; the pictures so far are in {self.output / f'{SHEET}.{self.figure_format}'}."
+        arguments = {"asked": asked, "settings": settings, "size": size, "start": start}
+        request = network_request(
+            self.output,
+            FILTERS,
+            network,
+            arguments,
+            lambda: _whole(_maximized(network, asked, settings, size=size, start=start), asked, settings),
+        )
+        results = Results(self.output, "cnn_filters", self.overwrite, RESULTS)
+        results.check()
+        results.check_drawn_from([request])
+        requests, sentences = [request], []
+        try:
+            finding = request.get_or_make(overwrite=self.overwrite)
+            filters, sentences = finding.value, finding.sentences()
+        except _Stopped as stop:
+            # What there is of it is shown, and is no finding.
+            filters, requests = stop.filters, []
+        with results.drawn(requests) as folder:
+            write_filter_results(
+                folder, network, filters, settings=settings, preset=self.preset, figure_format=self.figure_format
             )
+        self._say(filters)
+        say(*sentences)
+        if not requests:
+            raise Interrupted(f"interrupted; the pictures so far are in {self.output / SHEET}.{self.figure_format}.")
 
     def _chosen(self, network: GraphNetwork) -> list[tuple[Layer, list[int]]]:
         if (self.layer is None) == (not self.select):
@@ -92,6 +93,62 @@ class CnnFilters(CnnFiltersOptions):
             if dead:
                 say(f"{one.layer.name}: dead, no picture found that switches them on: {', '.join(dead)}.")
         say(f"What the filters look for: {self.output / f'{SHEET}.{self.figure_format}'}")
+
+
+class _Stopped(Exception):
+    """Ctrl-C before all pictures were made."""
+
+    def __init__(self, filters: Sequence[LayerFilters]) -> None:
+        super().__init__("stopped")
+        self.filters = filters
+
+
+def _maximized(
+    network: GraphNetwork,
+    asked: Sequence[tuple[Layer, Sequence[Objective]]],
+    settings: MaximizationSettings,
+    *,
+    size: tuple[int, int],
+    start: np.ndarray | None,
+) -> list[LayerFilters]:
+    """Returns the pictures of each layer; after Ctrl-C, those so far."""
+    total, filters = sum(len(objectives) for _, objectives in asked), []
+    with tqdm(total=total * settings.steps * settings.octaves, unit="step", desc="filters") as bar:
+        for layer, objectives in asked:
+            pictures = maximize_filters(
+                network,
+                layer.name,
+                objectives=objectives,
+                settings=settings,
+                size=size,
+                start=start,
+                progress=lambda count: _advance(bar, count),
+            )
+            filters.append(LayerFilters(layer, pictures))
+            if not _are_whole(pictures, objectives, settings):
+                break
+    return filters
+
+
+def _whole(
+    filters: Sequence[LayerFilters],
+    asked: Sequence[tuple[Layer, Sequence[Objective]]],
+    settings: MaximizationSettings,
+) -> tuple[LayerFilters, ...]:
+    """Returns the pictures, where all are whole.
+
+    Raises:
+      _Stopped: With those so far, where not.
+    """
+    if len(filters) < len(asked) or not _are_whole(filters[-1].pictures, asked[-1][1], settings):
+        raise _Stopped(filters)
+    return tuple(filters)
+
+
+def _are_whole(
+    pictures: Sequence[FilterPicture], objectives: Sequence[Objective], settings: MaximizationSettings
+) -> bool:
+    return len(pictures) == len(objectives) and pictures[-1].steps == settings.steps * settings.octaves
 
 
 def _applied(knobs: Knobs, preset: MaximizationSettings) -> MaximizationSettings:

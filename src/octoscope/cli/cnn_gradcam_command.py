@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from octoscope.cli.cnn_picture import open_picture
-from octoscope.cli.options.cnn_gradcam import CnnGradcamOptions
-from octoscope.cli.options.names import figure_files
 from octoscope.cnn.activation_maps.action_score import action_score, camera_picture
 from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS, activation_map
 from octoscope.cnn.activation_maps.cam_sheet import cam_sheet
@@ -24,6 +22,8 @@ from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.cnn_gradcam import CnnGradcamOptions
+from octoscope.studies.options.names import figure_files
 
 SHEET = "gradcam"
 

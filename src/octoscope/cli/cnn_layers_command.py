@@ -1,8 +1,8 @@
 """`octoscope cnn layers`: the names of a network's layers."""
 
-from octoscope.cli.options.cnn_layers import CnnLayersOptions
 from octoscope.cnn.networks.sources import open_network
 from octoscope.escaping.terminal import say
+from octoscope.studies.options.cnn_layers import CnnLayersOptions
 
 
 class CnnLayers(CnnLayersOptions):

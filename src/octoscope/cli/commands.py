@@ -1,36 +1,38 @@
 """Every command: what can be typed, and where its work is done, which is imported when it is asked for."""
 
+import functools
 import importlib
 from collections.abc import Callable
 from typing import Annotated, Any, get_args, get_type_hints
 
 import tyro
 
-from octoscope.cli.options.ablate import AblateOptions
-from octoscope.cli.options.attend import AttendOptions
-from octoscope.cli.options.cnn import CnnOptions
-from octoscope.cli.options.cnn_activations import CnnActivationsOptions
-from octoscope.cli.options.cnn_compare import CnnCompareOptions
-from octoscope.cli.options.cnn_features import CnnFeaturesOptions
-from octoscope.cli.options.cnn_filters import CnnFiltersOptions
-from octoscope.cli.options.cnn_gradcam import CnnGradcamOptions
-from octoscope.cli.options.cnn_layers import CnnLayersOptions
-from octoscope.cli.options.convert import ConvertOptions
-from octoscope.cli.options.demo import DemoOptions
-from octoscope.cli.options.doctor import DoctorOptions
-from octoscope.cli.options.drop_tokens import DropTokensOptions
-from octoscope.cli.options.encodings import EncodingsOptions
-from octoscope.cli.options.episodes import EpisodesOptions
-from octoscope.cli.options.faithfulness import FaithfulnessOptions
-from octoscope.cli.options.heads import HeadsOptions
-from octoscope.cli.options.language import LanguageOptions
-from octoscope.cli.options.layout import LayoutOptions
-from octoscope.cli.options.maps import MapsOptions
-from octoscope.cli.options.report import ReportOptions
-from octoscope.cli.options.runs import CompactRunOptions, ListRunsOptions, RunsOptions, VerifyRunsOptions
-from octoscope.cli.options.shares import SharesOptions
-from octoscope.cli.options.words import WordsOptions
 from octoscope.errors import SelectionError, nearest
+from octoscope.escaping.terminal import say
+from octoscope.studies.options.ablate import AblateOptions
+from octoscope.studies.options.attend import AttendOptions
+from octoscope.studies.options.cnn import CnnOptions
+from octoscope.studies.options.cnn_activations import CnnActivationsOptions
+from octoscope.studies.options.cnn_compare import CnnCompareOptions
+from octoscope.studies.options.cnn_features import CnnFeaturesOptions
+from octoscope.studies.options.cnn_filters import CnnFiltersOptions
+from octoscope.studies.options.cnn_gradcam import CnnGradcamOptions
+from octoscope.studies.options.cnn_layers import CnnLayersOptions
+from octoscope.studies.options.convert import ConvertOptions
+from octoscope.studies.options.demo import DemoOptions
+from octoscope.studies.options.doctor import DoctorOptions
+from octoscope.studies.options.drop_tokens import DropTokensOptions
+from octoscope.studies.options.encodings import EncodingsOptions
+from octoscope.studies.options.episodes import EpisodesOptions
+from octoscope.studies.options.faithfulness import FaithfulnessOptions
+from octoscope.studies.options.heads import HeadsOptions
+from octoscope.studies.options.language import LanguageOptions
+from octoscope.studies.options.layout import LayoutOptions
+from octoscope.studies.options.maps import MapsOptions
+from octoscope.studies.options.report import ReportOptions
+from octoscope.studies.options.runs import CompactRunOptions, ListRunsOptions, RunsOptions, VerifyRunsOptions
+from octoscope.studies.options.shares import SharesOptions
+from octoscope.studies.options.words import WordsOptions
 
 # In the order of the help.
 COMMANDS: dict[str, type] = {
@@ -55,8 +57,6 @@ COMMANDS: dict[str, type] = {
 }
 # Module of this room, and class.
 _WORK: dict[type, tuple[str, str]] = {
-    AblateOptions: ("ablate_command", "Ablate"),
-    AttendOptions: ("attend_command", "Attend"),
     CnnActivationsOptions: ("cnn_activations_command", "CnnActivations"),
     CnnCompareOptions: ("cnn_compare_command", "CnnCompare"),
     CnnFeaturesOptions: ("cnn_features_command", "CnnFeatures"),
@@ -65,21 +65,26 @@ _WORK: dict[type, tuple[str, str]] = {
     CnnLayersOptions: ("cnn_layers_command", "CnnLayers"),
     CompactRunOptions: ("runs_command", "CompactRun"),
     ConvertOptions: ("convert_command", "Convert"),
-    DemoOptions: ("demo_command", "Demo"),
     DoctorOptions: ("doctor_command", "Doctor"),
-    DropTokensOptions: ("drop_tokens_command", "DropTokens"),
-    EncodingsOptions: ("encodings_command", "Encodings"),
     EpisodesOptions: ("episodes_command", "Episodes"),
-    FaithfulnessOptions: ("faithfulness_command", "Faithfulness"),
     HeadsOptions: ("heads_command", "Heads"),
-    LanguageOptions: ("language_command", "Language"),
     LayoutOptions: ("layout_command", "Layout"),
     ListRunsOptions: ("runs_command", "ListRuns"),
-    MapsOptions: ("maps_command", "Maps"),
-    ReportOptions: ("report_command", "ReportCommand"),
     SharesOptions: ("shares_command", "Shares"),
     VerifyRunsOptions: ("runs_command", "VerifyRuns"),
     WordsOptions: ("words_command", "Words"),
+}
+# Commands that parse, call one study and print what it tells: its module and its name.
+_STUDIES: dict[type, tuple[str, str]] = {
+    AblateOptions: ("ablate", "ablate"),
+    AttendOptions: ("attend", "attend_episodes"),
+    DemoOptions: ("demo", "demo"),
+    DropTokensOptions: ("drop_tokens", "drop_tokens"),
+    EncodingsOptions: ("encodings", "encodings"),
+    FaithfulnessOptions: ("faithfulness", "faithfulness"),
+    LanguageOptions: ("language", "language"),
+    MapsOptions: ("maps", "maps"),
+    ReportOptions: ("report.report", "report"),
 }
 _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
 _DESCRIPTION = "See what an Octo robot policy looks at, and test whether it matters."
@@ -122,6 +127,10 @@ def parse_command(arguments: list[str]) -> Any:
 
 def load_work(options: Any) -> Callable[[], None]:
     """Returns what does the work of a command, with all that it imports."""
+    if type(options) in _STUDIES:
+        module, name = _STUDIES[type(options)]
+        study = getattr(importlib.import_module(f"octoscope.studies.{module}"), name)
+        return functools.partial(study, options, tell=functools.partial(say, flush=True), progress=True)
     module, name = _WORK[type(options)]
     return getattr(importlib.import_module(f"octoscope.cli.{module}"), name)(**vars(options))
 

@@ -1,8 +1,8 @@
 """`octoscope convert`: a checkpoint with its parameters in one safetensors file."""
 
-from octoscope.cli.options.convert import ConvertOptions
 from octoscope.escaping.terminal import say
 from octoscope.policies.octo.checkpoint.convert import convert_checkpoint
+from octoscope.studies.options.convert import ConvertOptions
 
 
 class Convert(ConvertOptions):

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from octoscope.cli.options.doctor import DoctorOptions
 from octoscope.escaping.terminal import say
 from octoscope.policies.octo.checkup import Checkup, examine_checkpoint
+from octoscope.studies.options.doctor import DoctorOptions
 
 _NAME_WIDTH = 36
 _LINE_WIDTH = 140

@@ -2,9 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from octoscope.cli.options.episodes import EpisodesOptions
-from octoscope.cli.options.names import figure_files
-from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.listing import EpisodeEntry, list_episodes
@@ -16,6 +13,9 @@ from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.episodes import EpisodesOptions
+from octoscope.studies.options.names import figure_files
+from octoscope.studies.selection import parse_pairs
 from octoscope.views.episode_sheet import episode_sheet
 
 _PICTURE = "episodes"

@@ -2,11 +2,11 @@
 
 from octoscope.attention.head_statistics import head_table
 from octoscope.attention.sinks import find_sinks, sink_rule, sink_table, too_few_steps
-from octoscope.cli.options.heads import HeadsOptions
 from octoscope.escaping.terminal import say
 from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.heads import HeadsOptions
 from octoscope.views.head_pictures import deviation_grids_chart, head_grids_chart
 
 _FOLDER = "heads"

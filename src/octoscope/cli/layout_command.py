@@ -5,10 +5,6 @@ from typing import Any
 import numpy as np
 
 from octoscope.attention.shares import timestep_name
-from octoscope.cli.attend_command import read_goal_images
-from octoscope.cli.options.layout import LayoutOptions
-from octoscope.cli.options.names import figure_files
-from octoscope.cli.selection import parse_pairs
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
 from octoscope.escaping.terminal import say
@@ -18,6 +14,10 @@ from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.states import token_pad
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.opening import read_goal_images
+from octoscope.studies.options.layout import LayoutOptions
+from octoscope.studies.options.names import figure_files
+from octoscope.studies.selection import parse_pairs
 from octoscope.tokens.layout import Token, TokenLayout, TokenSpan, instruction_remarks
 from octoscope.views.layout_picture import layout_chart
 
@@ -55,7 +55,7 @@ class Layout(LayoutOptions):
         source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
         episode = source[self.episode]
         fields = parse_pairs(self.observation, what="--observation", example="proprio=state")
-        bound = bind(model, episode, BindOptions(self.task, read_goal_images(self.goal_image), fields))
+        bound = bind(model, episode, BindOptions(self.task, read_goal_images(self.goal_image, tell=say), fields))
         words, inputs = bound.instruction, model.policy.tensors(bound.at(self.step))
         layout, pad = bound.layout, _pad(model, inputs.observation, inputs.tasks)
         return (

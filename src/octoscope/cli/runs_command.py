@@ -2,28 +2,30 @@
 
 from pathlib import Path
 
-from octoscope.cli.options.runs import CompactRunOptions, ListRunsOptions, VerifyRunsOptions
 from octoscope.errors import RunError
 from octoscope.escaping.terminal import say
 from octoscope.runs.compact import compact_run
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.find_runs import find_runs
+from octoscope.runs.findings.find_findings import find_findings
 from octoscope.runs.run import Run
 from octoscope.runs.verify import verify_run
+from octoscope.studies.options.runs import CompactRunOptions, ListRunsOptions, VerifyRunsOptions
 
 
 class ListRuns(ListRunsOptions):
     """`octoscope runs list` at work."""
 
     def __call__(self) -> None:
-        """Prints a line for each run."""
-        found = 0
-        for summary in find_runs(self.folder):
-            found += 1
-            origin = f"{summary.policy} over {summary.episode}: " if summary.policy else ""
-            say(f"{summary.path}  {readable_bytes(summary.size)}  {origin}{summary.state}")
-        if not found:
+        """Prints a line for each run, then one for each finding."""
+        runs = 0
+        for run in find_runs(self.folder):
+            runs += 1
+            say(_line(run.path, run.size, run.state, run.policy, run.episode))
+        if not runs:
             say(f"There is no run in {self.folder}.")
+        for finding in find_findings(self.folder):
+            say(_line(finding.path, finding.size, finding.state, finding.policy, finding.episodes))
 
 
 class VerifyRuns(VerifyRunsOptions):
@@ -49,6 +51,11 @@ class CompactRun(CompactRunOptions):
         for path in [path for given in self.runs for path in _paths(given)]:
             before, after = compact_run(path)
             say(f"{path}: {readable_bytes(before)}, now {readable_bytes(after)}")
+
+
+def _line(path: Path, size: int, state: str, policy: str, episodes: str) -> str:
+    origin = f"{policy} over {episodes}: " if policy else ""
+    return f"{path}  {readable_bytes(size)}  {origin}{state}"
 
 
 def _paths(given: Path) -> list[Path]:

@@ -1,12 +1,12 @@
 """`octoscope shares`: where a query row's attention goes, kind by kind, as pictures and a table."""
 
 from octoscope.attention.share_table import share_table
-from octoscope.cli.options.shares import SharesOptions
 from octoscope.errors import SelectionError
 from octoscope.escaping.terminal import say
 from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.shares import SharesOptions
 from octoscope.views.language_use import language_use_chart
 from octoscope.views.share_pictures import share_bars_chart, share_curves_chart, share_grids_chart
 

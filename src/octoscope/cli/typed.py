@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from octoscope.cli.options.values import OneOf, check_value
 from octoscope.errors import SelectionError
+from octoscope.studies.options.values import OneOf, check_value
 from octoscope.user_path import user_path
 
 

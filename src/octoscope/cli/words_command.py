@@ -8,14 +8,14 @@ from tqdm import tqdm
 from octoscope.attention.instruction_words import word_queries
 from octoscope.attention.maps import captured_spans
 from octoscope.attention.patch_words import patch_rows, patch_words
-from octoscope.cli.options.words import WordsOptions
-from octoscope.cli.selection import parse_selection
 from octoscope.errors import SelectionError
 from octoscope.escaping.csv_text import csv_line
 from octoscope.escaping.terminal import say
 from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.words import WordsOptions
+from octoscope.studies.selection import parse_selection
 from octoscope.tokens.layout import instruction_remarks
 from octoscope.views.attention_sheet import check_heads
 from octoscope.views.words_sheet import (

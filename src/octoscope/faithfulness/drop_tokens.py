@@ -5,6 +5,7 @@ costs less; masking leaves them in the sequence, where nobody can look at them. 
 dropped, not pixels.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ from octoscope.policies.abilities import DropsTokens
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
+from octoscope.runs.findings.kept_steps import NoSteps, Steps
 
 # What is shown on the frame, where so much is kept at some fraction.
 _SHOWN = (0.5, 0.25, 0.1)
@@ -50,6 +52,7 @@ def drop_tokens(
     batch: int = 16,
     options: BindOptions | None = None,
     progress: bool = False,
+    kept: Steps | None = None,
 ) -> DropTable:
     """Returns how far the action moves, and how long a step takes, when only the best image tokens are kept.
 
@@ -66,6 +69,7 @@ def drop_tokens(
       batch: Inputs run at once, for occlusion.
       options: Other words, goal images, observations, history.
       progress: Show a progress bar.
+      kept: Steps that an earlier call made, and where those of this one are kept.
 
     Raises:
       SelectionError: If a score does not exist, the policy allows none of them, a fraction lies outside 0..1, or no token has a place in
@@ -74,12 +78,12 @@ def drop_tokens(
     """
     _check(scores, fractions, how)
     check_at_least(0, noises=noises, timings=timings)
-    options = options or BindOptions()
+    options, kept = options or BindOptions(), kept or NoSteps()
     falling = sorted({float(part) for part in fractions} | {1.0}, reverse=True)
     methods = [name for name in scores if name in METHODS]
     settings = FaithfulnessSettings(methods=methods, steps=steps, seed=seed, batch=batch)
     bench: _Bench | None = None
-    dataset, found = "", []
+    dataset, owners, scenes, drops = "", [], [], []
     for index, episode in enumerate(tqdm(episodes, desc="drop tokens", unit="episode", disable=not progress)):
         first = StepScene.at(model, episode, 0, **vars(options))
         if bench is None:
@@ -93,23 +97,29 @@ def drop_tokens(
                 raise SelectionError(" ".join(maker.left_out))
             bench = _Bench(maker, scores, tuple(falling), how, settings.random_draws)
             dataset = episode.dataset
-        found += [
-            bench.at(first.moved_to(step), index, seed=seed, noises=noises)
-            for step in spread_steps(len(episode), steps)
-        ]
-    if bench is None or not found:
+        for step in spread_steps(len(episode), steps):
+            scene = first.moved_to(step)
+            dropped = functools.partial(bench.at, scene, index, seed=seed, noises=noises)
+            drops.append(kept.get_or_make(f"episode_{index}_step_{step}", StepDrops, dropped))
+            scenes.append(scene)
+            owners.append(index)
+    if bench is None or not drops:
         raise EpisodeError("There must be at least one episode, got none.")
-    cells = bench.maker.cells
+    cells, middle = bench.maker.cells, len(drops) // 2
     counts = [round(part * len(cells)) for part in falling]
-    card = found[0].scene.policy.card
-    scene, owners = found[len(found) // 2].scene, [step.episode for step in found]
-    errors = np.stack([step.errors for step in found])
+    card = scenes[middle].policy.card
+    errors = np.stack([step.errors for step in drops])
+    rounds = timings if how == "remove" else 0
+
+    def timed() -> StepTimes:
+        return StepTimes(time_rounds(scenes[middle], Noise(seed, 0), cells, counts, rounds=rounds))
+
     return DropTable(
         policy=card.name,
         note=" ".join(part for part in (card.note, *bench.maker.left_out) if part),
         dataset=dataset,
         episodes=len(set(owners)),
-        steps=len(found),
+        steps=len(drops),
         scores=tuple(scores),
         how=how,
         fractions=tuple(falling),
@@ -117,19 +127,17 @@ def drop_tokens(
             [Score.over(owners, errors[:, i, j], bounds=(0.0, np.inf)) for j in range(len(falling))]
             for i in range(len(scores))
         ],
-        noise_floor=Score.over(owners, [step.noise for step in found], bounds=(0.0, np.inf)),
-        times=StepTimes(time_rounds(scene, Noise(seed, 0), cells, counts, rounds=timings if how == "remove" else 0)),
+        noise_floor=Score.over(owners, [step.noise for step in drops], bounds=(0.0, np.inf)),
+        times=kept.get_or_make("times", StepTimes, timed),
         tokens=tuple(len(kept_places(cells, np.arange(len(cells)) < count)) for count in counts),
-        example=_example(cells, scene, found[len(found) // 2].kept, falling),
+        example=_example(cells, scenes[middle], drops[middle].kept, falling),
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _StepDrops:
+class StepDrops:
     """What dropping did to one step."""
 
-    episode: int
-    scene: StepScene
     # For each score, the cells that are kept at each fraction.
     kept: Mapping[str, Sequence[Bool[np.ndarray, " cell"]]]
     errors: Float[np.ndarray, "score point"]
@@ -147,7 +155,7 @@ class _Bench:
     how: str
     random_draws: int
 
-    def at(self, scene: StepScene, episode: int, *, seed: int, noises: int) -> _StepDrops:
+    def at(self, scene: StepScene, episode: int, *, seed: int, noises: int) -> StepDrops:
         """Returns the errors of one step, all under the same noise."""
         cells, counts, still = self.maker.cells, scene.space.counts, Noise(seed, scene.step)
         rng = np.random.default_rng([seed, episode, scene.step])
@@ -172,7 +180,7 @@ class _Bench:
             unmoved = self._actions(scene, still, [np.ones(len(cells), bool)])[0][..., counts]
             drawn = scene.policy.act([scene.inputs] * noises, draws, batch=self.maker.batch)[..., counts]
             noise = float(action_change(unmoved, drawn).mean())
-        return _StepDrops(episode, scene, kept, np.stack([errors[name] for name in self.scores]), noise)
+        return StepDrops(kept, np.stack([errors[name] for name in self.scores]), noise)
 
     def _actions(
         self, scene: StepScene, noise: Noise, sets: Sequence[Bool[np.ndarray, " cell"]]

@@ -1,6 +1,7 @@
 """Does the policy use its instruction? The share of attention on words beside what happens when the words are swapped."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
+from octoscope.runs.findings.kept_steps import NoSteps, Steps
 
 
 def language_use(
@@ -34,6 +36,7 @@ def language_use(
     batch: int = 16,
     options: BindOptions | None = None,
     progress: bool = False,
+    kept: Steps | None = None,
 ) -> LanguageTable:
     """Returns, for each step, the attention on words and how much other words, no words and shuffled words change the action.
 
@@ -51,19 +54,17 @@ def language_use(
       batch: Inputs run at once.
       options: Goal images, observations, history; an instruction takes the place of every episode's.
       progress: Show a progress bar.
+      kept: Episodes that an earlier call made, and where those of this one are kept.
 
     Raises:
       ObservationError: If the policy takes no words.
       SelectionError: If a number is out of range.
       EpisodeError: If there is no episode, one has no instruction, or there are no other words to swap in.
     """
-    if not as_policy(model).needs.words:
-        raise ObservationError("This policy takes no words, so there is no use of language to measure.")
-    if not episodes:
-        raise EpisodeError("There must be at least one episode, got none.")
+    check_language(model, episodes)
     check_at_least(1, steps=steps, batch=batch)
     check_at_least(0, noises=noises)
-    options = options or BindOptions()
+    options, kept = options or BindOptions(), kept or NoSteps()
     if options.instruction is not None:
         episodes = [dataclasses.replace(episode, instruction=options.instruction) for episode in episodes]
     found = []
@@ -79,7 +80,10 @@ def language_use(
         rng = np.random.default_rng([seed, index])
         chosen = [others[place] for place in rng.permutation(len(others))[:most_swaps]]
         wanted = spread_steps(len(episode), len(episode) if steps is None else steps)
-        found.append(_episode(model, episode, wanted, chosen, options=options, seed=seed, noises=noises, batch=batch))
+        watch = functools.partial(
+            _episode, model, episode, wanted, chosen, options=options, seed=seed, noises=noises, batch=batch
+        )
+        found.append(kept.get_or_make(f"episode_{index}", EpisodeLanguage, watch))
     numbers = {
         name: Score.over(
             range(len(found)),
@@ -90,6 +94,19 @@ def language_use(
     }
     card = as_policy(model).card
     return LanguageTable(card.name, card.note, episodes[0].dataset, tuple(found), numbers, seed)
+
+
+def check_language(model: PolicyModel | HoldsPolicy, episodes: Sequence[Episode]) -> None:
+    """Refuses what has no use of words to measure.
+
+    Raises:
+      ObservationError: If the policy takes no words.
+      EpisodeError: If there is no episode.
+    """
+    if not as_policy(model).needs.words:
+        raise ObservationError("This policy takes no words, so there is no use of language to measure.")
+    if not episodes:
+        raise EpisodeError("There must be at least one episode, got none.")
 
 
 def _episode(

@@ -8,6 +8,7 @@ from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
+from octoscope.runs.findings.kept_steps import Steps
 
 
 def randomize_policy(
@@ -18,6 +19,7 @@ def randomize_policy(
     options: BindOptions | None = None,
     draws: int = 1,
     progress: bool = False,
+    kept: Steps | None = None,
 ) -> RandomizationTable:
     """Returns how alike the maps of an episode stay while the policy's weights are drawn anew from the head down.
 
@@ -28,6 +30,7 @@ def randomize_policy(
       options: Other words, goal images, observations, history.
       draws: Of weights; each costs all maps once more for each stage.
       progress: Show a progress bar.
+      kept: Steps that an earlier call made, and where those of this one are kept.
 
     Raises:
       EpisodeError: If the episode lacks what the policy needs.
@@ -37,4 +40,6 @@ def randomize_policy(
     settings, options = settings or FaithfulnessSettings(), options or BindOptions()
     scene = StepScene.at(model, episode, 0, **vars(options))
     scenes = [scene.moved_to(step) for step in spread_steps(len(episode), settings.steps)]
-    return randomize_cascading(map_maker(scene, settings), scenes, seed=settings.seed, draws=draws, progress=progress)
+    return randomize_cascading(
+        map_maker(scene, settings), scenes, seed=settings.seed, draws=draws, progress=progress, kept=kept
+    )

@@ -6,7 +6,8 @@ learnt array, so that no initialiser has to be known. A map that stays the same 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,9 @@ from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.abilities import Redrawable
 from octoscope.policies.noise import Noise
+from octoscope.runs.findings.kept_steps import NoSteps, Steps
 
+_STEP_MAPS = Mapping[str, Float[np.ndarray, " cell"]]
 # Do not depend on weights, or not on those of this step.
 _NOT_ASKED = ("random", "best head", "fixed template")
 
@@ -59,7 +62,13 @@ class RandomizationTable:
 
 
 def randomize_cascading(
-    maker: MapMaker, scenes: Sequence[StepScene], *, seed: int = 0, draws: int = 1, progress: bool = False
+    maker: MapMaker,
+    scenes: Sequence[StepScene],
+    *,
+    seed: int = 0,
+    draws: int = 1,
+    progress: bool = False,
+    kept: Steps | None = None,
 ) -> RandomizationTable:
     """Returns how alike each method's maps stay on the same steps, at the cost of all maps once more for each stage and draw.
 
@@ -69,26 +78,43 @@ def randomize_cascading(
       seed: Of the noise and the draws.
       draws: Of weights.
       progress: Show a progress bar.
+      kept: Steps that an earlier call made, and where those of this one are kept.
 
     Raises:
       SelectionError: If there is no policy like it with other weights.
     """
-    policy = maker.policy or scenes[0].policy
+    kept, policy = kept or NoSteps(), maker.policy or scenes[0].policy
     if not isinstance(policy, Redrawable):
         raise SelectionError(f"{policy.card.name} is not there with weights drawn anew, so the check cannot be made.")
     stages = policy.stages
     methods = tuple(name for name in METHODS if name in maker.methods and name not in _NOT_ASKED)
     maker = dataclasses.replace(maker, methods=methods)
-    trained = [_maps(maker, scene, seed) for scene in scenes]
-    found = np.full((len(methods), len(stages), draws, len(scenes)), np.nan)
+    trained = [
+        kept.get_or_make(f"trained_step_{scene.step}", _STEP_MAPS, functools.partial(_maps, maker, scene, seed))
+        for scene in scenes
+    ]
+    likeness = np.full((len(methods), len(stages), draws, len(scenes)), np.nan)
     todo = [(draw, stage) for draw in range(draws) for stage in range(len(stages))]
     for draw, stage in tqdm(todo, desc="weights drawn anew", unit="stage", disable=not progress):
-        other = dataclasses.replace(maker, policy=policy.redrawn(stages[: stage + 1], seed=seed, draw=draw))
+        # Drawn only where a step is not kept; once for all steps.
+        other = functools.cache(functools.partial(_with_drawn_weights, maker, policy, stages[: stage + 1], seed, draw))
         for place, scene in enumerate(scenes):
-            maps = _maps(other, scene, seed)
-            for index, method in enumerate(methods):
-                found[index, stage, draw, place] = spearman(trained[place][method], maps[method])
-    return RandomizationTable(stages, methods, _known_mean(found))
+            compare = functools.partial(_likeness, other, scene, seed, trained[place])
+            name = f"draw_{draw}_stage_{stage}_step_{scene.step}"
+            likeness[:, stage, draw, place] = kept.get_or_make(name, Float[np.ndarray, " method"], compare)
+    return RandomizationTable(stages, methods, _known_mean(likeness))
+
+
+def _with_drawn_weights(maker: MapMaker, policy: Redrawable, stages: Sequence[str], seed: int, draw: int) -> MapMaker:
+    return dataclasses.replace(maker, policy=policy.redrawn(stages, seed=seed, draw=draw))
+
+
+def _likeness(
+    other: Callable[[], MapMaker], scene: StepScene, seed: int, trained: Mapping[str, Float[np.ndarray, " cell"]]
+) -> Float[np.ndarray, " method"]:
+    maker = other()
+    maps = _maps(maker, scene, seed)
+    return np.array([spearman(trained[method], maps[method]) for method in maker.methods], np.float64)
 
 
 def _known_mean(values: Float[np.ndarray, "*axes last"]) -> Float[np.ndarray, "*axes"]:

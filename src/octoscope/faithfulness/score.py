@@ -1,5 +1,6 @@
 """Every method scored on the same steps of the same episodes, under the same noise."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,22 @@ from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
+from octoscope.runs.findings.kept_steps import NoSteps, Steps
+
+# Of one step: closeness by "deletion" or "insertion" and by method.
+_CURVES = Mapping[str, Mapping[str, Float[np.ndarray, " point"]]]
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredStep:
+    """What is known of one step before its curves."""
+
+    made: StepMaps
+    reference: Float[np.ndarray, " cell"]
+    # Further random maps, beside the one among the step's maps.
+    randoms: Float[np.ndarray, "draw cell"]
+    # Of the first camera's cells; None without masks, or where the object is out of sight.
+    coverage: Float[np.ndarray, " patch"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +61,12 @@ class _Seen:
 
     episode: int
     scene: StepScene
-    made: StepMaps
-    reference: Float[np.ndarray, " cell"]
-    # Further random maps, beside the one among the step's maps.
-    randoms: Float[np.ndarray, "draw cell"]
-    # Of the first camera's cells; None without masks, or where the object is out of sight.
-    coverage: Float[np.ndarray, " patch"] | None
+    measured: MeasuredStep
+
+    @property
+    def name(self) -> str:
+        """What its parts are kept as."""
+        return f"episode_{self.episode}_step_{self.scene.step}"
 
 
 def score_faithfulness(
@@ -59,6 +76,7 @@ def score_faithfulness(
     *,
     options: BindOptions | None = None,
     progress: bool = False,
+    kept: Steps | None = None,
 ) -> FaithfulnessTable:
     """Returns how well each method's map tells what the action depends on, and where the named object is.
 
@@ -69,12 +87,13 @@ def score_faithfulness(
       settings: How.
       options: Other words, goal images, observations, history.
       progress: Show a progress bar.
+      kept: Steps that an earlier call made, and where those of this one are kept.
 
     Raises:
       EpisodeError: If there is no episode, or one lacks what the policy needs.
       SelectionError: If no token has a place in an image, there is no method, or the policy allows none of them.
     """
-    settings, options = settings or FaithfulnessSettings(), options or BindOptions()
+    settings, options, kept = settings or FaithfulnessSettings(), options or BindOptions(), kept or NoSteps()
     settings.require_methods()
     maker, card, dataset, seen = None, None, "", []
     for index, episode in enumerate(tqdm(episodes, desc="maps", unit="episode", disable=not progress)):
@@ -90,19 +109,22 @@ def score_faithfulness(
                 f"{episode.name} gives another token layout than the first episode: score it on its own."
             )
         seen += [
-            _see(maker, scene.moved_to(step), index, settings) for step in spread_steps(len(episode), settings.steps)
+            _see(maker, scene.moved_to(step), index, settings, kept)
+            for step in spread_steps(len(episode), settings.steps)
         ]
     if maker is None or card is None:
         raise EpisodeError("There must be at least one episode to score, got none.")
     maps = [_complete(settings, seen, place) for place in range(len(seen))]
     # Under names of their own, so that they go through the same batches as the methods.
     drawn = [
-        {**one, **{_random_name(draw): values for draw, values in enumerate(step.randoms, start=1)}}
+        {**one, **{_random_name(draw): values for draw, values in enumerate(step.measured.randoms, start=1)}}
         for one, step in zip(maps, seen, strict=True)
     ]
     fractions = np.linspace(0.0, 1.0, settings.points + 2)
     curves = [
-        _curves(maker, step, found, fractions, settings)
+        kept.get_or_make(
+            f"curves_{step.name}", _CURVES, functools.partial(_curves, maker, step, found, fractions, settings)
+        )
         for step, found in tqdm(
             list(zip(seen, drawn, strict=True)), desc="deletion and insertion", unit="step", disable=not progress
         )
@@ -125,7 +147,13 @@ def score_faithfulness(
     )
 
 
-def _see(maker: MapMaker, scene: StepScene, episode: int, settings: FaithfulnessSettings) -> _Seen:
+def _see(maker: MapMaker, scene: StepScene, episode: int, settings: FaithfulnessSettings, kept: Steps) -> _Seen:
+    measure = functools.partial(_measure, maker, scene, episode, settings)
+    name = f"maps_episode_{episode}_step_{scene.step}"
+    return _Seen(episode, scene, kept.get_or_make(name, MeasuredStep, measure))
+
+
+def _measure(maker: MapMaker, scene: StepScene, episode: int, settings: FaithfulnessSettings) -> MeasuredStep:
     noise = Noise(settings.seed, scene.step)
     rng = np.random.default_rng([settings.seed, episode, scene.step])
     made = maker.at(scene, noise, rng)
@@ -136,18 +164,18 @@ def _see(maker: MapMaker, scene: StepScene, episode: int, settings: Faithfulness
         coverage = coverage if coverage.any() else None
     more = settings.random_draws - 1 if "random" in maker.methods else 0
     randoms = rng.random((more, len(maker.cells)))
-    return _Seen(episode, scene, made, maker.occlusion(scene, noise, settings.reference), randoms, coverage)
+    return MeasuredStep(made, maker.occlusion(scene, noise, settings.reference), randoms, coverage)
 
 
 def _complete(settings: FaithfulnessSettings, seen: Sequence[_Seen], place: int) -> dict[str, np.ndarray]:
     """Returns a step's maps, with those that learn from other episodes; in the order of METHODS."""
     here = seen[place]
     others = [step for step in seen if step.episode != here.episode]
-    maps = dict(here.made.maps)
-    heads = [step.made.heads for step in others if step.made.heads is not None]
-    if heads and here.made.heads is not None and "best head" in settings.methods:
-        layer, head = best_head(heads, [step.reference for step in others])
-        maps["best head"] = here.made.heads[layer, head]
+    maps = dict(here.measured.made.maps)
+    heads = [step.measured.made.heads for step in others if step.measured.made.heads is not None]
+    if heads and here.measured.made.heads is not None and "best head" in settings.methods:
+        layer, head = best_head(heads, [step.measured.reference for step in others])
+        maps["best head"] = here.measured.made.heads[layer, head]
     if heads and "fixed template" in settings.methods:
         maps["fixed template"] = np.mean([weights.mean(axis=(0, 1)) for weights in heads], axis=0)
     return {method: maps[method] for method in METHODS if method in maps}
@@ -226,10 +254,10 @@ def _line(
 
 
 def _gap(seen: Sequence[_Seen]) -> PathGap | None:
-    gaps = [step.made.gap for step in seen if not np.isnan(step.made.gap)]
+    gaps = [step.measured.made.gap for step in seen if not np.isnan(step.measured.made.gap)]
     if not gaps:
         return None
-    return PathGap(float(np.mean(gaps)), max(gaps), float(np.mean([step.made.points for step in seen])))
+    return PathGap(float(np.mean(gaps)), max(gaps), float(np.mean([step.measured.made.points for step in seen])))
 
 
 def _random_name(draw: int) -> str:
@@ -248,11 +276,13 @@ def _step_scores(
     found = {
         "deletion AUC": area_under(fractions, curve["deletion"][name]),
         "insertion AUC": area_under(fractions, curve["insertion"][name]),
-        "Pearson": pearson(values, step.reference),
-        "Spearman": spearman(values, step.reference),
+        "Pearson": pearson(values, step.measured.reference),
+        "Spearman": spearman(values, step.measured.reference),
     }
     for score, measure in (("mass ratio", mass_ratio), ("top-10 % IoU", top_overlap), ("pointing game", points_at)):
-        found[score] = float("nan") if step.coverage is None else measure(values[camera], step.coverage)
+        found[score] = (
+            float("nan") if step.measured.coverage is None else measure(values[camera], step.measured.coverage)
+        )
     return found
 
 
@@ -266,7 +296,7 @@ def _example(cells: Cells, seen: Sequence[_Seen], maps: Sequence[Mapping[str, np
     scene = seen[place].scene
     shown = {
         method: {camera: cells.picture(values, camera) for camera in cells.sources}
-        for method, values in {**maps[place], "occlusion, other fill": seen[place].reference}.items()
+        for method, values in {**maps[place], "occlusion, other fill": seen[place].measured.reference}.items()
     }
     pictures = {camera: scene.images(camera)[-1] for camera in cells.sources}
     return ExampleStep(scene.episode.name, scene.step, scene.instruction, pictures, shown)

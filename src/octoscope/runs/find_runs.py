@@ -8,6 +8,7 @@ from pathlib import Path
 from octoscope.errors import RunError
 from octoscope.run_lock import read_lock
 from octoscope.runs.contents import folder_bytes
+from octoscope.runs.findings.finding_folder import FINDINGS
 from octoscope.runs.run import Run
 from octoscope.runs.unfinished import SUFFIX, Unfinished
 
@@ -30,7 +31,7 @@ class RunSummary:
 
 
 def find_runs(folder: Path) -> Iterator[RunSummary]:
-    """Yields the runs in a folder and all folders below it, in the order of their paths.
+    """Yields the runs in a folder and all folders below it, but for those in findings, in the order of their paths.
 
     Raises:
       RunError: If there is no such folder.
@@ -42,6 +43,9 @@ def find_runs(folder: Path) -> Iterator[RunSummary]:
         return
     seen: set[Path] = set()
     for parent, names, _ in sorted(os.walk(folder)):
+        # A run in a finding is a part of it: changed, by compacting say, the finding would be damaged.
+        if FINDINGS in Path(parent).relative_to(folder).parts:
+            continue
         stores = [name for name in names if name.endswith((_ENDING, _ENDING + SUFFIX))]
         targets = {Path(parent) / name.removesuffix(SUFFIX) for name in stores}
         inside = any(part.endswith((_ENDING, _ENDING + SUFFIX)) for part in Path(parent).relative_to(folder).parts)

@@ -146,7 +146,7 @@ class ActPolicy:
             images = {name: start.images[name] + part * (end.images[name] - start.images[name]) for name in end.images}
             images = {name: np.asarray(image, np.float32) for name, image in images.items()}
             slopes = self.model.gradients(end._replace(images=images), weights).inputs.images
-            total = {name: slope + total.get(name, 0.0) for name, slope in slopes.items()}
+            total = {name: np.asarray(slope) + total.get(name, 0.0) for name, slope in slopes.items()}
         features = {feature.name: feature for feature in self.model.folder.config.inputs}
         # Pixels go to the network as 0..1, normalised.
         return {

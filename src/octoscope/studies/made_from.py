@@ -1,0 +1,143 @@
+"""What a finding is made from: the policy, what it is given at each step that is looked at, and how; by digest.
+
+Two calls that agree in all of it give the same finding, so the second reads what the first laid down. On what it is computed is told
+beside it: another device changes the last digits.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from octoscope.capture.provenance import computed_on
+from octoscope.episodes.episode import Episode
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
+from octoscope.runs.findings.finding_folder import FindingKind
+from octoscope.runs.findings.kept_finding import FindingRequest
+from octoscope.runs.findings.kept_steps import Steps
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StudiedEpisode:
+    """An episode, and which of its steps are looked at."""
+
+    episode: Episode
+    steps: Sequence[int]
+
+
+def finding_request(
+    folder: Path,
+    kind: FindingKind,
+    model: PolicyModel | HoldsPolicy,
+    studied: Sequence[StudiedEpisode],
+    options: BindOptions,
+    arguments: Mapping[str, Any],
+    make: Callable[[Steps], Any],
+) -> FindingRequest:
+    """Returns the request for a finding of a policy on some steps.
+
+    Args:
+      folder: Of results.
+      kind: Of the finding.
+      model: The policy.
+      studied: In order.
+      options: What the policy is given besides what is recorded.
+      arguments: All others that the value depends on; JSON, arrays and dataclasses are told by their digest.
+      make: Makes the value, part by part.
+
+    Raises:
+      OctoscopeError: If an episode lacks what the policy needs.
+    """
+    policy = as_policy(model)
+    card = policy.card
+    made_from = {
+        "octoscope_version": version("octoscope"),
+        "policy": card.name,
+        "policy_family": card.family,
+        "policy_step": card.step,
+        "policy_sha256": policy.digest(),
+        "policy_facts_sha256": value_digest([card.facts, _statistics(model)]),
+        "episodes": [_told(model, each, options) for each in studied],
+        "arguments": {name: plain_or_digest(value) for name, value in arguments.items()},
+    }
+    return FindingRequest(folder, kind, made_from, computed_on(card.device), make)
+
+
+def _statistics(model: PolicyModel | HoldsPolicy) -> Any:
+    """Returns what brings a policy's actions into a robot's units, where it lies beside the parameters."""
+    return model.dataset_statistics if isinstance(model, OctoModel) else None
+
+
+def _told(model: PolicyModel | HoldsPolicy, studied: StudiedEpisode, options: BindOptions) -> dict[str, Any]:
+    """Returns name and steps of an episode, with a digest of what the policy is given at these steps, and of the masks there."""
+    episode = studied.episode
+    first = StepScene.at(model, episode, 0, **vars(options))
+    masks = {name: values for name, values in episode.extras.items() if name.startswith("mask_") or name == "target_id"}
+    digests = [value_digest([first.layout.to_json(), episode.remarks])]
+    for step in studied.steps:
+        scene = first.moved_to(step)
+        seen = {name: np.asarray(values)[scene.frames] for name, values in masks.items()}
+        digests.append(value_digest([scene.inputs, seen]))
+    return {
+        "name": episode.name,
+        "dataset": episode.dataset,
+        "length": len(episode),
+        "instruction": episode.instruction,
+        "steps": list(studied.steps),
+        "sha256": hashlib.sha256("\n".join(digests).encode()).hexdigest(),
+    }
+
+
+def value_digest(value: Any) -> str:
+    """Returns the SHA-256 of a value: numbers, texts, arrays, sequences, mappings and dataclasses in any depth.
+
+    >>> value_digest({"a": 1, "b": np.zeros(2)}) == value_digest({"b": np.zeros(2), "a": 1})
+    True
+    >>> value_digest(1) == value_digest(1.0)
+    False
+    """
+    digest = hashlib.sha256()
+    _add(digest, value)
+    return digest.hexdigest()
+
+
+def _add(digest: Any, value: Any) -> None:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+        value = {"class": type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        digest.update(f"mapping {len(value)}".encode())
+        for name in sorted(value, key=str):
+            _add(digest, str(name))
+            _add(digest, value[name])
+    elif isinstance(value, list | tuple):
+        digest.update(f"sequence {len(value)}".encode())
+        for entry in value:
+            _add(digest, entry)
+    elif value is None or isinstance(value, bool | int | float | str):
+        digest.update(f"{type(value).__name__} {value!r}\n".encode(errors="surrogatepass"))
+    else:
+        array = np.ascontiguousarray(value)
+        if array.dtype.hasobject:
+            raise TypeError(f"A {type(value).__name__} has no digest.")
+        digest.update(f"array {array.dtype.str} {array.shape}".encode() + array.tobytes())
+
+
+def plain_or_digest(value: Any) -> Any:
+    """Returns what people can read, as JSON, and the digest of what they cannot.
+
+    >>> plain_or_digest((1, "a")), len(plain_or_digest(np.zeros(3)))
+    ([1, 'a'], 64)
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(entry, bool | int | float | str) for entry in value):
+        return list(value)
+    return value_digest(value)

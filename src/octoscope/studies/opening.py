@@ -1,0 +1,214 @@
+"""What studies that run a policy over episodes begin with: the device, compiled programs, the policy, the dataset, what it is given."""
+
+import contextlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from octoscope.embedded.files import EMBEDDED
+from octoscope.episodes.episode import Episode
+from octoscope.episodes.picture_file import read_picture
+from octoscope.episodes.sources import EpisodeSource, open_episodes
+from octoscope.errors import EpisodeError, SelectionError
+from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.lerobot_folder.folder_kind import folder_kind
+from octoscope.policies.octo.device import Device, keep_compiled_programs, use_device
+from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.open_policy import open_policy
+from octoscope.policies.policy_model import PolicyModel
+from octoscope.studies.options.attend import AttendOptions
+from octoscope.studies.options.encodings import EncodingsOptions
+from octoscope.studies.options.given import Given
+from octoscope.studies.selection import parse_pairs, parse_selection
+from octoscope.studies.telling import Tell, silent
+from octoscope.tokens.blanked_words import blanked_words_remark
+
+_MOST_TOLD = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A policy and episodes, for who has them open already."""
+
+    model: OctoModel
+    source: EpisodeSource | Sequence[Episode]
+
+    def chosen(self, episodes: str) -> list[Episode]:
+        """Returns the episodes that a text chooses: "3", "0,3,5", "0:10", "all".
+
+        Raises:
+          SelectionError: If it chooses none, or one that is not there.
+        """
+        return [self.source[place] for place in parse_selection(episodes, count=len(self.source), what="episode")]
+
+
+def open_given(given: Given, checkpoint: str, episodes: str, *, tell: Tell = silent) -> Opened:
+    """Returns the policy, on the device that was asked for, and the episodes.
+
+    Raises:
+      OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
+    """
+    return open_policy_and_episodes(
+        checkpoint,
+        episodes,
+        split=given.split,
+        cameras=given.cameras,
+        device=given.device,
+        compilation_cache=not given.no_compilation_cache,
+        checkpoint_step=given.checkpoint_step,
+        tell=tell,
+    )
+
+
+def scene_options(given: Given, *, tell: Tell = silent) -> BindOptions:
+    """Returns what the policy is given besides what an episode records under the names it knows.
+
+    Raises:
+      SelectionError: If an observation is not named as NAME=FIELD.
+      EpisodeError: If a goal image cannot be read.
+    """
+    return BindOptions(
+        instruction=given.task,
+        goal_images=read_goal_images(given.goal_image, tell=tell),
+        observation_keys=parse_pairs(given.observation, what="--observation", example="proprio=state"),
+        window=given.window,
+    )
+
+
+def given_of(options: AttendOptions | EncodingsOptions) -> Given:
+    """Returns what the policy is given, of options that name it themselves."""
+    return Given(
+        observation=options.observation, window=options.window, task=options.task, goal_image=options.goal_image
+    )
+
+
+def open_policy_and_episodes(
+    checkpoint: str,
+    episodes: str,
+    *,
+    split: str | None,
+    cameras: tuple[str, ...],
+    device: Device,
+    compilation_cache: bool,
+    checkpoint_step: int | None = None,
+    tell: Tell = silent,
+) -> Opened:
+    """Returns the policy, on the device that was asked for, and the episodes; tells once where the policy never saw a dataset's words.
+
+    Args:
+      checkpoint: A folder, 'hf://owner/name', or an embedded policy's name.
+      episodes: An RLDS dataset, or an embedded one's name.
+      split: Of the dataset; 'train' where it exists, when None.
+      cameras: As typed: 'primary=image_0'.
+      device: What the policy runs on.
+      compilation_cache: Whether compiled programs are kept in the user's cache folder.
+      checkpoint_step: Training step of the parameters; the latest when None.
+      tell: Takes that sentence.
+
+    Raises:
+      OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
+    """
+    use_device(device)
+    if compilation_cache:
+        keep_compiled_programs()
+    model = OctoModel.load_pretrained(checkpoint, step=checkpoint_step)
+    source = open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
+    remark = "" if model.text_processor is None else blanked_words_remark(source.name, model.dataset_statistics)
+    if remark:
+        tell(remark)
+    return Opened(model, source)
+
+
+def reading_remarks(
+    model: OctoModel, episodes: Iterable[Episode], options: BindOptions, *, others: Sequence[str] = ()
+) -> list[str]:
+    """Returns what must be said of how the policy reads its instructions: each that is cut, or has words that it does not know.
+
+    Args:
+      model: The policy.
+      episodes: Whose instructions it is given, unless the options have another task.
+      options: With the task, where one was given.
+      others: Further instructions that it is given. One that comes again counts once, and at most five are named.
+    """
+    if model.text_processor is None:
+        return []
+    own = options.instruction is None and options.goal_images is None
+    told = [episode.instruction for episode in episodes] if own else [options.instruction or ""]
+    readings = {text: model.text_processor.reading(text) for text in dict.fromkeys([*told, *others]) if text.strip()}
+    remarks = {text: reading.remarks() for text, reading in readings.items() if reading is not None}
+    worth = [(text, lines) for text, lines in remarks.items() if lines]
+    named = [f'Of "{text}": {line}' for text, lines in worth[:_MOST_TOLD] for line in lines]
+    more = f"{len(worth) - _MOST_TOLD} more instructions are cut or have unknown words."
+    return [*named, more] if len(worth) > _MOST_TOLD else named
+
+
+def read_goal_images(goal_images: tuple[str, ...], *, tell: Tell = silent) -> Mapping[str, np.ndarray] | None:
+    """Returns the goal images by camera, and tells what was changed; a file without a name is the primary camera's.
+
+    Raises:
+      EpisodeError: If a file is missing or is no picture.
+    """
+    goals: dict[str, np.ndarray] = {}
+    for entry in goal_images:
+        named = re.fullmatch(r"(\w+)=(.+)", entry)
+        camera, file = (named[1], named[2]) if named and not Path(entry).exists() else ("primary", entry)
+        try:
+            goals[camera], changed = read_picture(file)
+        except EpisodeError as error:
+            reason = str(error).removeprefix(f"{file}: ")
+            raise EpisodeError(f"The goal image {file} cannot be read: {reason}") from None
+        if changed:
+            tell(f"{file}: {changed}.")
+    return goals or None
+
+
+def open_any_policy(
+    options: AttendOptions, *, tell: Tell = silent
+) -> tuple[OctoModel | PolicyModel, EpisodeSource | Sequence[Episode]]:
+    """Returns a policy of any family, on the device that was asked for, and the episodes.
+
+    Raises:
+      OctoscopeError: If the device, the policy, the dataset or a camera is not there.
+    """
+    kind = None if options.checkpoint in EMBEDDED else folder_kind(options.checkpoint)
+    if kind is None:
+        opened = open_policy_and_episodes(
+            options.checkpoint,
+            options.episodes,
+            split=options.split,
+            cameras=options.cameras,
+            device=options.device,
+            compilation_cache=not options.no_compilation_cache,
+            checkpoint_step=options.checkpoint_step,
+            tell=tell,
+        )
+        return opened.model, opened.source
+    use_device(options.device)
+    if not options.no_compilation_cache:
+        keep_compiled_programs()
+    policy = open_policy(options.checkpoint)
+    if options.checkpoint_step is not None:
+        raise SelectionError("--checkpoint-step is for Octo's checkpoints: leave it out for this policy.")
+    source = _open_policys_episodes(policy, options.episodes, split=options.split, cameras=options.cameras)
+    return policy, source
+
+
+def _open_policys_episodes(
+    policy: PolicyModel, episodes: str, *, split: str | None, cameras: tuple[str, ...]
+) -> EpisodeSource:
+    """Returns the episodes, each of the policy's cameras as it is recorded under its own name where it is.
+
+    Raises:
+      EpisodeError: If there is no dataset, or a camera that was chosen is not recorded.
+    """
+    if cameras:
+        return open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
+    for spelling in ("{}", "image_{}", "observation.images.{}"):
+        own = {camera: spelling.format(camera) for camera in policy.needs.cameras}
+        with contextlib.suppress(EpisodeError):
+            return open_episodes(episodes, split=split, cameras=own)
+    # They may be recorded under other names, which `bind` then tells apart or asks for.
+    return open_episodes(episodes, split=split)

@@ -1,0 +1,92 @@
+"""`octoscope cnn filters`: what can be typed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from octoscope.studies.options.values import Batch, Between, FigureFormat, NotNegative, Positive, Seed, Selected
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What to change in the preset."""
+
+    steps: Positive | None = None
+    learning_rate: Annotated[float | None, Between(0, 1e6, above=True)] = None
+    optimizer: Literal["adam", "sgd"] | None = None
+    weight_decay: Annotated[float | None, Between(0, 1e6)] = None
+    # How pictures are written down while they are optimised.
+    space: Literal["pixel", "fourier"] | None = None
+    # Of the noise that pictures start from, and of the changes of view.
+    seed: Seed | None = None
+    # Blur the picture after every so many steps.
+    blur_every: NotNegative | None = None
+    # Pixels.
+    blur_sigma: Annotated[float | None, Between(0, 1000, above=True)] = None
+    # Shorten each picture's gradient to this norm.
+    clip_gradient: Annotated[float | None, Between(0, 1e9)] = None
+    # Bring each picture's gradient to a root mean square of 1.
+    normalize_gradient: bool | None = None
+    # Weights of the penalties on the picture.
+    total_variation: Annotated[float | None, Between(0, 1e9)] = None
+    l2: Annotated[float | None, Between(0, 1e9)] = None
+    # Changes of view before each step: pixels, pixels, degrees, share.
+    pad: Annotated[int | None, Between(0, 1024)] = None
+    jitter: Annotated[int | None, Between(0, 1024)] = None
+    rotate: Annotated[float | None, Between(0, 180)] = None
+    scale: Annotated[float | None, Between(0, 0.99)] = None
+    octaves: Annotated[int | None, Between(1, 16)] = None
+    octave_scale: Annotated[float | None, Between(1, 16, above=True)] = None
+    # Filters optimised at once.
+    chunk: Batch | None = None
+
+
+@dataclass(frozen=True)
+class CnnFiltersOptions:
+    """Make pictures that filters of a layer answer strongly to: every filter asked for, on one labelled sheet.
+
+    Writes filters.png, filters/, filters.json and, with --gif, filters.gif. Ctrl-C keeps what is there. Example:
+
+    octoscope cnn filters vgg16 --layer 2 --filter 1 21 54 -o out
+    """
+
+    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
+    network: Positional[str]
+    # A layer, by name or index; `octoscope cnn layers NETWORK` lists them.
+    layer: str | None = None
+    # Filters: '1 21 54', '0:16', 'all'.
+    filter: Annotated[tuple[str, ...], Selected("filter")] = ("0:16",)
+    # Several layers at once: 2:1,21,54 10:7,10,69 17:4,8,9 24:4,17,22.
+    select: tuple[str, ...] = ()
+    # Which image encoder of a policy; the first by default.
+    camera: str | None = None
+    # 'clear' to see what a filter wants; 'classic' to repeat published pictures; 'dream' to begin with --image.
+    preset: Literal["clear", "classic", "dream"] = "clear"
+    # The mean of a filter's map, its middle unit, or the sum of all filters of a layer in one picture.
+    objective: Literal["mean", "neuron", "sum"] = "mean"
+    # A picture to start from instead of noise.
+    image: Path | None = None
+    # Height and width of the pictures; the network's own by default.
+    size: Annotated[int | None, Between(16, 4096)] = None
+    knobs: Knobs = field(default_factory=Knobs)
+    # Also write a film of how the pictures grew.
+    gif: bool = False
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
+    # Replace the results of an earlier run.
+    overwrite: bool = False
+    # Folder for the results.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+
+    def unused(self) -> dict[str, str]:
+        """Returns the options that would change nothing beside the others, and why."""
+        knobs, unused = self.knobs, {}
+        if self.select:
+            unused["filter"] = "--select names the filters of each layer."
+        if knobs.octaves == 1 or (knobs.octaves is None and self.preset != "dream"):
+            unused["octave_scale"] = "there is one octave; --octaves gives more."
+        if not knobs.blur_every:
+            unused["blur_sigma"] = "nothing is blurred without --blur-every."
+        return unused

@@ -1,0 +1,29 @@
+"""`octoscope demo`: what can be typed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from octoscope.studies.options.values import FigureFormat, Index
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Show the whole way, from an episode to pictures and a film, with the policy and episodes inside the package.
+
+    The object that the instruction names is outlined, from exact masks, and each title says how much attention it gets. With
+    --instruction the same frames are run with both instructions, and sheets show both maps one above the other. Example:
+
+    octoscope demo --instruction "pick up the blue ball"
+    """
+
+    # Which of the embedded episodes, from 0.
+    episode: Index = 0
+    # Other words for the same frames.
+    instruction: str | None = None
+    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    figure_format: FigureFormat = "png"
+    # Folder for the results; those of an earlier demo there are replaced.
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("output/demo")

@@ -1,0 +1,110 @@
+"""What an option may be given, said beside its type: `seed: Seed = 0`. Checked before anything is opened."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+from octoscope.errors import SelectionError, nearest
+from octoscope.studies.options.names import FIGURE_FORMATS
+from octoscope.studies.selection import check_selection, parse_pairs
+
+# Far more than any recording has, and still a number that arrays can be asked for.
+MOST = 10**9
+
+
+@runtime_checkable
+class Allowed(Protocol):
+    """What may be given; a rule for tuples is asked for each entry unless it says otherwise."""
+
+    def check(self, name: str, value: Any) -> None:
+        """Raises SelectionError, naming the option, what is allowed, and what came."""
+        ...
+
+
+@dataclass(frozen=True)
+class Between:
+    """A number, both ends included; nan never is."""
+
+    least: int | float
+    most: int | float
+    # The least itself is too small.
+    above: bool = False
+
+    def check(self, name: str, value: int | float) -> None:
+        """Raises SelectionError outside."""
+        if not self.least <= value <= self.most or (self.above and value == self.least):
+            wanted = f"in {self.least}..{self.most}{f', above {self.least}' if self.above else ''}"
+            if value < self.least and self.most == MOST:
+                wanted = f"at least {self.least}"
+            raise SelectionError(f"{name} must be {wanted}, got {_shortened(value)}.")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some names."""
+
+    names: tuple[str, ...]
+
+    def check(self, name: str, value: str) -> None:
+        """Raises SelectionError for another, with the nearest."""
+        if value not in self.names:
+            raise SelectionError(
+                f"{name} must be of {', '.join(self.names)}, got '{_shortened(value)}'.{nearest(value, self.names)}"
+            )
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Indices and ranges: "all", "3", "0,2,5", "4:8". Whether there are so many is known later."""
+
+    what: str
+
+    def check(self, name: str, value: str | tuple[str, ...]) -> None:
+        """Raises SelectionError where it is none."""
+        check_selection(value if isinstance(value, str) else ",".join(value), what=self.what)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """NAME=VALUE."""
+
+    example: str
+
+    def check(self, name: str, value: str) -> None:
+        """Raises SelectionError where a part is missing."""
+        parse_pairs((value,), what=name, example=self.example)
+
+
+# jax makes its keys of 32 bits.
+Seed = Annotated[int, Between(0, 2**32 - 1)]
+# More at once than any of these policies fits into the memory of one device.
+_MOST_AT_ONCE = 4096
+Batch = Annotated[int, Between(1, _MOST_AT_ONCE)]
+Index = Annotated[int, Between(-MOST, MOST)]
+Positive = Annotated[int, Between(1, MOST)]
+NotNegative = Annotated[int, Between(0, MOST)]
+FramesPerSecond = Annotated[float, Between(0.01, 240)]
+Percentile = Annotated[float, Between(50, 100)]
+Cameras = Annotated[tuple[str, ...], Pair("primary=image_0")]
+Fields = Annotated[tuple[str, ...], Pair("proprio=state")]
+FigureFormat = Annotated[str, OneOf(FIGURE_FORMATS)]
+
+
+def check_value(name: str, value: Any, rules: Iterable[Any]) -> None:
+    """Asks every rule about a value, and about each entry of a tuple.
+
+    Raises:
+      SelectionError: If one does not allow it.
+    """
+    for rule in rules:
+        # Nothing at all is the default of many.
+        if not isinstance(rule, Allowed) or value is None or value == ():
+            continue
+        entries = value if isinstance(value, tuple) and not isinstance(rule, Selected) else (value,)
+        for entry in entries:
+            rule.check(name, entry)
+
+
+def _shortened(value: object, most: int = 60) -> str:
+    text = str(value)
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"

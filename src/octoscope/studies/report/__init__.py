@@ -1,0 +1,1 @@
+"""One page that shows attention and tests it: its parts, and how they are made."""
