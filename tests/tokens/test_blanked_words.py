@@ -5,8 +5,8 @@ import json
 import pytest
 
 import octoscope as osc
-from octoscope.cli import opening
 from octoscope.policies.octo.checkpoint.statistics import read_statistics
+from octoscope.studies import opening
 from octoscope.tokens.blanked_words import BLANKED, blanked_words_remark
 from official_files import SHARED
 

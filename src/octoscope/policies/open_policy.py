@@ -4,7 +4,7 @@ Families register in the entry-point group `octoscope.policies`: a function that
 None where what lies there is not for it.
 """
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from octoscope.errors import CheckpointError
 from octoscope.policies.policy_model import PolicyModel
@@ -21,10 +21,22 @@ def open_policy(path: str) -> PolicyModel:
     Raises:
       CheckpointError: If no family knows what lies there, or what lies there is broken.
     """
-    families = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    for family in families:
-        policy = family.load()(path)
-        if policy is not None:
-            return policy
-    names = ", ".join(family.name for family in families) or "none"
-    raise CheckpointError(f"{path} is no policy that is known here. Families asked: {names}. Check the path.")
+    policy = find_policy(path)
+    if policy is None:
+        names = ", ".join(family.name for family in _families()) or "none"
+        raise CheckpointError(f"{path} is no policy that is known here. Families asked: {names}. Check the path.")
+    return policy
+
+
+def find_policy(path: str) -> PolicyModel | None:
+    """Returns the policy at a path; None where no family claims what lies there.
+
+    Raises:
+      CheckpointError: If what lies there is broken.
+    """
+    policies = (family.load()(path) for family in _families())
+    return next((policy for policy in policies if policy is not None), None)
+
+
+def _families() -> list[EntryPoint]:
+    return sorted(entry_points(group=GROUP), key=lambda point: point.name)

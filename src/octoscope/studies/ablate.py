@@ -16,6 +16,7 @@ from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.policy_model import PolicyModel
 from octoscope.render.view import save_view
 from octoscope.runs.column_table import ColumnTable
 from octoscope.runs.findings.finding_folder import FindingKind
@@ -80,13 +81,13 @@ def ablate(
             save_view(ablation_chart(effects), folder / f"step_{effects.step}.{options.figure_format}")
     for effects in finding.value:
         tell(*effect_lines(effects))
-    tell(*finding.sentences(), f"Table and sheets: {results.folder}", *([model.note] if model.note else []))
+    tell(*finding.sentences(), f"Table and sheets: {results.folder}", *([opened.note] if opened.note else []))
     return finding.value
 
 
 def ablation_request(
     folder: Path,
-    model: OctoModel,
+    model: OctoModel | PolicyModel,
     episode: Episode,
     interventions: Mapping[int, Sequence[Intervention]],
     *,

@@ -9,6 +9,7 @@ from octoscope.faithfulness.drop_table import DropTable
 from octoscope.faithfulness.map_makers import spread_steps
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.policy_model import PolicyModel
 from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.findings.finding_folder import FindingKind
@@ -72,7 +73,7 @@ def drop_tokens(
 
 def drop_request(
     folder: Path,
-    model: OctoModel,
+    model: OctoModel | PolicyModel,
     episodes: Sequence[Episode],
     *,
     given: BindOptions,

@@ -161,7 +161,7 @@ def _asked(options: EncodingsOptions, *, tell: Tell) -> _Asked:
     step = _step(options, _steps(options, first))
     given = scene_options(_given(options, options.task), tell=tell)
     _check_place(options, StepScene.at(opened.model, first, 0, **vars(given)).layout)
-    return _Asked(opened.model, episodes, given, step)
+    return _Asked(opened.octo, episodes, given, step)
 
 
 def _run_request(options: EncodingsOptions, material: EncodingMaterial) -> FindingRequest:

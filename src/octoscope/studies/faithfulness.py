@@ -14,6 +14,7 @@ from octoscope.faithfulness.score_table import FaithfulnessTable
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.policy_model import PolicyModel
 from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.findings.finding_folder import FindingKind
@@ -99,7 +100,7 @@ def faithfulness_settings(options: FaithfulnessOptions) -> FaithfulnessSettings:
 
 def faithfulness_request(
     folder: Path,
-    model: OctoModel,
+    model: OctoModel | PolicyModel,
     episodes: Sequence[Episode],
     settings: FaithfulnessSettings,
     *,
@@ -118,7 +119,7 @@ def faithfulness_request(
 
 def sanity_request(
     folder: Path,
-    model: OctoModel,
+    model: OctoModel | PolicyModel,
     episode: Episode,
     settings: FaithfulnessSettings,
     *,

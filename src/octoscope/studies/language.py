@@ -9,6 +9,7 @@ from octoscope.faithfulness.language_use import check_language, language_use
 from octoscope.faithfulness.map_makers import spread_steps
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.policy_model import PolicyModel
 from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.findings.finding_folder import FindingKind
@@ -63,13 +64,13 @@ def language(
         save_view(language_effect_chart(table), folder / f"language.{options.figure_format}")
     tell(table.sentence(), *reading_remarks(model, chosen, given, others=options.swap), *finding.sentences())
     tell(f"Figure and table: {results.folder}", *([] if can_write_parquet() else [CSV_ONLY]))
-    tell(*([model.note] if model.note else []))
+    tell(*([opened.note] if opened.note else []))
     return table
 
 
 def language_request(
     folder: Path,
-    model: OctoModel,
+    model: OctoModel | PolicyModel,
     episodes: Sequence[Episode],
     *,
     given: BindOptions,

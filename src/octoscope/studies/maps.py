@@ -13,6 +13,7 @@ from octoscope.faithfulness.method_maps import MethodMaps
 from octoscope.faithfulness.methods import DEFAULT_MAPS
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.policy_model import PolicyModel
 from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.findings.finding_folder import FindingKind
@@ -67,13 +68,13 @@ def maps(
     draw_maps(results, request, finding.value, figure_format=options.figure_format)
     tell(*reading_remarks(model, [episode], given), *finding.sentences())
     tell(f"Maps of {finding.value[0].query.label}, {len(finding.value)} steps: {results.folder}")
-    tell(*([] if can_write_parquet() else [CSV_ONLY]), *([model.note] if model.note else []))
+    tell(*([] if can_write_parquet() else [CSV_ONLY]), *([opened.note] if opened.note else []))
     return finding.value
 
 
 def maps_request(
     folder: Path,
-    model: OctoModel,
+    model: OctoModel | PolicyModel,
     episode: Episode,
     steps: Sequence[int],
     *,

@@ -14,11 +14,10 @@ from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import EpisodeSource, open_episodes
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.lerobot_folder.folder_kind import folder_kind
 from octoscope.policies.octo.device import Device, keep_compiled_programs, use_device
 from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.open_policy import open_policy
-from octoscope.policies.policy_model import PolicyModel
+from octoscope.policies.open_policy import find_policy
+from octoscope.policies.policy_model import PolicyModel, as_policy
 from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.options.encodings import EncodingsOptions
 from octoscope.studies.options.given import Given
@@ -33,8 +32,27 @@ _MOST_TOLD = 5
 class Opened:
     """A policy and episodes, for who has them open already."""
 
-    model: OctoModel
+    model: OctoModel | PolicyModel
     source: EpisodeSource | Sequence[Episode]
+
+    @property
+    def octo(self) -> OctoModel:
+        """The policy, for what looks into an Octo.
+
+        Raises:
+          SelectionError: If it is of another family.
+        """
+        if not isinstance(self.model, OctoModel):
+            card = self.model.card
+            raise SelectionError(
+                f"{card.name} is of the family '{card.family}': this looks into an Octo so far. Give an Octo's checkpoint."
+            )
+        return self.model
+
+    @property
+    def note(self) -> str:
+        """What must be said of the policy; "" for most."""
+        return as_policy(self.model).card.note
 
     def chosen(self, episodes: str) -> list[Episode]:
         """Returns the episodes that a text chooses: "3", "0,3,5", "0:10", "all".
@@ -114,6 +132,11 @@ def open_policy_and_episodes(
     use_device(device)
     if compilation_cache:
         keep_compiled_programs()
+    policy = None if checkpoint in EMBEDDED else find_policy(checkpoint)
+    if policy is not None:
+        if checkpoint_step is not None:
+            raise SelectionError("--checkpoint-step is for Octo's checkpoints: leave it out for this policy.")
+        return Opened(policy, _open_policys_episodes(policy, episodes, split=split, cameras=cameras))
     model = OctoModel.load_pretrained(checkpoint, step=checkpoint_step)
     source = open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
     remark = "" if model.text_processor is None else blanked_words_remark(source.name, model.dataset_statistics)
@@ -123,7 +146,7 @@ def open_policy_and_episodes(
 
 
 def reading_remarks(
-    model: OctoModel, episodes: Iterable[Episode], options: BindOptions, *, others: Sequence[str] = ()
+    model: OctoModel | PolicyModel, episodes: Iterable[Episode], options: BindOptions, *, others: Sequence[str] = ()
 ) -> list[str]:
     """Returns what must be said of how the policy reads its instructions: each that is cut, or has words that it does not know.
 
@@ -133,7 +156,8 @@ def reading_remarks(
       options: With the task, where one was given.
       others: Further instructions that it is given. One that comes again counts once, and at most five are named.
     """
-    if model.text_processor is None:
+    # Others say it themselves, episode by episode.
+    if not isinstance(model, OctoModel) or model.text_processor is None:
         return []
     own = options.instruction is None and options.goal_images is None
     told = [episode.instruction for episode in episodes] if own else [options.instruction or ""]
@@ -173,27 +197,17 @@ def open_any_policy(
     Raises:
       OctoscopeError: If the device, the policy, the dataset or a camera is not there.
     """
-    kind = None if options.checkpoint in EMBEDDED else folder_kind(options.checkpoint)
-    if kind is None:
-        opened = open_policy_and_episodes(
-            options.checkpoint,
-            options.episodes,
-            split=options.split,
-            cameras=options.cameras,
-            device=options.device,
-            compilation_cache=not options.no_compilation_cache,
-            checkpoint_step=options.checkpoint_step,
-            tell=tell,
-        )
-        return opened.model, opened.source
-    use_device(options.device)
-    if not options.no_compilation_cache:
-        keep_compiled_programs()
-    policy = open_policy(options.checkpoint)
-    if options.checkpoint_step is not None:
-        raise SelectionError("--checkpoint-step is for Octo's checkpoints: leave it out for this policy.")
-    source = _open_policys_episodes(policy, options.episodes, split=options.split, cameras=options.cameras)
-    return policy, source
+    opened = open_policy_and_episodes(
+        options.checkpoint,
+        options.episodes,
+        split=options.split,
+        cameras=options.cameras,
+        device=options.device,
+        compilation_cache=not options.no_compilation_cache,
+        checkpoint_step=options.checkpoint_step,
+        tell=tell,
+    )
+    return opened.model, opened.source
 
 
 def _open_policys_episodes(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, check_at_least, nearest
+from octoscope.policies.policy_model import as_policy
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import check_no_results, staged_output
 from octoscope.studies.opening import Opened, open_given, scene_options
@@ -117,10 +118,10 @@ def make_report(material: ReportMaterial, parts: Sequence[str] = PARTS) -> Repor
             made += make(material)
         except (EpisodeError, ObservationError, SelectionError) as error:
             made.append(ReportPart(name, title, "", missing=str(error)))
-    dataset = material.episodes[0].dataset
+    dataset, card = material.episodes[0].dataset, as_policy(material.model).card
     return Report(
-        f"What {material.model.name} looks at on {dataset}, and whether it matters",
-        material.model.note,
+        f"What {card.name} looks at on {dataset}, and whether it matters",
+        card.note,
         provenance,
         made,
         _CAVEATS,
