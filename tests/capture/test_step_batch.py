@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -20,14 +19,23 @@ from octoscope.runs import run_writer
 from octoscope.runs.unfinished import Unfinished
 from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
 
-ATTEND = """
+# Stands still in place of writing step `stop` until it is killed, so that the kill lands there however fast the steps are; ends with
+# whoever started it.
+STAND_STILL = """
 import sys, octoscope as osc
-from octoscope.policies.octo.device import keep_compiled_programs
 from octoscope.runs import run_writer
-keep_compiled_programs()
+append, path, stop = run_writer.RunWriter.append_step, sys.argv[1], int(sys.argv[2])
+
+def append_step(self, arrays):
+    if self.written == stop:
+        print("here", flush=True)
+        sys.exit(sys.stdin.read())
+    append(self, arrays)
+
+run_writer.RunWriter.append_step = append_step
 run_writer.steps_per_shard = lambda _: 3
 model, episode = osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0]
-osc.attend(model, episode, sys.argv[1], steps=list(range(10)), batch=4, encodings="blocks.final", resume=True)
+osc.attend(model, episode, path, steps=list(range(10)), batch=4, encodings="blocks.final", resume=True)
 """
 
 POLICIES = {
@@ -89,14 +97,15 @@ def test_encodings_beside_a_batch_are_those_of_one_step(demo_model, demo_episode
         )
 
 
-def test_the_last_group_and_other_lengths_do_not_compile_again(demo_episode):
+def test_the_last_group_and_other_lengths_do_not_compile_again(demo_model, demo_episode):
     compiled: list[str] = []
 
     def note(event: str, duration: float, **_: object) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
             compiled.append(event)
 
-    model = osc.OctoModel.load_pretrained("drawn")
+    # Without what other tests have had compiled for it.
+    model = dataclasses.replace(demo_model)
     jax.monitoring.register_event_duration_secs_listener(note)
     osc.attend(model, demo_episode, steps=[0, 1, 2, 3], batch=4)
     assert compiled
@@ -159,21 +168,19 @@ def test_ctrl_c_keeps_the_group_at_hand(demo_model, demo_episode, tmp_path, monk
     assert osc.attend(demo_model, demo_episode, path, steps=range(10), batch=4, resume=True).steps == tuple(range(10))
 
 
-def test_a_killed_job_goes_on_to_the_same_bytes(tmp_path):
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-
-    def start(path: Path) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, "-c", ATTEND, path], env=environment)
-
-    assert start(tmp_path / "whole.zarr").wait() == 0
+def test_a_killed_job_goes_on_to_the_same_bytes(demo_model, demo_episode, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_writer, "steps_per_shard", lambda _: 3)
+    asked = {"steps": list(range(10)), "batch": 4, "encodings": "blocks.final"}
+    osc.attend(demo_model, demo_episode, tmp_path / "whole.zarr", **asked)
     path = tmp_path / "run.zarr"
     for kept in (2, 7):
-        job = start(path)
-        while (Unfinished(path).progress() or (0, 0))[0] < kept and job.poll() is None:
-            time.sleep(0.002)
-        job.kill()
-        job.wait()
-    assert start(path).wait() == 0
+        command = [sys.executable, "-c", STAND_STILL, path, str(kept)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as job:
+            assert job.stdout.readline() == "here\n"
+            job.kill()
+        assert job.returncode == -signal.SIGKILL
+        assert Unfinished(path).progress() == (kept, 10)
+    osc.attend(demo_model, demo_episode, path, resume=True, **asked)
     assert files(path) == files(tmp_path / "whole.zarr")
 
 

@@ -23,7 +23,8 @@ from octoscope.policies.octo.redrawn_weights import randomized_params
 from tiny_policies import tiny_episode
 
 PATCHES = GRID[0] * GRID[1]
-CASES = 128
+# By chance a method finds the patch in 1 of 16: in all of 32 with a probability of 1e-38.
+CASES = 32
 NOISE = Noise(0, 0)
 KEY = noise_key(NOISE)
 
@@ -35,7 +36,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scenes(model):
-    episodes = [tiny_episode(steps=9, instruction="", seed=seed) for seed in range(16)]
+    episodes = [tiny_episode(steps=9, instruction="", seed=seed) for seed in range(CASES // 8)]
     return [StepScene.at(model, episode, 0).moved_to(step) for episode in episodes for step in range(1, 9)]
 
 
@@ -52,7 +53,7 @@ def with_params(maker, params):
 
 
 def test_the_planted_patch_is_found_by_every_method_that_claims_to_find_causes(model, scenes, maker):
-    """128 pictures of noise, every patch planted in 8 of them."""
+    """32 pictures of noise, every patch planted in 2 of them."""
     found = {name: 0 for name in maker.methods}
     rng = np.random.default_rng(0)
     planted = [with_params(maker, plant(model, patch)) for patch in range(PATCHES)]

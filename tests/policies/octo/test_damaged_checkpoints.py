@@ -211,6 +211,7 @@ def test_fuzz_tokenizer(folder, tree, data):
 
 BYTE_PAIRS = {"type": "BPE", "vocab": {"<pad>": 0, "a": 1}, "merges": []}
 WORD_LEVEL = {"type": "WordLevel", "vocab": {"<pad>": 0, "push": 1}, "unk_token": "<unk>"}
+MARKED = [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}]
 # By name: what stands in the file instead, and what is said.
 BAD_TOKENIZERS = {
     "a panic at loading": (
@@ -228,6 +229,10 @@ BAD_TOKENIZERS = {
     "unknown piece lacking": ({"model": WORD_LEVEL}, "breaks at a word that it does not know"),
     "unknown words dropped": ({"model": BYTE_PAIRS}, "no piece for a word that it does not know: it would drop"),
     "unknown piece outside": ({"model": UNIGRAM["model"] | {"unk_id": 99}}, "no readable tokenizer.json"),
+    "a mark that is not described": (
+        {"post_processor": {"type": "TemplateProcessing", "single": MARKED, "pair": MARKED, "special_tokens": {}}},
+        "breaks at a word that it does not know, or at a mark around words",
+    ),
     "no padding piece": (
         {"model": WORD_LEVEL | {"vocab": {"<unk>": 0}}, "added_tokens": []},
         "no padding piece '<pad>'",
@@ -294,11 +299,16 @@ def test_fuzz_instruction_embeddings(folder, data):
     read_or_refused(lambda: read_instruction_embeddings(path, encoder="MUSE"))
 
 
+@pytest.fixture(scope="module")
+def sound_policy(tmp_path_factory):
+    return write_policy(tmp_path_factory.mktemp("sound"), small_config(), small_batch())
+
+
 @fuzzed(25)
 @given(data=st.data())
-def test_fuzz_doctor(tmp_path_factory, data):
+def test_fuzz_doctor(sound_policy, tmp_path_factory, data):
     damaged = tmp_path_factory.mktemp("doctor") / "policy"
-    write_policy(damaged, small_config(), small_batch())
+    shutil.copytree(sound_policy, damaged)
     file: Path = damaged / data.draw(
         st.sampled_from(["config.json", "dataset_statistics.json", "example_batch.msgpack", "0/default/checkpoint"])
     )

@@ -66,8 +66,8 @@ def _check_unknown_words(path: Path, tokenizer: Tokenizer) -> None:
                 tokenizer.encode(text)
     except ValueError as error:
         raise CheckpointError(
-            f"{path} breaks at a word that it does not know ({error}): it is damaged, or has no piece for such words. Copy it again "
-            "from the tokenizer's source."
+            f"{path} breaks at a word that it does not know, or at a mark around words ({error}): it is damaged, or has no piece for "
+            "them. Copy it again from the tokenizer's source."
         ) from None
     if not any(pieces):
         raise CheckpointError(
