@@ -98,7 +98,12 @@ def test_plain_values_are_valid_json_without_exception(value):
         assert same(value, put_together(Mapping[str, float], dataclasses.replace(take_apart({}), plain=plain))["value"])
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, Path("x"), b"x", np.array([object()]), {"x": [1j]}], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [object(), {1: 2}, Path("x"), b"x", np.array([object()]), {"x": [1j]}],
+    ids=repr,
+    ids=lambda value: type(value).__name__,
+)
 def test_what_no_finding_can_hold_is_refused_before_anything_is_written(value, tmp_path):
     with pytest.raises(TypeError, match="must be"):
         write_finding(tmp_path / "f" / "g", KIND, value, {})
