@@ -101,8 +101,7 @@ def test_plain_values_are_valid_json_without_exception(value):
 @pytest.mark.parametrize(
     "value",
     [object(), {1: 2}, Path("x"), b"x", np.array([object()]), {"x": [1j]}],
-    ids=repr,
-    ids=lambda value: type(value).__name__,
+    ids=["object", "whole-number keys", "path", "bytes", "objects", "complex"],
 )
 def test_what_no_finding_can_hold_is_refused_before_anything_is_written(value, tmp_path):
     with pytest.raises(TypeError, match="must be"):
