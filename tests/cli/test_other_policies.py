@@ -126,7 +126,7 @@ def test_an_act_is_attended_from_its_folder(tmp_path, act_folder, act_data, caps
     ("more", "message"),
     [
         (("--task", "pick"), "takes no words"),
-        (("--compute", "fast"), "is nothing that act0/policy offers"),
+        (("--compute", "fast"), "offers: it computes exactly, a step at a time"),
         (("--checkpoint-step", "3"), "--checkpoint-step is for Octo"),
         (("--layers", "7"), "layer"),
         (("--cameras", "top=image_top"), "cannot do without wrist"),

@@ -28,7 +28,7 @@ def test_only_what_was_trained_on_is_told():
     assert not blanked_words_remark("kuka", ["kuka"])
 
 
-def test_a_command_says_it_once_when_it_opens(monkeypatch, capsys, demo_model):
+def test_a_study_says_it_once_when_it_opens(monkeypatch, demo_model):
     import dataclasses
 
     checkpoint = dataclasses.replace(demo_model.checkpoint, dataset_statistics={"drawn_table": {}, "viola": {}})
@@ -37,11 +37,13 @@ def test_a_command_says_it_once_when_it_opens(monkeypatch, capsys, demo_model):
     source = osc.open_episodes("drawn")
     monkeypatch.setattr(opening, "open_episodes", lambda *_, **__: source)
     given = opening.Given(no_compilation_cache=True)
-    opening.open_given(given, "drawn", "drawn")
-    assert capsys.readouterr().out == ""
+    told: list[str] = []
+    opening.open_given(given, "drawn", "drawn", tell=lambda *lines: told.extend(lines))
+    assert told == []
     monkeypatch.setattr(type(source), "name", property(lambda self: "viola"), raising=False)
-    opening.open_given(given, "drawn", "drawn")
-    assert capsys.readouterr().out.count("trained on 'viola' with every instruction blanked") == 1
+    opening.open_given(given, "drawn", "drawn", tell=lambda *lines: told.extend(lines))
+    assert len(told) == 1
+    assert "trained on 'viola' with every instruction blanked" in told[0]
 
 
 def test_a_checkpoint_of_the_mixture_names_them(tmp_path):

@@ -42,8 +42,9 @@ def view_figure(view: View) -> "Figure":
     """Returns a view as a matplotlib figure, to change or to save as you like.
 
     >>> from octoscope.render.chart import Bars
-    >>> view_figure(Chart("Shares", [Bars(np.array([0.25]), ["words"], "layer 0", top=1.0)])).axes[0].get_xlim()[1] == 1.0
-    True
+    >>> figure = view_figure(Chart("Shares", [Bars(np.array([0.25]), ["words"], "layer 0", top=1.0)]))
+    >>> float(figure.axes[0].get_xlim()[1])
+    1.0
     """
     from octoscope.render.figures.figure import chart_figure, sheet_figure
 

@@ -128,8 +128,9 @@ def effect_lines(found: StepEffects) -> list[str]:
     """Returns the effects of a step as the lines of a table."""
     width = max(len(effect.label) for effect in found.effects)
     units = found.units.labels()
+    told = f', told "{found.instruction}"' if found.instruction else ""
     lines = [
-        f'Step {found.step}, told "{found.instruction}". Change of the action chunk in standard deviations of the dataset\'s actions; '
+        f"Step {found.step}{told}. Change of the action chunk in standard deviations of the dataset's actions; "
         + (
             "no other noise was drawn."
             if np.isnan(found.noise_floor)

@@ -43,9 +43,10 @@ class StepRecorder:
         """Refuses what does not go together, before anything is made.
 
         Raises:
-          SelectionError: If `compute` is not known, cannot be had here, or does not go with `batch`.
+          SelectionError: If `compute` is not known, cannot be had here, or does not go with `batch`; or a point does not exist.
         """
         choose_batch(self.model, self.options.batch, compute=self.compute)
+        _ = self._encodings
 
     @property
     def batch(self) -> int:
