@@ -7,7 +7,7 @@ import pytest
 
 import octoscope as osc
 from octoscope.episodes.episode import Episode
-from octoscope.errors import ObservationError, SelectionError
+from octoscope.errors import CheckpointError, ObservationError, SelectionError
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.interventions.descriptions import (
     BlankCamera,
@@ -168,6 +168,38 @@ def test_an_acts_gradients_sum_along_a_line(act, act_episodes):
     ends = act.image_gradients(inputs, noise, weights, baseline=black, parts=np.array([1.0, 1.0], np.float32))
     for camera, slopes in at_end.items():
         np.testing.assert_allclose(ends[camera], 2 * slopes, rtol=1e-4, atol=1e-9)
+
+
+def test_gradients_refuse_hidden_keys(act, act_episodes):
+    inputs = StepScene.at(act, act_episodes[0], 0).inputs
+    hiding = dataclasses.replace(inputs, hidden=np.zeros((2, 2), bool))
+    with pytest.raises(ObservationError, match="without hidden keys"):
+        act.image_gradients(hiding, Noise(0, 0), np.ones((8, 6), np.float32))
+    octo, episode = osc.OctoModel.load_pretrained("drawn").policy, osc.open_episodes("drawn")[0]
+    given = StepScene.at(octo, episode, 1).inputs
+    hiding = dataclasses.replace(given, hidden=np.zeros((2, 2), bool))
+    weights = np.ones((4, 7), np.float32)
+    for ask in (octo.image_gradients, octo.attention_gradients):
+        with pytest.raises(ObservationError, match="without hidden keys"):
+            ask(hiding, Noise(0, 1), weights)
+    with pytest.raises(ObservationError, match="without hidden keys"):
+        octo.row_pass(hiding, Noise(0, 1))
+    with pytest.raises(SelectionError, match="Did you mean 'layer 1'"):
+        octo.redrawn(["layr 1"], seed=0)
+    with pytest.raises(ValueError, match="one each of the 2 inputs, got 1"):
+        octo.act([given, given], [Noise(0, 1)])
+
+
+def test_what_is_not_finite_is_refused_by_stack_and_layer(act, act_episodes):
+    @dataclasses.dataclass(frozen=True)
+    class Broken(ActPolicy):
+        def watch(self, inputs, noise, wanted):
+            watched = ActPolicy.watch(self, inputs, noise, wanted)
+            watched.weights["decoder.cross"][0, -1] = np.nan
+            return watched
+
+    with pytest.raises(CheckpointError, match=r"attention of 'decoder\.cross' from layer 1 on at step 0 is not finite"):
+        osc.attend(Broken(act.model), act_episodes[0], layers=[1])
 
 
 def test_an_act_in_a_control_loop(act, act_episodes):

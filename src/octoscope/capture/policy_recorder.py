@@ -10,6 +10,7 @@ from octoscope.episodes.windows import observation_window
 from octoscope.errors import SelectionError
 from octoscope.policies.abilities import Encodes
 from octoscope.policies.bind import BoundEpisode
+from octoscope.policies.finite_actions import check_finite_actions
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import WantedAttention, Watched
 from octoscope.policies.recording import Arrays, Recorder, RecordOptions, RecordsRuns
@@ -75,6 +76,7 @@ class PolicyRecorder:
         layout = self.bound.layout
         wanted = [wanted_attention(each, layout) for each in self.selections]
         watched = self.bound.policy.watch(inputs, Noise(self.options.seed, step), wanted)
+        self._check_finite(watched, step)
         arrays: Arrays = {}
         for selection in self.selections:
             arrays |= attention_arrays(selection, watched, layout, dtype=self.options.dtype)
@@ -85,8 +87,18 @@ class PolicyRecorder:
         arrays["actions"] = (watched.actions, ("horizon", "dim"))
         robot = self.bound.policy.action_space(self.bound.episode.dataset).to_robot(watched.actions)
         if robot is not None:
+            check_finite_actions(np.asarray(robot), step=step)
             arrays["actions_robot"] = (np.asarray(robot, np.float32), ("horizon", "robot_dim"))
         return arrays | self._encoded(step, [point for point in self.points if not point.constant])
+
+    def _check_finite(self, watched: Watched, step: int) -> None:
+        """Refuses a step whose attention or action is not finite, naming the first layer of a stack that is not."""
+        for each in self.selections:
+            finite = np.isfinite(watched.weights[each.stack]).all(axis=(0, 2, 3, 4))
+            if not finite.all():
+                layer = each.layers[int(finite.argmin())]
+                check_finite_actions(watched.actions, step=step, layer=layer, stack=each.stack)
+        check_finite_actions(watched.actions, step=step)
 
     def _encoded(self, step: int, points: Sequence[EncodingPoint]) -> Arrays:
         if not points:

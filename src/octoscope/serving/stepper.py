@@ -8,7 +8,7 @@ import numpy as np
 
 from octoscope.array_typing import Float
 from octoscope.capture.policy_recorder import wanted_attention
-from octoscope.errors import CheckpointError
+from octoscope.policies.finite_actions import check_finite_actions
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import PolicyModel
@@ -113,11 +113,7 @@ class Stepper:
         space = self.policy.action_space(self.dataset)
         robot = space.to_robot(actions)
         robot = actions[..., : space.dim] if robot is None else robot
-        if not np.isfinite(robot).all():
-            raise CheckpointError(
-                f"The policy's action at step {step} is not finite, although all that it was given is: its parameters or statistics "
-                "make numbers that are too large."
-            )
+        check_finite_actions(robot, step=step)
         return robot
 
 

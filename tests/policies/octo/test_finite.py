@@ -10,7 +10,7 @@ from flax import serialization, traverse_util
 import octoscope as osc
 from octo_given import bound_to
 from octoscope.errors import CheckpointError, EpisodeError, ObservationError
-from octoscope.policies.octo.finite import check_finite_actions
+from octoscope.policies.finite_actions import check_finite_actions
 from tiny_policies import images, numbers, tiny_episode, tiny_policy
 
 ACTION = {"mean": [0.0] * 3, "std": [1.0] * 3}

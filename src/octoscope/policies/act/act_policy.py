@@ -139,6 +139,8 @@ class ActPolicy:
 
         Along the line from a baseline, the sum over its points: what is normalised lies on a line too.
         """
+        if inputs.hidden is not None or inputs.kept is not None:
+            raise ObservationError("Gradients are of a forward without hidden keys: cover pixels instead.")
         end = self._tensors(inputs)
         start = end if baseline is None else self._tensors(replace(inputs, images=baseline))
         total: dict[str, np.ndarray] = {}

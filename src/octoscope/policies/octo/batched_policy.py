@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Bool, Float, Float32
+from octoscope.policies.finite_actions import check_finite_actions
 from octoscope.policies.octo.acting import acting_head
-from octoscope.policies.octo.finite import check_finite_actions
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
 from octoscope.policies.octo.octo_inputs import OctoInputs
@@ -59,9 +59,9 @@ class BatchedPolicy:
         )
         if all(same):
             alone = self._program(same, len(inputs), keys=False)
-            action = alone(self.params, *_merged(inputs[:1], same), key)
+            action = np.asarray(alone(self.params, *_merged(inputs[:1], same), key))
             check_finite_actions(action)
-            return np.repeat(np.asarray(action)[None], len(inputs), axis=0)
+            return np.repeat(action[None], len(inputs), axis=0)
         chunks = [inputs[start : start + self.batch] for start in range(0, len(inputs), self.batch)]
         # A few inputs are cheaper in a small program of their own than filled up to a whole batch.
         size = min(self.batch, _power_of_two(len(inputs)))
@@ -79,7 +79,9 @@ class BatchedPolicy:
         """Returns the normalised action chunk for one input under several noises."""
         program = self._program((True, True, True), len(keys), keys=True)
         merged = _merged([inputs], (True, True, True))
-        return np.asarray(program(self.params, *merged, jnp.stack(list(keys))))
+        actions = np.asarray(program(self.params, *merged, jnp.stack(list(keys))))
+        check_finite_actions(actions)
+        return actions
 
     def _program(self, same: tuple[bool, bool, bool], size: int, *, keys: bool) -> Callable[..., Array]:
         shape = (same, 1 if all(same) and not keys else size, keys)

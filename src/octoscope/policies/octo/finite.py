@@ -4,9 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float
 
-from octoscope.errors import CheckpointError, ObservationError
+from octoscope.errors import ObservationError
 from octoscope.policies.octo.network.input_shapes import named_arrays, nested_arrays
 from octoscope.policies.octo.network.tokenizers import Inputs
 
@@ -36,29 +35,6 @@ def check_finite_inputs(kind: str, inputs: Inputs, known: Inputs) -> None:
                 f"{kind} '{key}' must be finite, but {bad.sum()} of its {bad.size} numbers are not, the first at {place}. "
                 "Leave this step out, or mend it."
             )
-
-
-def check_finite_actions(
-    actions: Float[Array | np.ndarray, "..."], *, step: int | None = None, layer: int | None = None
-) -> None:
-    """Refuses actions that are not finite, or attention that is not.
-
-    Args:
-      actions: What the policy gave.
-      step: Of the episode, where there is one.
-      layer: The first layer whose attention is not finite, where that is known.
-
-    Raises:
-      CheckpointError: Since inputs and parameters are checked, it is the policy that overflows.
-    """
-    if layer is None and np.isfinite(np.asarray(actions)).all():
-        return
-    at = "" if step is None else f" at step {step}"
-    what = "action" if layer is None else f"attention from layer {layer} on"
-    raise CheckpointError(
-        f"The policy's {what}{at} is not finite, although all that it was given is: its parameters make numbers that are too large. "
-        "Take an earlier training step (--checkpoint-step), or look for parameters that diverged."
-    )
 
 
 def describe_not_finite(arrays: Iterable[tuple[str, np.ndarray]]) -> str | None:

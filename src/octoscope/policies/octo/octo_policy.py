@@ -15,6 +15,7 @@ from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.bind import BoundEpisode
 from octoscope.policies.episode_plan import BindOptions, EpisodePlan
+from octoscope.policies.finite_actions import check_finite_actions
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.normalization_type import NormalizationType
@@ -22,7 +23,6 @@ from octoscope.policies.octo.acting import acting_head, noise_key, octo_action_s
 from octoscope.policies.octo.attention_rules import STACK
 from octoscope.policies.octo.batched_policy import batched_policy
 from octoscope.policies.octo.episode_task import episode_task
-from octoscope.policies.octo.finite import check_finite_actions
 from octoscope.policies.octo.gradient_programs import GradientPrograms
 from octoscope.policies.octo.heads.discrete_head import DiscreteActionHead
 from octoscope.policies.octo.model import OctoModel
@@ -186,6 +186,16 @@ class OctoPolicy:
         """Returns what the network takes."""
         return self._tensors().of(inputs)
 
+    def _whole_tensors(self, inputs: PolicyInputs) -> OctoInputs:
+        """Returns what the network takes, for passes that hide nothing.
+
+        Raises:
+          ObservationError: If keys are hidden or tokens dropped.
+        """
+        if inputs.hidden is not None or inputs.kept is not None:
+            raise ObservationError("This pass is made without hidden keys or dropped tokens: cover or reword instead.")
+        return self.tensors(inputs)
+
     def _tensors(self) -> OctoTensors:
         """Returns what makes the network's inputs: of one call, so that no picture is kept; tasks are kept, a few of them."""
         if len(self._tasks) > _TASKS:
@@ -201,6 +211,8 @@ class OctoPolicy:
             return np.stack([self._act_on_some(each, under) for each, under in zip(inputs, noises, strict=True)])
         if isinstance(noise, Noise) and len(inputs) == 1 and inputs[0].hidden is None and self.other_params is None:
             return self._act_alone(inputs[0], noise)
+        if not isinstance(noise, Noise) and len(noise) != len(inputs):
+            raise ValueError(f"`noise` must be one for all, or one each of the {len(inputs)} inputs, got {len(noise)}.")
         program = batched_policy(self.model, action_dim=self._action_dim(inputs[0]), batch=batch)
         program = program if self.other_params is None else program.with_params(self.other_params)
         tensors = self._tensors()
@@ -237,7 +249,7 @@ class OctoPolicy:
             )
             found: Any = jax.device_get((acted[0], attention_weights(states)[0], token_pad(states)[0]))
             (actions, weights, pad), norms = found, {}
-        check_finite_actions(actions, step=noise.step)
+        check_finite_actions(np.asarray(actions), step=noise.step)
         kept = {
             each.stack: weights[list(each.layers)][:, :, np.searchsorted(rows, each.queries)][..., list(each.keys)][
                 None
@@ -273,7 +285,7 @@ class OctoPolicy:
         parts: Float[np.ndarray, " point"] | None = None,
     ) -> dict[str, Float[np.ndarray, "window _height _width _channel"]]:
         """Returns, by camera, gradients with respect to pixels; along the line from a baseline, their sum over its points."""
-        octo = self.tensors(inputs)
+        octo = self._whole_tensors(inputs)
         if baseline is None:
             pixels = self._at(inputs, noise, weights).pixels
         else:
@@ -301,7 +313,7 @@ class OctoPolicy:
         Raises:
           SelectionError: If other tokens read the readout.
         """
-        octo = self.tensors(inputs)
+        octo = self._whole_tensors(inputs)
         return ReadoutRow.keep(
             self.model,
             octo.observation,
@@ -325,8 +337,17 @@ class OctoPolicy:
         return tuple(name for name, _ in randomization_stages(self.model.params))
 
     def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> "OctoPolicy":
-        """Returns the policy with these parts drawn anew; nothing is compiled again."""
-        patterns = [pattern for name, pattern in randomization_stages(self.params) if name in stages]
+        """Returns the policy with these parts drawn anew; nothing is compiled again.
+
+        Raises:
+          SelectionError: If there is no such part.
+        """
+        known = dict(randomization_stages(self.params))
+        if unknown := [name for name in stages if name not in known]:
+            raise SelectionError(
+                f"`stages` must be of {', '.join(known)}, got '{unknown[0]}'.{nearest(unknown[0], known)}"
+            )
+        patterns = [known[name] for name in stages]
         return self.with_params(randomized_params(self.params, patterns, seed=seed, draw=draw))
 
     def with_params(self, params: Mapping[str, Any]) -> "OctoPolicy":
@@ -356,9 +377,7 @@ class OctoPolicy:
         Raises:
           ObservationError: If keys are hidden: encodings are captured in a forward without.
         """
-        if inputs.hidden is not None or inputs.kept is not None:
-            raise ObservationError("Encodings are captured in a forward without hidden keys or dropped tokens.")
-        octo = self.tensors(inputs)
+        octo = self._whole_tensors(inputs)
         captured = capture_chosen(self.model, octo.observation, octo.tasks, tuple(names))
         return {name: np.asarray(array) for name, array in captured.items()}
 
@@ -376,8 +395,9 @@ class OctoPolicy:
             head=acting_head(self.model),
             embodiment_action_dim=self._action_dim(inputs),
         )
-        check_finite_actions(actions, step=noise.step)
-        return np.asarray(actions)
+        chunk = np.asarray(actions)
+        check_finite_actions(chunk, step=noise.step)
+        return chunk
 
     def _act_on_some(self, inputs: PolicyInputs, noise: Noise) -> Float32[np.ndarray, "horizon dim"]:
         if inputs.hidden is not None:
@@ -396,7 +416,7 @@ class OctoPolicy:
         """Returns the backward pass of a step; asked for pixels and for attention, it is made once."""
         asked = (noise, weights.tobytes())
         if not self._latest or self._latest[0] is not inputs or self._latest[1] != asked:
-            made = self._gradients(inputs).at(self.tensors(inputs), noise_key(noise), weights)
+            made = self._gradients(inputs).at(self._whole_tensors(inputs), noise_key(noise), weights)
             self._latest[:] = [inputs, asked, made]
         return self._latest[2]
 

@@ -13,9 +13,9 @@ from octoscope.episodes.windows import observation_window
 from octoscope.errors import SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.bind import BoundEpisode
+from octoscope.policies.finite_actions import check_finite_actions
 from octoscope.policies.noise import Noise
 from octoscope.policies.octo.acting import acting_head, noise_key
-from octoscope.policies.octo.finite import check_finite_actions
 from octoscope.policies.octo.lean.lean_episode import LeanEpisode
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.octo_inputs import octo_observation, octo_tasks
