@@ -140,6 +140,18 @@ def test_what_an_act_cannot_be_asked_is_refused(tmp_path, act_folder, act_data, 
     assert not (tmp_path / "out").exists()
 
 
+def test_the_layout_of_an_act_is_told(tmp_path, act_folder, act_data, capsys):
+    run("layout", act_folder, act_data, "--brief", "-o", tmp_path / "out")
+    printed = capsys.readouterr().out
+    assert "patches of top, 3 rows x 4 columns" in printed
+    assert "read by an action head" in printed
+    assert "in 'decoder.cross', the stack that acts; not drawn: encoder, decoder." in printed
+    assert (tmp_path / "out" / "token_matrix.png").is_file()
+    with pytest.raises(SystemExit):
+        run("layout", act_folder, "-o", tmp_path / "alone")
+    assert "Give episodes too" in capsys.readouterr().err
+
+
 def test_a_policy_of_no_family_is_named(tmp_path, act_data, capsys):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "config.json").write_text('{"type": "vqbet", "input_features": {}, "output_features": {}}')

@@ -1,20 +1,22 @@
 """`octoscope layout`: what every token of a policy's sequence is, as a table and a picture."""
 
-from typing import Any
-
 import numpy as np
 
 from octoscope.attention.shares import timestep_name
+from octoscope.embedded.files import EMBEDDED
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
 from octoscope.escaping.terminal import say
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.noise import Noise
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.states import token_pad
+from octoscope.policies.open_policy import find_policy
+from octoscope.policies.policy_model import PolicyModel, WantedAttention, as_policy
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
-from octoscope.studies.opening import read_goal_images
+from octoscope.studies.opening import open_for, read_goal_images
 from octoscope.studies.options.layout import LayoutOptions
 from octoscope.studies.options.names import figure_files
 from octoscope.studies.selection import parse_pairs
@@ -29,45 +31,66 @@ class Layout(LayoutOptions):
 
     def __call__(self) -> None:
         """Prints the table and writes the picture."""
-        model = OctoModel.load_pretrained(self.checkpoint, step=self.checkpoint_step)
+        policy = None if self.checkpoint in EMBEDDED else find_policy(self.checkpoint)
+        if policy is not None and self.checkpoint_step is not None:
+            raise SelectionError("--checkpoint-step is for Octo's checkpoints: leave it out for this policy.")
+        model = policy or OctoModel.load_pretrained(self.checkpoint, step=self.checkpoint_step)
         layout, pad, subject = self._look(model)
         with staged_output(self.output, figure_files(_PICTURE), overwrite=self.overwrite) as folder:
-            title = f"Token matrix of {model.name}: {layout.size} tokens, window {layout.window}"
-            chart = layout_chart(layout, pad=pad, title=title, subtitle=[subject, *instruction_remarks(layout)])
+            title = f"Token matrix of {as_policy(model).card.name}: {layout.size} tokens, window {layout.window}"
+            chart = layout_chart(layout, pad=pad, title=title, subtitle=[subject, *_told(layout)])
             save_view(chart, folder / f"{_PICTURE}.{self.figure_format}")
         if not self.brief:
             say(*token_table(layout, pad))
             say("")
         say(*span_table(layout, pad))
-        if instruction_remarks(layout):
-            say("", *instruction_remarks(layout))
+        if _told(layout):
+            say("", *_told(layout))
         say("", f"{subject}. Who may look at whom: {self.output / f'{_PICTURE}.{self.figure_format}'}")
 
-    def _look(self, model: OctoModel) -> tuple[TokenLayout, np.ndarray, str]:
+    def _look(self, model: OctoModel | PolicyModel) -> tuple[TokenLayout, np.ndarray, str]:
         if self.episodes is None:
-            observation, task = model.example_batch["observation"], model.example_batch["task"]
-            layout = model.token_layout(observation, task)
-            if self.task is not None:
-                if model.text_processor is None or "language" not in {span.source.kind for span in layout.spans}:
-                    raise SelectionError(f"{model.name} reads no words: leave out --task.")
-                layout = model.with_words(layout, self.task)
-            return layout, _pad(model, observation, task), "The policy's example batch"
-        source = open_episodes(self.episodes, split=self.split, cameras=parse_pairs(self.cameras, what="--cameras"))
+            if not isinstance(model, OctoModel):
+                raise SelectionError(f"Give episodes too: the tokens of {model.card.name} depend on what it is given.")
+            return self._look_at_example(model)
+        cameras = parse_pairs(self.cameras, what="--cameras")
+        source = (
+            open_episodes(self.episodes, split=self.split, cameras=cameras)
+            if isinstance(model, OctoModel)
+            else open_for(model, self.episodes, split=self.split, cameras=cameras)
+        )
         episode = source[self.episode]
         fields = parse_pairs(self.observation, what="--observation", example="proprio=state")
         bound = bind(model, episode, BindOptions(self.task, read_goal_images(self.goal_image, tell=say), fields))
-        words, inputs = bound.instruction, model.policy.tensors(bound.at(self.step))
-        layout, pad = bound.layout, _pad(model, inputs.observation, inputs.tasks)
-        return (
-            layout,
-            pad,
-            f'Step {self.step} of {episode.name}, task "{words}"' if words else f"Step {self.step} of {episode.name}",
-        )
+        pad = bound.policy.watch(bound.at(self.step), Noise(0, self.step), [_anything(bound.layout)]).token_pad
+        task = f', task "{bound.instruction}"' if bound.instruction else ""
+        return bound.layout, pad, f"Step {self.step} of {episode.name}{task}"
+
+    def _look_at_example(self, model: OctoModel) -> tuple[TokenLayout, np.ndarray, str]:
+        observation, task = model.example_batch["observation"], model.example_batch["task"]
+        layout = model.token_layout(observation, task)
+        if self.task is not None:
+            if model.text_processor is None or "language" not in {span.source.kind for span in layout.spans}:
+                raise SelectionError(f"{model.name} reads no words: leave out --task.")
+            layout = model.with_words(layout, self.task)
+        _, states = model.run_transformer(observation, task, mutable=["intermediates"], query_rows=(0,))
+        return layout, np.asarray(token_pad(states)[0]), "The policy's example batch"
 
 
-def _pad(model: OctoModel, observation: Any, task: Any) -> np.ndarray:
-    _, states = model.run_transformer(observation, task, mutable=["intermediates"], query_rows=(0,))
-    return np.asarray(token_pad(states)[0])
+def _told(layout: TokenLayout) -> list[str]:
+    """Returns what must be known of the instruction, and which stack the matrix is of where there are several."""
+    *others, acting = layout.stack_names or ("",)
+    several = (
+        [f"Who may look at whom in '{acting}', the stack that acts; not drawn: {', '.join(others)}."] if others else []
+    )
+    return [*several, *instruction_remarks(layout)]
+
+
+def _anything(layout: TokenLayout) -> WantedAttention:
+    """Returns the least of the attention: what is wanted of the forward is which tokens are padded."""
+    stack = layout.stack()
+    query, key = (int(layout.places(groups)[0]) for groups in (stack.query_groups, stack.key_groups))
+    return WantedAttention(stack.name, (query,), (key,), (0,))
 
 
 def token_table(layout: TokenLayout, pad: np.ndarray) -> list[str]:
@@ -111,6 +134,8 @@ def _what(span: TokenSpan, layout: TokenLayout) -> str:
         copy = f"copy of {source.repeats}" if source.repeats else "word pieces"
         pieces = layout.pieces_of(span)
         return f"{copy}: {' '.join(piece.text for piece in pieces)}" if pieces else copy
+    if source.kind == "vector":
+        return "one vector, without a place in the image"
     return "read by an action head" if source.kind == "readout" else ""
 
 

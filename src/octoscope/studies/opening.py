@@ -136,7 +136,7 @@ def open_policy_and_episodes(
     if policy is not None:
         if checkpoint_step is not None:
             raise SelectionError("--checkpoint-step is for Octo's checkpoints: leave it out for this policy.")
-        return Opened(policy, _open_policys_episodes(policy, episodes, split=split, cameras=cameras))
+        return Opened(policy, open_for(policy, episodes, split=split, cameras=parse_pairs(cameras, what="--cameras")))
     model = OctoModel.load_pretrained(checkpoint, step=checkpoint_step)
     source = open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
     remark = "" if model.text_processor is None else blanked_words_remark(source.name, model.dataset_statistics)
@@ -210,8 +210,8 @@ def open_any_policy(
     return opened.model, opened.source
 
 
-def _open_policys_episodes(
-    policy: PolicyModel, episodes: str, *, split: str | None, cameras: tuple[str, ...]
+def open_for(
+    policy: PolicyModel, episodes: str, *, split: str | None, cameras: Mapping[str, str] | None
 ) -> EpisodeSource:
     """Returns the episodes, each of the policy's cameras as it is recorded under its own name where it is.
 
@@ -219,7 +219,7 @@ def _open_policys_episodes(
       EpisodeError: If there is no dataset, or a camera that was chosen is not recorded.
     """
     if cameras:
-        return open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
+        return open_episodes(episodes, split=split, cameras=cameras)
     for spelling in ("{}", "image_{}", "observation.images.{}"):
         own = {camera: spelling.format(camera) for camera in policy.needs.cameras}
         with contextlib.suppress(EpisodeError):
