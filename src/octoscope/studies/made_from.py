@@ -17,7 +17,7 @@ from octoscope.capture.provenance import computed_on
 from octoscope.episodes.episode import Episode
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.octo_policy import OctoPolicy
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.runs.findings.finding_folder import FindingKind
 from octoscope.runs.findings.kept_finding import FindingRequest
@@ -63,16 +63,16 @@ def finding_request(
         "policy_family": card.family,
         "policy_step": card.step,
         "policy_sha256": policy.digest(),
-        "policy_facts_sha256": value_digest([card.facts, _statistics(model)]),
+        "policy_facts_sha256": value_digest([card.facts, _statistics(policy)]),
         "episodes": [_told(model, each, options) for each in studied],
         "arguments": {name: plain_or_digest(value) for name, value in arguments.items()},
     }
     return FindingRequest(folder, kind, made_from, computed_on(card.device), make)
 
 
-def _statistics(model: PolicyModel | HoldsPolicy) -> Any:
+def _statistics(policy: PolicyModel) -> Any:
     """Returns what brings a policy's actions into a robot's units, where it lies beside the parameters."""
-    return model.dataset_statistics if isinstance(model, OctoModel) else None
+    return [policy.model.dataset_statistics, policy.normalization] if isinstance(policy, OctoPolicy) else None
 
 
 def _told(model: PolicyModel | HoldsPolicy, studied: StudiedEpisode, options: BindOptions) -> dict[str, Any]:

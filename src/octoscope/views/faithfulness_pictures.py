@@ -37,6 +37,7 @@ _MAPS_NOTE = (
     "Raw values of each map; every column has a scale of its own, below it, from 0 to the map's largest value over all cameras, since "
     "units differ: brightness cannot be compared between methods. One value a patch, over the whole window."
 )
+_LEFT_OUT = "Left out"
 
 
 def faithfulness_scores_chart(table: FaithfulnessTable) -> Chart:
@@ -170,7 +171,9 @@ def _subtitle(table: FaithfulnessTable) -> list[str]:
     return [
         counts,
         *([table.few] if table.few else []),
-        " ".join(table.settings),
+        " ".join(sentence for sentence in table.settings if not sentence.startswith(_LEFT_OUT)),
+        # Each on lines of its own: a long paragraph is cut.
+        *(sentence for sentence in table.settings if sentence.startswith(_LEFT_OUT)),
         *([table.note] if table.note else []),
     ]
 
