@@ -107,8 +107,7 @@ class EpisodeJob:
         record = RecordOptions(asked.seed, asked.precision, asked.compute, asked.batch, asked.encodings)
         size = find_recorder(bound, selections, record).bytes_per_step
         no_map = self._why_no_map(layout, selections[-1], query)
-        note = bound.policy.action_space(episode.dataset).note
-        remarks = (*bound.remarks, *([note] if note else []))
+        remarks = (*bound.remarks, *bound.policy.action_space(episode.dataset).remarks())
         return EpisodePlan(bound.instruction, steps, layers, heads, groups, query, size, no_map, remarks)
 
     def _why_no_map(self, layout: TokenLayout, selection: AttentionSelection, query: QueryRow) -> str | None:
