@@ -16,7 +16,12 @@ def main(checkpoint: str = "demo", episodes: str = "demo", steps: str = "6") -> 
     model, episode = osc.OctoModel.load_pretrained(checkpoint), osc.open_episodes(episodes)[0]
     chosen = list(range(min(int(steps), len(episode))))
     runs = [
-        osc.attend(model, episode, steps=chosen, query_groups="readout", dtype="float32", compute=compute)
+        osc.attend(
+            model,
+            episode,
+            steps=chosen,
+            options=osc.WatchOptions(query_groups="readout", dtype="float32", compute=compute),
+        )
         for compute in ("exact", "fast", "bf16")
     ]
     exact, *others = (

@@ -114,7 +114,7 @@ def _naive_film(folder: Path, *, steps: int, layers: int) -> None:
 
 def ours(model: osc.OctoModel, episode: osc.Episode, folder: Path, *, compute: str, picture_format: str) -> None:
     """Writes run, pictures and film as `octoscope attend` does."""
-    run = osc.attend(model, episode, folder / "run.zarr", compute=compute)
+    run = osc.attend(model, episode, folder / "run.zarr", options=osc.WatchOptions(compute=compute))
     osc.write_attention_results(run, folder, picture_format=picture_format)
 
 

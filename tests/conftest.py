@@ -49,4 +49,4 @@ def demo_episode() -> "osc.Episode":
 
 @pytest.fixture(scope="session")
 def demo_run(demo_model, demo_episode) -> "osc.Run":
-    return osc.attend(demo_model, demo_episode, steps=[0, 1, 5], dtype="float32")
+    return osc.attend(demo_model, demo_episode, steps=[0, 1, 5], options=osc.WatchOptions(dtype="float32"))

@@ -28,6 +28,7 @@ from octoscope.attention.value_norms import moved_lengths as moved_lengths
 from octoscope.attention.value_norms import norm_weighted_attention as norm_weighted_attention
 from octoscope.capture.attend import attend as attend
 from octoscope.capture.recompute import recompute_attention as recompute_attention
+from octoscope.capture.watch_options import WatchOptions as WatchOptions
 from octoscope.cnn.activation_maps.action_score import action_score as action_score
 from octoscope.cnn.activation_maps.activation_maps import ActivationMap as ActivationMap
 from octoscope.cnn.activation_maps.activation_maps import activation_map as activation_map

@@ -25,7 +25,7 @@ def toy_run():
     frames = np.random.default_rng(0).integers(0, 256, (3, 64, 96, 3), dtype=np.uint8)
     actions = np.zeros((3, 2), np.float32)
     episode = Episode({"primary": frames}, "push the red ball", actions, "made/0", "made")
-    return osc.attend(ToyPolicy(), episode, query_groups="all", dtype="float32")
+    return osc.attend(ToyPolicy(), episode, options=osc.WatchOptions(query_groups="all", dtype="float32"))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def act_episode():
 
 @pytest.fixture(scope="module")
 def act_run(act, act_episode):
-    return osc.attend(act, act_episode, query_groups="all", dtype="float32")
+    return osc.attend(act, act_episode, options=osc.WatchOptions(query_groups="all", dtype="float32"))
 
 
 def test_a_toys_run_says_what_it_reads(toy_run):
@@ -63,15 +63,23 @@ def test_a_toys_run_says_what_it_reads(toy_run):
 def test_the_same_call_gives_the_same_run_and_resumes(toy_run, tmp_path):
     frames = np.asarray(toy_run.read("frames/primary"))
     episode = Episode({"primary": frames}, "push the red ball", np.zeros((3, 2), np.float32), "made/0", "made")
-    run = osc.attend(ToyPolicy(), episode, tmp_path / "run.zarr", query_groups="all", dtype="float32")
-    again = osc.attend(ToyPolicy(), episode, tmp_path / "run.zarr", query_groups="all", dtype="float32", resume=True)
+    run = osc.attend(
+        ToyPolicy(), episode, tmp_path / "run.zarr", options=osc.WatchOptions(query_groups="all", dtype="float32")
+    )
+    again = osc.attend(
+        ToyPolicy(),
+        episode,
+        tmp_path / "run.zarr",
+        options=osc.WatchOptions(query_groups="all", dtype="float32"),
+        resume=True,
+    )
     np.testing.assert_array_equal(run.actions, again.actions)
     np.testing.assert_array_equal(run.actions, toy_run.actions)
 
 
 def test_what_is_octos_alone_is_refused(act, act_episode):
     with pytest.raises(SelectionError, match=r"`compute` .fast. is nothing that"):
-        osc.attend(act, act_episode, compute="fast")
+        osc.attend(act, act_episode, options=osc.WatchOptions(compute="fast"))
     with pytest.raises(EpisodeError, match="does not record"):
         bind(act, Episode(act_episode.images, "", None, "tiny/train/1", "tiny"))
 

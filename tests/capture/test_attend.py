@@ -29,7 +29,7 @@ def test_the_first_step_is_padded_history_not_skipped(demo_run):
 
 
 def test_attention_of_a_step_does_not_depend_on_which_steps_were_asked(demo_model, demo_episode, demo_run):
-    alone = osc.attend(demo_model, demo_episode, steps=[5], dtype="float32")
+    alone = osc.attend(demo_model, demo_episode, steps=[5], options=osc.WatchOptions(dtype="float32"))
     np.testing.assert_array_equal(
         alone.attention("readout_action", step=5), demo_run.attention("readout_action", step=5)
     )
@@ -37,7 +37,7 @@ def test_attention_of_a_step_does_not_depend_on_which_steps_were_asked(demo_mode
 
 
 def test_seed_changes_actions_and_no_attention(demo_model, demo_episode, demo_run):
-    other = osc.attend(demo_model, demo_episode, steps=[5], dtype="float32", seed=1)
+    other = osc.attend(demo_model, demo_episode, steps=[5], options=osc.WatchOptions(dtype="float32", seed=1))
     np.testing.assert_array_equal(
         other.attention("readout_action", step=5), demo_run.attention("readout_action", step=5)
     )
@@ -45,7 +45,12 @@ def test_seed_changes_actions_and_no_attention(demo_model, demo_episode, demo_ru
 
 
 def test_other_words_change_attention_and_are_in_the_manifest(demo_model, demo_episode, demo_run):
-    other = osc.attend(demo_model, demo_episode, steps=[5], instruction="pick up the red cube", dtype="float32")
+    other = osc.attend(
+        demo_model,
+        demo_episode,
+        steps=[5],
+        options=osc.WatchOptions(instruction="pick up the red cube", dtype="float32"),
+    )
     assert other.manifest["instruction"] == "pick up the red cube"
     assert "red" in [piece.letters for piece in other.layout.instruction_pieces]
     difference = other.attention("readout_action", step=5) - demo_run.attention("readout_action", step=5)
@@ -54,7 +59,7 @@ def test_other_words_change_attention_and_are_in_the_manifest(demo_model, demo_e
 
 def test_a_goal_image_replaces_the_words(demo_model, demo_episode):
     goal = {"primary": demo_episode.images["primary"][-1]}
-    run = osc.attend(demo_model, demo_episode, steps=[2], goal_images=goal)
+    run = osc.attend(demo_model, demo_episode, steps=[2], options=osc.WatchOptions(goal_images=goal))
     assert run.manifest["goal_images"] == ["primary"]
     assert run.manifest["instruction"] == ""
     assert run.token_pad(step=2)[run.layout.select("task_language")].all()

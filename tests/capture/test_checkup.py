@@ -57,7 +57,7 @@ def test_a_good_checkpoint(demo_model):
 
 
 def test_the_bytes_of_a_step_are_those_a_run_keeps(demo_model, demo_episode):
-    run = osc.attend(demo_model, demo_episode, steps=[0], dtype="float16")
+    run = osc.attend(demo_model, demo_episode, steps=[0], options=osc.WatchOptions(dtype="float16"))
     groups = run.query_groups
     captured = examine_checkpoint("drawn").captured
     assert tuple(captured["query rows"]) == groups

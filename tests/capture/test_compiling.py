@@ -31,5 +31,5 @@ def test_lengths_and_words_do_not_compile_again(demo_model, demo_episode, compil
     images = {camera: frames[:4] for camera, frames in demo_episode.images.items()}
     short = dataclasses.replace(demo_episode, images=images, actions=None, instruction="pick the red cube up")
     osc.attend(model, short)
-    osc.attend(model, demo_episode, steps=[7], instruction="ball")
+    osc.attend(model, demo_episode, steps=[7], options=osc.WatchOptions(instruction="ball"))
     assert len(compiled) == first

@@ -146,7 +146,10 @@ def made(tmp_path_factory):
         if name not in runs:
             policy, episode, *_ = CONFIGURATIONS[name]
             model = tiny_policy(tmp_path_factory.mktemp("policy") / "ckpt", **policy)
-            runs[name] = model, osc.attend(model, tiny_episode(**episode), steps=[0, 3], dtype="float32")
+            runs[name] = (
+                model,
+                osc.attend(model, tiny_episode(**episode), steps=[0, 3], options=osc.WatchOptions(dtype="float32")),
+            )
         return runs[name]
 
     return make
@@ -241,7 +244,7 @@ def test_stacked_cameras_show_the_same_weights_and_a_missing_one_is_not_drawn(ma
 def test_what_reads_only_words_has_a_run_and_nothing_to_draw(tmp_path):
     model = tiny_policy(tmp_path / "ckpt", {}, cameras={})
     episode = tiny_episode(cameras=())
-    run = osc.attend(model, episode, steps=[1], dtype="float32")
+    run = osc.attend(model, episode, steps=[1], options=osc.WatchOptions(dtype="float32"))
     shares = attention_shares(run.layout, run.attention("readout_action", step=1))
     assert set(shares) == {"words", "repeated words", "</s> of words", "</s> of repeated words", "readout_action"}
     np.testing.assert_allclose(sum(shares.values()), 1.0, atol=1e-5)
@@ -253,15 +256,20 @@ def test_goal_and_words_together_and_goal_alone(tmp_path):
     episode = tiny_episode()
     goal = {"primary": episode.images["primary"][-1]}
     both_taken = tiny_policy(tmp_path / "both", {"primary": PRIMARY})
-    words = osc.attend(both_taken, episode, steps=[3], dtype="float32")
-    both = osc.attend(both_taken, episode, steps=[3], dtype="float32", goal_images=goal, instruction="push the ball")
-    alone = osc.attend(both_taken, episode, steps=[3], dtype="float32", goal_images=goal)
+    words = osc.attend(both_taken, episode, steps=[3], options=osc.WatchOptions(dtype="float32"))
+    both = osc.attend(
+        both_taken,
+        episode,
+        steps=[3],
+        options=osc.WatchOptions(dtype="float32", goal_images=goal, instruction="push the ball"),
+    )
+    alone = osc.attend(both_taken, episode, steps=[3], options=osc.WatchOptions(dtype="float32", goal_images=goal))
     assert (both.manifest["instruction"], both.manifest["goal_images"]) == ("push the ball", ["primary"])
     assert np.abs(both.actions - words.actions).max() > 1e-5
     assert not both.token_pad(step=3).any()
     assert alone.token_pad(step=3)[alone.layout.select("task_language")].all()
     wordless = tiny_policy(tmp_path / "goal", {"primary": PRIMARY}, language=False)
-    run = osc.attend(wordless, episode, steps=[3], goal_images=goal)
+    run = osc.attend(wordless, episode, steps=[3], options=osc.WatchOptions(goal_images=goal))
     assert "task_language" not in run.layout.groups
     assert render_attention_sheet(run, step=3, layer=0).ndim == 3
 
@@ -270,8 +278,8 @@ def test_another_window_than_in_training(tmp_path):
     model = tiny_policy(tmp_path / "ckpt", {"primary": PRIMARY})
     episode = tiny_episode()
     for window in (1, 4):
-        run = osc.attend(model, episode, steps=[0, 3], window=window)
+        run = osc.attend(model, episode, steps=[0, 3], options=osc.WatchOptions(window=window))
         assert run.layout.window == window
         assert run.timestep_pad_mask(step=0).tolist() == [False] * (window - 1) + [True]
     with pytest.raises(SelectionError, match=r"`window` must be in 1\.\.4, where the policy's positions end, got 5"):
-        osc.attend(model, episode, window=5)
+        osc.attend(model, episode, options=osc.WatchOptions(window=5))

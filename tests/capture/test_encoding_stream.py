@@ -21,7 +21,9 @@ POINTS = ("blocks.*.residual", "tokens.task_language.t5.*", "stem.wrist.StdConv_
 @pytest.fixture(scope="module")
 def run(demo_model, demo_episode, tmp_path_factory):
     path = tmp_path_factory.mktemp("encodings") / "run.zarr"
-    return osc.attend(demo_model, demo_episode, path, steps=STEPS, dtype="float32", encodings=POINTS)
+    return osc.attend(
+        demo_model, demo_episode, path, steps=STEPS, options=osc.WatchOptions(dtype="float32", encodings=POINTS)
+    )
 
 
 def test_the_run_holds_what_was_asked_and_nothing_else(run, demo_model):
@@ -52,7 +54,9 @@ def test_everything_else_has_the_same_bytes_as_without(run, demo_run):
 
 
 def test_half_precision_is_the_default(demo_model, demo_episode, run):
-    half = osc.attend(demo_model, demo_episode, steps=[5], encodings="blocks.0.residual", compute="fast")
+    half = osc.attend(
+        demo_model, demo_episode, steps=[5], options=osc.WatchOptions(encodings="blocks.0.residual", compute="fast")
+    )
     assert half.group["encodings/blocks.0.residual"].dtype == np.float16
     exact = run.encoding("blocks.0.residual", step=5)
     np.testing.assert_allclose(half.encoding("blocks.0.residual", step=5), exact, rtol=1e-3, atol=1e-4)
@@ -70,7 +74,7 @@ def test_what_half_precision_cannot_hold_is_refused(demo_model, demo_episode):
         demo_model.checkpoint,
     )
     with pytest.raises(SelectionError, match=r"'blocks\.0\.residual' reach beyond 65504.*float32"):
-        osc.attend(loud, demo_episode, steps=[0], encodings="blocks.0.residual")
+        osc.attend(loud, demo_episode, steps=[0], options=osc.WatchOptions(encodings="blocks.0.residual"))
 
 
 def files(folder):
@@ -79,7 +83,7 @@ def files(folder):
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(demo_model, demo_episode, tmp_path, monkeypatch):
     monkeypatch.setattr(run_writer, "steps_per_shard", lambda _: 2)
-    asked = {"steps": [0, 1, 2, 3, 4], "encodings": POINTS}
+    asked = {"steps": [0, 1, 2, 3, 4], "options": osc.WatchOptions(encodings=POINTS)}
     osc.attend(demo_model, demo_episode, tmp_path / "whole.zarr", **asked)
     original, made = StepRecorder.arrays_at, []
 
@@ -109,9 +113,7 @@ def test_steps_are_written_as_they_come(demo_model, demo_episode, tmp_path, monk
         demo_model,
         demo_episode,
         tmp_path / "run.zarr",
-        query_groups="readout",
-        layers=[0],
-        encodings="blocks.*.residual",
+        options=osc.WatchOptions(query_groups="readout", layers=[0], encodings="blocks.*.residual"),
     )
     array = run.group["encodings/blocks.0.residual"]
     assert isinstance(array, zarr.Array)
@@ -123,14 +125,20 @@ def test_steps_are_written_as_they_come(demo_model, demo_episode, tmp_path, monk
 
 def test_xarray_opens_all_encodings_side_by_side(demo_model, demo_episode, tmp_path):
     xarray = pytest.importorskip("xarray")
-    osc.attend(demo_model, demo_episode, tmp_path / "run.zarr", steps=[0, 1], encodings="*")
+    osc.attend(demo_model, demo_episode, tmp_path / "run.zarr", steps=[0, 1], options=osc.WatchOptions(encodings="*"))
     opened = xarray.open_zarr(tmp_path / "run.zarr", group="encodings", consolidated=False)
     assert opened["blocks.0.residual"].dims == ("step", "token", "embed")
     assert opened["tokens.task_language.projection"].dims == ("token_task_language", "embed")
 
 
 def test_damage_is_found(demo_model, demo_episode, tmp_path):
-    osc.attend(demo_model, demo_episode, tmp_path / "run.zarr", steps=[0], encodings=("blocks.0.mlp", "*.t5.0"))
+    osc.attend(
+        demo_model,
+        demo_episode,
+        tmp_path / "run.zarr",
+        steps=[0],
+        options=osc.WatchOptions(encodings=("blocks.0.mlp", "*.t5.0")),
+    )
     group = zarr.open_group(tmp_path / "run.zarr", mode="r+")
     group["encodings/blocks.0.mlp"][0, 3, 4] = np.nan
     assert verify_run(osc.Run.open(tmp_path / "run.zarr")) == ["encodings/blocks.0.mlp: encodings that are not finite"]

@@ -159,7 +159,7 @@ def test_a_camera_that_is_missing_has_no_points(tmp_path):
     points = {point.name: point for point in encoding_points(model, observation, task)}
     assert "tokens.obs_primary.tokenizer" in points
     assert not [name for name in points if "wrist" in name]
-    run = osc.attend(model, tiny_episode(), steps=[0], dtype="float32", encodings="*")
+    run = osc.attend(model, tiny_episode(), steps=[0], options=osc.WatchOptions(dtype="float32", encodings="*"))
     assert run.encoding("blocks.0.residual", step=0).shape == (run.layout.size, 16)
     assert {point.name for point in run.encoding_points} == set(points)
 
@@ -175,7 +175,9 @@ def test_a_camera_that_is_missing_has_no_points(tmp_path):
 def test_official_policies_whose_wrist_camera_was_not_recorded(folder):
     model = osc.OctoModel.load_pretrained(folder / "ckpt")
     episode = osc.open_episodes(SHARED / "data" / "bridge_dataset")[0]
-    run = osc.attend(model, episode, steps=[0], encodings=("blocks.0.residual", "tokens.obs_*.tokenizer"))
+    run = osc.attend(
+        model, episode, steps=[0], options=osc.WatchOptions(encodings=("blocks.0.residual", "tokens.obs_*.tokenizer"))
+    )
     assert run.encoding("blocks.0.residual", step=0).shape[0] == run.layout.size
     assert "tokens.obs_wrist.tokenizer" not in {point.name for point in run.encoding_points}
 

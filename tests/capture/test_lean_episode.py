@@ -81,7 +81,9 @@ def test_attention_and_actions_are_the_plain_forwards(name, tmp_path):
 
 @pytest.fixture(scope="module")
 def fast_run(demo_model, demo_episode):
-    return osc.attend(demo_model, demo_episode, steps=[0, 1, 5], dtype="float32", compute="fast")
+    return osc.attend(
+        demo_model, demo_episode, steps=[0, 1, 5], options=osc.WatchOptions(dtype="float32", compute="fast")
+    )
 
 
 def test_a_fast_run_is_the_exact_run_to_rounding(demo_run, fast_run):
@@ -94,7 +96,7 @@ def test_a_fast_run_is_the_exact_run_to_rounding(demo_run, fast_run):
 
 
 def test_a_fast_run_does_not_depend_on_which_steps_were_asked(demo_model, demo_episode, fast_run):
-    alone = osc.attend(demo_model, demo_episode, steps=[5], dtype="float32", compute="fast")
+    alone = osc.attend(demo_model, demo_episode, steps=[5], options=osc.WatchOptions(dtype="float32", compute="fast"))
     np.testing.assert_array_equal(
         alone.attention("readout_action", step=5), fast_run.attention("readout_action", step=5)
     )
@@ -102,7 +104,7 @@ def test_a_fast_run_does_not_depend_on_which_steps_were_asked(demo_model, demo_e
 
 
 def test_bfloat16_moves_little_and_says_so(demo_model, demo_episode, demo_run):
-    run = osc.attend(demo_model, demo_episode, steps=[5], dtype="float32", compute="bf16")
+    run = osc.attend(demo_model, demo_episode, steps=[5], options=osc.WatchOptions(dtype="float32", compute="bf16"))
     assert run.manifest["compute"] == "bf16"
     exact, rounded = (one.attention("readout_action", step=5) for one in (demo_run, run))
     moved = np.abs(rounded - exact).sum(axis=-1) / 2
@@ -112,9 +114,9 @@ def test_bfloat16_moves_little_and_says_so(demo_model, demo_episode, demo_run):
 
 def test_what_is_not_covered_is_exact_or_refused(tmp_path):
     model, episode = POLICIES["words"](tmp_path), tiny_episode(steps=2)
-    run = osc.attend(model, episode, steps=[1], query_groups="all", compute="fast")
+    run = osc.attend(model, episode, steps=[1], options=osc.WatchOptions(query_groups="all", compute="fast"))
     assert run.manifest["compute"] == "exact"
     with pytest.raises(SelectionError, match="'bf16' does not cover rows of the prefix"):
-        osc.attend(model, episode, steps=[1], query_groups="all", compute="bf16")
+        osc.attend(model, episode, steps=[1], options=osc.WatchOptions(query_groups="all", compute="bf16"))
     with pytest.raises(SelectionError, match=r"got 'fats'\. Did you mean 'fast'"):
-        osc.attend(model, episode, steps=[1], compute="fats")
+        osc.attend(model, episode, steps=[1], options=osc.WatchOptions(compute="fats"))

@@ -72,11 +72,9 @@ def test_captured_rows_are_the_official_ones(name, case, example):
         model,
         episode,
         steps=[len(episode) - 1],
-        query_groups="all",
-        instruction=said,
-        goal_images=goals,
-        window=window,
-        dtype="float32",
+        options=osc.WatchOptions(
+            query_groups="all", instruction=said, goal_images=goals, window=window, dtype="float32"
+        ),
     )
     step = run.steps[0]
     ours = run.attention_matrix(step=step)

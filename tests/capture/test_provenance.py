@@ -37,7 +37,9 @@ def test_threads_are_those_that_the_environment_names_and_else_the_cores_of_this
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes cannot be bound to a core here")
 def test_one_core_that_computes_with_as_many_threads_gives_the_same_bytes(demo_model, demo_episode, tmp_path):
-    here = osc.attend(demo_model, demo_episode, tmp_path / "here.zarr", steps=[0, 3], dtype="float32")
+    here = osc.attend(
+        demo_model, demo_episode, tmp_path / "here.zarr", steps=[0, 3], options=osc.WatchOptions(dtype="float32")
+    )
     if here.manifest["device"] != "cpu":
         pytest.skip("the tests run on a GPU")
     environment = {**os.environ, "NPROC": str(provenance.cpu_threads())}

@@ -71,7 +71,7 @@ def test_a_batch_gives_what_each_step_gives(name, tmp_path):
     model = POLICIES[name](tmp_path)
     episode = tiny_episode(steps=6, **({"proprio": 5} if name == "numbers" else {}))
     one, several = (
-        osc.attend(model, episode, query_groups=groups, dtype="float32", batch=batch)
+        osc.attend(model, episode, options=osc.WatchOptions(query_groups=groups, dtype="float32", batch=batch))
         for groups, batch in (("all", 1), ("all", 4))
     )
     assert (one.manifest["batch"], several.manifest["batch"]) == (1, 4)
@@ -79,9 +79,12 @@ def test_a_batch_gives_what_each_step_gives(name, tmp_path):
 
 
 def test_steps_in_any_order_layers_and_keys_are_those_asked_for(demo_model, demo_episode):
-    asked = {"steps": [5, 0, 3], "layers": [1], "key_groups": ["obs_primary"], "dtype": "float32"}
-    one, several = (osc.attend(demo_model, demo_episode, batch=batch, **asked) for batch in (1, 2))
-    for step in asked["steps"]:
+    steps, asked = [5, 0, 3], {"layers": [1], "key_groups": ["obs_primary"], "dtype": "float32"}
+    one, several = (
+        osc.attend(demo_model, demo_episode, steps=steps, options=osc.WatchOptions(**asked, batch=batch))
+        for batch in (1, 2)
+    )
+    for step in steps:
         np.testing.assert_allclose(
             several.attention("readout_action", step=step), one.attention("readout_action", step=step), atol=1e-5
         )
@@ -89,7 +92,10 @@ def test_steps_in_any_order_layers_and_keys_are_those_asked_for(demo_model, demo
 
 def test_encodings_beside_a_batch_are_those_of_one_step(demo_model, demo_episode):
     one, several = (
-        osc.attend(demo_model, demo_episode, steps=[0, 1, 2], encodings="blocks.final", batch=batch) for batch in (1, 2)
+        osc.attend(
+            demo_model, demo_episode, steps=[0, 1, 2], options=osc.WatchOptions(encodings="blocks.final", batch=batch)
+        )
+        for batch in (1, 2)
     )
     for step in (0, 1, 2):
         np.testing.assert_array_equal(
@@ -107,12 +113,12 @@ def test_the_last_group_and_other_lengths_do_not_compile_again(demo_model, demo_
     # Without what other tests have had compiled for it.
     model = dataclasses.replace(demo_model)
     jax.monitoring.register_event_duration_secs_listener(note)
-    osc.attend(model, demo_episode, steps=[0, 1, 2, 3], batch=4)
+    osc.attend(model, demo_episode, steps=[0, 1, 2, 3], options=osc.WatchOptions(batch=4))
     assert compiled
     first = len(compiled)
     images_ = {camera: frames[:6] for camera, frames in demo_episode.images.items()}
     short = dataclasses.replace(demo_episode, images=images_, actions=None, instruction="pick the red cube up")
-    osc.attend(model, short, batch=4)
+    osc.attend(model, short, options=osc.WatchOptions(batch=4))
     assert len(compiled) == first
 
 
@@ -125,12 +131,12 @@ def test_one_forward_serves_a_group(demo_model, demo_episode, monkeypatch):
         return act(self, model, observations, tasks, keys, size=size)
 
     monkeypatch.setattr(step_batch.StepBatch, "act", counted)
-    osc.attend(demo_model, demo_episode, steps=range(6), batch=4)
+    osc.attend(demo_model, demo_episode, steps=range(6), options=osc.WatchOptions(batch=4))
     assert sizes == [(4, 4), (2, 4)]
 
 
 def test_an_error_within_a_group_goes_on_to_the_same_bytes(demo_model, demo_episode, tmp_path, monkeypatch):
-    asked = {"steps": range(10), "batch": 4}
+    asked = {"steps": range(10), "options": osc.WatchOptions(batch=4)}
     osc.attend(demo_model, demo_episode, tmp_path / "whole.zarr", **asked)
     path = tmp_path / "run.zarr"
     append, kept = run_writer.RunWriter.append_step, []
@@ -164,13 +170,15 @@ def test_ctrl_c_keeps_the_group_at_hand(demo_model, demo_episode, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(step_recorder.StepRecorder, "arrays_of", pressed)
         with pytest.raises(Interrupted, match=r"stopped after step 3\. 4 of 10 steps are kept in .*--resume"):
-            osc.attend(demo_model, demo_episode, path, steps=range(10), batch=4)
-    assert osc.attend(demo_model, demo_episode, path, steps=range(10), batch=4, resume=True).steps == tuple(range(10))
+            osc.attend(demo_model, demo_episode, path, steps=range(10), options=osc.WatchOptions(batch=4))
+    assert osc.attend(
+        demo_model, demo_episode, path, steps=range(10), options=osc.WatchOptions(batch=4), resume=True
+    ).steps == tuple(range(10))
 
 
 def test_a_killed_job_goes_on_to_the_same_bytes(demo_model, demo_episode, tmp_path, monkeypatch):
     monkeypatch.setattr(run_writer, "steps_per_shard", lambda _: 3)
-    asked = {"steps": list(range(10)), "batch": 4, "encodings": "blocks.final"}
+    asked = {"steps": list(range(10)), "options": osc.WatchOptions(batch=4, encodings="blocks.final")}
     osc.attend(demo_model, demo_episode, tmp_path / "whole.zarr", **asked)
     path = tmp_path / "run.zarr"
     for kept in (2, 7):
@@ -194,6 +202,6 @@ def test_the_device_chooses(demo_model, monkeypatch):
 
 def test_what_does_not_go_together_is_refused(demo_model, demo_episode):
     with pytest.raises(SelectionError, match="`batch` must be at least 1, got 0"):
-        osc.attend(demo_model, demo_episode, steps=[0], batch=0)
+        osc.attend(demo_model, demo_episode, steps=[0], options=osc.WatchOptions(batch=0))
     with pytest.raises(SelectionError, match="`batch` 4 does not go with `compute` 'fast'"):
-        osc.attend(demo_model, demo_episode, steps=[0, 1, 2, 3], batch=4, compute="fast")
+        osc.attend(demo_model, demo_episode, steps=[0, 1, 2, 3], options=osc.WatchOptions(batch=4, compute="fast"))

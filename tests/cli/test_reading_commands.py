@@ -12,7 +12,11 @@ from octoscope.cli.main import main
 def stored(demo_model, demo_episode, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "run.zarr"
     osc.attend(
-        demo_model, demo_episode, path, steps=[0, 3], query_groups=["readout_action", "obs_wrist"], layers=[0, 2]
+        demo_model,
+        demo_episode,
+        path,
+        steps=[0, 3],
+        options=osc.WatchOptions(query_groups=["readout_action", "obs_wrist"], layers=[0, 2]),
     )
     return path
 
@@ -20,7 +24,13 @@ def stored(demo_model, demo_episode, tmp_path_factory):
 @pytest.fixture(scope="module")
 def words_only(demo_model, demo_episode, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "run.zarr"
-    osc.attend(demo_model, demo_episode, path, steps=[0, 3], query_groups=["obs_task_language"], layers=[2])
+    osc.attend(
+        demo_model,
+        demo_episode,
+        path,
+        steps=[0, 3],
+        options=osc.WatchOptions(query_groups=["obs_task_language"], layers=[2]),
+    )
     return path
 
 
@@ -132,7 +142,7 @@ def test_earlier_results_are_kept_unless_overwritten(stored, tmp_path, capsys):
 
 def test_a_run_with_neither_direction_says_what_both_need(demo_model, demo_episode, tmp_path, capsys):
     path = tmp_path / "run.zarr"
-    osc.attend(demo_model, demo_episode, path, steps=[3], query_groups=["readout_action"])
+    osc.attend(demo_model, demo_episode, path, steps=[3], options=osc.WatchOptions(query_groups=["readout_action"]))
     message = failure(["words", str(path), "-o", str(tmp_path / "out")], capsys)
     assert "Words to image" in message
     assert "Image to words" in message

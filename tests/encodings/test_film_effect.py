@@ -30,7 +30,10 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def runs(model):
     conditions = ([1.0, 0.0, 0.0], [0.0, 2.0, -1.0])
-    return [osc.attend(model, film_episode(one), dtype="float32", encodings="film.*") for one in conditions]
+    return [
+        osc.attend(model, film_episode(one), options=osc.WatchOptions(dtype="float32", encodings="film.*"))
+        for one in conditions
+    ]
 
 
 def test_scale_and_shift_are_the_dense_layers_of_the_condition(model, runs):

@@ -19,7 +19,12 @@ POINTS = (*WORD_POINTS, "blocks.input")
 
 
 def words_run(model, episode, instruction):
-    return osc.attend(model, episode, steps=STEPS, instruction=instruction, dtype="float32", encodings=POINTS)
+    return osc.attend(
+        model,
+        episode,
+        steps=STEPS,
+        options=osc.WatchOptions(instruction=instruction, dtype="float32", encodings=POINTS),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def found(model, episode):
 
 
 def test_the_values_are_those_of_the_array_functions(model, episode, found):
-    run = osc.attend(model, episode, steps=[STEP], query_groups="all", dtype="float32")
+    run = osc.attend(model, episode, steps=[STEP], options=osc.WatchOptions(query_groups="all", dtype="float32"))
     matrix = run.attention_matrix(step=STEP)
     row = int(run.layout.select("readout_action", timestep=-1)[0])
     np.testing.assert_allclose(found.values["last layer"], matrix[-1, :, row].mean(axis=0), atol=1e-6)

@@ -116,7 +116,7 @@ def test_tokens_of_the_toy_can_be_dropped(how):
 
 def test_the_toy_in_a_control_loop_does_what_attend_saw():
     episode = toy_episodes()[0]
-    run = osc.attend(TOY, episode, dtype="float32")
+    run = osc.attend(TOY, episode, options=osc.WatchOptions(dtype="float32"))
     policy = osc.Policy(TOY, instruction=episode.instruction)
     for step in range(len(episode)):
         result = policy.step({"image_primary": episode.images["primary"][step]}, watch=True)
@@ -199,11 +199,11 @@ def test_what_is_not_finite_is_refused_by_stack_and_layer(act, act_episodes):
             return watched
 
     with pytest.raises(CheckpointError, match=r"attention of 'decoder\.cross' from layer 1 on at step 0 is not finite"):
-        osc.attend(Broken(act.model), act_episodes[0], layers=[1])
+        osc.attend(Broken(act.model), act_episodes[0], options=osc.WatchOptions(layers=[1]))
 
 
 def test_an_act_in_a_control_loop(act, act_episodes):
-    run = osc.attend(act, act_episodes[0], dtype="float32")
+    run = osc.attend(act, act_episodes[0], options=osc.WatchOptions(dtype="float32"))
     policy = osc.Policy(act, execution="ensemble")
     frames = {f"image_{camera}": images[0] for camera, images in act_episodes[0].images.items()}
     result = policy.step({**frames, "state": act_episodes[0].extras["state"][0]}, watch=True)

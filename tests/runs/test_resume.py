@@ -99,11 +99,13 @@ def test_an_error_keeps_the_steps_before_it(demo_model, demo_episode, demo_run, 
     with monkeypatch.context() as patch:
         stop_after(patch, 2, raise_error)
         with pytest.raises(RuntimeError, match="the power went"):
-            osc.attend(demo_model, demo_episode, path, steps=[0, 1, 5], dtype="float32")
+            osc.attend(demo_model, demo_episode, path, steps=[0, 1, 5], options=osc.WatchOptions(dtype="float32"))
     assert Unfinished(path).progress() == (2, 3)
     with pytest.raises(OutputError, match=r"holds an unfinished run \(2 of 3 steps\).*--resume"):
-        osc.attend(demo_model, demo_episode, path, steps=[0, 1, 5], dtype="float32")
-    run = osc.attend(demo_model, demo_episode, path, steps=[0, 1, 5], dtype="float32", resume=True)
+        osc.attend(demo_model, demo_episode, path, steps=[0, 1, 5], options=osc.WatchOptions(dtype="float32"))
+    run = osc.attend(
+        demo_model, demo_episode, path, steps=[0, 1, 5], options=osc.WatchOptions(dtype="float32"), resume=True
+    )
     for step in run.steps:
         np.testing.assert_array_equal(
             run.attention("readout_action", step=step), demo_run.attention("readout_action", step=step)
@@ -144,7 +146,7 @@ def test_other_arguments_are_refused_by_name(demo_model, demo_episode, tmp_path,
             osc.attend(demo_model, demo_episode, path, steps=[2, 3])
     kept = files(tmp_path)
     with pytest.raises(RunError, match="begun with other arguments: seed was 0, is 1"):
-        osc.attend(demo_model, demo_episode, path, steps=[2, 3], seed=1, resume=True)
+        osc.attend(demo_model, demo_episode, path, steps=[2, 3], options=osc.WatchOptions(seed=1), resume=True)
     assert files(tmp_path) == kept
     with monkeypatch.context() as patch:
         patch.setattr(OctoPolicy, "digest", lambda policy: "f" * 64)

@@ -63,10 +63,9 @@ def part(demo_model, demo_episode):
         demo_model,
         demo_episode,
         steps=[0, 5],
-        dtype="float32",
-        query_groups="readout",
-        key_groups=["readout_action", "obs_primary"],
-        layers=[2, 0],
+        options=osc.WatchOptions(
+            dtype="float32", query_groups="readout", key_groups=["readout_action", "obs_primary"], layers=[2, 0]
+        ),
     )
 
 
@@ -109,7 +108,9 @@ def test_pictures_show_what_is_there_and_name_what_is_not(part):
 
 
 def test_all_rows_make_the_whole_matrix_and_so_does_recomputing(demo_model, demo_episode, demo_run):
-    run = osc.attend(demo_model, demo_episode, steps=[0, 5], dtype="float32", query_groups="all")
+    run = osc.attend(
+        demo_model, demo_episode, steps=[0, 5], options=osc.WatchOptions(dtype="float32", query_groups="all")
+    )
     matrix = run.attention_matrix(step=5)
     assert matrix.shape == (3, 4, run.layout.size, run.layout.size)
     np.testing.assert_allclose(matrix.sum(axis=-1), 1.0, atol=1e-5)

@@ -49,7 +49,7 @@ def feeling_model():
 def test_numbers_are_normalised_as_in_an_episode(feeling_model):
     episode = random_episode({"primary": (64, 64)}, {"proprio": 7, "force": 3})
     goal = {"primary": episode.images["primary"][-1]}
-    run = osc.attend(feeling_model, episode, goal_images=goal, dtype="float32")
+    run = osc.attend(feeling_model, episode, options=osc.WatchOptions(goal_images=goal, dtype="float32"))
     policy = osc.Policy(feeling_model, goal_images=goal)
     for step in range(STEPS):
         result = policy.step(observation_at(episode, step), watch=True)
@@ -88,7 +88,7 @@ def test_a_stacked_camera_that_is_missing_is_black_as_in_an_episode():
     model = load("d_goal_early_fusion", {"robot": {"action": action}})
     episode = random_episode({"primary": (48, 64)}, {})
     goal = {camera.removeprefix("image_"): np.zeros((64, 64, 3), np.uint8) for camera in model.image_sizes}
-    run = osc.attend(model, episode, goal_images=goal, dtype="float32")
+    run = osc.attend(model, episode, options=osc.WatchOptions(goal_images=goal, dtype="float32"))
     policy = osc.Policy(model, goal_images=goal)
     for step in range(STEPS):
         result = policy.step(observation_at(episode, step), watch=True)

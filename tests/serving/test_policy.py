@@ -21,7 +21,7 @@ def frames_at(episode, step):
 
 @pytest.fixture(scope="module")
 def whole_run(demo_model, demo_episode):
-    return osc.attend(demo_model, demo_episode, dtype="float32")
+    return osc.attend(demo_model, demo_episode, options=osc.WatchOptions(dtype="float32"))
 
 
 @pytest.fixture

@@ -36,7 +36,12 @@ NO_FILM_POINTS = [point for point in POINTS if point != "film.*"]
 @pytest.fixture(scope="module")
 def runs(demo_model, demo_episode):
     return [
-        osc.attend(demo_model, demo_episode, steps=[0, 1], instruction=words, encodings=NO_FILM_POINTS)
+        osc.attend(
+            demo_model,
+            demo_episode,
+            steps=[0, 1],
+            options=osc.WatchOptions(instruction=words, encodings=NO_FILM_POINTS),
+        )
         for words in ("pick up the red cube", "pick up the blue cube")
     ]
 
@@ -141,7 +146,9 @@ def test_runs_of_other_episodes_are_refused(runs, demo_run, tmp_path):
 
 
 def test_the_change_of_actions_is_that_of_an_intervention(demo_model, demo_episode, runs):
-    other = osc.attend(demo_model, demo_episode, steps=[0, 1], instruction="pick up the red cube", seed=1)
+    other = osc.attend(
+        demo_model, demo_episode, steps=[0, 1], options=osc.WatchOptions(instruction="pick up the red cube", seed=1)
+    )
     told = [
         intervene(demo_model, demo_episode, step, [UseInstruction("pick up the blue cube")], **WORDS).effects[0].size
         for step in (0, 1)
@@ -165,7 +172,7 @@ def test_film_pages_show_the_strongest_channels(tmp_path):
     for condition in ([1.0, 0.0, 0.0], [0.0, 2.0, -1.0]):
         extras = {"language_embedding": np.tile(np.float32(condition), (2, 1))}
         episode = dataclasses.replace(tiny_episode(steps=2, instruction=""), extras=extras)
-        found.append(osc.attend(model, episode, steps=[0], encodings="film.*"))
+        found.append(osc.attend(model, episode, steps=[0], options=osc.WatchOptions(encodings="film.*")))
     effects = [film_effect(run) for run in found]
     strongest = effects[0].strongest[0]
     chart = film_chart(found[0], effects[0])

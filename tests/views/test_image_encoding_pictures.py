@@ -34,7 +34,12 @@ POINTS = ("blocks.input", "blocks.*.residual", "tokens.obs_*.projection", "token
 @pytest.fixture(scope="module")
 def encoding_run(demo_model, demo_episode):
     steps = [0, 1, 4]
-    return osc.attend(demo_model, demo_episode, steps=steps, query_groups="all", encodings=POINTS, dtype="float32")
+    return osc.attend(
+        demo_model,
+        demo_episode,
+        steps=steps,
+        options=osc.WatchOptions(query_groups="all", encodings=POINTS, dtype="float32"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +91,7 @@ def test_everything_is_drawn_and_what_is_missing_is_said(encoding_run, tmp_path)
 
 
 def test_a_run_of_some_rows_and_points_has_fewer_pictures(demo_model, demo_episode, tmp_path):
-    run = osc.attend(demo_model, demo_episode, steps=[0], encodings="blocks.1.residual")
+    run = osc.attend(demo_model, demo_episode, steps=[0], options=osc.WatchOptions(encodings="blocks.1.residual"))
     report = write_image_encodings([run], tmp_path)
     assert "travel" not in {path.stem for path in report.files}
     told = " ".join(report.notes)
@@ -96,7 +101,7 @@ def test_a_run_of_some_rows_and_points_has_fewer_pictures(demo_model, demo_episo
 
 
 def test_runs_of_other_depths_and_patches_beyond_the_grid_are_refused(demo_model, demo_episode, encoding_run, tmp_path):
-    other = osc.attend(demo_model, demo_episode, steps=[0], encodings="blocks.1.residual")
+    other = osc.attend(demo_model, demo_episode, steps=[0], options=osc.WatchOptions(encodings="blocks.1.residual"))
     with pytest.raises(SelectionError, match="same depths"):
         write_image_encodings([encoding_run, other], tmp_path)
     with pytest.raises(SelectionError, match="must lie on the grid"):

@@ -1,6 +1,6 @@
 """A whole episode through the policy while we watch: every layer and head, every step, into a run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,17 @@ from tqdm import tqdm
 from zarr.abc.store import Store
 from zarr.storage import MemoryStore
 
-from octoscope.array_typing import UInt8
 from octoscope.capture.interrupt import StopAfterStep
 from octoscope.capture.policy_recorder import find_recorder
 from octoscope.capture.provenance import run_manifest
+from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.visible import visible
 from octoscope.policies.bind import bind
-from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import check_seed
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
-from octoscope.policies.recording import Recorder, RecordOptions
+from octoscope.policies.recording import Recorder
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter, open_finished
@@ -34,18 +33,7 @@ def attend(
     store: str | Path | Store | None = None,
     *,
     steps: Sequence[int] | None = None,
-    query_groups: str | Sequence[str] | None = None,
-    key_groups: Sequence[str] | None = None,
-    layers: Sequence[int] | None = None,
-    instruction: str | None = None,
-    goal_images: Mapping[str, UInt8[np.ndarray, "height width 3"]] | None = None,
-    observation_keys: Mapping[str, str] | None = None,
-    window: int | None = None,
-    seed: int = 0,
-    dtype: str = "float16",
-    compute: str = "exact",
-    batch: int | None = None,
-    encodings: str | Sequence[str] = (),
+    options: WatchOptions | None = None,
     resume: bool = False,
     overwrite: bool = False,
     take_over: bool = False,
@@ -62,25 +50,7 @@ def attend(
       episode: The recording; the policy's actions are predicted, not executed (open loop).
       store: Where the run is written, a path that does not exist yet; in memory by default.
       steps: Steps of the episode, in the order wanted; all by default.
-      query_groups: Groups whose attention is kept, at the current timestep; "readout" for the readouts, "all" for every row of
-        every timestep; by default every readout and the words that can see images (the repeated instruction).
-      key_groups: Groups whose keys are kept; all by default. Weights are never renormalised: the rest is missing, not zero.
-      layers: Layers that are kept; all by default.
-      instruction: Words to use instead of the episode's.
-      goal_images: Goal images by camera name.
-      observation_keys: Recorded field by observation key ({"proprio": "state"}), where its name does not tell; "none" leaves
-        the key out.
-      window: Timesteps of history; as many as in training by default.
-      seed: Of the action head's noise. The noise of a step depends on the seed and the step alone.
-      dtype: Of the stored weights: "float16" (each weight to 3 digits, rows sum to 1 within 1e-3) or "float32".
-      compute: "exact": the very forward of `OctoModel.act`, with `batch` 1 bit for bit. "fast": only what is read, and once what steps
-        share; attention and the readout are equal within 1e-5. It falls back to "exact" where prefix rows ("all" among them) are kept,
-        or the policy's prefix looks beyond itself. "bf16": "fast" with the factors of the transformer's products rounded to bfloat16,
-        which moves up to 0.5 % of a row's weight in the embedded policy; for GPUs. What was done is in the manifest.
-      batch: Steps in one forward: by default 1 on a CPU, which hardly gains by more, and 8 on a GPU. Attention of several is equal within
-        1e-5 to that of one, not to the bit, and the manifest says how many there were. Only with `compute` "exact".
-      encodings: Points whose encodings are kept besides, by name or pattern ("blocks.*.residual"; see docs/encodings.md), as `dtype`.
-        They are computed by the exact forward, run a second time, so that they change no bit of an action. None by default.
+      options: What is kept, how it is computed, and what the policy is given besides what is recorded.
       resume: Go on with the unfinished run at the path; return a finished one as it is.
       overwrite: Replace the run at the path, once the new one is whole; begin an unfinished one anew.
       take_over: Take the run from a writer on another machine that holds its lock, for who knows that it is dead: it cannot be asked.
@@ -97,17 +67,17 @@ def attend(
       Interrupted: After Ctrl-C, when the step at hand was finished and kept.
     """
     steps = _check_steps(episode, steps)
-    if dtype not in ("float16", "float32"):
-        raise ValueError(f"`dtype` must be 'float16' or 'float32', got {dtype!r}.")
-    check_seed(seed)
-    bound = bind(model, episode, BindOptions(instruction, goal_images, observation_keys, window))
+    kept = options or WatchOptions()
+    if kept.dtype not in ("float16", "float32"):
+        raise ValueError(f"`dtype` must be 'float16' or 'float32', got {kept.dtype!r}.")
+    check_seed(kept.seed)
+    bound = bind(model, episode, kept)
     bound.check_finite(steps)
-    selections = select_attention(bound.layout, query_groups=query_groups, key_groups=key_groups, layers=layers)
-    # A forward is filled up to its batch: one of thousands over ten steps would be made of copies.
-    batch = batch if batch is None else min(batch, len(steps))
-    points = encodings if isinstance(encodings, str) else tuple(encodings)
-    recorder = find_recorder(bound, selections, RecordOptions(seed, dtype, compute, batch, points))
-    manifest = run_manifest(bound, selections, steps=steps, seed=seed, dtype=dtype, facts=recorder.facts())
+    selections = select_attention(
+        bound.layout, query_groups=kept.query_groups, key_groups=kept.key_groups, layers=kept.layers
+    )
+    recorder = find_recorder(bound, selections, kept.record_options(len(steps)))
+    manifest = run_manifest(bound, selections, steps=steps, seed=kept.seed, dtype=kept.dtype, facts=recorder.facts())
     finished = open_finished(store, manifest=manifest) if resume and isinstance(store, str | Path) else None
     if finished is not None:
         return finished

@@ -85,7 +85,7 @@ def drop_tokens(
     bench: _Bench | None = None
     dataset, owners, scenes, drops = "", [], [], []
     for index, episode in enumerate(tqdm(episodes, desc="drop tokens", unit="episode", disable=not progress)):
-        first = StepScene.at(model, episode, 0, **vars(options))
+        first = StepScene.at(model, episode, 0, **options.arguments())
         if bench is None:
             if how == "remove" and not isinstance(first.policy, DropsTokens):
                 raise SelectionError(

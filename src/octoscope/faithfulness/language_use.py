@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from octoscope.attention.share_table import share_table
 from octoscope.capture.attend import attend
+from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, ObservationError, check_at_least
 from octoscope.faithfulness.language_table import EpisodeLanguage, LanguageTable
@@ -120,9 +121,11 @@ def _episode(
     noises: int,
     batch: int,
 ) -> EpisodeLanguage:
-    run = attend(model, episode, steps=steps, query_groups="readout", seed=seed, **vars(options))
+    run = attend(
+        model, episode, steps=steps, options=WatchOptions(**options.arguments(), query_groups="readout", seed=seed)
+    )
     shares = share_table(run)
-    first = StepScene.at(model, episode, steps[0], **vars(options))
+    first = StepScene.at(model, episode, steps[0], **options.arguments())
     counts = first.space.counts
     asked = [NoInstruction(), *([ShuffleWords(seed)] if len(set(episode.instruction.split())) > 1 else [])]
     asked += [UseInstruction(text) for text in others]

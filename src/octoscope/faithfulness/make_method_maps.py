@@ -15,6 +15,7 @@ from octoscope.attention.maps import placed_spans
 from octoscope.attention.query import find_query
 from octoscope.attention.sinks import find_sinks, too_few_steps
 from octoscope.capture.attend import attend
+from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
 from octoscope.faithfulness.action_target import ActionTarget
@@ -69,13 +70,18 @@ def method_maps(
     """
     _check(methods, residual_weight)
     target, options = target or ActionTarget(), options or BindOptions()
-    first = StepScene.at(model, episode, 0, **vars(options))
+    first = StepScene.at(model, episode, 0, **options.arguments())
     first.bound.check_steps(steps)
     target.check(first.space.horizon, first.space.predicted)
     placed = [span for _, span in placed_spans(first.layout)]
     places = [place for span in placed for place in range(span.start, span.stop)]
     allowed, left_out = possible_methods(first, methods)
-    run = attend(model, episode, query_groups="readout", seed=seed, progress=progress, **vars(options))
+    run = attend(
+        model,
+        episode,
+        options=WatchOptions(**options.arguments(), query_groups="readout", seed=seed),
+        progress=progress,
+    )
     query = find_query(run.layout)
     remarks = [f"Relevance is of {target.label}."] if "relevance" in allowed else []
     bypassed = [method for method in ("rollout", "flow") if method in allowed]

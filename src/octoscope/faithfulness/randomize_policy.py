@@ -38,7 +38,7 @@ def randomize_policy(
     """
     check_at_least(1, draws=draws)
     settings, options = settings or FaithfulnessSettings(), options or BindOptions()
-    scene = StepScene.at(model, episode, 0, **vars(options))
+    scene = StepScene.at(model, episode, 0, **options.arguments())
     scenes = [scene.moved_to(step) for step in spread_steps(len(episode), settings.steps)]
     return randomize_cascading(
         map_maker(scene, settings), scenes, seed=settings.seed, draws=draws, progress=progress, kept=kept

@@ -97,7 +97,7 @@ def score_faithfulness(
     settings.require_methods()
     maker, card, dataset, seen = None, None, "", []
     for index, episode in enumerate(tqdm(episodes, desc="maps", unit="episode", disable=not progress)):
-        scene = StepScene.at(model, episode, 0, **vars(options))
+        scene = StepScene.at(model, episode, 0, **options.arguments())
         if maker is None:
             maker, card = map_maker(scene, settings), scene.policy.card
             if not maker.methods:

@@ -1,7 +1,7 @@
 """What a policy is given of an episode, at every step alike."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -23,6 +23,10 @@ class BindOptions:
     observation_keys: Mapping[str, str] | None = None
     # Timesteps of history; as many as in training by default.
     window: int | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Returns what the policy is given by name, without what a kind of these options may hold besides."""
+        return {each.name: getattr(self, each.name) for each in fields(BindOptions)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,7 @@ def ablate(
         model,
         episode,
         {
-            step: asked or usual_interventions(StepScene.at(model, episode, step, **vars(given)), fills=fills)
+            step: asked or usual_interventions(StepScene.at(model, episode, step, **given.arguments()), fills=fills)
             for step in steps
         },
         given=given,
@@ -113,7 +113,7 @@ def ablation_request(
             kept.get_or_make(
                 f"step_{step}",
                 StepEffects,
-                functools.partial(intervene, model, episode, step, asked, **settings, **vars(given)),
+                functools.partial(intervene, model, episode, step, asked, **settings, **given.arguments()),
             )
             for step, asked in bar
         )

@@ -10,13 +10,13 @@ from octoscope.attention.maps import captured_spans, require_sight
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.capture.attend import attend
 from octoscope.capture.policy_recorder import find_recorder
+from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.sources import EpisodeSource
 from octoscope.errors import EpisodeError, Interrupted, ObservationError, SelectionError
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
-from octoscope.policies.recording import RecordOptions
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import check_no_results, remove_results, staged_output
@@ -104,11 +104,25 @@ class EpisodeJob:
         query = find_query(layout, asked.query)
         groups = _query_groups(layout, asked.queries, query)
         selections = select_attention(layout, query_groups=groups, key_groups=asked.keys or None, layers=layers)
-        record = RecordOptions(asked.seed, asked.precision, asked.compute, asked.batch, asked.encodings)
+        record = self._kept(groups, layers).record_options(len(steps))
         size = find_recorder(bound, selections, record).bytes_per_step
         no_map = self._why_no_map(layout, selections[-1], query)
         remarks = (*bound.remarks, *bound.policy.action_space(episode.dataset).remarks())
         return EpisodePlan(bound.instruction, steps, layers, heads, groups, query, size, no_map, remarks)
+
+    def _kept(self, query_groups: str | tuple[str, ...] | None, layers: list[int]) -> WatchOptions:
+        asked = self.options
+        return WatchOptions(
+            **self.given.arguments(),
+            query_groups=query_groups,
+            key_groups=asked.keys or None,
+            layers=layers,
+            seed=asked.seed,
+            dtype=asked.precision,
+            compute=asked.compute,
+            batch=asked.batch,
+            encodings=asked.encodings,
+        )
 
     def _why_no_map(self, layout: TokenLayout, selection: AttentionSelection, query: QueryRow) -> str | None:
         if self.options.no_pictures:
@@ -131,19 +145,11 @@ class EpisodeJob:
             episode,
             output / RUN,
             steps=plan.steps,
-            query_groups=plan.query_groups,
-            key_groups=asked.keys or None,
-            layers=plan.layers,
-            seed=asked.seed,
-            dtype=asked.precision,
-            compute=asked.compute,
-            batch=asked.batch,
-            encodings=asked.encodings,
+            options=self._kept(plan.query_groups, plan.layers),
             resume=asked.resume,
             overwrite=asked.overwrite,
             take_over=asked.take_over,
             progress=self.progress,
-            **vars(self.given),
         )
         if asked.overwrite:
             # Pictures of the run that was here must not lie beside the new one.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from octoscope.capture.attend import attend
+from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
 from octoscope.interventions.step_scene import StepScene
@@ -160,7 +161,7 @@ def _asked(options: EncodingsOptions, *, tell: Tell) -> _Asked:
     # Before the first run, which may take long.
     step = _step(options, _steps(options, first))
     given = scene_options(_given(options, options.task), tell=tell)
-    _check_place(options, StepScene.at(opened.model, first, 0, **vars(given)).layout)
+    _check_place(options, StepScene.at(opened.model, first, 0, **given.arguments()).layout)
     return _Asked(opened.octo, episodes, given, step)
 
 
@@ -216,8 +217,7 @@ def _made(options: EncodingsOptions, asked: _Asked, folder: Path, *, progress: b
             episodes[0],
             folder / "run_other_noise.zarr",
             steps=_steps(options, episodes[0]),
-            seed=other_seed(options.seed),
-            **vars(asked.given),
+            options=WatchOptions(**asked.given.arguments(), seed=other_seed(options.seed)),
         )
     return EncodingMaterial(
         runs,
@@ -252,12 +252,14 @@ def _run(
         episode,
         path,
         steps=_steps(options, episode),
-        query_groups=ALL if whole and not options.lean else None,
-        seed=options.seed,
-        dtype=options.precision,
-        encodings=wanted_points(model, episode, told),
+        options=WatchOptions(
+            **told.arguments(),
+            query_groups=ALL if whole and not options.lean else None,
+            seed=options.seed,
+            dtype=options.precision,
+            encodings=wanted_points(model, episode, told),
+        ),
         progress=progress,
-        **vars(told),
     )
 
 
@@ -303,5 +305,5 @@ def _parse_patch(text: str | None) -> tuple[int, int] | None:
 
 def wanted_points(model: OctoModel, episode: Episode, options: BindOptions) -> Sequence[str]:
     """Returns the names of the points that the parts are made from, of those that the policy has for this episode."""
-    points = model.policy.encoding_points(StepScene.at(model, episode, 0, **vars(options)).inputs)
+    points = model.policy.encoding_points(StepScene.at(model, episode, 0, **options.arguments()).inputs)
     return [point.name for point in matching_points(points, (*POINTS, *_IMAGE_POINTS))]

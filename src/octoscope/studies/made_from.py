@@ -78,7 +78,7 @@ def _statistics(policy: PolicyModel) -> Any:
 def _told(model: PolicyModel | HoldsPolicy, studied: StudiedEpisode, options: BindOptions) -> dict[str, Any]:
     """Returns name and steps of an episode, with a digest of what the policy is given at these steps, and of the masks there."""
     episode = studied.episode
-    first = StepScene.at(model, episode, 0, **vars(options))
+    first = StepScene.at(model, episode, 0, **options.arguments())
     masks = {name: values for name, values in episode.extras.items() if name.startswith("mask_") or name == "target_id"}
     digests = [value_digest([first.layout.to_json(), episode.remarks])]
     for step in studied.steps:

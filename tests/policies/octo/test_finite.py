@@ -57,7 +57,9 @@ def test_a_broken_first_step_does_not_forbid_the_later_ones(model):
 
 
 def test_left_out_it_does_no_harm(model):
-    run = osc.attend(model, with_state(NAN, step=1), steps=[1], observation_keys={"proprio": "none"})
+    run = osc.attend(
+        model, with_state(NAN, step=1), steps=[1], options=osc.WatchOptions(observation_keys={"proprio": "none"})
+    )
     assert np.isfinite(run.actions).all()
 
 

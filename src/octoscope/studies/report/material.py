@@ -51,7 +51,7 @@ class ReportMaterial:
     def provenance(self) -> list[tuple[str, str]]:
         """Returns name and value of everything that the numbers depend on."""
         first, model = self.episodes[0], self.model
-        scene = StepScene.at(model, first, self.step, **vars(self.options))
+        scene = StepScene.at(model, first, self.step, **self.options.arguments())
         card = scene.policy.card
         trained = "" if card.step is None else f", training step {card.step}"
         told = [f'"{scene.instruction}"'] if scene.instruction else []
