@@ -183,7 +183,7 @@ def _write_stem(material: EncodingMaterial, folder: Path) -> Findings:
             "A run does not hold the kernels: give the checkpoint and the dataset, octoscope encodings demo demo."
         )
     # Not above: what reads a run alone needs no jax.
-    from octoscope.studies.stem_results import write_encoder_comparison, write_stem_pictures
+    from octoscope.studies.cnn.stem_results import write_encoder_comparison, write_stem_pictures
 
     at = material.runs[0].steps.index(material.step)
     time = int(material.runs[0].frame_index(step=material.runs[0].steps[at])[-1])
