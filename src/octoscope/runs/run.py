@@ -31,6 +31,7 @@ from zarr.abc.store import Store
 
 from octoscope.array_typing import Bool, Float, Int, UInt8
 from octoscope.errors import RunError, SelectionError, nearest
+from octoscope.policies.octo.point_fields import with_fields
 from octoscope.runs.chunk_files import HOW, STEP, place_of, rows_as_people_say
 from octoscope.runs.contents import axis_names
 from octoscope.runs.recent_reads import RecentReads
@@ -295,7 +296,8 @@ class Run:
     @property
     def encoding_points(self) -> tuple[EncodingPoint, ...]:
         """Points whose encodings are stored, with shapes and axes, in the order of the forward; none unless they were asked for."""
-        return tuple(EncodingPoint.from_json(point) for point in self.manifest.get("encodings", ()))
+        # Those of runs without stages are Octo's.
+        return tuple(with_fields(EncodingPoint.from_json(point)) for point in self.manifest.get("encodings", ()))
 
     def encoding(self, point: str, *, step: int | None = None) -> Float[np.ndarray, "..."]:
         """Returns the encodings at one point, in float32: (step, ...), or (...) of one step.

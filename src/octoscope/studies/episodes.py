@@ -9,7 +9,7 @@ from octoscope.episodes.sources import open_episodes
 from octoscope.errors import OctoscopeError
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.open_policy import open_policy
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.options.episodes import EpisodesOptions
@@ -71,7 +71,7 @@ def episode_table(source: EpisodeSource, entries: Sequence[EpisodeEntry]) -> lis
 
 
 def _why_it_cannot_run(policy: str, task: str | None) -> Callable[[Episode], str]:
-    model = OctoModel.load_pretrained(policy)
+    model = open_policy(policy)
 
     def problem_of(episode: Episode) -> str:
         try:

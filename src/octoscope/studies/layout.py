@@ -3,16 +3,13 @@
 import numpy as np
 
 from octoscope.attention.shares import timestep_name
-from octoscope.embedded.files import EMBEDDED
-from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
+from octoscope.policies.abilities import HasExample
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import Noise
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.octo.network.states import token_pad
-from octoscope.policies.open_policy import find_policy
-from octoscope.policies.policy_model import PolicyModel, WantedAttention, as_policy
+from octoscope.policies.open_policy import OpenOptions, open_policy
+from octoscope.policies.policy_model import PolicyModel, WantedAttention
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.opening import open_for, read_goal_images
@@ -32,13 +29,10 @@ def layout(options: LayoutOptions, *, tell: Tell = silent, progress: bool = Fals
     Raises:
       OctoscopeError: If the policy, the episodes or something else that was asked for is not there, or results lie there.
     """
-    policy = None if options.checkpoint in EMBEDDED else find_policy(options.checkpoint)
-    if policy is not None and options.checkpoint_step is not None:
-        raise SelectionError("--checkpoint-step is for Octo's checkpoints: leave it out for this policy.")
-    model = policy or OctoModel.load_pretrained(options.checkpoint, step=options.checkpoint_step)
+    model = open_policy(options.checkpoint, OpenOptions(step=options.checkpoint_step))
     tokens, pad, subject = _look(options, model, tell=tell)
     with staged_output(options.output, figure_files(_PICTURE), overwrite=options.overwrite) as folder:
-        title = f"Token matrix of {as_policy(model).card.name}: {tokens.size} tokens, window {tokens.window}"
+        title = f"Token matrix of {model.card.name}: {tokens.size} tokens, window {tokens.window}"
         chart = layout_chart(tokens, pad=pad, title=title, subtitle=[subject, *_told(tokens)])
         save_view(chart, folder / f"{_PICTURE}.{options.figure_format}")
     if not options.brief:
@@ -51,16 +45,13 @@ def layout(options: LayoutOptions, *, tell: Tell = silent, progress: bool = Fals
     return tokens
 
 
-def _look(options: LayoutOptions, model: OctoModel | PolicyModel, *, tell: Tell) -> tuple[TokenLayout, np.ndarray, str]:
+def _look(options: LayoutOptions, model: PolicyModel, *, tell: Tell) -> tuple[TokenLayout, np.ndarray, str]:
     if options.episodes is None:
-        if not isinstance(model, OctoModel):
+        if not isinstance(model, HasExample):
             raise SelectionError(f"Give episodes too: the tokens of {model.card.name} depend on what it is given.")
-        return _look_at_example(options, model)
-    cameras = parse_pairs(options.cameras, what="--cameras")
-    source = (
-        open_episodes(options.episodes, split=options.split, cameras=cameras)
-        if isinstance(model, OctoModel)
-        else open_for(model, options.episodes, split=options.split, cameras=cameras)
+        return *model.example_layout(options.task), "The policy's example batch"
+    source = open_for(
+        model, options.episodes, split=options.split, cameras=parse_pairs(options.cameras, what="--cameras")
     )
     episode = source[options.episode]
     fields = parse_pairs(options.observation, what="--observation", example="proprio=state")
@@ -68,17 +59,6 @@ def _look(options: LayoutOptions, model: OctoModel | PolicyModel, *, tell: Tell)
     pad = bound.policy.watch(bound.at(options.step), Noise(0, options.step), [_anything(bound.layout)]).token_pad
     task = f', task "{bound.instruction}"' if bound.instruction else ""
     return bound.layout, pad, f"Step {options.step} of {episode.name}{task}"
-
-
-def _look_at_example(options: LayoutOptions, model: OctoModel) -> tuple[TokenLayout, np.ndarray, str]:
-    observation, task = model.example_batch["observation"], model.example_batch["task"]
-    layout = model.token_layout(observation, task)
-    if options.task is not None:
-        if model.text_processor is None or "language" not in {span.source.kind for span in layout.spans}:
-            raise SelectionError(f"{model.name} reads no words: leave out --task.")
-        layout = model.with_words(layout, options.task)
-    _, states = model.run_transformer(observation, task, mutable=["intermediates"], query_rows=(0,))
-    return layout, np.asarray(token_pad(states)[0]), "The policy's example batch"
 
 
 def _told(layout: TokenLayout) -> list[str]:
