@@ -55,9 +55,9 @@ def random_weights(visible: np.ndarray, step: int) -> np.ndarray:
 
 
 def hand_made_run(
-    weights=random_weights, *, layout=None, steps=4, frames=None, masks=None, dataset="hand_made", **chosen
+    weights=random_weights, *, layout=None, steps=4, frames=None, masks=None, dataset="hand_made", store=None, **chosen
 ) -> Run:
-    """Returns a run in memory.
+    """Returns a run, in memory or at a path.
 
     Args:
       weights: From who may look at whom, and the step, to the weights (layer, head, query, key).
@@ -66,6 +66,7 @@ def hand_made_run(
       frames: (step, 32, 32, 3); black by default.
       masks: (step, 32, 32); none by default.
       dataset: Name of it, which says how masks are numbered.
+      store: Path of the run; in memory by default.
       chosen: Arguments of `select_attention`; every row and key is kept by default.
     """
     layout = layout or hand_made_layout()
@@ -91,7 +92,7 @@ def hand_made_run(
     if masks is not None:
         whole["masks/primary"] = (masks, ("time", "height", "width"))
     keys = selection.key_places(layout)
-    with RunWriter(MemoryStore(), manifest=manifest, whole=whole) as writer:
+    with RunWriter(MemoryStore() if store is None else store, manifest=manifest, whole=whole) as writer:
         for step in steps:
             padded = step == 0
             matrix = weights(visible_matrix(layout, padded=padded), step).astype(np.float32)

@@ -20,7 +20,7 @@ from octoscope.attention.map_measures import (
     map_spread,
     relative_entropy_of_row,
 )
-from octoscope.attention.maps import captured_spans, grid_box, require_sight, visible_keys
+from octoscope.attention.maps import captured_spans, grid_box, require_sight
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.attention.share_table import WORD_SHARES, share_table
 from octoscope.runs.run import Run
@@ -105,8 +105,8 @@ class _Rows:
 
 
 def _read_rows(run: Run, row: QueryRow, layers: Sequence[int]) -> _Rows:
-    weights = [row.weights(run, step=step, layers=layers).astype(np.float64) for step in run.steps]
-    return _Rows(np.stack(weights), np.stack([visible_keys(run, row, step=step) for step in run.steps]))
+    weights = row.weights_over(run, steps=run.steps, layers=layers).astype(np.float64)
+    return _Rows(weights, row.visible_over(run, steps=run.steps))
 
 
 def _patch_places(run: Run, camera: str, span: TokenSpan) -> dict[str, Float[np.ndarray, "row column 2"]]:

@@ -1,15 +1,17 @@
 """Which query row a picture shows: a readout token, a token by its place, or a word of the instruction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from octoscope.array_typing import Float
+from octoscope.array_typing import Bool, Float
 from octoscope.errors import SelectionError, nearest
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.words import words_of_pieces
+
+_BLOCK_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,24 @@ class QueryRow:
         """
         return run.attention(self.group, step=step, layers=layers)[:, :, list(self.positions)].mean(axis=2)
 
+    def weights_over(
+        self, run: Run, *, steps: Sequence[int], layers: Sequence[int]
+    ) -> Float[np.ndarray, "step layer head key"]:
+        """Returns what `weights` does, at several steps read at once.
+
+        Args:
+          run: The run.
+          steps: Of the episode.
+          layers: Only these, in this order.
+        """
+        weights = run.attention_over(self.group, steps=steps, rows=self.positions, layers=layers)
+        return weights[:, :, :, 0] if len(self.positions) == 1 else weights.mean(axis=3)
+
+    def visible_over(self, run: Run, *, steps: Sequence[int]) -> Bool[np.ndarray, "step key"]:
+        """Returns which keys the row may look at, at each step: allowed by the rules, and not padding."""
+        row = run.layout.select(self.group, timestep=-1)[self.positions[0]]
+        return run.rules[row] & ~run.token_pads(steps=steps)
+
 
 def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> QueryRow:
     """Returns the row that a query names, at the current timestep.
@@ -55,6 +75,15 @@ def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> Quer
         raise SelectionError(f"'{group}' has tokens 0..{size - 1}, got '{detail}'.")
     position = int(detail or 0)
     return QueryRow(group, (position,), group if size == 1 else f"{group} token {position} of 0..{size - 1}")
+
+
+def step_blocks(run: Run, query_group: str, steps: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yields the steps in blocks whose attention of a group fits into memory several times over."""
+    rows = len(run.selection.query_places(run.layout, query_group)) * len(run.selection.passes)
+    of_step = run.num_layers * run.num_heads * rows * run.layout.size * np.dtype(np.float32).itemsize
+    count = max(1, _BLOCK_BYTES // of_step)
+    for start in range(0, len(steps), count):
+        yield steps[start : start + count]
 
 
 def _default_group(layout: TokenLayout) -> str:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octoscope.array_typing import Float
-from octoscope.attention.maps import visible_keys
-from octoscope.attention.query import QueryRow, find_query
+from octoscope.array_typing import Bool, Float
+from octoscope.attention.query import QueryRow, find_query, step_blocks
 from octoscope.attention.shares import NOT_CAPTURED, attention_shares
 from octoscope.errors import SelectionError, nearest
 from octoscope.runs.column_table import ColumnTable
@@ -105,22 +104,15 @@ def share_table(
     row = find_query(run.layout, query)
     layers = run.layers if layers is None else run.check_layers(layers)
     steps = run.steps if steps is None else tuple(steps)
-    tables = [
-        attention_shares(
-            run.layout, row.weights(run, step=step, layers=layers).astype(np.float64), stack=run.stack.name
-        )
-        for step in steps
-    ]
-    names = tuple(tables[0])
-    uniform = [uniform_shares(run, row, step=step) for step in steps]
-    return ShareTable(
-        row,
-        tuple(steps),
-        tuple(layers),
-        names,
-        np.stack([np.stack([table[name] for name in names], axis=-1) for table in tables]),
-        np.array([[even[name] for name in names] for even in uniform]),
-    )
+    names, shares, uniform = (), [], []
+    for block in step_blocks(run, row.group, steps):
+        weights = row.weights_over(run, steps=block, layers=layers).astype(np.float64)
+        table = attention_shares(run.layout, weights, stack=run.stack.name)
+        even = _even_shares(run, row.visible_over(run, steps=block))
+        names = tuple(table)
+        shares.append(np.stack([table[name] for name in names], axis=-1))
+        uniform.append(np.stack([even[name] for name in names], axis=-1))
+    return ShareTable(row, tuple(steps), tuple(layers), names, np.concatenate(shares), np.concatenate(uniform))
 
 
 def uniform_shares(run: Run, query: QueryRow, *, step: int) -> dict[str, float]:
@@ -133,7 +125,11 @@ def uniform_shares(run: Run, query: QueryRow, *, step: int) -> dict[str, float]:
       query: Whose attention.
       step: Step of the episode.
     """
-    visible = visible_keys(run, query, step=step)
-    even = visible / max(1, int(visible.sum()))
+    shares = _even_shares(run, query.visible_over(run, steps=[step]))
+    return {name: float(share[0]) for name, share in shares.items()}
+
+
+def _even_shares(run: Run, visible: Bool[np.ndarray, "step key"]) -> dict[str, Float[np.ndarray, " step"]]:
+    even = visible / np.maximum(1, visible.sum(axis=-1, keepdims=True))
     shares = attention_shares(run.layout, np.where(run.captured_keys, even, np.nan), stack=run.stack.name)
-    return {name: max(0.0, float(share)) if name == NOT_CAPTURED else float(share) for name, share in shares.items()}
+    return {name: np.maximum(0.0, share) if name == NOT_CAPTURED else share for name, share in shares.items()}

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoscope.array_typing import Float
-from octoscope.attention.maps import visible_keys
-from octoscope.attention.query import QueryRow, find_query
+from octoscope.attention.query import QueryRow, find_query, step_blocks
 from octoscope.attention.shares import timestep_name
 from octoscope.errors import SelectionError
 from octoscope.escaping.markdown import markdown_table
@@ -76,10 +75,11 @@ def find_sinks(
         )
     row = find_query(run.layout, query)
     layers = run.layers if layers is None else run.check_layers(layers)
-    weights = np.stack(
-        [row.weights(run, step=step, layers=layers).mean(axis=1, dtype=np.float64) for step in run.steps]
+    blocks = step_blocks(run, row.group, run.steps)
+    weights = np.concatenate(
+        [row.weights_over(run, steps=block, layers=layers).mean(axis=2, dtype=np.float64) for block in blocks]
     )
-    visible = np.stack([visible_keys(run, row, step=step) for step in run.steps])
+    visible = row.visible_over(run, steps=run.steps)
     multiple = weights * visible.sum(axis=-1)[:, None, None]
     # Steps at which a token is masked (padded history) say nothing about it.
     multiple = np.where(visible[:, None], multiple, np.nan)

@@ -187,10 +187,16 @@ def never_zero(name: str) -> bool:
     return name.startswith("attention/")
 
 
+def folder_of(store: Store) -> Path | None:
+    """Returns the folder of a store on disk; None for any other store."""
+    inner = store._store if isinstance(store, WrapperStore) else store
+    return inner.root if isinstance(inner, LocalStore) else None
+
+
 def place_of(store: Store) -> str:
     """Returns the folder of a store on disk, or what the store calls itself."""
-    inner = store._store if isinstance(store, WrapperStore) else store
-    return str(inner.root) if isinstance(inner, LocalStore) else str(inner)
+    folder = folder_of(store)
+    return str(folder or (store._store if isinstance(store, WrapperStore) else store))
 
 
 def _end(content: Buffer, count: int) -> bytes:

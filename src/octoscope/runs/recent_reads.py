@@ -9,7 +9,7 @@ import numpy as np
 class RecentReads:
     """Arrays by name and index, the latest ones up to a size in bytes; read-only, because many share them."""
 
-    def __init__(self, read: Callable[[str, int], np.ndarray], *, most_bytes: int = 32 * 2**20) -> None:
+    def __init__(self, read: Callable[[str, int | None], np.ndarray], *, most_bytes: int = 32 * 2**20) -> None:
         """Starts empty.
 
         Args:
@@ -17,10 +17,10 @@ class RecentReads:
           most_bytes: Of all arrays kept; a larger array is read anew each time.
         """
         self._read, self._most_bytes = read, most_bytes
-        self._kept: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int | None], np.ndarray] = OrderedDict()
 
-    def __call__(self, name: str, index: int) -> np.ndarray:
-        """Returns entry `index` of the array `name`.
+    def __call__(self, name: str, index: int | None = None) -> np.ndarray:
+        """Returns entry `index` of the array `name`, or all of it.
 
         >>> reads = RecentReads(lambda name, index: np.full(2, index))
         >>> reads("actions", 3) is reads("actions", 3)
