@@ -32,12 +32,13 @@ from zarr.abc.store import Store
 from octoscope.array_typing import Bool, Float, Int, UInt8
 from octoscope.errors import RunError, SelectionError, nearest
 from octoscope.policies.octo.point_fields import with_fields
-from octoscope.runs.chunk_files import HOW, STEP, folder_of, place_of, rows_as_people_say
-from octoscope.runs.contents import axis_names
+from octoscope.runs.chunk_files import HOW, STEP, rows_as_people_say
 from octoscope.runs.recent_reads import RecentReads
 from octoscope.runs.shard_reader import ShardReader
 from octoscope.runs.sound_run import FORMAT, open_sound
+from octoscope.runs.stored_arrays import axis_names
 from octoscope.runs.unfinished import Unfinished
+from octoscope.runs.whole_chunks_store import folder_of, place_of
 from octoscope.tokens.attention_selection import AttentionSelection
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
