@@ -142,7 +142,7 @@ def _together(head: dict[str, Any], columns: np.ndarray) -> RunSummary:
     even = np.frombuffer(base64.b64decode(head["even"]), "<f4").reshape(steps, -1, measures)
     groups = (QueryGroup(**{**group, "layers": tuple(group["layers"])}) for group in plain.pop("groups"))
     motion = Motion(**{name: tuple(values) for name, values in plain.pop("motion").items()})
-    parts = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    parts: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
     return RunSummary(
         **parts, groups=tuple(groups), motion=motion, values=columns[..., :measures], even=even, template=template
     )
@@ -155,13 +155,13 @@ def _write(file: Path, summary: RunSummary, made_from: dict[str, Any]) -> None:
         if field.name not in _ARRAYS
     }
     known = ~np.isnan(summary.template).all(axis=(0, 1))
-    templates = [name for name, told in zip(summary.measures, known, strict=True) if told]
+    templates = [name for name, told in zip(summary.measures, known.tolist(), strict=True) if told]
     head = {
         "format": FORMAT,
         "made_from": made_from,
         "summary": plain,
         "templates": templates,
-        "even": base64.b64encode(np.ascontiguousarray(summary.even, "<f4")).decode(),
+        "even": base64.b64encode(summary.even.astype("<f4").tobytes()).decode(),
     }
     columns = np.concatenate([summary.values, summary.template[..., known]], axis=-1)
     columns = columns.reshape(-1, columns.shape[-1]).T
@@ -182,11 +182,12 @@ def _write(file: Path, summary: RunSummary, made_from: dict[str, Any]) -> None:
     with atomic_path(file) as part:
         # Numbers of attention hardly compress, and would take as long to unpack as all else.
         packed: Any = dict.fromkeys(names, "none") | dict.fromkeys(places, "zstd")
+        numbered: Any = [*places]
         pyarrow.parquet.write_table(
             table,
             part,
             compression=packed,
-            use_dictionary=[*places],
+            use_dictionary=numbered,
             write_statistics=False,
             write_page_checksum=True,
         )
