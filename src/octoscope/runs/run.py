@@ -231,7 +231,7 @@ class Run:
         self._attention(query_group)
         size = self.layout.find_spans(query_group, timestep=-1)[0].size
         # Where all timesteps are kept, the current one comes last.
-        rows_kept = np.arange(len(self.selection.query_places(self.layout, query_group)))[-size:][list(rows)]
+        rows_kept = np.arange(len(self.selection.query_places(self.layout, query_group)))[-size:][list(rows)].tolist()
         layers_kept = [self.layers.index(layer) for layer in self.check_layers(layers)]
         name = self.attention_name(query_group)
         weights = self._no_weights(len(places), len(layers), self.num_heads, len(rows))
@@ -239,7 +239,10 @@ class Run:
             stored = self.read(name, slice(places[first], places[first] + count))
             stored = self._in_pass(np.moveaxis(stored, 1, 0)) if self.stack.num_passes > 1 else stored
             stored = stored if layers_kept == list(range(stored.shape[1])) else stored[:, layers_kept]
-            weights[first : first + count][..., self._key_places] = stored[:, :, :, rows_kept]
+            stored = stored if rows_kept == list(range(stored.shape[3])) else stored[:, :, :, rows_kept]
+            # Where all keys are kept, a plain copy is several times as fast.
+            kept = slice(None) if len(self._key_places) == self.layout.size else self._key_places
+            weights[first : first + count][..., kept] = stored
         return weights
 
     def _no_weights(self, *sizes: int) -> Float[np.ndarray, "..."]:
