@@ -92,12 +92,13 @@ class Cells:
         sums = []
         for camera, source in self.sources.items():
             rows, columns = self.grid(camera)
+            transform = scene.padding_transform(camera)
             total = pixels[camera].astype(np.float64).sum(axis=0)
             for row in range(rows):
                 for column in range(columns):
                     one = np.zeros((rows, columns), bool)
                     one[row, column] = True
-                    sums.append(total[cell_pixels(source, total.shape, one)].sum())
+                    sums.append(total[cell_pixels(source, total.shape, one, transform=transform)].sum())
         return np.array(sums)
 
     def without(self, scene: StepScene, removed: Bool[np.ndarray, " cell"], how: str) -> PolicyInputs:
@@ -124,7 +125,7 @@ class Cells:
     def coverage(self, scene: StepScene, camera: str) -> Float[np.ndarray, " cell"] | None:
         """Returns the part of each cell of a camera's current frame that the named object covers; None without masks.
 
-        Cells of other cameras are NaN.
+        Cells of other cameras are NaN; of cells on padding around the frame it covers nothing.
         """
         masks = named_object_masks(scene.episode, camera)
         if masks is None or camera not in self.sources:
@@ -134,11 +135,11 @@ class Cells:
         size = scene.images(camera).shape[1:3]
         places = [((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(size, mask.shape, strict=True)]
         seen = mask[np.ix_(*places)]
-        found = np.full(len(self), np.nan)
+        found, transform = np.full(len(self), np.nan), scene.padding_transform(camera)
         values = found[self.of(camera)]
         for index in range(values.size):
             one = np.zeros(values.size, bool)
             one[index] = True
-            pixels = cell_pixels(self.sources[camera], size, one.reshape(grid))
-            values[index] = seen[pixels].mean()
+            pixels = cell_pixels(self.sources[camera], size, one.reshape(grid), transform=transform)
+            values[index] = seen[pixels].sum() / max(1, pixels.sum())
         return found

@@ -14,6 +14,7 @@ from octoscope.policies.bind import BoundEpisode, bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
+from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 
 
@@ -102,6 +103,11 @@ class StepScene:
                 f"{self.episode.name} does not record '{camera}', so the policy is given no picture of it to change."
             )
         return self.inputs.images[camera]
+
+    def padding_transform(self, camera: str) -> ImageTransform | None:
+        """Returns how a camera's frames are brought to the policy's image, where the policy is given them as recorded; else None."""
+        size, transform = self.images(camera).shape[1:3], self.bound.transforms[camera]
+        return None if size == transform.policy_size else transform
 
     def timesteps(self, timestep: int | None) -> list[int]:
         """Returns the places in the window that a timestep means.

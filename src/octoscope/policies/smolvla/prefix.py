@@ -1,54 +1,23 @@
 """SmolVLA's prefix: pictures, words and the state look at each other once; their keys and values serve every denoising step."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
+from octoscope.policies.parts.flow import AnyArray, FlowInputs, Prefix, PrefixMemory, PrefixTokens
 from octoscope.policies.parts.layers import attend, dense, gated_mlp, layer_norm, rms_norm, rotate, split_heads
 from octoscope.policies.parts.resize_pad import resize_with_pad
 from octoscope.policies.smolvla.config import SmolVlaConfig, VlmSizes
 
-AnyArray = Array | np.ndarray
 EPSILON, _VISION_EPSILON = 1e-5, 1e-6
 
 
-class SmolVlaInputs(NamedTuple):
-    """One decision's inputs, normalised as the policy's folder says."""
-
-    # By the name of the camera's feature, 0..1, as recorded; a camera that is missing is not there.
-    images: Mapping[str, Float[AnyArray, "height width 3"]]
-    words: Int[AnyArray, " word"]
-    # False where a word is padding.
-    real_words: Bool[AnyArray, " word"]
-    state: Float[AnyArray, " number"]
-
-
-class PrefixTokens(NamedTuple):
-    """What goes in; tokens that are padding are neither looked at nor look, and take no position."""
-
-    embeddings: Float[Array, "token embed"]
-    real: Bool[Array, " token"]
-    # A token sees the tokens of its own block and of those before it: pictures and words 0, the state 1.
-    blocks: Int[AnyArray, " token"]
-
-
-class Prefix(NamedTuple):
-    """What the pass over the prefix gives."""
-
-    # Of each layer, positions turned into the keys.
-    keys: Float[Array, "layer token head channel"]
-    values: Float[Array, "layer token head channel"]
-    weights: Float[Array, "layer head token token"]
-    # Before the first layer and behind each; the last acts on nothing.
-    encodings: Float[Array, "stage token embed"]
-
-
 def prefix_tokens(
-    params: Mapping[str, Any], config: SmolVlaConfig, inputs: SmolVlaInputs, special: tuple[int, int] | None
+    params: Mapping[str, Any], config: SmolVlaConfig, inputs: FlowInputs, special: tuple[int, int] | None
 ) -> PrefixTokens:
     """Returns the tokens: each camera that is there, empty cameras, words, the state, and padding behind it.
 
@@ -126,7 +95,8 @@ def run_prefix(
         values.append(v)
         weights.append(attended.weights)
         encodings.append(x)
-    return Prefix(jnp.stack(keys), jnp.stack(values), jnp.stack(weights), jnp.stack(encodings))
+    memory = PrefixMemory(jnp.stack(keys), jnp.stack(values), jnp.asarray(real))
+    return Prefix(memory, jnp.stack(weights), jnp.stack(encodings))
 
 
 def _picture_tokens(

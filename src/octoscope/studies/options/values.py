@@ -65,6 +65,16 @@ class Selected:
 
 
 @dataclass(frozen=True)
+class Passes:
+    """Passes that make one action: "last", "all", "mean", or a selection."""
+
+    def check(self, name: str, value: str) -> None:
+        """Raises SelectionError where it is none."""
+        if value not in ("last", "all", "mean"):
+            check_selection(value, what="pass")
+
+
+@dataclass(frozen=True)
 class Pair:
     """NAME=VALUE."""
 
