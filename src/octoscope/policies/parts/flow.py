@@ -15,6 +15,8 @@ from octoscope.tokens.layout import TokenLayout
 
 AnyArray = Array | np.ndarray
 PREFIX, SUFFIX = "prefix", "suffix"
+# By the name of a camera's feature, the height and width of its frames.
+FrameSizes = tuple[tuple[str, tuple[int, int]], ...]
 
 
 class FlowInputs(NamedTuple):
@@ -25,6 +27,8 @@ class FlowInputs(NamedTuple):
     words: Int[AnyArray, " word"]
     # False where a word is padding.
     real_words: Bool[AnyArray, " word"]
+    # True from where on words tell the state, in a policy that reads it as text.
+    state_words: Bool[AnyArray, " word"]
     state: Float[AnyArray, " number"]
 
 
@@ -133,8 +137,14 @@ class FlowNetwork(Protocol):
         """Denoising steps."""
         ...
 
-    def layout(self, sizes: tuple[tuple[str, tuple[int, int]], ...], words: int) -> TokenLayout:
-        """Returns the tokens and the attentions for cameras that are there, with the size of their frames, and so many word pieces."""
+    def layout(self, sizes: FrameSizes, words: int, state_words: int) -> TokenLayout:
+        """Returns the tokens and the attentions.
+
+        Args:
+          sizes: Cameras that are there, with the size of their frames.
+          words: Word pieces.
+          state_words: Those behind them that tell the state.
+        """
         ...
 
     def run_prefix(

@@ -121,12 +121,14 @@ class FlowModel(ABC):
         numbers = self.folder.normalized_numbers(features[STATE], state)
         words = self.read(instruction, numbers)
         pictures = {name: self.folder.normalized_image(features[name], images[name]) for name in cameras}
-        return FlowInputs(pictures, words.ids, words.real, numbers), words
+        told = np.arange(len(words.ids)) >= words.spoken
+        return FlowInputs(pictures, words.ids, words.real, told, numbers), words
 
     def layout(self, inputs: FlowInputs) -> TokenLayout:
         """Returns the tokens and the attentions, which depend on the words and the cameras."""
         sizes = tuple((name, (image.shape[0], image.shape[1])) for name, image in inputs.images.items())
-        return self.network.layout(sizes, len(inputs.words))
+        told = int(np.sum(inputs.state_words))
+        return self.network.layout(sizes, len(inputs.words) - told, told)
 
     def hide(self, inputs: FlowInputs, masks: Masks | None = None) -> StackMasks:
         """Returns which keys are hidden in each stack, in all of its layers and passes; no position moves; see `hidden_keys`."""

@@ -108,7 +108,7 @@ class FlowPolicy:
     def layout(self, inputs: PolicyInputs) -> TokenLayout:
         """Returns the prefix's tokens, then the suffix's; two stacks."""
         tensors, words = self._tensors(inputs)
-        return self.model.layout(tensors).with_pieces(words.pieces, words.reading)
+        return self.model.layout(tensors).with_pieces(words.pieces[: words.spoken], words.reading)
 
     def word_remarks(self, instruction: str) -> list[str]:
         """Returns what is cut off, and which words are not known."""

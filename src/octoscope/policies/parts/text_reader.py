@@ -21,12 +21,14 @@ _UNKNOWN = ("<unk>", "[UNK]")
 class Words(NamedTuple):
     """The word pieces of an instruction."""
 
-    # Padding included.
+    # Padding included; of those that tell the state, as they are at this step.
     pieces: tuple[WordPiece, ...]
     ids: Int32[np.ndarray, " word"]
     # False where a piece is padding.
     real: Bool[np.ndarray, " word"]
     reading: InstructionReading
+    # Pieces in front of those that tell the state: all, where none does.
+    spoken: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +45,13 @@ class TextReader:
         text = instruction if instruction.endswith("\n") else f"{instruction}\n"
         return self.read(text, (0, len(instruction.rstrip("\n"))))
 
-    def read(self, text: str, spoken: tuple[int, int]) -> Words:
+    def read(self, text: str, spoken: tuple[int, int], *, state: int | None = None) -> Words:
         """Returns the pieces of a text.
 
         Args:
           text: As the policy is told it.
           spoken: From where to where it is the instruction; what is around it are the policy's own marks.
+          state: From where on it tells the state; None where it does not.
         """
         encoding = self.tokenizer.encode(text)
         count = min(len(encoding.ids), self.max_length)
@@ -62,6 +65,7 @@ class TextReader:
             np.array(ids, np.int32),
             np.arange(count + padding) < count,
             _reading(encoding, text, spoken, pieces),
+            count + padding if state is None else sum(stop <= state for _, stop in encoding.offsets[:count]),
         )
 
     def id_of(self, name: str) -> int:
@@ -116,13 +120,15 @@ def _pieces(encoding: Encoding, text: str, spoken: tuple[int, int], unknown: int
     for number, name, (start, stop), special in zip(
         encoding.ids, encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True
     ):
-        # A letter of several pieces belongs to its first.
-        letters = text[max(start, last) : stop].strip()
+        # A letter of several pieces belongs to its first; what is around the instruction, to nothing that is said.
+        first, behind = max(start, last, spoken[0]), min(stop, spoken[1])
+        letters = text[first:behind].strip()
         last = max(last, stop)
-        if special or start < spoken[0] or stop > spoken[1] or start == stop:
+        inside = start < spoken[1] and stop > spoken[0] and bool(text[max(start, spoken[0]) : behind].strip())
+        if special or not inside:
             pieces.append(WordPiece(name.replace("\n", "\\n"), "", "special"))
             continue
-        begins = start == spoken[0] or text[start].isspace() or text[start - 1].isspace()
+        begins = start <= spoken[0] or text[start].isspace() or text[start - 1].isspace()
         pieces.append(WordPiece(name, letters, "unknown" if number == unknown else "word", begins))
     return pieces
 

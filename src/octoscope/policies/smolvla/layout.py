@@ -9,7 +9,7 @@ import numpy as np
 
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.parts.camera_tokens import camera_source
-from octoscope.policies.parts.flow import PREFIX, SUFFIX
+from octoscope.policies.parts.flow import PREFIX, SUFFIX, FrameSizes
 from octoscope.policies.parts.resize_pad import fit_transform
 from octoscope.policies.smolvla.config import SmolVlaConfig
 from octoscope.tokens.layout import TokenLayout
@@ -19,7 +19,7 @@ from octoscope.tokens.token_source import TokenSource
 
 
 @functools.lru_cache(maxsize=16)
-def smolvla_layout(config: SmolVlaConfig, sizes: tuple[tuple[str, tuple[int, int]], ...], words: int) -> TokenLayout:
+def smolvla_layout(config: SmolVlaConfig, sizes: FrameSizes, words: int) -> TokenLayout:
     """Returns the prefix's tokens, then the actions, and the two attentions: within the prefix, once, and from actions in every pass.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxtyping import Bool, Float
 
-from octoscope.policies.parts.flow import AnyArray, Denoised, FlowInputs, Prefix, PrefixMemory
+from octoscope.policies.parts.flow import AnyArray, Denoised, FlowInputs, FrameSizes, Prefix, PrefixMemory
 from octoscope.policies.parts.resize_pad import Anchor
 from octoscope.policies.smolvla.config import SmolVlaConfig
 from octoscope.policies.smolvla.layout import smolvla_layout
@@ -53,8 +53,8 @@ class SmolVlaNetwork:
         """Denoising steps."""
         return self.config.passes
 
-    def layout(self, sizes: tuple[tuple[str, tuple[int, int]], ...], words: int) -> TokenLayout:
-        """Returns the tokens and the attentions."""
+    def layout(self, sizes: FrameSizes, words: int, state_words: int) -> TokenLayout:
+        """Returns the tokens and the attentions; no words tell the state."""
         return smolvla_layout(self.config, sizes, words)
 
     def run_prefix(

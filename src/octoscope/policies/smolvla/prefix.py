@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from octoscope.policies.parts.flow import AnyArray, FlowInputs, Prefix, PrefixMemory, PrefixTokens
-from octoscope.policies.parts.layers import attend, dense, gated_mlp, layer_norm, rms_norm, rotate, split_heads
+from octoscope.policies.parts.layers import attend, dense, gated_mlp, rms_norm, rotate, split_heads
 from octoscope.policies.parts.resize_pad import resize_with_pad
+from octoscope.policies.parts.siglip import siglip_encoding
 from octoscope.policies.smolvla.config import SmolVlaConfig, VlmSizes
 
-EPSILON, _VISION_EPSILON = 1e-5, 1e-6
+EPSILON = 1e-5
 
 
 def prefix_tokens(
@@ -110,34 +111,9 @@ def _picture_tokens(
       image: At the policy's size, in -1..1.
       sizes: The sizes of both.
     """
-    patches = _vision_encoding(vision, image, sizes)
+    patches = siglip_encoding(vision, image, heads=sizes.vision_heads)
     side, shuffle = sizes.image // sizes.patch, sizes.shuffle
     blocks = patches.reshape(side // shuffle, shuffle, side // shuffle, shuffle, -1)
     # Of each block all patches in a row: its rows, its columns, then channels.
     blocks = jnp.moveaxis(blocks, 1, 2).reshape((side // shuffle) ** 2, -1)
     return dense(connector, blocks)
-
-
-def _vision_encoding(
-    vision: Mapping[str, Any], image: Float[Array, "height width 3"], sizes: VlmSizes
-) -> Float[Array, "token embed"]:
-    """Returns the encoder's vector of each patch, row by row."""
-    embedding = vision["embeddings"]
-    size, side = sizes.patch, sizes.image // sizes.patch
-    # Patches as (channel, row, column), the order of a PyTorch kernel.
-    patches = jnp.moveaxis(image.reshape(side, size, side, size, 3), (0, 2, 4, 1, 3), (0, 1, 2, 3, 4))
-    kernel = {
-        **embedding["patch_embedding"],
-        "weight": embedding["patch_embedding"]["weight"].reshape(sizes.vision_hidden, -1),
-    }
-    x = dense(kernel, patches.reshape(side * side, -1)) + embedding["position_embedding"]["weight"]
-    everything = jnp.ones((side * side, side * side), bool)
-    head_dim = sizes.vision_hidden // sizes.vision_heads
-    for number in range(sizes.vision_layers):
-        layer = vision["encoder"]["layers"][str(number)]
-        y, attention = layer_norm(layer["layer_norm1"], x, epsilon=_VISION_EPSILON), layer["self_attn"]
-        q, k, v = (split_heads(dense(attention[name], y), head_dim) for name in ("q_proj", "k_proj", "v_proj"))
-        x = x + dense(attention["out_proj"], attend(q, k, v, everything).values)
-        y = layer_norm(layer["layer_norm2"], x, epsilon=_VISION_EPSILON)
-        x = x + dense(layer["mlp"]["fc2"], jax.nn.gelu(dense(layer["mlp"]["fc1"], y), approximate=True))
-    return layer_norm(vision["post_layernorm"], x, epsilon=_VISION_EPSILON)
