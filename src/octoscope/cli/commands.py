@@ -11,6 +11,7 @@ from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
 from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.options.attend import AttendOptions
+from octoscope.studies.options.capture import CaptureOptions
 from octoscope.studies.options.cnn import CnnOptions
 from octoscope.studies.options.cnn_activations import CnnActivationsOptions
 from octoscope.studies.options.cnn_compare import CnnCompareOptions
@@ -39,6 +40,7 @@ COMMANDS: dict[str, type] = {
     "demo": DemoOptions,
     "episodes": EpisodesOptions,
     "attend": AttendOptions,
+    "capture": CaptureOptions,
     "layout": LayoutOptions,
     "shares": SharesOptions,
     "heads": HeadsOptions,
@@ -59,6 +61,7 @@ COMMANDS: dict[str, type] = {
 _STUDIES: dict[type, tuple[str, str]] = {
     AblateOptions: ("ablate", "ablate"),
     AttendOptions: ("attend", "attend_episodes"),
+    CaptureOptions: ("capture", "capture"),
     CnnActivationsOptions: ("cnn.activations", "activations"),
     CnnCompareOptions: ("cnn.compare", "compare"),
     CnnFeaturesOptions: ("cnn.features", "features"),
