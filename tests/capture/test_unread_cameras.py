@@ -6,12 +6,12 @@ import pytest
 
 from octo_given import bound_to
 from octoscope.capture.attend import attend
-from octoscope.cli.doctor_command import checkup_lines
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError
 from octoscope.policies.octo.checkup import examine_checkpoint
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.observation_keys import unread_images
+from octoscope.studies.doctor import checkup_lines
 from octoscope.views.attention_sheet import describe_run
 from small_policies import small_batch, small_config, write_policy
 

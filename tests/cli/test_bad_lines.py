@@ -43,14 +43,10 @@ def test_names_of_options_are_those_of_the_libraries():
 
 def test_every_command_has_its_work_and_its_help(capsys):
     for words, options in COMMAND_LINES.items():
-        if options in commands._STUDIES:
-            module, name = commands._STUDIES[options]
-            study = getattr(importlib.import_module(f"octoscope.studies.{module}"), name)
-            first = next(iter(inspect.signature(study).parameters.values()))
-            assert first.annotation is options
-        else:
-            module, name = commands._WORK[options]
-            assert issubclass(getattr(importlib.import_module(f"octoscope.cli.{module}"), name), options)
+        module, name = commands._STUDIES[options]
+        study = getattr(importlib.import_module(f"octoscope.studies.{module}"), name)
+        first = next(iter(inspect.signature(study).parameters.values()))
+        assert first.annotation is options
         main([*words, "--help"])
         assert f"usage: octoscope {' '.join(words)}" in capsys.readouterr().out
     main(["--help"])

@@ -16,7 +16,7 @@ def test_filters_of_the_embedded_network_end_on_a_sheet(tmp_path, capsys, monkey
     assert "filters.png" in capsys.readouterr().out
     # The same again is read from the finding, and drawn from it.
     monkeypatch.setattr(
-        "octoscope.cli.cnn_filters_command.maximize_filters", lambda *_, **__: pytest.fail("was computed again")
+        "octoscope.studies.cnn.filters.maximize_filters", lambda *_, **__: pytest.fail("was computed again")
     )
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     (tmp_path / "filters.png").unlink()

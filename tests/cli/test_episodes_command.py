@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from octoscope.cli.episodes_command import episode_table
 from octoscope.cli.main import main
 from octoscope.episodes.listing import list_episodes
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
 from octoscope.escaping.terminal import say
+from octoscope.studies.episodes import episode_table
 
 
 def save(path: Path, level: int, size: tuple[int, int] = (6, 8)) -> None:

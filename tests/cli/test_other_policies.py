@@ -122,6 +122,30 @@ def test_an_act_is_attended_from_its_folder(tmp_path, act_folder, act_data, caps
     run("shares", tmp_path / "out" / "run.zarr", "-o", tmp_path / "shares")
 
 
+def test_the_encodings_of_an_act_are_those_of_its_encoder(tmp_path, act_folder, act_data, capsys):
+    run("encodings", act_folder, act_data, "--parts", "words", "image", "stem", "--cover-patch", "-o", tmp_path)
+    printed = capsys.readouterr().out
+    assert "rows of patches, mean over heads: own frame (share): layer 0" in printed
+    assert "Not shown: No token of this run is a word" in printed
+    assert "Not shown: The convolutions of an Octo are shown" in printed
+    assert "nan" not in (tmp_path / "encodings" / "findings.md").read_text()
+    assert {"travel.png", "norms.png", "attention_by_depth.png"} <= {
+        path.name for path in (tmp_path / "encodings" / "image").iterdir()
+    }
+    made = osc.Run.open(tmp_path / "encodings" / "run_0.zarr")
+    assert [(point.name, point.stage, point.stack, point.layer) for point in made.encoding_points[:3]] == [
+        ("encoder.input", "input", "encoder", None),
+        ("encoder.0.residual", "residual", "encoder", 0),
+        ("encoder.1.residual", "residual", "encoder", 1),
+    ]
+    # Its patches lie behind the latent and the state.
+    grid = made.layout.image_spans("top")[0]
+    held = osc.patch_encodings(made, camera="top").current[0, 1]
+    whole = made.encoding("encoder.input", step=1)
+    np.testing.assert_array_equal(held.reshape(-1, whole.shape[-1]), whole[grid.start : grid.stop])
+    assert grid.start == 2
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -1,5 +1,6 @@
 """Receptive fields by formula and by gradient, top patches, sheets, and the sanity check."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import pytest
 from small_networks import edge_network, small_network
 
 from octoscope.cnn.filters.feature_sheet import feature_maps_sheet, kernels_sheet, strongest_filters
-from octoscope.cnn.filters.field_picture import unit_field_sheet
+from octoscope.cnn.filters.field_picture import unit_field_sheet, unit_gradient
 from octoscope.cnn.filters.top_patches import top_patches, top_patches_sheet
 from octoscope.cnn.networks.embedded_network import initial_weights, table_network
 from octoscope.cnn.networks.graph import IMAGE, GraphNetwork, Node
@@ -26,6 +27,12 @@ from octoscope.errors import EpisodeError, OutputError, SelectionError
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.image_file import write_png
 from octoscope.render.sheet_page import render_sheet
+from octoscope.studies.cnn.activations import activations
+from octoscope.studies.cnn.compare import compare
+from octoscope.studies.cnn.features import features
+from octoscope.studies.options.cnn_activations import CnnActivationsOptions
+from octoscope.studies.options.cnn_compare import CnnCompareOptions
+from octoscope.studies.options.cnn_features import CnnFeaturesOptions
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (12, 12, 3), np.uint8)
 
@@ -118,12 +125,12 @@ def test_sheets_are_drawn():
     assert [row.label for row in kernels_sheet(network, "conv1").rows] == [""]
     (row,) = kernels_sheet(network, "conv2", [4], most=3).rows
     assert len(row.tiles) == 3
-    field = unit_field_sheet(network, PICTURE, "conv2", 1, (2, 3))
+    field = unit_field_sheet(network, PICTURE, unit_gradient(network, PICTURE, "conv2", 1, (2, 3)))
     assert [tile.label for tile in field.tiles()] == ["can see", "minds here"]
     with pytest.raises(SelectionError, match=r"has no kernels\. Layers with kernels: conv1, conv2"):
         kernels_sheet(network, "relu1")
     with pytest.raises(SelectionError, match="`unit` must be in"):
-        unit_field_sheet(network, PICTURE, "conv2", 1, (6, 0))
+        unit_gradient(network, PICTURE, "conv2", 1, (6, 0))
 
 
 def test_sweeps_have_one_frame_each_of_one_size():
@@ -178,48 +185,52 @@ def test_the_comparison_says_what_each_method_costs():
 
 
 def test_the_comparison_refuses_what_it_does_not_know_before_it_begins(tmp_path: Path):
-    from octoscope.cli.cnn_compare_command import CnnCompare
-
     with pytest.raises(SelectionError, match="Did you mean 'layercam'"):
-        CnnCompare("none", method=("layercan",), output=tmp_path / "out")()
+        compare(CnnCompareOptions("none", method=("layercan",), output=tmp_path / "out"))
     with pytest.raises(SelectionError, match=r"50\.\.100, got 20"):
-        CnnCompare("none", percentile=20.0, output=tmp_path / "out")()
+        compare(CnnCompareOptions("none", percentile=20.0, output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
 def test_the_commands_leave_nothing_behind_on_error(tmp_path: Path):
-    from octoscope.cli.cnn_activations_command import CnnActivations
-    from octoscope.cli.cnn_features_command import CnnFeatures
-
     with pytest.raises(SelectionError, match="Give --layer"):
-        CnnActivations("embedded", "demo", output=tmp_path / "a")()
+        activations(CnnActivationsOptions("embedded", "demo", output=tmp_path / "a"))
     with pytest.raises(SelectionError, match="filter must be in 0"):
-        CnnActivations("embedded", "demo", layer="conv1", filter=("99",), output=tmp_path / "a")()
+        activations(CnnActivationsOptions("embedded", "demo", layer="conv1", filter=("99",), output=tmp_path / "a"))
     with pytest.raises(EpisodeError, match="There is no picture"):
-        CnnActivations("embedded", "nowhere.png", layer="conv1", output=tmp_path / "a")()
+        activations(CnnActivationsOptions("embedded", "nowhere.png", layer="conv1", output=tmp_path / "a"))
     with pytest.raises(SelectionError, match="--camera would change nothing: 'embedded' is no policy"):
-        CnnFeatures("embedded", "demo", layer="conv1", camera="zzz", output=tmp_path / "a")()
+        features(CnnFeaturesOptions("embedded", "demo", layer="conv1", camera="zzz", output=tmp_path / "a"))
     with pytest.raises(SelectionError, match="names the camera 'wrist', and `camera` is 'primary'"):
-        CnnFeatures("policy:demo:wrist", "demo", layer="relu_0", camera="primary", output=tmp_path / "a")()
+        features(
+            CnnFeaturesOptions("policy:demo:wrist", "demo", layer="relu_0", camera="primary", output=tmp_path / "a")
+        )
     with pytest.raises(EpisodeError, match="no folder of pictures"):
-        CnnFeatures("embedded", "demo", layer="conv1", patches=str(tmp_path / "none"), output=tmp_path / "a")()
+        features(
+            CnnFeaturesOptions("embedded", "demo", layer="conv1", patches=str(tmp_path / "none"), output=tmp_path / "a")
+        )
     assert not (tmp_path / "a").exists()
 
 
 def test_the_commands_write_their_sheets(tmp_path: Path, monkeypatch):
-    from octoscope.cli.cnn_activations_command import CnnActivations
-    from octoscope.cli.cnn_features_command import CnnFeatures
-
     folder = tmp_path / "pictures"
     folder.mkdir()
     for name in ("first.png", "second.png"):
         write_png(folder / name, np.random.default_rng(len(name)).integers(0, 256, (128, 128, 3), np.uint8))
     picture, output = str(folder / "first.png"), tmp_path / "out"
     with pytest.raises(SelectionError, match="has neither episodes nor cameras"):
-        CnnFeatures("embedded", picture, layer="conv1", patches=str(folder), camera="zzz", output=output)()
-    CnnActivations("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output)()
-    CnnActivations("embedded", picture, layer="relu1", filter=("2", "3"), sweep="filters", output=output / "film")()
-    CnnFeatures("embedded", picture, layer="conv1", patches=str(folder), filter=("0:3",), output=output)()
+        features(
+            CnnFeaturesOptions("embedded", picture, layer="conv1", patches=str(folder), camera="zzz", output=output)
+        )
+    activations(CnnActivationsOptions("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output))
+    activations(
+        CnnActivationsOptions(
+            "embedded", picture, layer="relu1", filter=("2", "3"), sweep="filters", output=output / "film"
+        )
+    )
+    features(
+        CnnFeaturesOptions("embedded", picture, layer="conv1", patches=str(folder), filter=("0:3",), output=output)
+    )
     names = {file.name for file in output.iterdir()}
     assert names == {
         "film",
@@ -231,15 +242,27 @@ def test_the_commands_write_their_sheets(tmp_path: Path, monkeypatch):
         "top_patches.png",
     }
     assert [file.name for file in (output / "film").iterdir()] == ["activations.gif"]
-    # The same again is read; a film in its place is not taken for the sheet.
+    # The same again is read, and drawn in another format from there.
+    with monkeypatch.context() as patch:
+        patch.setattr("octoscope.studies.cnn.features.top_patches", lambda *_, **__: pytest.fail("was run"))
+        asked = CnnFeaturesOptions(
+            "embedded", picture, layer="conv1", patches=str(folder), filter=("0:3",), output=output
+        )
+        told = []
+        read = features(replace(asked, figure_format="svg"), tell=lambda *lines: told.extend(lines))
+    assert told[0].startswith("Read from")
+    assert [len(row) for row in read.patches] == [2, 2, 2]
+    assert (output / "kernels.svg").exists()
+    assert not (output / "kernels.png").exists()
+    # A film in its place is not taken for the sheet.
     sheet = (output / "activations.png").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("octoscope.cli.cnn_activations_command.filter_saliency", lambda *_, **__: pytest.fail("was run"))
-        CnnActivations("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output)()
+        patch.setattr("octoscope.studies.cnn.activations.filter_saliency", lambda *_, **__: pytest.fail("was run"))
+        activations(CnnActivationsOptions("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output))
     assert (output / "activations.png").read_bytes() == sheet
     film = {"layer": "relu1", "filter": ("2", "3"), "sweep": "filters", "output": output}
     with pytest.raises(OutputError, match="already holds results"):
-        CnnActivations("embedded", picture, **film)()
-    CnnActivations("embedded", picture, **film, overwrite=True)()
+        activations(CnnActivationsOptions("embedded", picture, **film))
+    activations(CnnActivationsOptions("embedded", picture, **film, overwrite=True))
     with pytest.raises(OutputError, match="already holds results"):
-        CnnActivations("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output)()
+        activations(CnnActivationsOptions("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output))

@@ -8,11 +8,11 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from octoscope.cli.cnn_picture import open_picture
 from octoscope.episodes.image_codec import decode_image, encode_png
 from octoscope.episodes.picture_file import read_picture
 from octoscope.errors import EpisodeError
 from octoscope.escaping.terminal import say
+from octoscope.studies.cnn.picture import open_picture
 from octoscope.studies.opening import read_goal_images
 
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)

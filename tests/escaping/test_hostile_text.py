@@ -17,8 +17,6 @@ from octoscope.attention.head_table import HeadStatistic, HeadTable
 from octoscope.attention.query import QueryRow
 from octoscope.attention.share_table import share_table
 from octoscope.attention.sinks import Sink, sink_table
-from octoscope.cli.doctor_command import checkup_lines
-from octoscope.cli.words_command import Words
 from octoscope.escaping.csv_text import csv_text
 from octoscope.escaping.html import html_json
 from octoscope.escaping.markdown import markdown_text
@@ -32,6 +30,9 @@ from octoscope.policies.action_units import ActionUnits
 from octoscope.policies.octo.checkup import Checkup
 from octoscope.runs.column_table import ColumnTable
 from octoscope.studies.ablate import effect_columns, effect_lines
+from octoscope.studies.doctor import checkup_lines
+from octoscope.studies.options.words import WordsOptions
+from octoscope.studies.words import _write_patches
 from octoscope.views.encoding_results import Findings, write_findings
 from octoscope.views.report_content import Report, ReportPart, ReportTable
 from octoscope.views.report_html import report_html
@@ -150,7 +151,7 @@ def test_only_the_functions_of_each_medium_write_it():
 def _csv_writers(text: str, folder: Path) -> dict[str, str]:
     run = _run(text)
     share_table(run).columns().write(folder, "shares")
-    Words(Path("run.zarr"))._write_patches(run, folder / "patches.csv", [1], [0])
+    _write_patches(WordsOptions(Path("run.zarr")), run, folder / "patches.csv", [1], [0])
     effect_columns([_effects(text)]).write(folder, "effects")
     files = {name: (folder / name).read_text(encoding="utf-8") for name in ("shares.csv", "patches.csv", "effects.csv")}
     return files | {

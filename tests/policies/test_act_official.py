@@ -10,8 +10,11 @@ import pytest
 from act_fixture import SHARED_ACT_TINY, expected, packed_weights, unpacked_act
 
 from octoscope.errors import ObservationError, SelectionError
+from octoscope.policies.act.act_policy import ActPolicy
 from octoscope.policies.act.backbone import backbone_maps
 from octoscope.policies.act.model import ActModel
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.tokens.image_transform import ImageTransform
 
 TOP, WRIST, STATE = "observation.images.top", "observation.images.wrist", "observation.state"
@@ -196,3 +199,14 @@ def test_the_whole_fixture(tmp_path, model, gradients, watched):
         wanted = file[f"gradient/image/{TOP}"]
     found = np.moveaxis(gradients.inputs.images[TOP], -1, 0)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-4 * np.abs(wanted).max())
+
+
+def test_what_lies_at_a_point_is_what_the_forward_gave(model, official, inputs, watched):
+    policy = ActPolicy(model)
+    images = {camera_name(name): official[f"image/{name}"][None] for name in (TOP, WRIST)}
+    given = PolicyInputs(images, np.ones(1, bool), {"state": official[f"raw/{STATE}"][None].astype(np.float32)})
+    points = policy.encoding_points(given)
+    made = policy.encode(given, [point.name for point in points])
+    assert {name: array.shape for name, array in made.items()} == {point.name: point.shape for point in points}
+    np.testing.assert_array_equal(made["encoder.1.residual"], watched.encodings.encoder[-1])
+    np.testing.assert_array_equal(made["decoder.0.residual"], watched.encodings.decoder[1])

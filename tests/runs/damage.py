@@ -21,10 +21,13 @@ import numpy as np
 from killed_writer import STEPS, digest, write
 
 from octoscope.attention.shares import attention_shares
-from octoscope.cli.runs_command import ListRuns, VerifyRuns
 from octoscope.errors import OctoscopeError
+from octoscope.escaping.terminal import say
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
+from octoscope.studies.options.runs import ListRunsOptions, VerifyRunsOptions
+from octoscope.studies.run_list import list_runs
+from octoscope.studies.runs import verify_runs
 from octoscope.views.attention_sheet import attention_sheet
 
 KEPT = 5
@@ -174,8 +177,8 @@ def damage_whole(tally: Tally, folder: Path, flips: int, draw: random.Random) ->
                 return None if same(read_all(path, draw=False), right) else "other values without a word"
 
             tally.trial("whole, read", told, read)
-            tally.trial("whole, verify", told, lambda: VerifyRuns((path,))())
-            tally.trial("whole, list", told, lambda: ListRuns(folder)())
+            tally.trial("whole, verify", told, lambda: verify_runs(VerifyRunsOptions((path,)), tell=say))
+            tally.trial("whole, list", told, lambda: list_runs(ListRunsOptions(folder), tell=say))
         put(file, content)
 
 
@@ -228,8 +231,8 @@ def damage_manifests(tally: Tally, folder: Path, count: int, draw: random.Random
             told = f"{file.relative_to(path)}: {_difference(data, changed)}"
             kind = "manifests" if sealed else "manifests without seals"
             tally.trial(f"{kind}, read", told, read)
-            tally.trial(f"{kind}, verify", told, lambda: VerifyRuns((path,))())
-            tally.trial(f"{kind}, list", told, lambda: ListRuns(folder)())
+            tally.trial(f"{kind}, verify", told, lambda: verify_runs(VerifyRunsOptions((path,)), tell=say))
+            tally.trial(f"{kind}, list", told, lambda: list_runs(ListRunsOptions(folder), tell=say))
             file.write_text(content)
 
 
@@ -246,8 +249,10 @@ def damage_unfinished(tally: Tally, folder: Path, flips: int, draw: random.Rando
             shutil.copytree(template, copied)
             put(copied / work.name / file.relative_to(work), changed)
             told = f"{file.relative_to(work)} {how}"
-            tally.trial("unfinished, list", told, lambda copied=copied: ListRuns(copied)())
-            tally.trial("unfinished, verify", told, lambda copied=copied: VerifyRuns((copied,))())
+            tally.trial("unfinished, list", told, lambda copied=copied: list_runs(ListRunsOptions(copied), tell=say))
+            tally.trial(
+                "unfinished, verify", told, lambda copied=copied: verify_runs(VerifyRunsOptions((copied,)), tell=say)
+            )
 
             def resume(copied: Path = copied, lock: bool = file.name == "lock") -> str | None:
                 try:

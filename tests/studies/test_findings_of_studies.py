@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from octoscope.errors import FindingError, Interrupted, OutputError, SelectionError
-from octoscope.runs.findings.finding_folder import FINDINGS, read_head
+from octoscope.runs.findings.finding_head import FINDINGS, read_head
 from octoscope.runs.findings.kept_steps import KeptSteps
 from octoscope.studies.ablate import ablate
 from octoscope.studies.drop_tokens import drop_tokens

@@ -14,7 +14,7 @@ from octoscope.cnn.stems.encoder_sheet import encoder_comparison_chart, encoder_
 from octoscope.cnn.stems.ridge_regression import Reading
 from octoscope.cnn.stems.translation import ShiftResponse
 from octoscope.policies.action_units import action_units
-from octoscope.studies.stem_results import write_stem_pictures
+from octoscope.studies.cnn.stem_results import write_stem_pictures
 from octoscope.views.channel_effects_sheet import (
     channel_effects_chart,
     channel_effects_table,

@@ -9,8 +9,9 @@ import pytest
 from hand_made_runs import even_weights, hand_made_layout, hand_made_run
 from octoscope.attention.maps import attention_maps
 from octoscope.attention.query import find_query
-from octoscope.cli.words_command import Words
 from octoscope.runs.run import Run
+from octoscope.studies.options.words import WordsOptions
+from octoscope.studies.words import words
 from octoscope.tokens.layout import TokenLayout, instruction_remarks
 from octoscope.tokens.words import InstructionReading
 from octoscope.views.attention_film import attention_film
@@ -43,10 +44,10 @@ def test_sheets_films_and_word_sheets_say_it(cut_run):
     assert all(CUT in sheet.subtitle and UNKNOWN in sheet.subtitle for sheet in sheets)
 
 
-def test_the_words_command_prints_it(cut_run, monkeypatch, tmp_path, capsys):
+def test_the_words_command_prints_it(cut_run, monkeypatch, tmp_path):
     monkeypatch.setattr(Run, "open", lambda path: cut_run)
-    Words(Path("run.zarr"), steps="1", output=tmp_path)()
-    printed = capsys.readouterr().out.splitlines()
+    printed = []
+    words(WordsOptions(Path("run.zarr"), steps="1", output=tmp_path), tell=lambda *lines: printed.extend(lines))
     assert CUT in printed
     assert UNKNOWN in printed
 

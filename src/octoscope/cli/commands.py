@@ -55,36 +55,33 @@ COMMANDS: dict[str, type] = {
     "doctor": DoctorOptions,
     "convert": ConvertOptions,
 }
-# Module of this room, and class.
-_WORK: dict[type, tuple[str, str]] = {
-    CnnActivationsOptions: ("cnn_activations_command", "CnnActivations"),
-    CnnCompareOptions: ("cnn_compare_command", "CnnCompare"),
-    CnnFeaturesOptions: ("cnn_features_command", "CnnFeatures"),
-    CnnFiltersOptions: ("cnn_filters_command", "CnnFilters"),
-    CnnGradcamOptions: ("cnn_gradcam_command", "CnnGradcam"),
-    CnnLayersOptions: ("cnn_layers_command", "CnnLayers"),
-    CompactRunOptions: ("runs_command", "CompactRun"),
-    ConvertOptions: ("convert_command", "Convert"),
-    DoctorOptions: ("doctor_command", "Doctor"),
-    EpisodesOptions: ("episodes_command", "Episodes"),
-    HeadsOptions: ("heads_command", "Heads"),
-    LayoutOptions: ("layout_command", "Layout"),
-    ListRunsOptions: ("runs_command", "ListRuns"),
-    SharesOptions: ("shares_command", "Shares"),
-    VerifyRunsOptions: ("runs_command", "VerifyRuns"),
-    WordsOptions: ("words_command", "Words"),
-}
-# Commands that parse, call one study and print what it tells: its module and its name.
+# Each command parses, calls one study and prints what it tells: its module and its name.
 _STUDIES: dict[type, tuple[str, str]] = {
     AblateOptions: ("ablate", "ablate"),
     AttendOptions: ("attend", "attend_episodes"),
+    CnnActivationsOptions: ("cnn.activations", "activations"),
+    CnnCompareOptions: ("cnn.compare", "compare"),
+    CnnFeaturesOptions: ("cnn.features", "features"),
+    CnnFiltersOptions: ("cnn.filters", "filters"),
+    CnnGradcamOptions: ("cnn.gradcam", "gradcam"),
+    CnnLayersOptions: ("cnn.layers", "layers"),
+    CompactRunOptions: ("runs", "compact_runs"),
+    ConvertOptions: ("convert", "convert"),
     DemoOptions: ("demo", "demo"),
+    DoctorOptions: ("doctor", "doctor"),
     DropTokensOptions: ("drop_tokens", "drop_tokens"),
     EncodingsOptions: ("encodings", "encodings"),
+    EpisodesOptions: ("episodes", "episodes"),
     FaithfulnessOptions: ("faithfulness", "faithfulness"),
+    HeadsOptions: ("heads", "heads"),
     LanguageOptions: ("language", "language"),
+    LayoutOptions: ("layout", "layout"),
+    ListRunsOptions: ("run_list", "list_runs"),
     MapsOptions: ("maps", "maps"),
     ReportOptions: ("report.report", "report"),
+    SharesOptions: ("shares", "shares"),
+    VerifyRunsOptions: ("runs", "verify_runs"),
+    WordsOptions: ("words", "words"),
 }
 _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
 _DESCRIPTION = "See what an Octo robot policy looks at, and test whether it matters."
@@ -125,14 +122,11 @@ def parse_command(arguments: list[str]) -> Any:
     return tyro.cli(options, prog=" ".join(["octoscope", *words]), args=arguments[len(words) :], config=_CONFIG)
 
 
-def load_work(options: Any) -> Callable[[], None]:
+def load_work(options: Any) -> Callable[[], Any]:
     """Returns what does the work of a command, with all that it imports."""
-    if type(options) in _STUDIES:
-        module, name = _STUDIES[type(options)]
-        study = getattr(importlib.import_module(f"octoscope.studies.{module}"), name)
-        return functools.partial(study, options, tell=functools.partial(say, flush=True), progress=True)
-    module, name = _WORK[type(options)]
-    return getattr(importlib.import_module(f"octoscope.cli.{module}"), name)(**vars(options))
+    module, name = _STUDIES[type(options)]
+    study = getattr(importlib.import_module(f"octoscope.studies.{module}"), name)
+    return functools.partial(study, options, tell=functools.partial(say, flush=True), progress=True)
 
 
 def _any_command() -> Any:

@@ -42,7 +42,7 @@ def _run(arguments: list[str]) -> int:
             work = load_work(checked_options(options, typed_options(arguments)))
         keep_freed_memory()
         with stopping_alike():
-            work()
+            outcome = work()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except OctoscopeError as error:
@@ -65,7 +65,8 @@ def _run(arguments: list[str]) -> int:
         reason = (str(error).splitlines() or ["MemoryError"])[0]
         _say(f"the memory is not enough for this ({reason}). Give a smaller --batch, or fewer steps.")
         return _MENDABLE
-    return 0
+    # A checkup that found something wrong is told, and is no success.
+    return 1 if getattr(outcome, "ok", True) is False else 0
 
 
 def _say(sentence: str) -> None:

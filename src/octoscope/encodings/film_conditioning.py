@@ -83,8 +83,7 @@ class FilmPair:
 
 def film_layers(run: Run) -> tuple[str, ...]:
     """Returns the FiLM layers whose encodings the run holds: "primary.0"; none where it holds none."""
-    names = (point.name for point in run.encoding_points if point.name.startswith("film."))
-    return tuple(dict.fromkeys(name.removeprefix("film.").rpartition(".")[0] for name in names))
+    return tuple(dict.fromkeys(point.place for point in run.encoding_points if point.stage.startswith("film.")))
 
 
 def film_statement(run: Run) -> str:
@@ -102,7 +101,8 @@ def config_has_film(config: Mapping[str, Any]) -> bool:
     >>> config_has_film({"model": {"observation_tokenizers": {"primary": {"kwargs": {"task_film_keys": ["language_instruction"]}}}}})
     True
     """
-    tokenizers = config["model"]["observation_tokenizers"].values()
+    # Other families have no such entry, and no FiLM.
+    tokenizers = config.get("model", {}).get("observation_tokenizers", {}).values()
     return any(tokenizer.get("kwargs", {}).get("task_film_keys") for tokenizer in tokenizers)
 
 
@@ -126,8 +126,9 @@ def film_effect(run: Run, *, step: int | None = None, layer: str | None = None) 
             f"There is no FiLM layer '{layer}'.{nearest(layer, layers)} There are: {', '.join(layers)}."
         )
     step = run.steps[0] if step is None else step
+    points = {point.stage: point.name for point in run.encoding_points if point.place == layer}
     scale, shift, before, after = (
-        run.encoding(f"film.{layer}.{part}", step=step) for part in ("scale", "shift", "before", "after")
+        run.encoding(points[f"film.{part}"], step=step) for part in ("scale", "shift", "before", "after")
     )
     return FilmEffect(layer, step, run.manifest["instruction"], scale, shift, before[-1], after[-1])
 

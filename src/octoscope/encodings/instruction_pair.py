@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoscope.array_typing import Float
+from octoscope.encodings.residual_stream import holds_rows, point_rows, residual_points
 from octoscope.encodings.word_stages import WordStages
 from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
@@ -114,29 +115,22 @@ def group_differences(first: Run, second: Run, *, groups: Sequence[str] | None =
     if first.steps != second.steps or first.layout.spans != second.layout.spans:
         raise SelectionError("Both runs must be of one policy and hold the same steps and tokens.")
     stored = {point.name for point in second.encoding_points}
-    points = [p.name for p in first.encoding_points if p.name in stored and _stream_stage(p.name) is not None]
+    points = {depth: point for depth, point in residual_points(first).items() if point.name in stored}
     if not points:
-        raise SelectionError(
-            "The runs hold no residual stream: make them with --encodings blocks.input 'blocks.*.residual'."
-        )
-    streams = [(first.encoding(point), second.encoding(point)) for point in points]
+        raise SelectionError("The second run holds no residual stream: capture it as that of the first.")
+    streams = [(first.encoding(point.name), second.encoding(point.name)) for point in points.values()]
+    point = next(iter(points.values()))
+    depths = tuple(depth.removeprefix("block ") for depth in points)
     differences: list[GroupDifference] = []
-    for group in first.layout.groups if groups is None else groups:
-        places = first.layout.select(group, timestep=-1)
+    own = [group for group in first.layout.groups if holds_rows(first, point.stack, group)]
+    for group in own if groups is None else groups:
+        places = point_rows(first, point, first.layout.select(group, timestep=-1))
         parts = [(a[:, places], b[:, places]) for a, b in streams]
         between = np.stack([_relative(a, b) for a, b in parts], axis=-1)
         several = len(first.steps) > 1
         stepwise = [_relative(a[:-1], a[1:]).mean() if several else np.nan for a, _ in parts]
-        stages = tuple(str(_stream_stage(point)) for point in points)
-        differences.append(GroupDifference(group, stages, first.steps, between, np.array(stepwise)))
+        differences.append(GroupDifference(group, depths, first.steps, between, np.array(stepwise)))
     return tuple(differences)
-
-
-def _stream_stage(point: str) -> str | None:
-    if point == "blocks.input":
-        return "input"
-    parts = point.split(".")
-    return parts[1] if parts[0] == "blocks" and parts[-1] == "residual" else None
 
 
 def _relative(a: Float[np.ndarray, "step token embed"], b: Float[np.ndarray, "step token embed"]) -> np.ndarray:

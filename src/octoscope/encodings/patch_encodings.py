@@ -1,18 +1,15 @@
 """The encodings of a camera's patches in a run, by depth: from what goes into the first block to what comes out of the last."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, Int
+from octoscope.encodings.residual_stream import holds_rows, point_rows, residual_points, stream_stacks
 from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
 from octoscope.tokens.image_transform import Box
 from octoscope.tokens.layout import TokenSpan
-
-_INPUT = "blocks.input"
-_RESIDUAL = re.compile(r"blocks\.(\d+)\.residual")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +30,8 @@ class PatchEncodings:
     times: Int[np.ndarray, "step window"]
     # Where the patch grid lies on the recorded frame: top, left, bottom, right in pixels.
     box: Box
+    # Whose residual stream it is; "" where a policy has one stack.
+    stack: str = ""
 
     @property
     def current(self) -> Float[np.ndarray, "depth step row column embed"]:
@@ -49,18 +48,18 @@ def patch_encodings(run: Run, *, camera: str | None = None) -> PatchEncodings:
     """Returns the encodings of a camera's patches at every captured depth of the residual stream.
 
     Args:
-      run: A run made with `encodings=("blocks.input", "blocks.*.residual")`, or some of these.
+      run: A run with the residual stream of a stack (`encodings=("blocks.input", "blocks.*.residual")` of an Octo), or a part of it.
       camera: The first by default.
 
     Raises:
       SelectionError: If the run holds no residual stream, or the camera's tokens have no place in the image.
     """
-    points = residual_points(run)
     spans = _camera_spans(run, camera)
+    points = residual_points(run, _stack_of(run, spans[0].group))
     grid = spans[0].source.grid
     assert grid is not None, "only spans with a grid are taken"
     places = np.stack([np.arange(span.start, span.stop) for span in spans])
-    values = np.stack([run.encoding(name)[:, places] for name in points.values()])
+    values = np.stack([run.encoding(point.name)[:, point_rows(run, point, places)] for point in points.values()])
     name = spans[0].source.cameras[0] if camera is None else camera
     return PatchEncodings(
         camera=name,
@@ -71,24 +70,17 @@ def patch_encodings(run: Run, *, camera: str | None = None) -> PatchEncodings:
         real=np.stack([run.timestep_pad_mask(step=step) for step in run.steps]),
         times=np.stack([run.frame_index(step=step) for step in run.steps]),
         box=grid_box(spans[0], run, name),
+        stack=_told_stack(run, next(iter(points.values())).stack),
     )
 
 
-def residual_points(run: Run) -> dict[str, str]:
-    """Returns the captured points of the residual stream by depth, {"input": "blocks.input", "block 0": "blocks.0.residual"}.
+def _told_stack(run: Run, stack: str | None) -> str:
+    return stack if stack is not None and len(run.layout.stack_names) > 1 else ""
 
-    Raises:
-      SelectionError: If the run holds none.
-    """
-    stored = [point.name for point in run.encoding_points]
-    numbers = sorted(int(match.group(1)) for match in map(_RESIDUAL.fullmatch, stored) if match)
-    points = {"input": _INPUT} if _INPUT in stored else {}
-    points |= {f"block {number}": f"blocks.{number}.residual" for number in numbers}
-    if not points:
-        raise SelectionError(
-            "The run holds no encodings of the residual stream. Capture them with --encodings blocks.input 'blocks.*.residual'."
-        )
-    return points
+
+def _stack_of(run: Run, group: str) -> str | None:
+    """Returns the first stack that the patches pass and whose stream the run holds."""
+    return next((name for name in stream_stacks(run) if holds_rows(run, name, group)), None)
 
 
 def grid_box(span: TokenSpan, run: Run, camera: str) -> Box:

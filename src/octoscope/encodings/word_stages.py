@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoscope.array_typing import Float
+from octoscope.encodings.residual_stream import holds_rows, point_rows
 from octoscope.errors import SelectionError, nearest
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenSpan
@@ -14,6 +15,10 @@ from octoscope.tokens.words import WordPiece
 
 # What `word_stages` reads; fewer points give fewer stages.
 WORD_POINTS = ("tokens.task_*", "tokens.obs_task_*.embedding", "blocks.*.residual", "blocks.final")
+
+
+# Stages of a group on its way into the sequence, and what they are called here.
+_PLACED = {"projection": "projected", "embedding": "placed"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,23 +120,19 @@ def _spans(run: Run, copy: str, group: str | None) -> tuple[TokenSpan, TokenSpan
 
 def _stages(run: Run, front: TokenSpan, span: TokenSpan, step: int) -> list[Stage]:
     """Returns the stages of every place of the span, in the order of the forward."""
-    prefix = f"tokens.{front.group}"
     stages: list[Stage] = []
-    for point in (point.name for point in run.encoding_points):
-        kind, _, last = point.removeprefix(f"{prefix}.").partition(".")
-        if point.startswith(f"{prefix}.t5."):
-            name = f"layer {last}" if last.isdigit() else last
+    for point in run.encoding_points:
+        if point.group == front.group and point.stage.startswith("text."):
+            name = f"layer {point.layer}" if point.layer is not None else point.stage.removeprefix("text.")
             # Its last norm rescales: what comes out is no further step on the way.
-            space = "T5 output" if last == "final" else "T5"
-            stages.append(Stage(name, space, point, run.encoding(point, step=step)))
-        elif point in (f"{prefix}.projection", f"{prefix}.embedding"):
-            name = {"projection": "projected", "embedding": "placed"}[kind]
-            stages.append(Stage(name, "policy", point, run.encoding(point, step=step)))
-        elif point.startswith("blocks.") and point.endswith((".residual", ".final")):
-            layer = point.split(".")[1]
-            name = "normed" if layer == "final" else f"layer {layer}"
-            space = "output" if layer == "final" else "policy"
-            stages.append(Stage(name, space, point, run.encoding(point, step=step)[span.start : span.stop]))
+            space = f"{point.place} output" if point.stage == "text.final" else point.place
+            stages.append(Stage(name, space, point.name, run.encoding(point.name, step=step)))
+        elif point.group == front.group and point.stage in _PLACED:
+            stages.append(Stage(_PLACED[point.stage], "policy", point.name, run.encoding(point.name, step=step)))
+        elif point.stage in ("residual", "final") and holds_rows(run, point.stack, span.group):
+            name, space = ("normed", "output") if point.stage == "final" else (f"layer {point.layer}", "policy")
+            rows = point_rows(run, point, np.arange(span.start, span.stop))
+            stages.append(Stage(name, space, point.name, run.encoding(point.name, step=step)[rows]))
     return stages
 
 

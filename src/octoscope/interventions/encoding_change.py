@@ -13,11 +13,11 @@ from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.abilities import Encodes
 from octoscope.tokens.encoding_point import choose_points
 
-RESIDUAL_POINTS = ("blocks.input", "blocks.*.residual")
+_STREAM = ("input", "residual")
 
 
 def encoding_change(
-    scene: StepScene, intervention: Intervention, *, points: str | Sequence[str] = RESIDUAL_POINTS
+    scene: StepScene, intervention: Intervention, *, points: str | Sequence[str] | None = None
 ) -> dict[str, Float[np.ndarray, "*axes"]]:
     """Returns, by point in the order of the forward, the length of each encoding's change over its length before.
 
@@ -26,7 +26,7 @@ def encoding_change(
     Args:
       scene: The step.
       intervention: What is done to pictures or words, such as covering one patch.
-      points: Where; the residual stream before the first block and after each by default.
+      points: Where; the residual stream of every stack before the first block and after each by default.
 
     Raises:
       SelectionError: If something that is to be changed does not exist, or keys would be masked.
@@ -47,6 +47,8 @@ def encoding_change(
         )
     if not isinstance(policy, Encodes):
         raise SelectionError(f"{policy.card.name} does not tell its encodings.")
-    names = [point.name for point in choose_points(policy.encoding_points(scene.inputs), points)]
+    known = policy.encoding_points(scene.inputs)
+    chosen = [p for p in known if p.stage in _STREAM] if points is None else choose_points(known, points)
+    names = [point.name for point in chosen]
     before, after = (policy.encode(inputs, names) for inputs in (scene.inputs, changed))
     return {name: relative_change(before[name], after[name]) for name in names}

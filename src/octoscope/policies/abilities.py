@@ -162,6 +162,37 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
+class KnowsDatasets(Protocol):
+    """A policy that knows what its training made of a dataset's words."""
+
+    def dataset_remark(self, dataset: str) -> str:
+        """Returns what must be said before words of the dataset are given; "" for most."""
+        ...
+
+
+@runtime_checkable
+class ReadsWords(Protocol):
+    """A policy that tells how it reads an instruction."""
+
+    def word_remarks(self, instruction: str) -> list[str]:
+        """Returns what is cut off, and which words are not known."""
+        ...
+
+
+@runtime_checkable
+class HasExample(Protocol):
+    """A policy that can be laid out by itself, for an example that came with it."""
+
+    def example_layout(self, instruction: str | None = None) -> tuple[TokenLayout, Bool[np.ndarray, " token"]]:
+        """Returns the layout of the example, with other words where they are given, and which tokens are padded.
+
+        Raises:
+          SelectionError: If the policy reads no words.
+        """
+        ...
+
+
+@runtime_checkable
 class CropsFrames(Protocol):
     """A policy whose training cropped pictures at random, so that a robot may show it their middle."""
 

@@ -31,12 +31,14 @@ from zarr.abc.store import Store
 
 from octoscope.array_typing import Bool, Float, Int, UInt8
 from octoscope.errors import RunError, SelectionError, nearest
-from octoscope.runs.chunk_files import HOW, STEP, folder_of, place_of, rows_as_people_say
-from octoscope.runs.contents import axis_names
+from octoscope.policies.octo.point_fields import with_fields
+from octoscope.runs.chunk_files import HOW, STEP, rows_as_people_say
 from octoscope.runs.recent_reads import RecentReads
 from octoscope.runs.shard_reader import ShardReader
 from octoscope.runs.sound_run import FORMAT, open_sound
+from octoscope.runs.stored_arrays import axis_names
 from octoscope.runs.unfinished import Unfinished
+from octoscope.runs.whole_chunks_store import folder_of, place_of
 from octoscope.tokens.attention_selection import AttentionSelection
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
@@ -341,7 +343,8 @@ class Run:
     @property
     def encoding_points(self) -> tuple[EncodingPoint, ...]:
         """Points whose encodings are stored, with shapes and axes, in the order of the forward; none unless they were asked for."""
-        return tuple(EncodingPoint.from_json(point) for point in self.manifest.get("encodings", ()))
+        # Those of runs without stages are Octo's.
+        return tuple(with_fields(EncodingPoint.from_json(point)) for point in self.manifest.get("encodings", ()))
 
     def encoding(self, point: str, *, step: int | None = None) -> Float[np.ndarray, "..."]:
         """Returns the encodings at one point, in float32: (step, ...), or (...) of one step.

@@ -15,8 +15,7 @@ from octoscope.interventions.intervene import intervene
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.policy_model import PolicyModel
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.render.view import save_view
 from octoscope.runs.column_table import ColumnTable
 from octoscope.runs.findings.finding_folder import FindingKind
@@ -87,7 +86,7 @@ def ablate(
 
 def ablation_request(
     folder: Path,
-    model: OctoModel | PolicyModel,
+    model: PolicyModel | HoldsPolicy,
     episode: Episode,
     interventions: Mapping[int, Sequence[Intervention]],
     *,

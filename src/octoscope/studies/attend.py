@@ -1,7 +1,6 @@
 """Episodes through a policy of any family, each into pictures, a film and a run."""
 
 from octoscope.errors import SelectionError, nearest
-from octoscope.policies.octo.model import OctoModel
 from octoscope.render.film import CODECS
 from octoscope.runs.run import Run
 from octoscope.studies.attend_episode import EpisodeJob, run_all
@@ -24,19 +23,16 @@ def attend_episodes(options: AttendOptions, *, tell: Tell = silent, progress: bo
       Interrupted: After Ctrl-C, saying what was kept.
     """
     _check(options)
-    model, source = open_any_policy(options, tell=tell)
+    opened = open_any_policy(options, tell=tell)
+    source = opened.source
     chosen = parse_selection(",".join(options.episode), count=len(source), what="episode")
-    if isinstance(model, OctoModel):
-        # Of every episode alike; of other families the layout tells, which takes an episode.
-        parse_selection(",".join(options.layers), count=model.num_layers, what="layer")
-        parse_selection(options.heads, count=model.num_heads, what="head")
-    job = EpisodeJob(model, options, scene_options(given_of(options), tell=tell), tell, progress)
+    job = EpisodeJob(opened.model, options, scene_options(given_of(options), tell=tell), tell, progress)
     if ",".join(options.episode).removeprefix("-").isdecimal():
         runs = [job.run(source[chosen[0]], options.output)]
     else:
+        job.check_selections(source[chosen[0]])
         runs = run_all(job, source, chosen, options.output)
-    note = model.note if isinstance(model, OctoModel) else model.card.note
-    tell(*([note] if note else []))
+    tell(*([opened.note] if opened.note else []))
     return tuple(runs)
 
 

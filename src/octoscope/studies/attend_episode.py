@@ -1,5 +1,6 @@
 """One episode or many through a policy, each into a run and pictures; what is finished stays finished."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,9 +99,7 @@ class EpisodeJob:
         steps = sorted(parse_selection(asked.steps, count=len(episode), what="step"))
         bound = bind(self.model, episode, self.given)
         layout = bound.layout
-        deepest = max(stack.num_layers for stack in layout.stacks)
-        layers = sorted(parse_selection(",".join(asked.layers), count=deepest, what="layer"))
-        heads = parse_selection(asked.heads, count=layout.stack().num_heads, what="head")
+        layers, heads = self._layers_and_heads(layout)
         query = find_query(layout, asked.query)
         groups = _query_groups(layout, asked.queries, query)
         selections = select_attention(layout, query_groups=groups, key_groups=asked.keys or None, layers=layers)
@@ -109,6 +108,22 @@ class EpisodeJob:
         no_map = self._why_no_map(layout, selections[-1], query)
         remarks = (*bound.remarks, *bound.policy.action_space(episode.dataset).remarks())
         return EpisodePlan(bound.instruction, steps, layers, heads, groups, query, size, no_map, remarks)
+
+    def check_selections(self, episode: Episode) -> None:
+        """Refuses layers and heads that no episode can have: what the policy is given changes neither.
+
+        Raises:
+          SelectionError: If there is no such layer or head.
+        """
+        # An episode that the policy cannot run on is told among the others.
+        with contextlib.suppress(EpisodeError, ObservationError):
+            layout = bind(self.model, episode, self.given).layout
+            self._layers_and_heads(layout)
+
+    def _layers_and_heads(self, layout: TokenLayout) -> tuple[list[int], list[int]]:
+        deepest = max(stack.num_layers for stack in layout.stacks)
+        layers = parse_selection(",".join(self.options.layers), count=deepest, what="layer")
+        return sorted(layers), parse_selection(self.options.heads, count=layout.stack().num_heads, what="head")
 
     def _kept(self, query_groups: str | tuple[str, ...] | None, layers: list[int]) -> WatchOptions:
         asked = self.options

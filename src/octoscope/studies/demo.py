@@ -33,9 +33,10 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
       SelectionError: If there is no such episode.
     """
     asked = AttendOptions("demo", "demo", (str(options.episode),), overwrite=True, figure_format=options.figure_format)
-    model, source = open_any_policy(asked)
+    opened = open_any_policy(asked)
+    source = opened.source
     episode = source[parse_selection(str(options.episode), count=len(source), what="episode")[0]]
-    job = EpisodeJob(model, asked, scene_options(Given()), tell, progress)
+    job = EpisodeJob(opened.model, asked, scene_options(Given()), tell, progress)
     if options.instruction is None:
         job.run(episode, options.output)
     else:

@@ -8,8 +8,7 @@ from octoscope.faithfulness import drop_tokens as library
 from octoscope.faithfulness.drop_table import DropTable
 from octoscope.faithfulness.map_makers import spread_steps
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.policy_model import PolicyModel
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.findings.finding_folder import FindingKind
@@ -73,7 +72,7 @@ def drop_tokens(
 
 def drop_request(
     folder: Path,
-    model: OctoModel | PolicyModel,
+    model: PolicyModel | HoldsPolicy,
     episodes: Sequence[Episode],
     *,
     given: BindOptions,

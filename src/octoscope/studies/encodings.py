@@ -13,8 +13,9 @@ from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, nearest
 from octoscope.interventions.step_scene import StepScene
 from octoscope.other_seed import other_seed
+from octoscope.policies.abilities import Encodes
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.runs.findings.finding_folder import FindingKind
 from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.runs.findings.kept_steps import Steps
@@ -28,12 +29,12 @@ from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
 from octoscope.tokens.attention_selection import ALL
-from octoscope.tokens.encoding_point import matching_points
 from octoscope.tokens.layout import TokenLayout
-from octoscope.views.encoding_results import POINTS, Findings, write_findings
+from octoscope.views.encoding_results import Findings, write_findings
 
 ENCODINGS = FindingKind("encodings", EncodingsFinding)
-_IMAGE_POINTS = ("tokens.obs_*.projection", "tokens.obs_*.embedding")
+# What the parts are made from.
+_STAGES = ("text.", "projection", "embedding", "input", "residual", "final", "film.")
 _PLACES = 8
 # Of a row or column; Python refuses to read numbers of thousands.
 _MOST_DIGITS = 9
@@ -131,7 +132,7 @@ def _opened(options: EncodingsOptions) -> EncodingMaterial:
 class _Asked:
     """What runs are to be made of, once it is checked."""
 
-    model: OctoModel
+    model: PolicyModel | HoldsPolicy
     episodes: Mapping[int, Episode]
     given: BindOptions
     # Of the first episode, that is drawn.
@@ -162,7 +163,7 @@ def _asked(options: EncodingsOptions, *, tell: Tell) -> _Asked:
     step = _step(options, _steps(options, first))
     given = scene_options(_given(options, options.task), tell=tell)
     _check_place(options, StepScene.at(opened.model, first, 0, **given.arguments()).layout)
-    return _Asked(opened.octo, episodes, given, step)
+    return _Asked(opened.model, episodes, given, step)
 
 
 def _run_request(options: EncodingsOptions, material: EncodingMaterial) -> FindingRequest:
@@ -237,7 +238,7 @@ def _made(options: EncodingsOptions, asked: _Asked, folder: Path, *, progress: b
 
 def _run(
     options: EncodingsOptions,
-    model: OctoModel,
+    model: PolicyModel | HoldsPolicy,
     episode: Episode,
     path: Path,
     instruction: str | None,
@@ -303,7 +304,16 @@ def _parse_patch(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-def wanted_points(model: OctoModel, episode: Episode, options: BindOptions) -> Sequence[str]:
-    """Returns the names of the points that the parts are made from, of those that the policy has for this episode."""
-    points = model.policy.encoding_points(StepScene.at(model, episode, 0, **options.arguments()).inputs)
-    return [point.name for point in matching_points(points, (*POINTS, *_IMAGE_POINTS))]
+def wanted_points(model: PolicyModel | HoldsPolicy, episode: Episode, options: BindOptions) -> Sequence[str]:
+    """Returns the names of the points that the parts are made from, of those that the policy has for this episode.
+
+    Raises:
+      SelectionError: If the policy does not tell its encodings.
+    """
+    policy = as_policy(model)
+    if not isinstance(policy, Encodes):
+        raise SelectionError(
+            f"{policy.card.name} does not tell its encodings, so there is nothing to follow layer by layer."
+        )
+    points = policy.encoding_points(StepScene.at(model, episode, 0, **options.arguments()).inputs)
+    return [point.name for point in points if point.stage.startswith(_STAGES)]

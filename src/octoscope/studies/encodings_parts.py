@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from octoscope.encodings.residual_stream import residual_points
 from octoscope.episodes.episode import Episode
 from octoscope.errors import OctoscopeError, SelectionError
-from octoscope.policies.octo.model import OctoModel
+from octoscope.interventions.descriptions import CoverPatches
+from octoscope.interventions.encoding_change import encoding_change
+from octoscope.interventions.step_scene import StepScene
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.runs.run import Run
 from octoscope.views.encoding_results import Findings, write_film_results, write_pair_results, write_word_results
 from octoscope.views.image_encodings import MeasureTravel, write_image_encodings
@@ -28,7 +32,7 @@ class EncodingMaterial:
     step: int
     threshold: float
     # Known where a checkpoint was given.
-    model: OctoModel | None = None
+    model: PolicyModel | HoldsPolicy | None = None
     episodes: Sequence[Episode] = ()
     # Whose patches and convolutions are shown; the first by default.
     camera: str | None = None
@@ -158,12 +162,6 @@ def _covered(material: EncodingMaterial) -> MeasureTravel:
     """Returns what covers a patch in the first episode and gives each token's change over its length, by depth."""
     model = material.model
     assert model is not None, "the command asks for the checkpoint first"
-    # Not above: what reads a run alone needs no jax.
-    from octoscope.encodings.patch_encodings import residual_points
-    from octoscope.interventions.descriptions import CoverPatches
-    from octoscope.interventions.encoding_change import encoding_change
-    from octoscope.interventions.step_scene import StepScene
-
     run = material.runs[0]
 
     def measure(group: str, patch: tuple[int, int]) -> np.ndarray:
@@ -171,8 +169,15 @@ def _covered(material: EncodingMaterial) -> MeasureTravel:
             model, material.episodes[0], material.step, instruction=run.manifest["instruction"] or None
         )
         cover = CoverPatches(group, [patch], timestep=-1)
-        moved = encoding_change(scene, cover, points=tuple(residual_points(run).values()))
-        return np.stack([moved[point] for point in residual_points(run).values()])
+        points = residual_points(run)
+        moved = encoding_change(scene, cover, points=tuple(point.name for point in points.values()))
+        # By the tokens of the whole sequence: those that are no queries of the stack have no encodings there.
+        (first, *_) = points.values()
+        change = np.full((len(points), run.layout.size), np.nan)
+        change[:, run.layout.places(run.layout.stack(first.stack).query_groups)] = np.stack(
+            [moved[point.name] for point in points.values()]
+        )
+        return change
 
     return measure
 
@@ -183,7 +188,7 @@ def _write_stem(material: EncodingMaterial, folder: Path) -> Findings:
             "A run does not hold the kernels: give the checkpoint and the dataset, octoscope encodings demo demo."
         )
     # Not above: what reads a run alone needs no jax.
-    from octoscope.studies.stem_results import write_encoder_comparison, write_stem_pictures
+    from octoscope.studies.cnn.stem_results import write_encoder_comparison, write_stem_pictures
 
     at = material.runs[0].steps.index(material.step)
     time = int(material.runs[0].frame_index(step=material.runs[0].steps[at])[-1])

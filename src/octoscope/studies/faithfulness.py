@@ -13,8 +13,7 @@ from octoscope.faithfulness.score import score_faithfulness
 from octoscope.faithfulness.score_table import FaithfulnessTable
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.policy_model import PolicyModel
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.findings.finding_folder import FindingKind
@@ -100,7 +99,7 @@ def faithfulness_settings(options: FaithfulnessOptions) -> FaithfulnessSettings:
 
 def faithfulness_request(
     folder: Path,
-    model: OctoModel | PolicyModel,
+    model: PolicyModel | HoldsPolicy,
     episodes: Sequence[Episode],
     settings: FaithfulnessSettings,
     *,
@@ -119,7 +118,7 @@ def faithfulness_request(
 
 def sanity_request(
     folder: Path,
-    model: OctoModel | PolicyModel,
+    model: PolicyModel | HoldsPolicy,
     episode: Episode,
     settings: FaithfulnessSettings,
     *,

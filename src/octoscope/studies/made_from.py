@@ -17,7 +17,6 @@ from octoscope.capture.provenance import computed_on
 from octoscope.episodes.episode import Episode
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.octo_policy import OctoPolicy
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.runs.findings.finding_folder import FindingKind
 from octoscope.runs.findings.kept_finding import FindingRequest
@@ -63,16 +62,22 @@ def finding_request(
         "policy_family": card.family,
         "policy_step": card.step,
         "policy_sha256": policy.digest(),
-        "policy_facts_sha256": value_digest([card.facts, _statistics(policy)]),
+        "policy_facts_sha256": value_digest([card.facts, _action_units(policy, studied)]),
         "episodes": [_told(model, each, options) for each in studied],
         "arguments": {name: plain_or_digest(value) for name, value in arguments.items()},
     }
     return FindingRequest(folder, kind, made_from, computed_on(card.device), make)
 
 
-def _statistics(policy: PolicyModel) -> Any:
-    """Returns what brings a policy's actions into a robot's units, where it lies beside the parameters."""
-    return [policy.model.dataset_statistics, policy.normalization] if isinstance(policy, OctoPolicy) else None
+def _action_units(policy: PolicyModel, studied: Sequence[StudiedEpisode]) -> Any:
+    """Returns what brings a policy's actions into a robot's units, which may lie beside the parameters: what becomes of a few."""
+    told = []
+    for dataset in dict.fromkeys(each.episode.dataset for each in studied):
+        space = policy.action_space(dataset)
+        levels = np.linspace(-1.0, 1.0, 5, dtype=np.float32)[:, None, None]
+        normalized = np.broadcast_to(levels, (len(levels), space.horizon, space.predicted))
+        told.append([dataset, space.horizon, space.counts, space.to_robot(np.array(normalized))])
+    return told
 
 
 def _told(model: PolicyModel | HoldsPolicy, studied: StudiedEpisode, options: BindOptions) -> dict[str, Any]:

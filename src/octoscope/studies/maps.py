@@ -12,8 +12,7 @@ from octoscope.faithfulness.make_method_maps import method_maps
 from octoscope.faithfulness.method_maps import MethodMaps
 from octoscope.faithfulness.methods import DEFAULT_MAPS
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.policy_model import PolicyModel
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.render.view import save_view
 from octoscope.runs.column_table import CSV_ONLY, can_write_parquet
 from octoscope.runs.findings.finding_folder import FindingKind
@@ -74,7 +73,7 @@ def maps(
 
 def maps_request(
     folder: Path,
-    model: OctoModel | PolicyModel,
+    model: PolicyModel | HoldsPolicy,
     episode: Episode,
     steps: Sequence[int],
     *,

@@ -8,22 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from octoscope.embedded.files import EMBEDDED
 from octoscope.episodes.episode import Episode
 from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import EpisodeSource, open_episodes
-from octoscope.errors import EpisodeError, SelectionError
+from octoscope.errors import EpisodeError
+from octoscope.policies.abilities import KnowsDatasets, ReadsWords
+from octoscope.policies.device_names import Device
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.device import Device, keep_compiled_programs, use_device
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.open_policy import find_policy
-from octoscope.policies.policy_model import PolicyModel, as_policy
+from octoscope.policies.open_policy import OpenOptions, open_policy
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.options.encodings import EncodingsOptions
 from octoscope.studies.options.given import Given
 from octoscope.studies.selection import parse_pairs, parse_selection
 from octoscope.studies.telling import Tell, silent
-from octoscope.tokens.blanked_words import blanked_words_remark
 
 _MOST_TOLD = 5
 
@@ -32,22 +30,8 @@ _MOST_TOLD = 5
 class Opened:
     """A policy and episodes, for who has them open already."""
 
-    model: OctoModel | PolicyModel
+    model: PolicyModel | HoldsPolicy
     source: EpisodeSource | Sequence[Episode]
-
-    @property
-    def octo(self) -> OctoModel:
-        """The policy, for what looks into an Octo.
-
-        Raises:
-          SelectionError: If it is of another family.
-        """
-        if not isinstance(self.model, OctoModel):
-            card = self.model.card
-            raise SelectionError(
-                f"{card.name} is of the family '{card.family}': this looks into an Octo so far. Give an Octo's checkpoint."
-            )
-        return self.model
 
     @property
     def note(self) -> str:
@@ -129,24 +113,17 @@ def open_policy_and_episodes(
     Raises:
       OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
     """
-    use_device(device)
-    if compilation_cache:
-        keep_compiled_programs()
-    policy = None if checkpoint in EMBEDDED else find_policy(checkpoint)
-    if policy is not None:
-        if checkpoint_step is not None:
-            raise SelectionError("--checkpoint-step is for Octo's checkpoints: leave it out for this policy.")
-        return Opened(policy, open_for(policy, episodes, split=split, cameras=parse_pairs(cameras, what="--cameras")))
-    model = OctoModel.load_pretrained(checkpoint, step=checkpoint_step)
-    source = open_episodes(episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
-    remark = "" if model.text_processor is None else blanked_words_remark(source.name, model.dataset_statistics)
+    options = OpenOptions(device, checkpoint_step, keep_compiled=compilation_cache)
+    policy = open_policy(checkpoint, options)
+    source = open_for(policy, episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
+    remark = policy.dataset_remark(source.name) if isinstance(policy, KnowsDatasets) else ""
     if remark:
         tell(remark)
-    return Opened(model, source)
+    return Opened(policy, source)
 
 
 def reading_remarks(
-    model: OctoModel | PolicyModel, episodes: Iterable[Episode], options: BindOptions, *, others: Sequence[str] = ()
+    model: PolicyModel | HoldsPolicy, episodes: Iterable[Episode], options: BindOptions, *, others: Sequence[str] = ()
 ) -> list[str]:
     """Returns what must be said of how the policy reads its instructions: each that is cut, or has words that it does not know.
 
@@ -156,13 +133,13 @@ def reading_remarks(
       options: With the task, where one was given.
       others: Further instructions that it is given. One that comes again counts once, and at most five are named.
     """
+    policy = as_policy(model)
     # Others say it themselves, episode by episode.
-    if not isinstance(model, OctoModel) or model.text_processor is None:
+    if not isinstance(policy, ReadsWords):
         return []
     own = options.instruction is None and options.goal_images is None
     told = [episode.instruction for episode in episodes] if own else [options.instruction or ""]
-    readings = {text: model.text_processor.reading(text) for text in dict.fromkeys([*told, *others]) if text.strip()}
-    remarks = {text: reading.remarks() for text, reading in readings.items() if reading is not None}
+    remarks = {text: policy.word_remarks(text) for text in dict.fromkeys([*told, *others]) if text.strip()}
     worth = [(text, lines) for text, lines in remarks.items() if lines]
     named = [f'Of "{text}": {line}' for text, lines in worth[:_MOST_TOLD] for line in lines]
     more = f"{len(worth) - _MOST_TOLD} more instructions are cut or have unknown words."
@@ -189,15 +166,13 @@ def read_goal_images(goal_images: tuple[str, ...], *, tell: Tell = silent) -> Ma
     return goals or None
 
 
-def open_any_policy(
-    options: AttendOptions, *, tell: Tell = silent
-) -> tuple[OctoModel | PolicyModel, EpisodeSource | Sequence[Episode]]:
+def open_any_policy(options: AttendOptions, *, tell: Tell = silent) -> Opened:
     """Returns a policy of any family, on the device that was asked for, and the episodes.
 
     Raises:
       OctoscopeError: If the device, the policy, the dataset or a camera is not there.
     """
-    opened = open_policy_and_episodes(
+    return open_policy_and_episodes(
         options.checkpoint,
         options.episodes,
         split=options.split,
@@ -207,7 +182,6 @@ def open_any_policy(
         checkpoint_step=options.checkpoint_step,
         tell=tell,
     )
-    return opened.model, opened.source
 
 
 def open_for(
@@ -218,11 +192,13 @@ def open_for(
     Raises:
       EpisodeError: If there is no dataset, or a camera that was chosen is not recorded.
     """
-    if cameras:
-        return open_episodes(episodes, split=split, cameras=cameras)
+    source = open_episodes(episodes, split=split, cameras=cameras)
+    wanted = policy.needs.cameras
+    if cameras or all(camera in source.cameras for camera in wanted):
+        return source
     for spelling in ("{}", "image_{}", "observation.images.{}"):
-        own = {camera: spelling.format(camera) for camera in policy.needs.cameras}
+        own = {camera: spelling.format(camera) for camera in wanted}
         with contextlib.suppress(EpisodeError):
             return open_episodes(episodes, split=split, cameras=own)
     # They may be recorded under other names, which `bind` then tells apart or asks for.
-    return open_episodes(episodes, split=split)
+    return source

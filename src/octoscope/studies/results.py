@@ -8,7 +8,7 @@ from pathlib import Path
 
 from octoscope.errors import SelectionError
 from octoscope.runs.durable_file import write_durably
-from octoscope.runs.findings.finding_folder import FINDINGS
+from octoscope.runs.findings.finding_head import FINDINGS
 from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.runs.staged_output import check_no_results, staged_output
 

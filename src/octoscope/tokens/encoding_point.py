@@ -21,7 +21,7 @@ class EncodingPoint:
     # Such as "blocks.3.residual"; docs/encodings.md lists them.
     name: str
     shape: tuple[int, ...]
-    # What each axis is, in the words of `array_typing`.
+    # What each axis is, in the words of `array_typing`; rows of a stack that are not the whole sequence are "token_STACK".
     axes: tuple[str, ...]
     # Where it is made, in the parameter tree: "octo_transformer/BlockTransformer_0/Transformer_0/encoderblock_3".
     module: str
@@ -29,15 +29,25 @@ class EncodingPoint:
     group: str | None
     # Whether it depends on the instruction alone, so that it is the same at every step of an episode.
     constant: bool
+    # What is read there, whatever the policy: "text.embedding", "text.layer", "text.final" (inside a text encoder), "tokenizer",
+    # "projection", "embedding" (a group's tokens as they enter the sequence), "input", "attention", "mlp", "residual", "final" (of a
+    # stack), "map", "map.input" (of an image encoder), "film.before", "film.after", "film.scale", "film.shift".
+    stage: str = ""
+    # The stack of attention whose queries these are, in the order of its query groups; None outside of any.
+    stack: str | None = None
+    # Of the stack, or of the text encoder; None before the first and behind the last.
+    layer: int | None = None
+    # Which one of several alike: the text encoder ("T5"), the layer of an image encoder, the FiLM layer ("primary.0").
+    place: str = ""
 
     @property
     def dimensions(self) -> tuple[str, ...]:
         """Names of the axes under which arrays of one run agree in length: what xarray needs to open them side by side."""
         if self.group is None:
-            return self.axes if self.name.startswith("blocks.") else self._own_axes()
-        kind = self.name.removeprefix(f"tokens.{self.group}.").partition(".")[0]
+            return self._own_axes() if self.stack is None else self.axes
         # After the projection every token is as wide as the policy.
-        embed = "embed" if kind in ("projection", "embedding") else f"embed_{self.group}.{kind}"
+        kind = self.place.lower() or self.stage
+        embed = "embed" if self.stage in ("projection", "embedding") else f"embed_{self.group}.{kind}"
         names = {"token": f"token_{self.group}", "embed": embed}
         return tuple(names.get(axis, axis) for axis in self.axes)
 
@@ -57,13 +67,24 @@ class EncodingPoint:
             "module": self.module,
             "group": self.group,
             "constant": self.constant,
+            "stage": self.stage,
+            "stack": self.stack,
+            "layer": self.layer,
+            "place": self.place,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "EncodingPoint":
-        """Reads what `to_json` wrote."""
+        """Reads what `to_json` wrote; runs that were made before there were stages have none."""
+        told = {name: data[name] for name in ("stage", "stack", "layer", "place") if name in data}
         return cls(
-            data["name"], tuple(data["shape"]), tuple(data["axes"]), data["module"], data["group"], data["constant"]
+            data["name"],
+            tuple(data["shape"]),
+            tuple(data["axes"]),
+            data["module"],
+            data["group"],
+            data["constant"],
+            **told,
         )
 
 

@@ -11,9 +11,10 @@ from octoscope.attention.depth_profile import depth_profile
 from octoscope.attention.travel import patch_travel
 from octoscope.encodings.layer_similarity import layer_similarity
 from octoscope.encodings.nearest_patches import PatchPlace
-from octoscope.encodings.patch_encodings import PatchEncodings, patch_encodings, residual_points
+from octoscope.encodings.patch_encodings import PatchEncodings, patch_encodings
 from octoscope.encodings.probe_samples import POSITION, probe_samples
 from octoscope.encodings.residual_norms import residual_norms
+from octoscope.encodings.residual_stream import holds_rows, point_rows, residual_points
 from octoscope.encodings.window_change import window_change
 from octoscope.errors import SelectionError
 from octoscope.intervals import FEWEST
@@ -84,6 +85,9 @@ def write_image_encodings(
     encodings = [patch_encodings(run, camera=camera) for run in runs]
     run, first = runs[0], encodings[0]
     _check_alike(runs, encodings)
+    if first.stack in {stack.name for stack in run.stacks}:
+        # How patches look is told by the stack that they pass.
+        run = run.of_stack(first.stack)
     shown = first.steps[len(first.steps) // 2] if step is None else run.steps[run.index_of(step)]
     chosen = _default_patch(run, first, shown) if patch is None else _check_patch(first, patch)
     report = ImageEncodingReport()
@@ -186,11 +190,11 @@ def _write_layers(
 
 def _position_embeddings(run: Run) -> Iterator[tuple[str, Float[np.ndarray, "_ _ embed"]]]:
     """Yields, for each camera's current timestep, what is added to the projection: the same at every step."""
-    held = [point.name for point in run.encoding_points]
+    points = {(point.group, point.stage): point.name for point in run.encoding_points}
     for camera in run.layout.cameras:
         span = run.layout.image_spans(camera)[-1]
-        before, after = f"tokens.{span.group}.projection", f"tokens.{span.group}.embedding"
-        if span.source.grid is not None and before in held and after in held:
+        before, after = (points.get((span.group, stage)) for stage in ("projection", "embedding"))
+        if span.source.grid is not None and before is not None and after is not None:
             # The mean over steps takes away most of what storing in float16 rounded off.
             added = (run.encoding(after) - run.encoding(before)).mean(axis=0)[-1]
             yield f"{camera} t", added.reshape(*span.source.grid, -1)
@@ -220,12 +224,15 @@ def _write_probes(
 
 
 def _norms_by_kind(run: Run) -> dict[str, Float[np.ndarray, "depth sample"]]:
-    stream = np.stack([run.encoding(point) for point in residual_points(run).values()])
+    points = residual_points(run)
+    (first, *_) = points.values()
+    stream = np.stack([run.encoding(point.name) for point in points.values()])
     lengths = np.linalg.norm(stream, axis=-1)
     kinds: dict[str, list[np.ndarray]] = {}
     for span in run.layout.spans:
-        if span.timestep in (None, run.layout.window - 1):
-            kinds.setdefault(span.group, []).append(lengths[..., span.start : span.stop].reshape(len(lengths), -1))
+        if span.timestep in (None, run.layout.window - 1) and holds_rows(run, first.stack, span.group):
+            rows = point_rows(run, first, np.arange(span.start, span.stop))
+            kinds.setdefault(span.group, []).append(lengths[..., rows].reshape(len(lengths), -1))
     return {name: np.concatenate(parts, axis=1) for name, parts in kinds.items()}
 
 

@@ -59,13 +59,14 @@ def patch_colors_sheet(
             tiles.append(Tile("", picture, outline=named[place]))
         parts = [f"{share:.0%}" for share in basis.variance_shares]
         rows.append(SheetRow(f"{encodings.depths[depth]}: {' + '.join(parts)} of variance", tiles))
+    whose = f" of the stack '{encodings.stack}'" if encodings.stack else ""
     beyond = max(basis.beyond(encodings.current[depth]) for depth, basis in enumerate(bases))
     return Sheet(
         rows=rows,
         title=f"What patches of {encodings.camera} hold: principal components as red, green, blue",
         subtitle=[
             *describe_run(run),
-            "residual stream at the current timestep; one basis and scale per depth, for all steps",
+            f"residual stream{whose} at the current timestep; one basis and scale per depth, for all steps",
         ],
         tile_size=_TILE,
         footnote="In a row, like colours are like encodings, in every frame alike; colours of two rows have nothing to do with each other. "

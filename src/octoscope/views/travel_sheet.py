@@ -52,7 +52,10 @@ def travel_sheet(
     grid = span.source.grid
     frame = run.frame(camera, time=int(run.frame_index(step=step)[-1]))
     outline = cell_region(frame, box, grid, *patch)
-    readout = next((each for each in run.layout.spans[::-1] if each.source.kind == "readout"), None)
+    looking = run.stack.query_groups
+    readouts = [each for each in run.layout.spans if each.source.kind == "readout" and each.group in looking]
+    # The action's token is in another stack than the patches, where a decoder makes the action.
+    readout = readouts[-1] if readouts else None
     rows = []
     for name, values in (("rollout", rollout), ("measured", measured)):
         if values is None:
@@ -79,7 +82,8 @@ def travel_sheet(
             else "Measured: how far a token's residual encoding moves when the patch is covered by grey in the picture, over its length. "
             "Patches move at the input already: the stem looks beyond a cell, and norms in it over the whole picture. "
         )
-        + "Uniform: one part in as many as there are tokens. Readout: the same number for the action's token.",
+        + "Uniform: one part in as many as there are tokens. "
+        + ("" if readout is None else "Readout: the same number for the action's token."),
     )
 
 

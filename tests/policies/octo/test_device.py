@@ -10,12 +10,12 @@ import jax
 import pytest
 
 from octoscope.errors import DeviceError
-from octoscope.policies.octo.device import use_device
 from octoscope.policies.octo.freed_memory import keep_freed_memory
+from octoscope.policies.parts.jax_device import use_device
 
 COMPILE = """
 import jax
-from octoscope.policies.octo.device import keep_compiled_programs
+from octoscope.policies.parts.jax_device import keep_compiled_programs
 print(keep_compiled_programs())
 jax.jit(lambda a: a * 2 + 1)(3.0)
 """

@@ -10,13 +10,13 @@ import pytest
 from octoscope.embedded.files import policy_directory
 from octoscope.errors import DeviceError
 from octoscope.policies.octo.checkup import examine_checkpoint
-from octoscope.policies.octo.device import require_jax, use_device
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.parts.jax_device import require_jax, use_device
 
 LOAD = """
 import octoscope as osc
 from octoscope.policies.octo.checkup import examine_checkpoint
-from octoscope.policies.octo.device import use_device
+from octoscope.policies.parts.jax_device import use_device
 
 for use in (lambda: use_device("cpu"), lambda: osc.OctoModel.load_pretrained("drawn")):
     try:

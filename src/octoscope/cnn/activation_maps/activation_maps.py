@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array
 
 from octoscope.array_typing import Float
-from octoscope.cnn.activation_maps.explained_score import CHUNK, ExplainedScore, in_chunks
+from octoscope.cnn.activation_maps.explained_score import CHUNK, ExplainedScore, ScoreFacts, in_chunks
 from octoscope.errors import SelectionError, nearest
 
 
@@ -24,7 +24,7 @@ class ActivationMap:
 
     # As in the field: "Grad-CAM".
     method: str
-    explained: ExplainedScore
+    explained: ScoreFacts
     # 0 or more, one value per unit: the sum of weight times activation, cut off at 0 as all these methods do.
     heat: Float[np.ndarray, "row column"]
     # The same before that; negative where the layer speaks against the score. None where a method knows no negative.
@@ -101,7 +101,7 @@ def layer_cam(explained: ExplainedScore) -> ActivationMap:
     https://doi.org/10.1109/TIP.2021.3089943
     """
     signed = (np.maximum(explained.gradient(), 0.0) * np.asarray(explained.activation[0])).sum(axis=-1)
-    return ActivationMap("Layer-CAM", explained, np.maximum(signed, 0.0), signed, None, backwards=1)
+    return ActivationMap("Layer-CAM", explained.facts, np.maximum(signed, 0.0), signed, None, backwards=1)
 
 
 def score_cam(explained: ExplainedScore, *, chunk: int = CHUNK) -> ActivationMap:
@@ -199,7 +199,7 @@ def _weighted(
 ) -> ActivationMap:
     """Returns the map of one weight per channel: max(sum over channels of weight * activation, 0)."""
     signed = np.asarray(explained.activation[0]) @ weights.astype(np.float32)
-    return ActivationMap(method, explained, np.maximum(signed, 0.0), signed, weights, **cost)
+    return ActivationMap(method, explained.facts, np.maximum(signed, 0.0), signed, weights, **cost)
 
 
 def _plus_plus_weights(

@@ -15,6 +15,18 @@ from octoscope.errors import SelectionError
 CHUNK = 16
 
 
+@dataclass(frozen=True)
+class ScoreFacts:
+    """What a map says of the score that it is of."""
+
+    network: str
+    title: str
+    layer: Layer
+    # On the picture.
+    value: float
+    note: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class ExplainedScore:
     """A score, the activation of a layer that leads to it, and the two ways of computing it anew."""
@@ -44,6 +56,11 @@ class ExplainedScore:
     def value(self) -> float:
         """The score on the picture."""
         return float(self.from_activation(self.activation)[0])
+
+    @property
+    def facts(self) -> ScoreFacts:
+        """What is worth keeping of it beside a map."""
+        return ScoreFacts(self.network, self.title, self.layer, self.value, self.note)
 
     def gradient(self) -> Float[np.ndarray, "row column channel"]:
         """Returns the gradient of the score by the activation."""

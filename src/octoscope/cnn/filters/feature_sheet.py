@@ -49,6 +49,7 @@ def feature_maps_sheet(
     shared_scale: bool = True,
     notes: Mapping[int, str] | None = None,
     order: str = "as chosen",
+    activation: Float[np.ndarray, "row column channel"] | None = None,
 ) -> Sheet:
     """Returns a grid of feature maps.
 
@@ -61,6 +62,7 @@ def feature_maps_sheet(
       shared_scale: One scale for all maps; False stretches each by itself, so that weak ones show, and says so.
       notes: What stands below a filter's map instead of its largest value, such as its effect on the action.
       order: What `filters` go by, for the line under the title.
+      activation: Of the layer on this picture, where it is known already.
 
     Raises:
       SelectionError: If layer or filter does not exist.
@@ -70,7 +72,8 @@ def feature_maps_sheet(
     ['picture', 'filter 0', 'filter 1']
     """
     place = find_layer(network, layer)
-    activation = np.asarray(network.activation(as_image(picture), place.name)[0])
+    if activation is None:
+        activation = np.asarray(network.activation(as_image(picture), place.name)[0])
     order = "strongest first" if filters is None else order
     chosen = strongest_filters(activation, most) if filters is None else list(filters)
     check_filters(place, chosen)

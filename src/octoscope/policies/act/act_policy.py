@@ -10,6 +10,7 @@ import numpy as np
 from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.act.encoder import ActInputs
+from octoscope.policies.act.encodings import act_points, at_point
 from octoscope.policies.act.model import ActModel
 from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, HiddenKeys
 from octoscope.policies.action_space import ActionSpace
@@ -17,6 +18,7 @@ from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 
@@ -120,6 +122,17 @@ class ActPolicy:
             columns = np.searchsorted(layout.places(stack.key_groups), each.keys)
             parts[each.stack] = weights[each.stack][list(each.layers)][:, :, rows][..., columns][None]
         return Watched(np.asarray(outputs.actions), parts, np.zeros(layout.size, bool))
+
+    def encoding_points(self, inputs: PolicyInputs) -> tuple[EncodingPoint, ...]:
+        """Returns every point there is for these inputs; nothing is computed."""
+        layout = self.layout(inputs)
+        return act_points(self.model.config, len(layout.places(layout.stack(ENCODER).query_groups)))
+
+    def encode(self, inputs: PolicyInputs, names: Sequence[str]) -> dict[str, Float32[np.ndarray, "_ _"]]:
+        """Returns the encodings at points that exist, by name."""
+        points = {point.name: point for point in self.encoding_points(inputs)}
+        encodings = self.model.watch(*self._given(inputs)).encodings
+        return {name: np.asarray(at_point(encodings, points[name])) for name in names}
 
     @property
     def no_gradient(self) -> str:

@@ -45,12 +45,12 @@ from octoscope.policies.octo.checkpoint.statistics import (
     statistics_faults,
     unused_faults,
 )
-from octoscope.policies.octo.device import require_jax
 from octoscope.policies.octo.finite import describe_not_finite
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
 from octoscope.policies.octo.words.instruction_embeddings import InstructionEmbeddings
 from octoscope.policies.octo.words.text import check_vocabulary
+from octoscope.policies.parts.jax_device import require_jax
 from octoscope.tokens.attention_selection import default_query_groups
 from octoscope.tokens.blanked_words import blanked_words_remark
 

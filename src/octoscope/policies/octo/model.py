@@ -22,7 +22,6 @@ from octoscope.policies.octo.checkpoint.checkpoint_writer import write_checkpoin
 from octoscope.policies.octo.checkpoint.load_params import load_params
 from octoscope.policies.octo.checkpoint.sources import checkpoint_directory, checkpoint_name, text_files_beside
 from octoscope.policies.octo.checkpoint.statistics import STATISTICS, action_dimensions, find_statistics
-from octoscope.policies.octo.device import require_jax
 from octoscope.policies.octo.finite import check_finite_inputs
 from octoscope.policies.octo.network.attention import QueryRows
 from octoscope.policies.octo.network.input_shapes import check_leading_axes, check_shapes, named_arrays
@@ -31,6 +30,7 @@ from octoscope.policies.octo.network.tokenizers import Inputs
 from octoscope.policies.octo.network.transformer import lay_out
 from octoscope.policies.octo.words.instruction_embeddings import EMBEDDINGS_FILE
 from octoscope.policies.octo.words.text import TextProcessor, check_vocabulary
+from octoscope.policies.parts.jax_device import require_jax
 from octoscope.tokens.layout import TokenLayout
 
 if TYPE_CHECKING:

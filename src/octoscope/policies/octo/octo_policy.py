@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from octoscope.array_typing import Float, Float32, Int, UInt8
+from octoscope.array_typing import Bool, Float, Float32, Int, UInt8
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
@@ -161,6 +161,31 @@ class OctoPolicy:
             seen.to_json(),
             (*seen.remarks(), *([blanked] if blanked else [])),
         )
+
+    def dataset_remark(self, dataset: str) -> str:
+        """Returns that Octo never saw a dataset's words, where it did not."""
+        model = self.model
+        return "" if model.text_processor is None else blanked_words_remark(dataset, model.dataset_statistics)
+
+    def word_remarks(self, instruction: str) -> list[str]:
+        """Returns what of an instruction is cut off, and which words the tokenizer does not know."""
+        reading = None if self.model.text_processor is None else self.model.text_processor.reading(instruction)
+        return [] if reading is None else reading.remarks()
+
+    def example_layout(self, instruction: str | None = None) -> tuple[TokenLayout, Bool[np.ndarray, " token"]]:
+        """Returns the layout of the checkpoint's example batch, with other words where they are given, and which tokens are padded.
+
+        Raises:
+          SelectionError: If the policy reads no words.
+        """
+        observation, task = self.model.example_batch["observation"], self.model.example_batch["task"]
+        layout = self.model.token_layout(observation, task)
+        if instruction is not None:
+            if self.model.text_processor is None or "language" not in {span.source.kind for span in layout.spans}:
+                raise SelectionError(f"{self.model.name} reads no words: leave out --task.")
+            layout = self.model.with_words(layout, instruction)
+        _, states = self.model.run_transformer(observation, task, mutable=["intermediates"], query_rows=(0,))
+        return layout, np.asarray(token_pad(states)[0])
 
     def action_space(self, dataset: str) -> ActionSpace:
         """Returns the chunk, in the units of a dataset that the policy has statistics of.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from octoscope.policies.octo.device_names import Device
+from octoscope.policies.device_names import Device
 from octoscope.studies.options.values import (
     Between,
     Cameras,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from octoscope.policies.octo.device_names import Device
+from octoscope.policies.device_names import Device
 from octoscope.studies.options.values import Cameras, Fields, NotNegative, Positive
 
 

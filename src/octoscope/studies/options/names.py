@@ -10,10 +10,10 @@ FIGURE_FORMATS = ("png", "svg", "pdf")
 PICTURE_SCORES = ("detail", "edges", "named object")
 
 
-def figure_files(*names: str) -> list[str]:
+def figure_files(*names: str) -> tuple[str, ...]:
     """Returns the names of pictures in all formats: what an earlier call may have left.
 
     >>> figure_files("maps")
-    ['maps.png', 'maps.svg', 'maps.pdf']
+    ('maps.png', 'maps.svg', 'maps.pdf')
     """
-    return [f"{name}.{ending}" for name in names for ending in FIGURE_FORMATS]
+    return tuple(f"{name}.{ending}" for name in names for ending in FIGURE_FORMATS)

@@ -10,8 +10,7 @@ from octoscope.capture.provenance import episode_digest
 from octoscope.episodes.episode import Episode
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.policy_model import PolicyModel
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.studies.opening import reading_remarks
 from octoscope.studies.telling import Tell, silent
@@ -21,7 +20,7 @@ from octoscope.studies.telling import Tell, silent
 class ReportMaterial:
     """A policy, episodes, and how much of them is looked at."""
 
-    model: OctoModel | PolicyModel
+    model: PolicyModel | HoldsPolicy
     # The first is drawn; the others count for means and intervals.
     episodes: Sequence[Episode]
     options: BindOptions

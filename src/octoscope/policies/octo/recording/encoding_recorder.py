@@ -9,6 +9,7 @@ from jaxtyping import Array
 
 from octoscope.policies.octo.network.token_group import TokenGroup
 from octoscope.policies.octo.network.transformer import Groups
+from octoscope.policies.octo.point_fields import with_fields
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.layout import TokenLayout
 
@@ -83,7 +84,8 @@ class EncodingRecorder:
         before = {name: value for name, value in noted.items() if not name.startswith("blocks.")}
         blocks = {name: value for name, value in noted.items() if name.startswith("blocks.")}
         ordered = {**before, **embedded, "blocks.input": blocks.pop("blocks.input"), **blocks}
-        return {name: _point(name, array, path, outputs) for name, (array, path) in ordered.items()}
+        made = {name: _point(name, array, path, outputs) for name, (array, path) in ordered.items()}
+        return {name: (with_fields(point), array) for name, (point, array) in made.items()}
 
     def _note_input(self, args: Any, path: str, name: str) -> None:
         if _FILM.match(path) is None and not any(args[0] is given for given in self._given):

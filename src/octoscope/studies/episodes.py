@@ -1,4 +1,4 @@
-"""`octoscope episodes`: what episodes a dataset has, a page at a time, with thumbnails."""
+"""What episodes a dataset has, a page at a time, with thumbnails."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,49 +7,49 @@ from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.episodes.listing import EpisodeEntry, list_episodes
 from octoscope.episodes.sources import open_episodes
 from octoscope.errors import OctoscopeError
-from octoscope.escaping.terminal import say
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.open_policy import open_policy
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.options.episodes import EpisodesOptions
 from octoscope.studies.options.names import figure_files
 from octoscope.studies.selection import parse_pairs
+from octoscope.studies.telling import Tell, silent
 from octoscope.views.episode_sheet import episode_sheet
 
 _PICTURE = "episodes"
 
 
-class Episodes(EpisodesOptions):
-    """`octoscope episodes` at work."""
+def episodes(options: EpisodesOptions, *, tell: Tell = silent, progress: bool = False) -> Sequence[EpisodeEntry]:
+    """Returns a page of episodes, after telling it as a table and drawing its sheet.
 
-    def __call__(self) -> None:
-        """Prints the page and draws its sheet."""
-        source = open_episodes(
-            self.episodes,
-            split=self.split,
-            cameras=parse_pairs(self.cameras, what="--cameras"),
-            task=self.task,
-            turn=self.turn,
-            swap_red_blue=self.swap_red_blue,
-        )
-        problem_of = (lambda episode: "") if self.policy is None else _why_it_cannot_run(self.policy, self.task)
-        entries = list_episodes(
-            source, page=self.page, per_page=self.per_page, thumbnails=not self.no_pictures, problem_of=problem_of
-        )
-        say(*episode_table(source, entries))
-        pages = -(-len(source) // self.per_page)
-        if pages > 1:
-            say(f"Page {self.page} of {pages}.")
-        if any(entry.thumbnails for entry in entries):
-            picture = f"{_PICTURE}.{self.figure_format}"
-            with staged_output(self.output, figure_files(_PICTURE), overwrite=self.overwrite) as folder:
-                title = (
-                    f"{source.name}/{source.split}, episodes {entries[0].index} to {entries[-1].index} of {len(source)}"
-                )
-                save_view(episode_sheet(entries, title=title), folder / picture)
-            say(f"First frames: {self.output / picture}")
+    Raises:
+      OctoscopeError: If the dataset or the policy is not there, or results lie there.
+    """
+    source = open_episodes(
+        options.episodes,
+        split=options.split,
+        cameras=parse_pairs(options.cameras, what="--cameras"),
+        task=options.task,
+        turn=options.turn,
+        swap_red_blue=options.swap_red_blue,
+    )
+    problem_of = (lambda episode: "") if options.policy is None else _why_it_cannot_run(options.policy, options.task)
+    entries = list_episodes(
+        source, page=options.page, per_page=options.per_page, thumbnails=not options.no_pictures, problem_of=problem_of
+    )
+    tell(*episode_table(source, entries))
+    pages = -(-len(source) // options.per_page)
+    if pages > 1:
+        tell(f"Page {options.page} of {pages}.")
+    if any(entry.thumbnails for entry in entries):
+        picture = f"{_PICTURE}.{options.figure_format}"
+        with staged_output(options.output, figure_files(_PICTURE), overwrite=options.overwrite) as folder:
+            title = f"{source.name}/{source.split}, episodes {entries[0].index} to {entries[-1].index} of {len(source)}"
+            save_view(episode_sheet(entries, title=title), folder / picture)
+        tell(f"First frames: {options.output / picture}")
+    return entries
 
 
 def episode_table(source: EpisodeSource, entries: Sequence[EpisodeEntry]) -> list[str]:
@@ -71,7 +71,7 @@ def episode_table(source: EpisodeSource, entries: Sequence[EpisodeEntry]) -> lis
 
 
 def _why_it_cannot_run(policy: str, task: str | None) -> Callable[[Episode], str]:
-    model = OctoModel.load_pretrained(policy)
+    model = open_policy(policy)
 
     def problem_of(episode: Episode) -> str:
         try:

@@ -24,13 +24,15 @@ from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.image_resize import resize_image
+from octoscope.policies.octo.octo_policy import OctoPolicy
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.render.view import save_view
 from octoscope.views.channel_effects_sheet import write_channel_effects
 from octoscope.views.contrast_picture import contrast_response_chart
 
 
 def write_stem_pictures(
-    model: OctoModel,
+    policy: PolicyModel | HoldsPolicy,
     episodes: Sequence[Episode],
     folder: Path,
     *,
@@ -49,7 +51,7 @@ def write_stem_pictures(
     and .csv, channel_effects_LAYER.png (maps by effect on the action), and contrast.png.
 
     Args:
-      model: The policy.
+      policy: An Octo: of other families no encoder is opened as a network yet.
       episodes: All count for statistics; the first is shown.
       folder: An existing one.
       camera: Name of the image tokenizer; the first by default.
@@ -62,9 +64,10 @@ def write_stem_pictures(
       figure_format: Of the pictures: "png", "svg" or "pdf".
 
     Raises:
-      SelectionError: If there is no such camera or step.
+      SelectionError: If there is no such camera or step, or the policy is no Octo.
       EpisodeError: If no episode has the camera.
     """
+    model = _octo(policy)
     network = policy_network(model, camera)
     camera = network.name.removeprefix(f"{model.name} ")
     seen = [_frames(model, camera, episode) for episode in episodes if camera in episode.images]
@@ -115,7 +118,7 @@ def write_stem_pictures(
 
 
 def write_encoder_comparison(
-    model: OctoModel,
+    policy: PolicyModel | HoldsPolicy,
     episodes: Sequence[Episode],
     folder: Path,
     *,
@@ -128,7 +131,7 @@ def write_encoder_comparison(
     """Writes encoders.png and encoders.csv: the policy's own encoder beside untrained ones and raw pixels; returns the scores.
 
     Args:
-      model: The policy.
+      policy: An Octo: of other families no encoder is opened as a network yet.
       episodes: At least three with the camera; whole episodes are held out.
       folder: An existing one.
       camera: Name of the image tokenizer; the first by default.
@@ -141,6 +144,7 @@ def write_encoder_comparison(
       SelectionError: If there is no such camera.
       EpisodeError: If fewer than three episodes have the camera.
     """
+    model = _octo(policy)
     network = policy_network(model, camera)
     camera = network.name.removeprefix(f"{model.name} ")
     held = [episode for episode in episodes if camera in episode.images]
@@ -171,6 +175,15 @@ def write_encoder_comparison(
     return {
         f"{name}: {target}": reading.r2 for name, row in readings.readings.items() for target, reading in row.items()
     }
+
+
+def _octo(policy: PolicyModel | HoldsPolicy) -> OctoModel:
+    known = as_policy(policy)
+    if not isinstance(known, OctoPolicy):
+        raise SelectionError(
+            f"The convolutions of an Octo are shown; {known.card.name} is of the family '{known.card.family}'."
+        )
+    return known.model
 
 
 def _frames(model: OctoModel, camera: str, episode: Episode) -> np.ndarray:

@@ -5,12 +5,12 @@ import numpy as np
 from octoscope.array_typing import UInt8
 from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import open_episodes
-from octoscope.escaping.terminal import say
 from octoscope.policies.octo.network.image_resize import resize_image
+from octoscope.studies.telling import Tell, silent
 
 
-def open_picture(name: str, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
-    """Returns the picture at the size wanted, and prints what was changed.
+def open_picture(name: str, size: tuple[int, int], *, tell: Tell = silent) -> UInt8[np.ndarray, "height width 3"]:
+    """Returns the picture at the size wanted, and tells what was changed.
 
     Raises:
       EpisodeError: If the file is missing or no picture.
@@ -20,5 +20,5 @@ def open_picture(name: str, size: tuple[int, int]) -> UInt8[np.ndarray, "height 
         return resize_image(frames[0], size)
     picture, changed = read_picture(name, size)
     if changed:
-        say(f"{name}: {changed}.")
+        tell(f"{name}: {changed}.")
     return picture

@@ -7,7 +7,19 @@ from pathlib import Path
 import jax
 
 from octoscope.errors import DeviceError
-from octoscope.policies.octo.device_names import Device
+from octoscope.policies.device_names import Device
+from octoscope.policies.open_policy import OpenOptions
+
+
+def prepare_jax(options: OpenOptions) -> None:
+    """Sets jax up for a policy that is about to be opened.
+
+    Raises:
+      DeviceError: If jax has no such device, or computes in double precision.
+    """
+    use_device(options.device)
+    if options.keep_compiled:
+        keep_compiled_programs()
 
 
 def use_device(device: Device) -> None:

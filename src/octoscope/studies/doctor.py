@@ -1,28 +1,23 @@
-"""`octoscope doctor`: what a checkpoint is, what is wrong with it, and what would be captured."""
+"""What a checkpoint is, what is wrong with it, and what would be captured."""
 
 import json
-import sys
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from octoscope.escaping.terminal import say
 from octoscope.policies.octo.checkup import Checkup, examine_checkpoint
 from octoscope.studies.options.doctor import DoctorOptions
+from octoscope.studies.telling import Tell, silent
 
 _NAME_WIDTH = 36
 _LINE_WIDTH = 140
 
 
-class Doctor(DoctorOptions):
-    """`octoscope doctor` at work."""
-
-    def __call__(self) -> None:
-        """Prints what was found."""
-        checkup = examine_checkpoint(self.checkpoint, step=self.checkpoint_step)
-        say(*(json.dumps(checkup.to_json(), indent=2).split("\n") if self.json else checkup_lines(checkup)))
-        if not checkup.ok:
-            sys.exit(1)
+def doctor(options: DoctorOptions, *, tell: Tell = silent, progress: bool = False) -> Checkup:
+    """Returns what was found of a checkpoint, after telling it; raises nothing that a checkpoint can cause."""
+    checkup = examine_checkpoint(options.checkpoint, step=options.checkpoint_step)
+    tell(*(json.dumps(checkup.to_json(), indent=2).split("\n") if options.json else checkup_lines(checkup)))
+    return checkup
 
 
 def checkup_lines(checkup: Checkup) -> list[str]:

@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
+from octoscope.array_typing import Float, UInt8
 from octoscope.capture.provenance import computed_on
+from octoscope.cnn.activation_maps.activation_maps import ActivationMap
+from octoscope.cnn.filters.field_picture import UnitGradient
 from octoscope.cnn.filters.filter_results import LayerFilters
+from octoscope.cnn.filters.top_patches import TopPatch
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.network import Layer
 from octoscope.cnn.saliency.method_comparison import MethodRow
@@ -38,9 +43,34 @@ class ComparisonFinding:
     rows: tuple[MethodRow, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class FeaturesFinding:
+    """What a layer makes of a picture, what its first filter's unit minds of it, and what others its filters answer to most."""
+
+    activation: Float[np.ndarray, "row column channel"]
+    unit: UnitGradient
+    # A row for each filter; none where no pictures were looked through.
+    patches: tuple[tuple[TopPatch, ...], ...]
+    # How many were looked through.
+    pictures: int
+
+
+@dataclass(frozen=True, eq=False)
+class CamFinding:
+    """Class activation maps: a row for each score and layer, a map for each method."""
+
+    # As the network took it.
+    picture: UInt8[np.ndarray, "height width 3"]
+    rows: tuple[tuple[ActivationMap, ...], ...]
+    # What must be said of the scores.
+    notes: tuple[str, ...]
+
+
 FILTERS = FindingKind("cnn_filters", tuple[LayerFilters, ...])
 SALIENCY = FindingKind("cnn_activations", SaliencyFinding)
 COMPARISON = FindingKind("cnn_compare", ComparisonFinding)
+FEATURES = FindingKind("cnn_features", FeaturesFinding)
+CAMS = FindingKind("cnn_gradcam", CamFinding)
 
 
 def network_request(

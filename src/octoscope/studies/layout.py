@@ -1,80 +1,64 @@
-"""`octoscope layout`: what every token of a policy's sequence is, as a table and a picture."""
+"""What every token of a policy's sequence is, as a table and a picture."""
 
 import numpy as np
 
 from octoscope.attention.shares import timestep_name
-from octoscope.embedded.files import EMBEDDED
-from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
-from octoscope.escaping.terminal import say
+from octoscope.policies.abilities import HasExample
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import Noise
-from octoscope.policies.octo.model import OctoModel
-from octoscope.policies.octo.network.states import token_pad
-from octoscope.policies.open_policy import find_policy
-from octoscope.policies.policy_model import PolicyModel, WantedAttention, as_policy
+from octoscope.policies.open_policy import OpenOptions, open_policy
+from octoscope.policies.policy_model import PolicyModel, WantedAttention
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.opening import open_for, read_goal_images
 from octoscope.studies.options.layout import LayoutOptions
 from octoscope.studies.options.names import figure_files
 from octoscope.studies.selection import parse_pairs
+from octoscope.studies.telling import Tell, silent
 from octoscope.tokens.layout import Token, TokenLayout, TokenSpan, instruction_remarks
 from octoscope.views.layout_picture import layout_chart
 
 _PICTURE = "token_matrix"
 
 
-class Layout(LayoutOptions):
-    """`octoscope layout` at work."""
+def layout(options: LayoutOptions, *, tell: Tell = silent, progress: bool = False) -> TokenLayout:
+    """Returns the layout, after leaving it as a picture and telling it as a table.
 
-    def __call__(self) -> None:
-        """Prints the table and writes the picture."""
-        policy = None if self.checkpoint in EMBEDDED else find_policy(self.checkpoint)
-        if policy is not None and self.checkpoint_step is not None:
-            raise SelectionError("--checkpoint-step is for Octo's checkpoints: leave it out for this policy.")
-        model = policy or OctoModel.load_pretrained(self.checkpoint, step=self.checkpoint_step)
-        layout, pad, subject = self._look(model)
-        with staged_output(self.output, figure_files(_PICTURE), overwrite=self.overwrite) as folder:
-            title = f"Token matrix of {as_policy(model).card.name}: {layout.size} tokens, window {layout.window}"
-            chart = layout_chart(layout, pad=pad, title=title, subtitle=[subject, *_told(layout)])
-            save_view(chart, folder / f"{_PICTURE}.{self.figure_format}")
-        if not self.brief:
-            say(*token_table(layout, pad))
-            say("")
-        say(*span_table(layout, pad))
-        if _told(layout):
-            say("", *_told(layout))
-        say("", f"{subject}. Who may look at whom: {self.output / f'{_PICTURE}.{self.figure_format}'}")
+    Raises:
+      OctoscopeError: If the policy, the episodes or something else that was asked for is not there, or results lie there.
+    """
+    model = open_policy(options.checkpoint, OpenOptions(step=options.checkpoint_step))
+    tokens, pad, subject = _look(options, model, tell=tell)
+    with staged_output(options.output, figure_files(_PICTURE), overwrite=options.overwrite) as folder:
+        title = f"Token matrix of {model.card.name}: {tokens.size} tokens, window {tokens.window}"
+        chart = layout_chart(tokens, pad=pad, title=title, subtitle=[subject, *_told(tokens)])
+        save_view(chart, folder / f"{_PICTURE}.{options.figure_format}")
+    if not options.brief:
+        tell(*token_table(tokens, pad))
+        tell("")
+    tell(*span_table(tokens, pad))
+    if _told(tokens):
+        tell("", *_told(tokens))
+    tell("", f"{subject}. Who may look at whom: {options.output / f'{_PICTURE}.{options.figure_format}'}")
+    return tokens
 
-    def _look(self, model: OctoModel | PolicyModel) -> tuple[TokenLayout, np.ndarray, str]:
-        if self.episodes is None:
-            if not isinstance(model, OctoModel):
-                raise SelectionError(f"Give episodes too: the tokens of {model.card.name} depend on what it is given.")
-            return self._look_at_example(model)
-        cameras = parse_pairs(self.cameras, what="--cameras")
-        source = (
-            open_episodes(self.episodes, split=self.split, cameras=cameras)
-            if isinstance(model, OctoModel)
-            else open_for(model, self.episodes, split=self.split, cameras=cameras)
-        )
-        episode = source[self.episode]
-        fields = parse_pairs(self.observation, what="--observation", example="proprio=state")
-        bound = bind(model, episode, BindOptions(self.task, read_goal_images(self.goal_image, tell=say), fields))
-        pad = bound.policy.watch(bound.at(self.step), Noise(0, self.step), [_anything(bound.layout)]).token_pad
-        task = f', task "{bound.instruction}"' if bound.instruction else ""
-        return bound.layout, pad, f"Step {self.step} of {episode.name}{task}"
 
-    def _look_at_example(self, model: OctoModel) -> tuple[TokenLayout, np.ndarray, str]:
-        observation, task = model.example_batch["observation"], model.example_batch["task"]
-        layout = model.token_layout(observation, task)
-        if self.task is not None:
-            if model.text_processor is None or "language" not in {span.source.kind for span in layout.spans}:
-                raise SelectionError(f"{model.name} reads no words: leave out --task.")
-            layout = model.with_words(layout, self.task)
-        _, states = model.run_transformer(observation, task, mutable=["intermediates"], query_rows=(0,))
-        return layout, np.asarray(token_pad(states)[0]), "The policy's example batch"
+def _look(options: LayoutOptions, model: PolicyModel, *, tell: Tell) -> tuple[TokenLayout, np.ndarray, str]:
+    if options.episodes is None:
+        if not isinstance(model, HasExample):
+            raise SelectionError(f"Give episodes too: the tokens of {model.card.name} depend on what it is given.")
+        return *model.example_layout(options.task), "The policy's example batch"
+    source = open_for(
+        model, options.episodes, split=options.split, cameras=parse_pairs(options.cameras, what="--cameras")
+    )
+    episode = source[options.episode]
+    fields = parse_pairs(options.observation, what="--observation", example="proprio=state")
+    bound = bind(model, episode, BindOptions(options.task, read_goal_images(options.goal_image, tell=tell), fields))
+    pad = bound.policy.watch(bound.at(options.step), Noise(0, options.step), [_anything(bound.layout)]).token_pad
+    task = f', task "{bound.instruction}"' if bound.instruction else ""
+    return bound.layout, pad, f"Step {options.step} of {episode.name}{task}"
 
 
 def _told(layout: TokenLayout) -> list[str]:

@@ -1,0 +1,129 @@
+"""Where each word of the instruction looks, and what each patch gives to each word."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from octoscope.attention.instruction_words import word_queries
+from octoscope.attention.maps import captured_spans
+from octoscope.attention.patch_words import patch_rows, patch_words
+from octoscope.errors import SelectionError
+from octoscope.escaping.csv_text import csv_line
+from octoscope.render.view import save_view
+from octoscope.runs.run import Run
+from octoscope.runs.staged_output import staged_output
+from octoscope.studies.options.words import WordsOptions
+from octoscope.studies.selection import parse_selection
+from octoscope.studies.telling import Tell, silent
+from octoscope.tokens.layout import instruction_remarks
+from octoscope.views.attention_sheet import check_heads
+from octoscope.views.words_sheet import (
+    largest_patch_share,
+    largest_word_weight,
+    patch_words_sheet,
+    words_sheet,
+)
+
+_FOLDER = "words"
+_PLACES = ("step", "layer", "head", "camera", "copy", "row", "column")
+
+
+def words(options: WordsOptions, *, tell: Tell = silent, progress: bool = False) -> Path:
+    """Returns the folder of the sheets that the run has the rows for, and tells what is missing for the others.
+
+    Raises:
+      OctoscopeError: If the run has the rows for none, or results lie there.
+    """
+    run = Run.open(options.run)
+    steps, layers = _steps(options, run), _layers(options, run)
+    check_heads(run, None if options.head is None else [options.head])
+    missing = _missing(options, run)
+    if len(missing) == 2:
+        raise SelectionError("\n".join(missing.values()))
+    with staged_output(options.output, [_FOLDER], overwrite=options.overwrite) as staging:
+        folder = staging / _FOLDER
+        folder.mkdir()
+        if "words" not in missing:
+            _draw_words(options, run, folder, steps, layers, progress=progress)
+        if "patches" not in missing:
+            _draw_patches(options, run, folder, steps, layers, progress=progress)
+            _write_patches(options, run, folder / "patches.csv", steps, layers)
+    for sentence in (*instruction_remarks(run.layout), *missing.values()):
+        tell(*sentence.split("\n"))
+    tell(f"Words and images, {len(steps)} steps, layers {', '.join(map(str, layers))}: {options.output / _FOLDER}")
+    return options.output / _FOLDER
+
+
+def _steps(options: WordsOptions, run: Run) -> list[int]:
+    if options.steps == "all":
+        return list(run.steps)
+    return [
+        run.steps[run.index_of(step)]
+        for step in parse_selection(options.steps, count=run.manifest["episode_length"], what="step")
+    ]
+
+
+def _layers(options: WordsOptions, run: Run) -> list[int]:
+    if options.layers is None or options.layers == "all":
+        return list(run.layers) if options.layers else [run.layers[-1]]
+    return list(run.check_layers(parse_selection(options.layers, count=run.num_layers, what="layer")))
+
+
+def _missing(options: WordsOptions, run: Run) -> dict[str, str]:
+    """Returns why one direction or the other cannot be shown."""
+    missing: dict[str, str] = {}
+    try:
+        row = word_queries(run.layout)[0]
+        captured_spans(run.layout, run.key_groups, options.camera)
+        if row.group not in run.query_groups:
+            missing["words"] = (
+                f"Words to image: the run holds no rows of {row.group}, only of {', '.join(run.query_groups)}. "
+                f"Capture them with `octoscope attend ... --queries {' '.join(run.query_groups)} {row.group}`."
+            )
+    except SelectionError as error:
+        missing["words"] = f"Words to image: {error}"
+    try:
+        patch_rows(run, options.camera)
+        patch_words(run, step=run.steps[0], layer=run.layers[0], camera=options.camera)
+    except SelectionError as error:
+        missing["patches"] = f"Image to words: {error}"
+    return missing
+
+
+def _draw_words(
+    options: WordsOptions, run: Run, folder: Path, steps: Sequence[int], layers: Sequence[int], *, progress: bool
+) -> None:
+    chosen = {"head": options.head, "camera": options.camera, "padding": options.padding}
+    for layer in layers:
+        top = largest_word_weight(run, layer=layer, **chosen)
+        for step in tqdm(steps, desc=f"words, layer {layer}", unit="sheet", disable=not progress):
+            sheet = words_sheet(run, step=step, layer=layer, vmax=top, **chosen)
+            save_view(sheet, folder / f"step_{step}_layer_{layer}.{options.figure_format}")
+
+
+def _draw_patches(
+    options: WordsOptions, run: Run, folder: Path, steps: Sequence[int], layers: Sequence[int], *, progress: bool
+) -> None:
+    chosen = {"head": options.head, "camera": options.camera, "padding": options.padding}
+    for layer in layers:
+        top = largest_patch_share(run, layer=layer, **chosen)
+        for step in tqdm(steps, desc=f"patches, layer {layer}", unit="sheet", disable=not progress):
+            sheet = patch_words_sheet(run, step=step, layer=layer, vmax=top, **chosen)
+            save_view(sheet, folder / f"patches_step_{step}_layer_{layer}.{options.figure_format}")
+
+
+def _write_patches(options: WordsOptions, run: Run, path: Path, steps: Sequence[int], layers: Sequence[int]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        head = "mean" if options.head is None else str(options.head)
+        for step in steps:
+            for layer in layers:
+                for found in patch_words(run, step=step, layer=layer, camera=options.camera, padding=options.padding):
+                    if file.tell() == 0:
+                        file.write(csv_line([*_PLACES, *found.words]))
+                    weights = found.weights.mean(axis=0) if options.head is None else found.weights[options.head]
+                    for row in range(weights.shape[1]):
+                        for column in range(weights.shape[2]):
+                            shares = [f"{share:.6g}" for share in weights[:, row, column]]
+                            place = [step, layer, head, found.camera, found.copy, row, column]
+                            file.write(csv_line([*place, *shares]))
