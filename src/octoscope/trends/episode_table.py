@@ -5,7 +5,7 @@ A summary is read, reduced and forgotten; a run of 144 heads and 20 measures lea
 
 import csv
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,14 @@ class EpisodeTable:
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks, in their order."""
         return tuple(dict.fromkeys(label.task for label in self.labels))
+
+    def of_measures(self, prefix: str) -> "EpisodeTable | None":
+        """Returns the table of the measures that begin so; None where there are none."""
+        places = [at for at, name in enumerate(self.measures) if name.startswith(prefix)]
+        if not places:
+            return None
+        arrays = {name: getattr(self, name)[..., places] for name in ("values", "even", "template")}
+        return replace(self, measures=tuple(self.measures[at] for at in places), **arrays)
 
     @property
     def task_numbers(self) -> np.ndarray:
