@@ -4,7 +4,7 @@ A summary is read, reduced and forgotten; a run of 144 heads and 20 measures lea
 """
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,7 +31,6 @@ _OUTCOMES = {
 }
 
 Cell = tuple[str, str, int, int]
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -199,13 +198,3 @@ def _mean(values: np.ndarray) -> np.ndarray:
     count = len(values) - unknown.sum(axis=0)
     total = np.where(unknown, 0.0, values).sum(axis=0)
     return np.where(count > 0, total / np.maximum(1, count), np.nan).astype(np.float32)
-
-
-def table_of(
-    summaries: Iterable[tuple[Path, RunSummary]], rule: PhaseRule | None = None, **given: Mapping[str, bool]
-) -> EpisodeTable:
-    """Returns the table of some summaries."""
-    builder = TableBuilder(rule, **given)
-    for path, summary in summaries:
-        builder.add(path, summary)
-    return builder.table()

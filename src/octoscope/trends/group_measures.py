@@ -96,11 +96,14 @@ class GroupMeasures:
         """Returns names, values, what even attention gives, and what the episode's mean map gives."""
         weights = np.concatenate(self._means)
         steps = len(weights)
-        flat = np.nan_to_num(weights.reshape(steps, -1, weights.shape[-1]))
+        flat = weights.reshape(steps, -1, weights.shape[-1])
+        flat = flat if self._run.captured_keys.all() else np.nan_to_num(flat)
         even = (self._visible / np.maximum(1, self._visible.sum(axis=-1, keepdims=True))).astype(np.float32)
         columns: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
         kinds = np.stack(list(self._shares.values()), axis=1)
-        shares, even_shares = flat @ kinds, even @ kinds
+        # As one matrix: a product for each step would take ten times as long.
+        shares = (flat.reshape(-1, flat.shape[-1]) @ kinds).reshape(steps, -1, len(self._shares))
+        even_shares = even @ kinds
         for at, name in enumerate(self._shares):
             columns[SHARE + name] = (shares[..., at], even_shares[:, at], None)
         nothing = np.full(steps, np.nan, np.float32)

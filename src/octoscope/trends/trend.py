@@ -313,8 +313,8 @@ def _paired(table: EpisodeTable, random: EpisodeTable) -> EpisodeTable:
 
 
 def _percentile(sizes: Float[np.ndarray, "shuffle entry"]) -> Float[np.ndarray, " entry"]:
-    known = ~np.isnan(sizes).all(axis=0)
-    result = np.full(sizes.shape[1], np.nan)
+    known = np.asarray(~np.isnan(sizes).all(axis=0))
+    result = np.full(known.shape, np.nan)
     if known.any():
         result[known] = np.nanquantile(sizes[:, known], 0.95, axis=0)
     return result

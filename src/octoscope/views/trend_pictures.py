@@ -104,7 +104,7 @@ def clusters_chart(clusters: Sequence[HeadClusters]) -> Chart:
     """Returns a grid of layers and heads for each query group: the number of each head's cluster."""
     panels: list[Panel] = []
     for each in clusters:
-        layers, heads = (sorted({cell[place] for cell in each.cells}) for place in (2, 3))
+        layers, heads = sorted({cell[2] for cell in each.cells}), sorted({cell[3] for cell in each.cells})
         values = np.full((len(layers), len(heads)), np.nan)
         for cell, number in zip(each.cells, each.cluster.tolist(), strict=True):
             values[layers.index(cell[2]), heads.index(cell[3])] = number
@@ -127,7 +127,7 @@ def clusters_chart(clusters: Sequence[HeadClusters]) -> Chart:
 
 def _grid(trend: Trend, contrast: int, measure: int, where: tuple[str, str]) -> tuple[np.ndarray, list[int], list[int]]:
     cells = [cell for cell in trend.cells if cell[:2] == where]
-    layers, heads = (sorted({cell[place] for cell in cells}) for place in (2, 3))
+    layers, heads = sorted({cell[2] for cell in cells}), sorted({cell[3] for cell in cells})
     values = np.full((len(layers), len(heads)), np.nan)
     for at in np.flatnonzero(trend.found & (trend.contrast == contrast) & (trend.measure == measure)):
         cell = trend.cells[trend.cell[at]]
