@@ -1,4 +1,4 @@
-"""What changes something and lets the policy act again, on policies that are not Octo: a toy of known truth, and an ACT."""
+"""What changes something and lets the policy act again, on policies that are not Octo: a toy of known truth, an ACT, flow matching."""
 
 import dataclasses
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import octoscope as osc
+from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
 from octoscope.errors import CheckpointError, ObservationError, SelectionError
 from octoscope.faithfulness.settings import FaithfulnessSettings
@@ -25,8 +26,13 @@ from octoscope.policies.abilities import Differentiable
 from octoscope.policies.act.act_policy import ActPolicy
 from octoscope.policies.act.model import ActModel
 from octoscope.policies.noise import Noise
+from octoscope.policies.open_policy import OpenOptions
+from octoscope.policies.pi.open_pi import open_pi
+from octoscope.policies.smolvla.open_smolvla import open_smolvla
 from octoscope.policies.toy.toy_policy import GRID, ToyPolicy
+from octoscope.runs.verify import verify_run
 from policies.act_fixture import expected, unpacked_act
+from policies.drawn_flow import drawn_policy
 
 TOY = ToyPolicy(row=1, column=2, word="red", noise=0.0)
 
@@ -211,3 +217,83 @@ def test_an_act_in_a_control_loop(act, act_episodes):
     assert [stack.name for stack in result.attention.run.stacks] == [stack.name for stack in run.stacks]
     with pytest.raises(ObservationError, match="takes no words"):
         osc.Policy(act, instruction="push the ball")
+
+
+FLOW = ("smolvla", "pi0", "pi05")
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("flow")
+    openers = {"smolvla": open_smolvla, "pi0": open_pi, "pi05": open_pi}
+    return {kind: openers[kind](str(drawn_policy(folder / kind, kind)), OpenOptions()) for kind in FLOW}
+
+
+@pytest.fixture(scope="module")
+def flow_episodes():
+    rng = np.random.default_rng(0)
+    state = np.array([[-1.5, 0.3, 2.0], [0.11, -0.2, 0.9]], np.float32)
+    words = ("pick up the red ball", "lift the blue cube")
+    cameras = [{name: rng.integers(0, 256, (2, 24, 32, 3), dtype=np.uint8) for name in ("top", "wrist")} for _ in words]
+    return [
+        Episode(images, said, None, f"drawn/{at}", "drawn", extras={"state": state})
+        for at, (images, said) in enumerate(zip(cameras, words, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("kind", FLOW)
+def test_a_flow_policy_is_ablated(flow, flow_episodes, kind):
+    policy = flow[kind]
+    scene = StepScene.at(policy, flow_episodes[0], 0)
+    usual = usual_interventions(scene)
+    assert {type(each).__name__ for each in usual} == {"BlankCamera", "MaskKeys", "NoInstruction", "ShuffleWords"}
+    few = [next(each for each in usual if isinstance(each, kind)) for kind in (BlankCamera, MaskKeys, NoInstruction)]
+    asked = [Nothing(), *few, MaskKeys(group="state"), MaskKeys(words=("red",)), ReplaceWord("red", "blue")]
+    effects = intervene(policy, flow_episodes[0], 0, [*asked, CoverPatches("top", ((1, 1),))], noises=2, controls=1)
+    np.testing.assert_array_equal(effects.action, policy.act([scene.inputs], Noise(0, 0))[0])
+    assert effects.effects[0].size == 0.0
+    assert all(effect.size > 0 for effect in effects.effects[1:])
+    assert effects.noise_floor > 0
+    # Its frames of 24 x 32 lie on 32 x 32: what is masked is told on the frame.
+    assert effects.effects[2].masked["top"].shape == (24, 32)
+
+
+def test_a_flow_policys_maps_are_scored(flow, flow_episodes):
+    methods = ("last layer", "rollout", "gradient", "integrated gradients", "occlusion", "random")
+    settings = FaithfulnessSettings(methods=methods, steps=1, points=1, path_points=2, path_tolerance=10.0)
+    table = osc.score_faithfulness(flow["smolvla"], flow_episodes, settings)
+    left = [line.method for line in table.methods]
+    assert left == ["last layer", "gradient", "integrated gradients", "occlusion", "random"]
+    # Cells on padding are none: of 2 x 2 above a frame of 24 rows, all show some of it; on 12 rows, half would not.
+    assert {picture.shape for picture in table.example.pictures.values()} == {(32, 32, 3)}
+    flat = [dataclasses.replace(each, images={n: i[:, :12] for n, i in each.images.items()}) for each in flow_episodes]
+    table = osc.score_faithfulness(flow["smolvla"], flat, settings)
+    for method in ("gradient", "last layer"):
+        cells = table.example.maps[method]["top"]
+        assert np.isnan(cells[0]).all()
+        assert np.isfinite(cells[1]).all()
+
+
+def test_a_flow_policys_use_of_language(flow, flow_episodes):
+    table = osc.language_use(flow["smolvla"], flow_episodes, noises=1)
+    assert table.numbers["swapped"].mean > 0
+    assert table.numbers["noise"].mean > 0
+    assert 0 < table.numbers["share"].mean < 1
+
+
+@pytest.mark.parametrize("kind", FLOW)
+def test_a_flow_policy_in_a_control_loop_does_what_attend_saw(flow, flow_episodes, kind):
+    episode = flow_episodes[0]
+    run = osc.attend(flow[kind], episode, options=WatchOptions(dtype="float32"))
+    assert verify_run(run) == []
+    policy = osc.Policy(flow[kind], instruction=episode.instruction, execution=osc.RecedingHorizon(1))
+    for step in range(2):
+        frames = {f"image_{camera}": images[step] for camera, images in episode.images.items()}
+        result = policy.step({**frames, "state": episode.extras["state"][step]}, watch=True)
+        np.testing.assert_array_equal(result.chunk, run.actions[step])
+        np.testing.assert_array_equal(
+            result.attention.weights["action"], run.attention("action", step=step)[..., : run.layout.size]
+        )
+    chunks = osc.Policy(flow[kind], instruction=episode.instruction, execution="chunk")
+    acted = [chunks.step({**frames, "state": episode.extras["state"][0]}) for _ in range(3)]
+    assert [each.predicted_at for each in acted] == [0, 0, 0]

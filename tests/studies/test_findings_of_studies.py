@@ -223,9 +223,12 @@ def test_the_report_reads_what_lies_there(opened, tmp_path, calls):
     report(options, opened=opened)
     page = (tmp_path / "report" / "report.md").read_text()
     calls.clear()
-    (tmp_path / "report").rename(tmp_path / "earlier")
     told = []
     report(options, opened=opened, tell=lambda *lines: told.extend(lines))
     assert calls == []
     assert sum(line.startswith("Read from ") for line in told) == 2
     assert (tmp_path / "report" / "report.md").read_text() == page
+    # Pages of other findings are not replaced unasked, nor are theirs computed before that is told.
+    with pytest.raises(OutputError, match="already holds results"):
+        report(dataclasses.replace(options, seed=1), opened=opened)
+    assert calls == []

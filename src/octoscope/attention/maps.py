@@ -29,7 +29,7 @@ class AttentionMap:
     frame_step: int
     # RGB, 0..255, as recorded.
     frame: UInt8[np.ndarray, "height width 3"]
-    # Raw weights; they sum to the share of this frame, not to 1.
+    # Raw weights; they sum to the share of this frame and of the padding around it, not to 1.
     weights: Float[np.ndarray, "head row column"]
     # False where the query may not look.
     valid: Bool[np.ndarray, "row column"]
@@ -39,6 +39,13 @@ class AttentionMap:
     padded: bool
     # Where the object that the instruction names is seen; None when the episode has no masks.
     named: Bool[np.ndarray, "height width"] | None = None
+    # False where a patch lies on the padding around the frame alone, and shows nothing of the scene; None where all show some.
+    shown: Bool[np.ndarray, "row column"] | None = None
+
+    @property
+    def on_scene(self) -> Float[np.ndarray, "head patch"]:
+        """The weights of the patches that show some of the frame."""
+        return self.weights.reshape(len(self.weights), -1) if self.shown is None else self.weights[:, self.shown]
 
 
 def attention_maps(
@@ -97,6 +104,7 @@ def cut_maps(
                 box=grid_box(span.source, run.transform(name)),
                 padded=not real[timestep],
                 named=run.named_object(name, time=int(frame_index[timestep])),
+                shown=None if span.source.scene is None else span.source.shows_scene(),
             )
         )
     return tuple(maps)
@@ -188,8 +196,7 @@ def require_sight(layout: TokenLayout, query: QueryRow, stack: str | None = None
     Raises:
       SelectionError: If no patch may be looked at.
     """
-    row = layout.select(query.group, timestep=-1)[query.positions[0]]
-    allowed = layout.rules(stack)[row]
+    allowed = query.allowed(layout, stack)
     placed = [span for _, span in placed_spans(layout)]
     looked_at = layout.stack(stack).key_groups
     if not any(span.group in looked_at for span in placed):
@@ -207,5 +214,4 @@ def require_sight(layout: TokenLayout, query: QueryRow, stack: str | None = None
 
 def visible_keys(run: Run, query: QueryRow, *, step: int) -> Bool[np.ndarray, " key"]:
     """Returns which keys the query may look at: allowed by the rules, and not padding."""
-    row = run.layout.select(query.group, timestep=-1)[query.positions[0]]
-    return run.rules[row] & ~run.token_pad(step=step)
+    return query.allowed(run.layout, run.stack.name) & ~run.token_pad(step=step)

@@ -1,4 +1,4 @@
-"""Which query row a picture shows: a readout token, a token by its place, or a word of the instruction."""
+"""Which query row a picture shows: a readout token, a token by its place, a word of the instruction, or the mean of a group."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.words import words_of_pieces
 
 _BLOCK_BYTES = 64 * 2**20
+_MEAN = "mean"
 
 
 @dataclass(frozen=True)
 class QueryRow:
-    """Tokens of one group at the current timestep; more than one only for a word of several pieces, whose rows are averaged."""
+    """Tokens of one group at the current timestep; the rows of several, a word's pieces or a whole group, are averaged."""
 
     group: str
     positions: tuple[int, ...]
@@ -49,9 +50,13 @@ class QueryRow:
         return weights[:, :, :, 0] if len(self.positions) == 1 else weights.mean(axis=3)
 
     def visible_over(self, run: Run, *, steps: Sequence[int]) -> Bool[np.ndarray, "step key"]:
-        """Returns which keys the row may look at, at each step: allowed by the rules, and not padding."""
-        row = run.layout.select(self.group, timestep=-1)[self.positions[0]]
-        return run.rules[row] & ~run.token_pads(steps=steps)
+        """Returns which keys the row, or any of several, may look at, at each step: allowed by the rules, and not padding."""
+        return self.allowed(run.layout, run.stack.name) & ~run.token_pads(steps=steps)
+
+    def allowed(self, layout: TokenLayout, stack: str | None = None) -> Bool[np.ndarray, " key"]:
+        """Returns which keys the rules of a stack let the row, or any of several, look at."""
+        rows = layout.select(self.group, timestep=-1)[list(self.positions)]
+        return layout.rules(stack)[rows].any(axis=0)
 
 
 def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> QueryRow:
@@ -59,8 +64,8 @@ def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> Quer
 
     Args:
       layout: The token layout.
-      query: A group ("readout_action": its first token), a token of it ("readout_action:2"), a word ("word:carrot"), or a row
-        found before; by default the first readout, or the last group of a policy that has none.
+      query: A group ("readout_action": its first token), a token of it ("readout_action:2"), the mean of its tokens ("action:mean"), a
+        word ("word:carrot"), or a row found before; by default the first readout, or the last group of a policy that has none.
 
     Raises:
       SelectionError: If there is no such group, token or word.
@@ -71,8 +76,13 @@ def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> Quer
     if group == "word":
         return _find_word(layout, detail)
     size = layout.find_spans(group, timestep=-1)[0].size
+    if detail == _MEAN:
+        real = _real_positions(layout, group)
+        return QueryRow(group, real, f"{group}, mean of {len(real)} tokens")
     if detail and not (detail.isdecimal() and int(detail) < size):
-        raise SelectionError(f"'{group}' has tokens 0..{size - 1}, got '{detail}'.")
+        raise SelectionError(
+            f"'{group}' has tokens 0..{size - 1}, got '{detail}'. All of them together are '{group}:{_MEAN}'."
+        )
     position = int(detail or 0)
     return QueryRow(group, (position,), group if size == 1 else f"{group} token {position} of 0..{size - 1}")
 
@@ -84,6 +94,13 @@ def step_blocks(run: Run, query_group: str, steps: Sequence[int]) -> Iterator[Se
     count = max(1, _BLOCK_BYTES // of_step)
     for start in range(0, len(steps), count):
         yield steps[start : start + count]
+
+
+def _real_positions(layout: TokenLayout, group: str) -> tuple[int, ...]:
+    """Returns the tokens of a group but for padding, whose rows stand for nothing."""
+    span = layout.find_spans(group, timestep=-1)[0]
+    pieces = layout.pieces_of(span)
+    return tuple(at for at in range(span.size) if pieces is None or pieces[at].kind != "padding")
 
 
 def _default_group(layout: TokenLayout) -> str:

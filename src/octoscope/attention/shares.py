@@ -13,9 +13,9 @@ def attention_shares(
 ) -> dict[str, Float[np.ndarray, "*batch"]]:
     """Returns the weights summed over each kind of key; the shares of a query sum to 1.
 
-    Padding pieces and marks such as `</s>` are told apart from words, because a policy attends to all of them and only words say
-    something; so are the repeated copies of the instruction. A group of
-    numbers has its name and timestep; so have the patches of cameras that several tokenizers look through. Cameras stacked into the
+    Patches on the padding around a frame are told apart from those that show some of it; padding pieces and marks such as `</s>` from
+    words, because a policy attends to all of them and only words say something; so are the repeated copies of the instruction. A group
+    of numbers has its name and timestep; so have the patches of cameras that several tokenizers look through. Cameras stacked into the
     same patches share one entry. Groups whose keys were not captured (NaN) have no share of their own: "not captured" is what the
     others leave of 1. Groups that are no keys of the stack have none either.
 
@@ -51,7 +51,12 @@ def _parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
     if span.source.kind == "image":
         cameras = span.source.cameras
         several = len({other.group for other in layout.spans if other.source.cameras == cameras}) > 1
-        return [(f"{'+'.join(cameras)} {time} ({span.group})" if several else f"{'+'.join(cameras)} {time}", places)]
+        name = f"{'+'.join(cameras)} {time} ({span.group})" if several else f"{'+'.join(cameras)} {time}"
+        if span.source.scene is None:
+            return [(name, places)]
+        seen = span.source.shows_scene().ravel()
+        beside = [place for place, shown in zip(places, seen, strict=True) if not shown]
+        return [(name, [place for place in places if place not in beside]), (f"padding of {name}", beside)]
     if span.source.kind in ("lowdim", "vector"):
         return [(f"{span.group} {time}", places)]
     if span.source.kind == "language":

@@ -74,7 +74,11 @@ def attend(
     bound = bind(model, episode, kept)
     bound.check_finite(steps)
     selections = select_attention(
-        bound.layout, query_groups=kept.query_groups, key_groups=kept.key_groups, layers=kept.layers
+        bound.layout,
+        query_groups=kept.query_groups,
+        key_groups=kept.key_groups,
+        layers=kept.layers,
+        passes=kept.passes,
     )
     recorder = find_recorder(bound, selections, kept.record_options(len(steps)))
     manifest = run_manifest(bound, selections, steps=steps, seed=kept.seed, dtype=kept.dtype, facts=recorder.facts())

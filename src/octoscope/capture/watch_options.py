@@ -18,6 +18,8 @@ class WatchOptions(BindOptions):
     key_groups: Sequence[str] | None = None
     # Layers that are kept; all by default.
     layers: Sequence[int] | None = None
+    # Of a stack that runs several times for one action, such as denoising: "last", "all", or the numbers of its passes.
+    passes: str | Sequence[int] = "last"
     # Of the action head's noise. The noise of a step depends on the seed and the step alone.
     seed: int = 0
     # Of the stored weights: "float16" (each weight to 3 digits, rows sum to 1 within 1e-3) or "float32".

@@ -21,7 +21,10 @@ KEYS = "keys"
 
 @dataclass(frozen=True)
 class Cells:
-    """All patches that have a place in an image: camera by camera, row by row. One cell is a patch at every timestep of the window."""
+    """All patches that show some of an image: camera by camera, row by row. One cell is a patch at every timestep of the window.
+
+    Patches on the padding around a frame are none: nothing can be taken away there.
+    """
 
     layout: TokenLayout
 
@@ -42,7 +45,7 @@ class Cells:
 
     def __len__(self) -> int:
         """Returns the number of cells of all cameras."""
-        return sum(self.grid(camera)[0] * self.grid(camera)[1] for camera in self.sources)
+        return sum(int(self.shown(camera).sum()) for camera in self.sources)
 
     def grid(self, camera: str) -> tuple[int, int]:
         """Returns rows and columns of a camera's cells."""
@@ -50,19 +53,30 @@ class Cells:
         assert grid is not None, "sources have a grid"
         return grid
 
+    def shown(self, camera: str) -> Bool[np.ndarray, "row column"]:
+        """Returns which places of a camera's grid are cells."""
+        return self.sources[camera].shows_scene()
+
+    def fit(self, layout: TokenLayout) -> bool:
+        """Whether a layout has the same cells at the same places, such as that of another instruction."""
+        other = Cells(layout)
+        return other.sources == self.sources and np.array_equal(other.keys(), self.keys())
+
     def of(self, camera: str) -> slice:
         """Returns where a camera's cells lie in the row."""
         start = 0
         for name in self.sources:
-            size = self.grid(name)[0] * self.grid(name)[1]
+            size = int(self.shown(name).sum())
             if name == camera:
                 return slice(start, start + size)
             start += size
         raise SelectionError(f"There are no cells of '{camera}', only of {', '.join(self.sources)}.")
 
     def picture(self, values: Float[np.ndarray, " cell"], camera: str) -> Float[np.ndarray, "row column"]:
-        """Returns a camera's cells as a grid."""
-        return values[self.of(camera)].reshape(self.grid(camera))
+        """Returns a camera's cells as a grid; NaN on padding."""
+        picture = np.full(self.grid(camera), np.nan, values.dtype)
+        picture[self.shown(camera)] = values[self.of(camera)]
+        return picture
 
     def keys(self) -> Int[np.ndarray, "cell window"]:
         """Returns the places in the sequence of each cell's tokens, oldest timestep first.
@@ -75,7 +89,8 @@ class Cells:
         rows = []
         for camera, source in self.sources.items():
             spans = [span for span in self.layout.image_spans(camera) if span.source == source]
-            rows.append(np.stack([np.arange(span.start, span.stop) for span in spans], axis=1))
+            places = np.stack([np.arange(span.start, span.stop) for span in spans], axis=1)
+            rows.append(places[self.shown(camera).ravel()])
         return np.concatenate(rows)
 
     def gathered(self, per_key: Float[np.ndarray, "*batch key"]) -> Float[np.ndarray, "*batch cell"]:
@@ -91,13 +106,12 @@ class Cells:
         """
         sums = []
         for camera, source in self.sources.items():
-            rows, columns = self.grid(camera)
+            transform = scene.padding_transform(camera)
             total = pixels[camera].astype(np.float64).sum(axis=0)
-            for row in range(rows):
-                for column in range(columns):
-                    one = np.zeros((rows, columns), bool)
-                    one[row, column] = True
-                    sums.append(total[cell_pixels(source, total.shape, one)].sum())
+            for row, column in np.argwhere(self.shown(camera)):
+                one = np.zeros(self.grid(camera), bool)
+                one[row, column] = True
+                sums.append(total[cell_pixels(source, total.shape, one, transform=transform)].sum())
         return np.array(sums)
 
     def without(self, scene: StepScene, removed: Bool[np.ndarray, " cell"], how: str) -> PolicyInputs:
@@ -111,12 +125,13 @@ class Cells:
         if not removed.any():
             return scene.inputs
         if how == KEYS:
-            hidden = np.zeros((self.layout.size, self.layout.size), bool)
+            # The scene's sequence may be longer than the first one's, behind the pictures: by its words.
+            hidden = np.zeros((scene.layout.size, scene.layout.size), bool)
             hidden[:, self.keys()[removed].ravel()] = True
             return replace(scene.inputs, hidden=hidden)
         covers = []
         for camera in self.sources:
-            places = np.argwhere(removed[self.of(camera)].reshape(self.grid(camera)))
+            places = np.argwhere(self.shown(camera))[removed[self.of(camera)]]
             patches = tuple((int(row), int(column)) for row, column in places)
             covers += [CoverPatches(camera, patches, how)] if patches else []
         return apply_intervention(scene, Together(covers))
@@ -134,11 +149,12 @@ class Cells:
         size = scene.images(camera).shape[1:3]
         places = [((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(size, mask.shape, strict=True)]
         seen = mask[np.ix_(*places)]
-        found = np.full(len(self), np.nan)
+        found, transform = np.full(len(self), np.nan), scene.padding_transform(camera)
         values = found[self.of(camera)]
-        for index in range(values.size):
-            one = np.zeros(values.size, bool)
-            one[index] = True
-            pixels = cell_pixels(self.sources[camera], size, one.reshape(grid))
-            values[index] = seen[pixels].mean()
+        for index, (row, column) in enumerate(np.argwhere(self.shown(camera))):
+            one = np.zeros(grid, bool)
+            one[row, column] = True
+            pixels = cell_pixels(self.sources[camera], size, one, transform=transform)
+            # A frame of fewer pixels than the policy's may have none whose centre lies in a cell.
+            values[index] = seen[pixels].sum() / max(1, pixels.sum())
         return found

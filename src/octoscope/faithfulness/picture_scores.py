@@ -62,10 +62,9 @@ def _nearness(cells: Cells, scene: StepScene, camera: str) -> Float[np.ndarray, 
     coverage = cells.coverage(scene, camera)
     if coverage is None:
         raise EpisodeError(f"{scene.episode.name} has no masks of {camera}: leave the score 'named object' out.")
-    inside = coverage[cells.of(camera)].reshape(cells.grid(camera))
-    places = np.argwhere(inside > 0)
+    inside, everywhere = coverage[cells.of(camera)], np.argwhere(cells.shown(camera))
+    places = everywhere[inside > 0]
     if not len(places):
         return np.zeros(inside.size)
-    everywhere = np.argwhere(np.ones_like(inside, bool))
     apart = np.linalg.norm(everywhere[:, None] - places[None], axis=-1).min(axis=1)
-    return inside.ravel() + 1.0 / (1.0 + apart)
+    return inside + 1.0 / (1.0 + apart)

@@ -104,7 +104,7 @@ def score_faithfulness(
                 raise SelectionError(" ".join(maker.left_out))
             dataset = episode.dataset
         # Words change from episode to episode, places do not.
-        if Cells(scene.layout).sources != maker.cells.sources or scene.layout.size != maker.cells.layout.size:
+        if not maker.cells.fit(scene.layout):
             raise EpisodeError(
                 f"{episode.name} gives another token layout than the first episode: score it on its own."
             )
@@ -298,5 +298,5 @@ def _example(cells: Cells, seen: Sequence[_Seen], maps: Sequence[Mapping[str, np
         method: {camera: cells.picture(values, camera) for camera in cells.sources}
         for method, values in {**maps[place], "occlusion, other fill": seen[place].measured.reference}.items()
     }
-    pictures = {camera: scene.images(camera)[-1] for camera in cells.sources}
+    pictures = {camera: scene.padded_picture(camera) for camera in cells.sources}
     return ExampleStep(scene.episode.name, scene.step, scene.instruction, pictures, shown)

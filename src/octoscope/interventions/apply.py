@@ -24,6 +24,7 @@ from octoscope.interventions.fills import Fill, fill_pixels
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.token_choice import check_patches, chosen_keys, chosen_queries
 from octoscope.policies.inputs import PolicyInputs
+from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.token_source import TokenSource
 
 
@@ -99,22 +100,36 @@ def changed_words(scene: StepScene, intervention: Intervention) -> str | None:
 
 
 def cell_pixels(
-    source: TokenSource, size: tuple[int, int], cells: Bool[np.ndarray, "row column"]
+    source: TokenSource,
+    size: tuple[int, int],
+    cells: Bool[np.ndarray, "row column"],
+    *,
+    transform: ImageTransform | None = None,
 ) -> Bool[np.ndarray, "height width"]:
-    """Returns the pixels of the policy's image that lie in chosen cells of a patch grid.
+    """Returns the pixels of what the policy is given of a camera that lie in chosen cells of a patch grid.
 
-    Cells are as wide as the encoder's stride, so the last rows of an image that it does not divide belong to no cell.
+    A policy that is given frames as recorded, and pads them itself, has cells in which no pixel lies; a pixel belongs to the cell in
+    which its centre comes to lie. Cells are as wide as the encoder's stride, so the last rows of an image that it does not divide belong
+    to no cell.
 
     >>> cell_pixels(TokenSource("image", grid=(2, 2)), (4, 4), np.eye(2, dtype=bool)).astype(int)
     array([[1, 1, 0, 0],
            [1, 1, 0, 0],
            [0, 0, 1, 1],
            [0, 0, 1, 1]])
+
+    Args:
+      source: Of the grid.
+      size: Height and width of the image that the policy is given.
+      cells: Which are meant.
+      transform: From the recorded frame to the policy's image, where the policy is given the frame.
     """
     field, grid = source.receptive_field, cells.shape
-    height, width = field.strides if field else (size[0] / grid[0], size[1] / grid[1])
-    rows = np.floor(np.arange(size[0]) / height).astype(int)
-    columns = np.floor(np.arange(size[1]) / width).astype(int)
+    padded_size = size if transform is None else transform.policy_size
+    height, width = field.strides if field else (padded_size[0] / grid[0], padded_size[1] / grid[1])
+    scale, offset = ((1.0, 1.0), (0.0, 0.0)) if transform is None else (transform.scale, transform.offset)
+    at = [(np.arange(n) + 0.5) * s + o for n, s, o in zip(size, scale, offset, strict=True)]
+    rows, columns = np.floor(at[0] / height).astype(int), np.floor(at[1] / width).astype(int)
     padded = np.pad(cells, ((0, 1), (0, 1)))
     return padded[np.minimum(rows, grid[0])[:, None], np.minimum(columns, grid[1])[None]]
 
@@ -122,8 +137,9 @@ def cell_pixels(
 def _cover_patches(scene: StepScene, cover: CoverPatches, inputs: PolicyInputs) -> PolicyInputs:
     source = scene.layout.image_spans(cover.camera)[-1].source
     cells = check_patches(cover.patches, source.grid, cover.camera)
-    size = scene.images(cover.camera).shape[1:3]
-    return _filled(scene, inputs, cover.camera, cell_pixels(source, size, cells), cover.fill, cover.timestep)
+    size, transform = scene.images(cover.camera).shape[1:3], scene.padding_transform(cover.camera)
+    pixels = cell_pixels(source, size, cells, transform=transform)
+    return _filled(scene, inputs, cover.camera, pixels, cover.fill, cover.timestep)
 
 
 def _filled(

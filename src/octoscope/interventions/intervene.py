@@ -7,7 +7,7 @@ import numpy as np
 from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.episodes.episode import Episode
 from octoscope.errors import SelectionError, check_at_least
-from octoscope.interventions.apply import apply_intervention, changed_words
+from octoscope.interventions.apply import apply_intervention, cell_pixels, changed_words
 from octoscope.interventions.descriptions import Intervention, Nothing, Together
 from octoscope.interventions.direct_effects import direct_effects
 from octoscope.interventions.effects import Effect, StepEffects, action_change
@@ -171,5 +171,9 @@ def _masked_patches(scene: StepScene, changed: PolicyInputs) -> dict[str, Bool[n
     for camera in scene.layout.cameras:
         span = scene.layout.image_spans(camera)[-1]
         if span.source.grid is not None and keys[span.start : span.stop].any():
-            masked[camera] = keys[span.start : span.stop].reshape(span.source.grid)
+            cells = keys[span.start : span.stop].reshape(span.source.grid)
+            transform = scene.padding_transform(camera)
+            # A frame as recorded covers but a part of the padded grid: hatched are its pixels.
+            size = scene.images(camera).shape[1:3]
+            masked[camera] = cells if transform is None else cell_pixels(span.source, size, cells, transform=transform)
     return masked

@@ -14,6 +14,7 @@ from octoscope.policies.bind import BoundEpisode, bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
+from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 
 
@@ -102,6 +103,26 @@ class StepScene:
                 f"{self.episode.name} does not record '{camera}', so the policy is given no picture of it to change."
             )
         return self.inputs.images[camera]
+
+    def padding_transform(self, camera: str) -> ImageTransform | None:
+        """Returns how a camera's frames are brought to the policy's image, where the policy is given them as recorded; else None."""
+        size, transform = self.images(camera).shape[1:3], self.bound.transforms[camera]
+        return None if size == transform.policy_size else transform
+
+    def padded_picture(self, camera: str) -> UInt8[np.ndarray, "_ _ channel"]:
+        """Returns the current frame of a camera at the size of the policy's image, on which its patches are a whole grid."""
+        picture, transform = self.images(camera)[-1], self.padding_transform(camera)
+        if transform is None:
+            return picture
+        (height, width), (top, left) = transform.policy_size, transform.offset
+        rows, columns = (
+            (np.arange(size) + 0.5 - edge) / scale
+            for size, edge, scale in zip((height, width), (top, left), transform.scale, strict=True)
+        )
+        seen = [(at >= 0) & (at < size) for at, size in zip((rows, columns), picture.shape, strict=False)]
+        padded = np.zeros((height, width, picture.shape[2]), np.uint8)
+        padded[np.ix_(*seen)] = picture[np.ix_(rows[seen[0]].astype(int), columns[seen[1]].astype(int))]
+        return padded
 
     def timesteps(self, timestep: int | None) -> list[int]:
         """Returns the places in the window that a timestep means.

@@ -18,7 +18,8 @@ def verify_run(run: Run) -> list[str]:
 
     Every value of the run is read; that manifest, arrays and files go together was told when it was opened. Where all keys are kept, rows
     must sum to 1 within what the stored type rounds; of a selection of keys, to no more than 1. Keys that the rules or the padding mask
-    hide must be exactly 0, but in rows that may look at nothing: those spread over all tokens alike, as in Octo itself.
+    hide must be exactly 0, but in rows that may look at nothing: those spread over all tokens alike, as in Octo itself, and in SmolVLA and
+    pi0 the rows of padding do.
     """
     # What cannot be read cannot be checked further.
     unreadable = list(_unreadable(run))
@@ -54,7 +55,8 @@ def _weights(run: Run) -> Iterator[str]:
             visible = rules[places] & ~run.token_pad(step=step)
             # Passes of one action are so many rows more.
             weights = np.asarray(stored[run.index_of(step)], np.float64)
-            for problem in _row_problems(weights, visible, keys, tolerance):
+            pad = run.token_pad(step=step)[places]
+            for problem in _row_problems(weights, visible, keys, tolerance, pad):
                 found.setdefault(f"{name}: {problem}", []).append(step)
     for problem, steps in found.items():
         yield f"{problem} at step {_listed(steps)}"
@@ -85,8 +87,13 @@ def _encodings(run: Run) -> Iterator[str]:
                 break
 
 
-def _row_problems(weights: np.ndarray, visible: np.ndarray, keys: np.ndarray, tolerance: float) -> Iterator[str]:
-    """Yields what is wrong with weights (layer, head, query, key) of which `visible` (query, all keys) may be more than 0."""
+def _row_problems(
+    weights: np.ndarray, visible: np.ndarray, keys: np.ndarray, tolerance: float, pad: np.ndarray
+) -> Iterator[str]:
+    """Yields what is wrong with weights (..., query, key) of which `visible` (query, all keys) may be more than 0.
+
+    Queries that are themselves padding (`pad`) may spread over all keys alike: some policies let them look at nothing.
+    """
     if not np.isfinite(weights).all():
         yield "weights that are not finite"
         return
@@ -100,5 +107,6 @@ def _row_problems(weights: np.ndarray, visible: np.ndarray, keys: np.ndarray, to
     elif (total > 1.0 + tolerance).any():
         yield f"rows that sum to more than 1 (tolerance {tolerance:g})"
     hidden = ~visible[:, keys] & visible.any(axis=-1, keepdims=True)
-    if (weights[..., hidden] != 0).any():
+    alike = pad[:, None] & (np.ptp(weights, axis=-1, keepdims=True) == 0)
+    if ((weights != 0) & hidden & ~alike).any():
         yield "masked keys that are not 0"

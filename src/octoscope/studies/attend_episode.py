@@ -47,6 +47,8 @@ class EpisodePlan:
     steps: list[int]
     layers: list[int]
     heads: list[int]
+    # Of stacks that run several times for one action.
+    passes: str | list[int]
     # None for what each stack keeps by itself.
     query_groups: str | tuple[str, ...] | None
     query: QueryRow
@@ -102,12 +104,15 @@ class EpisodeJob:
         layers, heads = self._layers_and_heads(layout)
         query = find_query(layout, asked.query)
         groups = _query_groups(layout, asked.queries, query)
-        selections = select_attention(layout, query_groups=groups, key_groups=asked.keys or None, layers=layers)
-        record = self._kept(groups, layers).record_options(len(steps))
+        passes = _passes(layout, asked.passes)
+        selections = select_attention(
+            layout, query_groups=groups, key_groups=asked.keys or None, layers=layers, passes=passes
+        )
+        record = self._kept(groups, layers, passes).record_options(len(steps))
         size = find_recorder(bound, selections, record).bytes_per_step
         no_map = self._why_no_map(layout, selections[-1], query)
         remarks = (*bound.remarks, *bound.policy.action_space(episode.dataset).remarks())
-        return EpisodePlan(bound.instruction, steps, layers, heads, groups, query, size, no_map, remarks)
+        return EpisodePlan(bound.instruction, steps, layers, heads, passes, groups, query, size, no_map, remarks)
 
     def check_selections(self, episode: Episode) -> None:
         """Refuses layers and heads that no episode can have: what the policy is given changes neither.
@@ -125,13 +130,16 @@ class EpisodeJob:
         layers = parse_selection(",".join(self.options.layers), count=deepest, what="layer")
         return sorted(layers), parse_selection(self.options.heads, count=layout.stack().num_heads, what="head")
 
-    def _kept(self, query_groups: str | tuple[str, ...] | None, layers: list[int]) -> WatchOptions:
+    def _kept(
+        self, query_groups: str | tuple[str, ...] | None, layers: list[int], passes: str | list[int]
+    ) -> WatchOptions:
         asked = self.options
         return WatchOptions(
             **self.given.arguments(),
             query_groups=query_groups,
             key_groups=asked.keys or None,
             layers=layers,
+            passes=passes,
             seed=asked.seed,
             dtype=asked.precision,
             compute=asked.compute,
@@ -160,7 +168,7 @@ class EpisodeJob:
             episode,
             output / RUN,
             steps=plan.steps,
-            options=self._kept(plan.query_groups, plan.layers),
+            options=self._kept(plan.query_groups, plan.layers, plan.passes),
             resume=asked.resume,
             overwrite=asked.overwrite,
             take_over=asked.take_over,
@@ -179,7 +187,7 @@ class EpisodeJob:
         try:
             with staged_output(output, RESULTS, overwrite=True) as folder:
                 write_attention_results(
-                    run,
+                    run.of_pass("mean") if asked.passes == "mean" else run,
                     folder,
                     query=plan.query,
                     layers=run.layers,
@@ -218,6 +226,20 @@ class EpisodeJob:
             lines.append(f"The run holds {names}; pictures are of {run.stack.name}.")
         lines += [*plan.remarks, *([] if no_map is None else [f"No picture was drawn. {no_map}"])]
         return [*lines, *episode.remarks]
+
+
+def _passes(layout: TokenLayout, asked: str) -> str | list[int]:
+    """Returns the passes that are kept.
+
+    Raises:
+      SelectionError: If the policy acts in one, or has no such pass.
+    """
+    count = max(stack.num_passes for stack in layout.stacks)
+    if asked == "last":
+        return asked
+    if count == 1:
+        raise SelectionError("--passes is for policies that act in several, such as denoising steps: leave it out.")
+    return "all" if asked in ("all", "mean") else parse_selection(asked, count=count, what="pass")
 
 
 def _query_groups(layout: TokenLayout, queries: tuple[str, ...], query: QueryRow) -> str | tuple[str, ...] | None:

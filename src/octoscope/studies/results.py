@@ -56,6 +56,15 @@ class Results:
         if not self._may_be_drawn_again(requests):
             check_no_results(self.output, self._patterns)
 
+    def check_may_be_of(self, request: FindingRequest) -> None:
+        """Refuses, before it is computed, results that were drawn without this finding.
+
+        Raises:
+          OutputError: If such lie there.
+        """
+        if not self.overwrite and request.name not in self._drawn_from():
+            check_no_results(self.output, self._patterns)
+
     @contextlib.contextmanager
     def drawn(self, requests: Sequence[FindingRequest]) -> Iterator[Path]:
         """Gives a folder to draw into, which takes its place when all went well.

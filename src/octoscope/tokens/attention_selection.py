@@ -119,6 +119,8 @@ def select_attention(
     queries = None if whole else _query_groups(layout, query_groups)
     keys = _key_groups(layout, key_groups)
     _check_layers(layout, layers)
+    if not isinstance(passes, str) and {*passes} - {0} and all(stack.num_passes == 1 for stack in layout.stacks):
+        raise SelectionError(f"`passes` must be left out: every stack of the policy runs once, got {list(passes)}.")
     selections = []
     for stack in layout.stacks:
         rows = stack.query_groups if whole else _rows_of(layout, stack, queries)
@@ -198,6 +200,8 @@ def _passes(stack: AttentionStack, asked: str | Sequence[int]) -> tuple[int, ...
         if asked not in ("last", "all"):
             raise SelectionError(f"`passes` must be 'last', 'all' or numbers, got '{asked}'.")
         return tuple(range(stack.num_passes)) if asked == "all" else (stack.num_passes - 1,)
+    if stack.num_passes == 1:
+        return (0,)
     for number in asked:
         if not 0 <= number < stack.num_passes:
             raise SelectionError(f"`passes` must be in 0..{stack.num_passes - 1} for '{stack.name}', got {number}.")

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from octoscope.array_typing import Bool
 from octoscope.tokens.receptive_field import ReceptiveField
 
 # "lowdim": each token is one number; "vector": one token made of a whole vector, such as a state or a latent.
@@ -26,11 +29,26 @@ class TokenSource:
     repeats: str | None = None
     # How many numbers each of `inputs` gave, where a token is a number.
     input_sizes: tuple[int, ...] = ()
+    # Rows and columns of the grid (top, left, bottom, right) whose cells show some of a frame, where the others lie on the padding around
+    # it alone; None where all do.
+    scene: tuple[int, int, int, int] | None = None
 
     @property
     def cameras(self) -> tuple[str, ...]:
         """Camera names behind `inputs`: "image_primary" is camera "primary"."""
         return tuple(camera_of(key) for key in self.inputs) if self.kind == "image" else ()
+
+    def shows_scene(self) -> Bool[np.ndarray, "row column"]:
+        """Returns which cells of the grid show some of the recorded frame; the others show padding.
+
+        >>> TokenSource("image", grid=(2, 2), scene=(1, 0, 2, 2)).shows_scene().astype(int)
+        array([[0, 0],
+               [1, 1]])
+        """
+        cells = np.zeros(self.grid or (0, 0), bool)
+        top, left, bottom, right = self.scene or (0, 0, *cells.shape)
+        cells[top:bottom, left:right] = True
+        return cells
 
     def number_name(self, position: int) -> str | None:
         """Returns which number the token at `position` stands for: "proprio[3]"; None where a token is no number.

@@ -37,7 +37,8 @@ def attention_sheet(
 
     A row is one frame of the window: the frame as recorded, then raw attention weights over its patches: mean and maximum over all
     heads, then each head. Every tile is on one linear scale from 0, shown by the colour bar; hatched patches may not be looked at;
-    padded history is greyed out. "sum" is the share of the head's whole attention that lies on this frame. What the sheet does not
+    padded history is greyed out. "sum" is the share of the head's whole attention that lies on this frame, without the padding that
+    some policies put around it: that is not drawn, and has a share of its own. What the sheet does not
     show: whether the action depends on what is attended to.
 
     Args:
@@ -109,7 +110,7 @@ def stack_title(run: Run) -> str:
 
 def map_tiles(found: AttentionMap, heads: Sequence[int], *, with_frame: bool) -> list[Tile]:
     """Returns the tiles of one frame: the frame, the mean and maximum over all heads, and the heads asked for."""
-    total = found.weights.sum(axis=(1, 2))
+    total, largest = found.on_scene.sum(axis=1), found.on_scene.max(initial=0.0)
 
     def tile(label: str, heat: np.ndarray, note: str) -> Tile:
         return Tile(
@@ -125,7 +126,7 @@ def map_tiles(found: AttentionMap, heads: Sequence[int], *, with_frame: bool) ->
 
     tiles = [Tile("recorded", found.frame, dimmed=found.padded, outline=found.named)] if with_frame else []
     tiles.append(tile("mean", found.weights.mean(axis=0), f"sum {total.mean():.2f}"))
-    tiles.append(tile("max", found.weights.max(axis=0), f"max {found.weights.max():.3f}"))
+    tiles.append(tile("max", found.weights.max(axis=0), f"max {largest:.3f}"))
     for head in heads:
         tiles.append(tile(f"head {head}", found.weights[head], f"sum {total[head]:.2f}"))
     return tiles
@@ -162,7 +163,8 @@ def largest_weights(
     """Returns the same for each layer by itself, reading every step once."""
     spans = [span for _, span in captured_spans(run.layout, run.key_groups, camera)]
     spans = [span for span in spans if timesteps is None or run.layout.time_of(span) in timesteps]
-    places = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+    # Patches on padding around a frame are not drawn, and no scale is theirs.
+    places = np.concatenate([span.start + np.flatnonzero(span.source.shows_scene()) for span in spans])
     largest = np.zeros(len(layers))
     for step in run.steps:
         weights = query.weights(run, step=step, layers=layers)

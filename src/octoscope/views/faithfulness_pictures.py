@@ -141,14 +141,14 @@ def faithfulness_maps_sheet(table: FaithfulnessTable) -> Sheet:
     """
     example = table.example
     rows = []
-    tops = {method: max(float(values.max()) for values in maps.values()) for method, maps in example.maps.items()}
+    tops = {method: max(float(np.nanmax(values)) for values in maps.values()) for method, maps in example.maps.items()}
     scales = {method: ColorScale(vmax=top if top > 0 else 1.0) for method, top in tops.items()}
     for camera, picture in example.pictures.items():
         tiles = [Tile("as the policy sees it", picture[..., :3])]
         for method, maps in example.maps.items():
             if camera in maps:
                 label = f"{method}*" if method in DIRECT else method
-                note = f"max {short_number(float(maps[camera].max()))}"
+                note = f"max {short_number(float(np.nanmax(maps[camera])))}"
                 tiles.append(Tile(label, picture[..., :3], heat=maps[camera], scale=scales[method], note=note))
         rows.append(SheetRow(camera, tiles))
     rows.append(SheetRow("scales", [None, *(ScaleStrip(scale, method) for method, scale in scales.items())]))

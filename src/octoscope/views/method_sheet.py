@@ -53,7 +53,7 @@ def method_maps_sheet(found: MethodMaps) -> Sheet:
                 outline=None if one.padded else _sink_region(found, one),
                 mark=SINK,
                 scale=scales[method],
-                note=f"sum {np.nansum(one.weights):.2g}",
+                note=f"sum {np.nansum(one.on_scene):.2g}",
             )
             tiles.append(tile)
         rows.append(SheetRow(map_row_label(first, next(iter(maps.values()))), tiles))
@@ -72,7 +72,8 @@ render_method_maps = drawn(method_maps_sheet)
 
 
 def _largest(found: MethodMaps, method: str) -> float:
-    values = [one.weights[0][one.valid] for one in found.maps(method) if one.valid.any()]
+    drawn_cells = [(one, one.valid if one.shown is None else one.valid & one.shown) for one in found.maps(method)]
+    values = [one.weights[0][cells] for one, cells in drawn_cells if cells.any()]
     return max((float(np.nanmax(part)) for part in values), default=0.0) or 1.0
 
 

@@ -15,6 +15,9 @@ from octoscope.errors import ConfigError
 from octoscope.policies.lerobot_folder.features import STATE, features_of_kind
 from octoscope.policies.lerobot_folder.policy_config import PolicyConfig
 
+# LeRobot's own model of words and pictures.
+VLM_NAME = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
+
 
 @dataclass(frozen=True)
 class VlmSizes:
@@ -144,7 +147,7 @@ def _check(smolvla: SmolVlaConfig, config: PolicyConfig) -> None:
 
 
 def _vlm_sizes(config: PolicyConfig, folder: Path) -> VlmSizes:
-    name = config.field("vlm_model_name", "HuggingFaceTB/SmolVLM2-500M-Video-Instruct")
+    name = config.field("vlm_model_name", VLM_NAME)
     place = beside(name, "config.json", folder)
     if place is not None:
         return _read_sizes(read_json(place), place)

@@ -8,39 +8,45 @@ import functools
 import numpy as np
 
 from octoscope.policies.lerobot_folder.features import camera_name
+from octoscope.policies.parts.camera_tokens import camera_source
+from octoscope.policies.parts.flow import PREFIX, SUFFIX, FrameSizes
+from octoscope.policies.parts.resize_pad import fit_transform
 from octoscope.policies.smolvla.config import SmolVlaConfig
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.rules import Rules
 from octoscope.tokens.stack import AttentionStack
 from octoscope.tokens.token_source import TokenSource
 
-PREFIX, SUFFIX = "prefix", "suffix"
-
 
 @functools.lru_cache(maxsize=16)
-def smolvla_layout(config: SmolVlaConfig, present: tuple[str, ...], words: int) -> TokenLayout:
+def smolvla_layout(config: SmolVlaConfig, sizes: FrameSizes, words: int) -> TokenLayout:
     """Returns the prefix's tokens, then the actions, and the two attentions: within the prefix, once, and from actions in every pass.
 
     Args:
       config: The network.
-      present: The cameras that are there, of the policy's.
+      sizes: The policy's cameras that are there, with the height and width of their frames.
       words: Word pieces with their padding.
 
     >>> from octoscope.policies.smolvla.config import VlmSizes
     >>> config = SmolVlaConfig(("observation.images.top",), 6, 6, VlmSizes())
-    >>> [(span.group, span.start, span.stop) for span in smolvla_layout(config, config.cameras, 8).spans]
+    >>> [(span.group, span.start, span.stop) for span in smolvla_layout(config, ((config.cameras[0], (480, 640)),), 8).spans]
     [('image_top', 0, 64), ('language', 64, 72), ('state', 72, 73), ('action', 73, 123)]
     """
+    present = dict(sizes)
     cameras = [camera for camera in config.cameras if camera in present]
     empty = min(len(config.cameras) - len(cameras), config.empty_cameras)
-    pictures = [(f"image_{camera_name(camera)}", True) for camera in cameras]
-    pictures += [(f"image_empty_{number}", False) for number in range(empty)]
+    transforms = [fit_transform(present[camera], config.image_size, anchor="bottom_right") for camera in cameras]
+    pictures = [
+        (name := f"image_{camera_name(camera)}", camera_source(name, config.grid, transform))
+        for camera, transform in zip(cameras, transforms, strict=True)
+    ]
+    # There is no frame to draw an empty camera's cells on.
+    names = [f"image_empty_{number}" for number in range(empty)]
+    pictures += [(name, TokenSource("vector", (name,))) for name in names]
     groups: list[tuple[str, int, TokenSource]] = []
-    for name, recorded in pictures:
+    for name, source in pictures:
         around = [(f"{name}_start", 2), (f"{name}_end", 1)] if config.special_tokens else []
         groups += [(edge, size, TokenSource("vector", (edge,))) for edge, size in around[:1]]
-        # There is no frame to draw an empty camera's cells on.
-        source = TokenSource("image", (name,), grid=config.grid) if recorded else TokenSource("vector", (name,))
         groups.append((name, config.grid[0] * config.grid[1], source))
         groups += [(edge, size, TokenSource("vector", (edge,))) for edge, size in around[1:]]
     groups.append(("language", words, TokenSource("language", ("language",))))

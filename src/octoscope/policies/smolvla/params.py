@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from octoscope.policies.parts.layer_shapes import gated_layer_shapes
 from octoscope.policies.parts.params_tree import PREFIX, load_params
+from octoscope.policies.parts.siglip import siglip_shapes
 from octoscope.policies.smolvla.config import SmolVlaConfig
 
 _VLM = "vlm_with_expert.vlm."
@@ -18,7 +20,7 @@ def load_smolvla_params(weights: Mapping[str, np.ndarray], config: SmolVlaConfig
     """Returns the parameters of a file, the parts of the model of words and pictures side by side; see `load_params`."""
     tree = load_params(
         weights,
-        _smolvla_shapes(config),
+        smolvla_shapes(config),
         # The head over words, and the norm in front of it, make no action.
         idle=lambda name: "lm_head" in name or name == f"{PREFIX}{_TEXT}norm.weight",
         policy="SmolVLA",
@@ -35,18 +37,27 @@ def load_smolvla_params(weights: Mapping[str, np.ndarray], config: SmolVlaConfig
     }
 
 
-def _smolvla_shapes(config: SmolVlaConfig) -> dict[str, tuple[int, ...]]:
+def smolvla_shapes(config: SmolVlaConfig) -> dict[str, tuple[int, ...]]:
     """Returns the shape of every parameter that acts, by its name without "model."."""
     vlm, expert = config.vlm, config.expert_hidden
     inner, keys = vlm.heads * vlm.head_dim, vlm.kv_heads * vlm.head_dim
     shapes: dict[str, tuple[int, ...]] = {_TEXT + "embed_tokens.weight": (vlm.vocabulary, vlm.hidden)}
     for layer in range(config.layers):
-        shapes |= _gated_layer(f"{_TEXT}layers.{layer}.", vlm.hidden, vlm.hidden, inner, keys, vlm.intermediate)
+        shapes |= _layer(f"{_TEXT}layers.{layer}.", vlm.hidden, vlm.hidden, inner, keys, vlm.intermediate)
         # Layers that look at the prefix alone read its keys and values through projections of their own.
         source = expert if config.looks_at_actions(layer) else keys
-        shapes |= _gated_layer(f"{_EXPERT}layers.{layer}.", expert, source, inner, keys, config.expert_intermediate)
+        shapes |= _layer(f"{_EXPERT}layers.{layer}.", expert, source, inner, keys, config.expert_intermediate)
     shapes[_EXPERT + "norm.weight"] = (expert,)
-    shapes |= _vision_shapes(config)
+    shapes |= siglip_shapes(
+        _VISION,
+        hidden=vlm.vision_hidden,
+        intermediate=vlm.vision_intermediate,
+        layers=vlm.vision_layers,
+        patch=vlm.patch,
+        patches=(vlm.image // vlm.patch) ** 2,
+    )
+    connector = f"{_VLM}model.connector.modality_projection.proj.weight"
+    shapes[connector] = (vlm.hidden, vlm.vision_hidden * vlm.shuffle**2)
     for name, into, out in (
         ("state_proj", config.max_state_dim, vlm.hidden),
         ("action_in_proj", config.max_action_dim, expert),
@@ -58,38 +69,6 @@ def _smolvla_shapes(config: SmolVlaConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _gated_layer(
-    name: str, dim: int, source: int, inner: int, keys: int, intermediate: int
-) -> dict[str, tuple[int, ...]]:
-    return {
-        f"{name}input_layernorm.weight": (dim,),
-        f"{name}post_attention_layernorm.weight": (dim,),
-        f"{name}self_attn.q_proj.weight": (inner, dim),
-        f"{name}self_attn.k_proj.weight": (keys, source),
-        f"{name}self_attn.v_proj.weight": (keys, source),
-        f"{name}self_attn.o_proj.weight": (dim, inner),
-        f"{name}mlp.gate_proj.weight": (intermediate, dim),
-        f"{name}mlp.up_proj.weight": (intermediate, dim),
-        f"{name}mlp.down_proj.weight": (dim, intermediate),
-    }
-
-
-def _vision_shapes(config: SmolVlaConfig) -> dict[str, tuple[int, ...]]:
-    vlm = config.vlm
-    dim, inner = vlm.vision_hidden, vlm.vision_intermediate
-    shapes: dict[str, tuple[int, ...]] = {
-        f"{_VISION}embeddings.patch_embedding.weight": (dim, 3, vlm.patch, vlm.patch),
-        f"{_VISION}embeddings.patch_embedding.bias": (dim,),
-        f"{_VISION}embeddings.position_embedding.weight": ((vlm.image // vlm.patch) ** 2, dim),
-        f"{_VISION}post_layernorm.weight": (dim,),
-        f"{_VISION}post_layernorm.bias": (dim,),
-        f"{_VLM}model.connector.modality_projection.proj.weight": (vlm.hidden, dim * vlm.shuffle**2),
-    }
-    for layer in range(vlm.vision_layers):
-        name = f"{_VISION}encoder.layers.{layer}."
-        for norm in ("layer_norm1", "layer_norm2"):
-            shapes |= {f"{name}{norm}.weight": (dim,), f"{name}{norm}.bias": (dim,)}
-        projections = {f"self_attn.{part}": (dim, dim) for part in ("q_proj", "k_proj", "v_proj", "out_proj")}
-        for part, shape in {**projections, "mlp.fc1": (inner, dim), "mlp.fc2": (dim, inner)}.items():
-            shapes |= {f"{name}{part}.weight": shape, f"{name}{part}.bias": shape[:1]}
-    return shapes
+def _layer(name: str, dim: int, source: int, inner: int, keys: int, intermediate: int) -> dict[str, tuple[int, ...]]:
+    norms = {f"{name}{norm}.weight": (dim,) for norm in ("input_layernorm", "post_attention_layernorm")}
+    return norms | gated_layer_shapes(name, dim=dim, source=source, inner=inner, keys=keys, intermediate=intermediate)

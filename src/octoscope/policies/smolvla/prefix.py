@@ -1,54 +1,24 @@
 """SmolVLA's prefix: pictures, words and the state look at each other once; their keys and values serve every denoising step."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
-from octoscope.policies.parts.layers import attend, dense, gated_mlp, layer_norm, rms_norm, rotate, split_heads
+from octoscope.policies.parts.flow import AnyArray, FlowInputs, Prefix, PrefixMemory, PrefixTokens
+from octoscope.policies.parts.layers import attend, dense, gated_mlp, rms_norm, rotate, split_heads
 from octoscope.policies.parts.resize_pad import resize_with_pad
+from octoscope.policies.parts.siglip import siglip_encoding
 from octoscope.policies.smolvla.config import SmolVlaConfig, VlmSizes
 
-AnyArray = Array | np.ndarray
-EPSILON, _VISION_EPSILON = 1e-5, 1e-6
-
-
-class SmolVlaInputs(NamedTuple):
-    """One decision's inputs, normalised as the policy's folder says."""
-
-    # By the name of the camera's feature, 0..1, as recorded; a camera that is missing is not there.
-    images: Mapping[str, Float[AnyArray, "height width 3"]]
-    words: Int[AnyArray, " word"]
-    # False where a word is padding.
-    real_words: Bool[AnyArray, " word"]
-    state: Float[AnyArray, " number"]
-
-
-class PrefixTokens(NamedTuple):
-    """What goes in; tokens that are padding are neither looked at nor look, and take no position."""
-
-    embeddings: Float[Array, "token embed"]
-    real: Bool[Array, " token"]
-    # A token sees the tokens of its own block and of those before it: pictures and words 0, the state 1.
-    blocks: Int[AnyArray, " token"]
-
-
-class Prefix(NamedTuple):
-    """What the pass over the prefix gives."""
-
-    # Of each layer, positions turned into the keys.
-    keys: Float[Array, "layer token head channel"]
-    values: Float[Array, "layer token head channel"]
-    weights: Float[Array, "layer head token token"]
-    # Before the first layer and behind each; the last acts on nothing.
-    encodings: Float[Array, "stage token embed"]
+EPSILON = 1e-5
 
 
 def prefix_tokens(
-    params: Mapping[str, Any], config: SmolVlaConfig, inputs: SmolVlaInputs, special: tuple[int, int] | None
+    params: Mapping[str, Any], config: SmolVlaConfig, inputs: FlowInputs, special: tuple[int, int] | None
 ) -> PrefixTokens:
     """Returns the tokens: each camera that is there, empty cameras, words, the state, and padding behind it.
 
@@ -126,7 +96,8 @@ def run_prefix(
         values.append(v)
         weights.append(attended.weights)
         encodings.append(x)
-    return Prefix(jnp.stack(keys), jnp.stack(values), jnp.stack(weights), jnp.stack(encodings))
+    memory = PrefixMemory(jnp.stack(keys), jnp.stack(values), jnp.asarray(real))
+    return Prefix(memory, jnp.stack(weights), jnp.stack(encodings))
 
 
 def _picture_tokens(
@@ -140,34 +111,9 @@ def _picture_tokens(
       image: At the policy's size, in -1..1.
       sizes: The sizes of both.
     """
-    patches = _vision_encoding(vision, image, sizes)
+    patches = siglip_encoding(vision, image, heads=sizes.vision_heads)
     side, shuffle = sizes.image // sizes.patch, sizes.shuffle
     blocks = patches.reshape(side // shuffle, shuffle, side // shuffle, shuffle, -1)
     # Of each block all patches in a row: its rows, its columns, then channels.
     blocks = jnp.moveaxis(blocks, 1, 2).reshape((side // shuffle) ** 2, -1)
     return dense(connector, blocks)
-
-
-def _vision_encoding(
-    vision: Mapping[str, Any], image: Float[Array, "height width 3"], sizes: VlmSizes
-) -> Float[Array, "token embed"]:
-    """Returns the encoder's vector of each patch, row by row."""
-    embedding = vision["embeddings"]
-    size, side = sizes.patch, sizes.image // sizes.patch
-    # Patches as (channel, row, column), the order of a PyTorch kernel.
-    patches = jnp.moveaxis(image.reshape(side, size, side, size, 3), (0, 2, 4, 1, 3), (0, 1, 2, 3, 4))
-    kernel = {
-        **embedding["patch_embedding"],
-        "weight": embedding["patch_embedding"]["weight"].reshape(sizes.vision_hidden, -1),
-    }
-    x = dense(kernel, patches.reshape(side * side, -1)) + embedding["position_embedding"]["weight"]
-    everything = jnp.ones((side * side, side * side), bool)
-    head_dim = sizes.vision_hidden // sizes.vision_heads
-    for number in range(sizes.vision_layers):
-        layer = vision["encoder"]["layers"][str(number)]
-        y, attention = layer_norm(layer["layer_norm1"], x, epsilon=_VISION_EPSILON), layer["self_attn"]
-        q, k, v = (split_heads(dense(attention[name], y), head_dim) for name in ("q_proj", "k_proj", "v_proj"))
-        x = x + dense(attention["out_proj"], attend(q, k, v, everything).values)
-        y = layer_norm(layer["layer_norm2"], x, epsilon=_VISION_EPSILON)
-        x = x + dense(layer["mlp"]["fc2"], jax.nn.gelu(dense(layer["mlp"]["fc1"], y), approximate=True))
-    return layer_norm(vision["post_layernorm"], x, epsilon=_VISION_EPSILON)

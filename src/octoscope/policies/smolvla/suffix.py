@@ -1,33 +1,22 @@
 """SmolVLA's suffix: a chunk of actions, from noise, is moved along a velocity in several passes that look at the prefix."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from octoscope.policies.parts.flow import AnyArray, Denoised, PrefixMemory, pass_times
 from octoscope.policies.parts.layers import attend, dense, gated_mlp, rms_norm, rotate, split_heads, time_encoding
 from octoscope.policies.smolvla.config import SmolVlaConfig
-from octoscope.policies.smolvla.prefix import EPSILON, AnyArray, Prefix
-
-
-class Denoised(NamedTuple):
-    """What all passes give."""
-
-    actions: Float[Array, "horizon dim"]
-    # Keys are the prefix's tokens, then the actions; layers that look at the prefix alone have zeros on the actions.
-    weights: Float[Array, "pass layer head horizon key"]
-    # Before the first layer and behind each.
-    encodings: Float[Array, "pass stage horizon embed"]
+from octoscope.policies.smolvla.prefix import EPSILON
 
 
 def denoise(
     params: Mapping[str, Any],
     config: SmolVlaConfig,
-    prefix: Prefix,
-    real: Bool[Array, " token"],
+    memory: PrefixMemory,
     noise: Float[AnyArray, "horizon dim"],
     hidden: Bool[AnyArray, "horizon key"],
     nudges: Float[AnyArray, "pass layer head horizon key"] | None,
@@ -37,22 +26,18 @@ def denoise(
     Args:
       params: The whole policy's parameters.
       config: The network.
-      prefix: Keys and values that all passes look at.
-      real: Which tokens of the prefix are no padding.
+      memory: Keys and values that all passes look at.
       noise: What the actions start from.
       hidden: Keys that actions may not see, besides the rules.
       nudges: Added to the weights; None adds nothing.
     """
-    # Times are stepped in float64, as in the original, and rounded once.
-    times = jnp.asarray((1 - np.arange(config.passes) / config.passes).astype(np.float32))
+    times = pass_times(config.passes)
 
     def one_pass(
         actions: Float[Array, "horizon dim"], step: tuple[Array, Array | None]
     ) -> tuple[Float[Array, "horizon dim"], tuple[Array, Array]]:
         time, nudge = step
-        velocity, weights, encodings = _velocity(
-            params, config, prefix, real, actions, time, jnp.asarray(hidden), nudge
-        )
+        velocity, weights, encodings = _velocity(params, config, memory, actions, time, jnp.asarray(hidden), nudge)
         return actions - velocity / config.passes, (weights, encodings)
 
     actions, (weights, encodings) = jax.lax.scan(
@@ -64,14 +49,14 @@ def denoise(
 def _velocity(
     params: Mapping[str, Any],
     config: SmolVlaConfig,
-    prefix: Prefix,
-    real: Bool[Array, " token"],
+    memory: PrefixMemory,
     actions: Float[Array, "horizon dim"],
     time: Float[Array, ""],
     hidden: Bool[Array, "horizon key"],
     nudge: Array | None,
 ) -> tuple[Float[Array, "horizon dim"], Array, Array]:
-    chunk, tokens, head_dim = config.chunk_size, len(real), config.vlm.head_dim
+    chunk, real, head_dim = config.chunk_size, memory.real, config.vlm.head_dim
+    tokens = len(real)
     encoded = time_encoding(time, config.expert_hidden, periods=config.periods)
     x = dense(params["action_in_proj"], actions)
     x = jnp.concatenate([x, jnp.broadcast_to(encoded, x.shape)], -1)
@@ -86,11 +71,11 @@ def _velocity(
         if config.looks_at_actions(number):
             positions = real.sum() + jnp.arange(chunk)
             k, v = (split_heads(dense(attention[name], y), head_dim) for name in ("k_proj", "v_proj"))
-            k = jnp.concatenate([prefix.keys[number], rotate(k, positions)])
-            v, keys = jnp.concatenate([prefix.values[number], v]), tokens + chunk
+            k = jnp.concatenate([memory.keys[number], rotate(k, positions)])
+            v, keys = jnp.concatenate([memory.values[number], v]), tokens + chunk
         else:
             positions, keys = jnp.arange(chunk), tokens
-            cached = (prefix.keys[number].reshape(tokens, -1), prefix.values[number].reshape(tokens, -1))
+            cached = (memory.keys[number].reshape(tokens, -1), memory.values[number].reshape(tokens, -1))
             k, v = (
                 split_heads(dense(attention[name], part), head_dim)
                 for name, part in zip(("k_proj", "v_proj"), cached, strict=True)

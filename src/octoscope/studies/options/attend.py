@@ -15,9 +15,11 @@ from octoscope.studies.options.values import (
     FramesPerSecond,
     NotNegative,
     OneOf,
+    Passes,
     Positive,
     Seed,
     Selected,
+    Turn,
 )
 
 
@@ -50,17 +52,24 @@ class AttendOptions:
     queries: tuple[str, ...] = ()
     # Token groups that attention to is kept; all by default.
     keys: tuple[str, ...] = ()
+    # Passes of a policy that acts in several, such as denoising, that are kept: 'last', 'all', 'mean' (all, and their mean is drawn), or
+    # numbers, like steps, of which the last is drawn.
+    passes: Annotated[str, Passes()] = "last"
     # Encodings that are kept as well, by name or pattern: 'blocks.*.residual'; see docs/encodings.md. None by default.
     encodings: tuple[str, ...] = ()
     # Draw only this camera ('primary').
     camera: str | None = None
     # Recorded image of each camera, where it cannot be told: primary=image_0.
     cameras: Cameras = ()
+    # For frames stored upside down: 'flip' reverses rows, '180' rows and columns.
+    turn: Turn = "none"
+    # For frames stored with red and blue exchanged.
+    swap_red_blue: bool = False
     # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
     observation: Fields = ()
     # Timesteps of history; as many as in training by default.
     window: Positive | None = None
-    # Whose attention is drawn: a token group, 'GROUP:TOKEN', or 'word:WORD'; the first readout by default.
+    # Whose attention is drawn: a token group, 'GROUP:TOKEN', 'GROUP:mean', or 'word:WORD'; the first readout by default.
     query: str | None = None
     # Words to use instead of the episode's instruction.
     task: str | None = None

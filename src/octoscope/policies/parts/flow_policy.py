@@ -1,0 +1,255 @@
+"""A flow-matching policy of LeRobot behind the door that every policy comes through."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import jax
+import numpy as np
+
+from octoscope.array_typing import Float, Float32, UInt8
+from octoscope.errors import ObservationError, SelectionError, nearest
+from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.policies.lerobot_folder.features import STATE, camera_name
+from octoscope.policies.noise import Noise
+from octoscope.policies.parts.device_name import device_name
+from octoscope.policies.parts.flow import FlowInputs, PrefixMemory, StackMasks
+from octoscope.policies.parts.flow_model import FlowModel
+from octoscope.policies.parts.text_reader import Words
+from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.tokens.image_transform import ImageTransform
+from octoscope.tokens.layout import TokenLayout
+
+_STATE = camera_name(STATE)
+# Prefixes that are kept: a step as it is, and the last ones that something was done to.
+_KEPT = 4
+
+
+@dataclass(frozen=True, eq=False)
+class FlowPolicy:
+    """A `FlowModel` as a `PolicyModel`: words, any of its cameras, the state; one timestep.
+
+    Frames stay as they were recorded until the network resizes and pads them, so that nothing is rounded on the way: what is covered or
+    differentiated is pixels of the recording.
+    """
+
+    model: FlowModel
+    # "smolvla", "pi0", "pi05".
+    family: str
+
+    @property
+    def card(self) -> PolicyCard:
+        """What it is."""
+        return self._card
+
+    @functools.cached_property
+    def _card(self) -> PolicyCard:
+        folder = self.model.folder
+        return PolicyCard(
+            name=folder.name,
+            family=self.family,
+            framework="jax",
+            framework_version=jax.__version__,
+            device=device_name(self.model.params),
+            facts={"config": dict(folder.config.fields), "remarks": [*folder.remarks, *self.model.remarks]},
+        )
+
+    def digest(self) -> str:
+        """Returns the SHA-256 of the files that it was read from."""
+        return self.model.digest()
+
+    @property
+    def needs(self) -> PolicyNeeds:
+        """What it takes: cameras and the state by their own names, without LeRobot's prefixes."""
+        return self._needs
+
+    @functools.cached_property
+    def _needs(self) -> PolicyNeeds:
+        shapes = {feature.name: feature.shape for feature in self.model.folder.config.inputs}
+        return PolicyNeeds(
+            cameras=dict.fromkeys(self._cameras, self.model.network.image_size),
+            numbers={_STATE: shapes[STATE]},
+            words=True,
+        )
+
+    def prepare(
+        self, camera: str, frame: UInt8[np.ndarray, "height width 3"]
+    ) -> tuple[UInt8[np.ndarray, "_height _width 3"], ImageTransform]:
+        """Returns the frame as it was recorded, and where the network will put it on its padded picture.
+
+        Raises:
+          SelectionError: If the policy has no such camera.
+        """
+        if camera not in self._cameras:
+            raise SelectionError(
+                f"The policy has no camera '{camera}'. It has: {', '.join(self._cameras)}.{nearest(camera, self._cameras)}"
+            )
+        return frame, self.model.transform(self._cameras[camera], (frame.shape[0], frame.shape[1]))
+
+    def action_space(self, dataset: str) -> ActionSpace:
+        """Returns the chunk; its units are those that the policy was trained on, whatever dataset it acts over."""
+        folder, (horizon, _) = self.model.folder, self.model.noise_shape
+        relative = folder.processing.relative_actions is not None
+
+        def folder_units(actions: np.ndarray) -> np.ndarray:
+            return folder.robot_actions(np.asarray(actions, np.float32), state=None)
+
+        dim = self.model.network.action_dim
+        return ActionSpace(
+            horizon,
+            dim,
+            np.ones(dim, bool),
+            None if relative else folder_units,
+            dataset=dataset,
+            note="They are relative to the state of the step that they were made at." if relative else "",
+        )
+
+    def layout(self, inputs: PolicyInputs) -> TokenLayout:
+        """Returns the prefix's tokens, then the suffix's; two stacks."""
+        tensors, words = self._tensors(inputs)
+        return self.model.layout(tensors).with_pieces(words.pieces[: words.spoken], words.reading)
+
+    def word_remarks(self, instruction: str) -> list[str]:
+        """Returns what is cut off, and which words are not known."""
+        state = np.zeros(self.needs.numbers[_STATE], np.float32)
+        return self.model.read(instruction, state).reading.remarks()
+
+    def act(
+        self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
+    ) -> Float32[np.ndarray, "input horizon dim"]:
+        """Returns the normalised chunk of each input, one after another; a prefix that several share runs once.
+
+        Raises:
+          ValueError: If there are not as many noises as inputs.
+        """
+        noises = [noise] * len(inputs) if isinstance(noise, Noise) else list(noise)
+        if len(noises) != len(inputs):
+            raise ValueError(f"`noise` must be one, or one each of the {len(inputs)} inputs, got {len(noises)}.")
+        actions = []
+        for each, under in zip(inputs, noises, strict=True):
+            tensors, hidden = self._given(each)
+            memory = self._prefixes.of(each, tensors, hidden)
+            actions.append(self.model.act_from(memory, tensors, self.draw(under), hidden))
+        return np.stack(actions)
+
+    def watch(self, inputs: PolicyInputs, noise: Noise, wanted: Sequence[WantedAttention]) -> Watched:
+        """Returns the action of one forward, and the attention of each stack and pass that is asked for."""
+        layout = self.layout(inputs)
+        tensors, hidden = self._given(inputs)
+        outputs = self.model.watch(tensors, self.draw(noise), hidden)
+        weights = dict(zip(layout.stack_names, (outputs.weights.prefix[None], outputs.weights.suffix), strict=True))
+        parts: dict[str, np.ndarray] = {}
+        for each in wanted:
+            stack = layout.stack(each.stack)
+            # The weights' own axes count from the first query and key of the stack.
+            rows = np.searchsorted(layout.places(stack.query_groups), each.queries)
+            columns = np.searchsorted(layout.places(stack.key_groups), each.keys)
+            chosen = weights[each.stack][list(each.passes)][:, list(each.layers)]
+            parts[each.stack] = chosen[:, :, :, rows][..., columns]
+        pad = np.zeros(layout.size, bool)
+        pad[: len(outputs.real)] = ~outputs.real
+        return Watched(outputs.actions, parts, pad)
+
+    @property
+    def no_gradient(self) -> str:
+        """There always is one."""
+        return ""
+
+    def image_gradients(
+        self,
+        inputs: PolicyInputs,
+        noise: Noise,
+        weights: Float32[np.ndarray, "horizon dim"],
+        *,
+        baseline: Mapping[str, UInt8[np.ndarray, "window _height _width 3"]] | None = None,
+        parts: Float[np.ndarray, " point"] | None = None,
+    ) -> Mapping[str, Float32[np.ndarray, "window _height _width 3"]]:
+        """Returns, by camera, the gradient of a weighted sum of the normalised action with respect to recorded pixels of 0..255.
+
+        Along the line from a baseline, the sum over its points: what is normalised lies on a line too.
+        """
+        if inputs.hidden is not None or inputs.kept is not None:
+            raise ObservationError("Gradients are of a forward without hidden keys: cover pixels instead.")
+        end, drawn = self._tensors(inputs)[0], self.draw(noise)
+        start = end if baseline is None else self._tensors(replace(inputs, images=baseline))[0]
+        total: dict[str, np.ndarray] = {}
+        for part in np.ones(1) if parts is None else parts:
+            images = {name: start.images[name] + part * (end.images[name] - start.images[name]) for name in end.images}
+            images = {name: np.asarray(image, np.float32) for name, image in images.items()}
+            slopes = self.model.image_gradients(end._replace(images=images), drawn, weights)
+            total = {name: slope + total.get(name, 0.0) for name, slope in slopes.items()}
+        folder = self.model.folder
+        features = {feature.name: feature for feature in folder.config.inputs}
+        # Pixels go to the network as 0..1, normalised.
+        return {
+            camera: np.asarray(total[name] * folder.normalization(features[name]).slope / 255.0, np.float32)[None]
+            for camera, name in self._cameras.items()
+            if name in total
+        }
+
+    def draw(self, noise: Noise) -> Float32[np.ndarray, "horizon padded_dim"]:
+        """Returns the noise of a step: standard normal, from a generator of its own for each seed, step and draw."""
+        rng = np.random.default_rng([noise.seed, noise.step, noise.draw])
+        return rng.standard_normal(self.model.noise_shape, dtype=np.float32)
+
+    @functools.cached_property
+    def _cameras(self) -> dict[str, str]:
+        """The feature of each camera by the camera's own name."""
+        return {camera_name(name): name for name in self.model.network.cameras}
+
+    @functools.cached_property
+    def _prefixes(self) -> "_RecentPrefixes":
+        return _RecentPrefixes(self.model)
+
+    def _tensors(self, inputs: PolicyInputs) -> tuple[FlowInputs, Words]:
+        if _STATE not in inputs.numbers:
+            raise ObservationError(
+                f"The policy cannot do without its '{_STATE}'. Name its field with --observation {_STATE}=FIELD; to see what it does "
+                "without it, hide its token."
+            )
+        return self.model.prepared(
+            {self._cameras[camera]: frames[-1] for camera, frames in inputs.images.items()},
+            inputs.numbers[_STATE][-1],
+            # No words at all are the empty text: the marks around it stay.
+            inputs.instruction or "",
+        )
+
+    def _given(self, inputs: PolicyInputs) -> tuple[FlowInputs, StackMasks]:
+        if inputs.kept is not None:
+            raise ObservationError(f"Tokens of {self.model.kind} cannot be dropped here: hide their keys instead.")
+        tensors = self._tensors(inputs)[0]
+        if inputs.hidden is None:
+            return tensors, self.model.hide(tensors)
+        layout = self.model.layout(tensors)
+        if len(inputs.hidden) != layout.size:
+            raise ObservationError(
+                f"Keys are hidden among {len(inputs.hidden)} tokens, but with these words and cameras there are {layout.size}: words "
+                "cannot be changed together with hidden keys here."
+            )
+        masks = {
+            stack.name: inputs.hidden[np.ix_(layout.places(stack.query_groups), layout.places(stack.key_groups))]
+            for stack in layout.stacks
+        }
+        return tensors, self.model.hide(tensors, masks)
+
+
+@dataclass(eq=False)
+class _RecentPrefixes:
+    """What a few prefixes left behind, for inputs that differ in nothing that touches them."""
+
+    model: FlowModel
+
+    def __post_init__(self) -> None:
+        self._kept: list[tuple[PolicyInputs, np.ndarray, PrefixMemory]] = []
+
+    def of(self, inputs: PolicyInputs, tensors: FlowInputs, hidden: StackMasks) -> PrefixMemory:
+        """Returns what the prefix of these inputs leaves behind, computed unless it is at hand."""
+        mask = np.asarray(hidden.prefix)
+        for at, (given, kept, memory) in enumerate(self._kept):
+            if inputs.differs_only_in_keys(given) and np.array_equal(kept, mask):
+                self._kept.append(self._kept.pop(at))
+                return memory
+        memory = self.model.remember(tensors, hidden)
+        self._kept = [*self._kept[1 - _KEPT :], (inputs, mask, memory)]
+        return memory
