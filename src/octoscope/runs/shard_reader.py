@@ -136,9 +136,10 @@ def _rows(index: Any, shape: tuple[int, ...]) -> tuple[range | None, int | None]
         first, second = index
     if isinstance(first, slice) and second is None and first.step in (None, 1):
         return range(*first.indices(shape[0])), None
-    numbers_fit = type(first) is int and 0 <= first < shape[0]
-    second_fits = second is None or (len(shape) > 1 and type(second) is int and 0 <= second < shape[1])
-    return (range(first, first + 1), second) if numbers_fit and second_fits else (None, None)
+    if type(first) is not int or not 0 <= first < shape[0]:
+        return None, None
+    fits = second is None or (len(shape) > 1 and type(second) is int and 0 <= second < shape[1])
+    return (range(first, first + 1), second) if fits else (None, None)
 
 
 def _checked_index(content: bytes, rows: int) -> np.ndarray:

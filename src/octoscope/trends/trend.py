@@ -307,7 +307,7 @@ def _paired(table: EpisodeTable, random: EpisodeTable) -> EpisodeTable:
     theirs = np.ix_([cells[table.cells[at]] for at in ours], [measures[table.measures[at]] for at in named])
     for at, label in enumerate(table.labels):
         if label.episode_key in places:
-            for part in range(values.shape[1]):
+            for part in range(len(table.parts)):
                 values[at, part][np.ix_(ours, named)] = random.values[places[label.episode_key], part][theirs]
     return replace(table, values=values)
 
