@@ -143,11 +143,12 @@ def measured(folder: Path, count: int) -> tuple[float, float]:
     return float(seconds), float(megabytes)
 
 
-def main(runs: int = 1000, inside: Path | None = None) -> None:
+def main(runs: int = 1000, sizes: tuple[str, ...] = tuple(SIZES), inside: Path | None = None) -> None:
     """Prints the tables.
 
     Args:
       runs: How many.
+      sizes: Of `SIZES`.
       inside: Of a child process: the folder that it reads.
     """
     if inside is not None:
@@ -158,7 +159,7 @@ def main(runs: int = 1000, inside: Path | None = None) -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
-        for number, size in enumerate(SIZES):
+        for number, size in enumerate(sizes):
             folder = Path(temporary) / str(number)
             folder.mkdir()
             path = write_run(folder / "run.zarr", size)
@@ -182,7 +183,7 @@ def main(runs: int = 1000, inside: Path | None = None) -> None:
         print(
             f"\n| size | first time, {runs} runs | again | ratio | peak memory, {runs // 10} and {runs} runs |\n|---|---|---|---|---|"
         )
-        for number, size in enumerate(SIZES):
+        for number, size in enumerate(sizes):
             many = Path(temporary) / f"many_{number}"
             copies(Path(temporary) / str(number) / "run.zarr", many, runs)
             first, _ = measured(many, runs)

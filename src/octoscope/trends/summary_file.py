@@ -108,7 +108,7 @@ def _read(file: Path, path: Path, manifest: str) -> RunSummary | None:
       _UnreadableError: If the file is damaged.
     """
     try:
-        parquet = pyarrow.parquet.ParquetFile(file, memory_map=True, page_checksum_verification=True)
+        parquet = pyarrow.parquet.ParquetFile(pyarrow.memory_map(str(file)), page_checksum_verification=True)
         metadata = parquet.metadata.metadata or {}
         content = metadata[_HEAD]
         head = json.loads(content)
