@@ -33,6 +33,7 @@ from octoscope.studies.options.maps import MapsOptions
 from octoscope.studies.options.report import ReportOptions
 from octoscope.studies.options.runs import CompactRunOptions, ListRunsOptions, RunsOptions, VerifyRunsOptions
 from octoscope.studies.options.shares import SharesOptions
+from octoscope.studies.options.trends import TrendsOptions
 from octoscope.studies.options.words import WordsOptions
 
 # In the order of the help.
@@ -52,6 +53,7 @@ COMMANDS: dict[str, type] = {
     "drop-tokens": DropTokensOptions,
     "language": LanguageOptions,
     "report": ReportOptions,
+    "trends": TrendsOptions,
     "cnn": CnnOptions,
     "runs": RunsOptions,
     "doctor": DoctorOptions,
@@ -83,6 +85,7 @@ _STUDIES: dict[type, tuple[str, str]] = {
     MapsOptions: ("maps", "maps"),
     ReportOptions: ("report.report", "report"),
     SharesOptions: ("shares", "shares"),
+    TrendsOptions: ("trends", "trends"),
     VerifyRunsOptions: ("runs", "verify_runs"),
     WordsOptions: ("words", "words"),
 }
