@@ -1,15 +1,24 @@
-"""What tests share: the embedded policy, an episode, and a run of both."""
+"""What tests share: compiled programs, policies that were loaded before, the embedded policy, an episode, and a run of both."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 import hypothesis
 import jax
 import pytest
 
 import octoscope as osc
+from loaded_policies import LOADED
+
+# Half the time of all compiling; what compares with the official program's tensors takes `as_users_compile`. Programs that tests start
+# find it set; 0 compiles everything as users do.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+_COMPILE_QUICKLY = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
+jax.config.update("jax_disable_most_optimizations", _COMPILE_QUICKLY)
 
 
 def _share_compiled_programs() -> None:
@@ -19,12 +28,21 @@ def _share_compiled_programs() -> None:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         # Workers inherit these, and find them set.
         os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["XDG_CACHE_HOME"] = folder
-        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
     jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 _share_compiled_programs()
+
+
+def pytest_collection_finish() -> None:
+    # Only now: what is imported before jaxtyping's hook is not checked.
+    LOADED.share()
+    # Hundreds of thousands of objects that stay: the collector need not walk over them again and again.
+    gc.collect()
+    gc.freeze()
+
 
 # The same inputs in every run, no file kept of them. `pytest --hypothesis-profile=long` tries others, a hundred times as many.
 _HEALTH = (hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture)
@@ -35,6 +53,21 @@ hypothesis.settings.register_profile(
     "long", database=None, deadline=None, max_examples=6_000, suppress_health_check=_HEALTH, print_blob=True
 )
 hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture(scope="module")
+def loads_anew() -> Iterator[None]:
+    """Every policy comes from its files, as where loading itself is tested."""
+    with LOADED.loads_anew():
+        yield
+
+
+@pytest.fixture(scope="module")
+def as_users_compile() -> Iterator[None]:
+    """Programs are compiled with all optimisations."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", _COMPILE_QUICKLY)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,11 @@ from tiny_policies import head, images, tiny_episode, tiny_policy
 CAMERAS = {"primary": (32, 48), "wrist": (32, 32)}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _to_the_last_digit(as_users_compile: None) -> None:
+    """Two ways to one action are compared to 2e-5 here, which four denoising steps leave only to optimised programs."""
+
+
 @pytest.fixture(scope="session")
 def two_cameras(tmp_path_factory):
     return tiny_policy(

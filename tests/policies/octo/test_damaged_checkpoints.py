@@ -27,6 +27,9 @@ from octoscope.policies.octo.words.instruction_embeddings import read_instructio
 from octoscope.policies.octo.words.text import WordPieces, check_vocabulary, read_tokenizer
 from small_policies import TEXT_ENCODER, small_batch, small_config, write_policy
 
+# Loading is what is tested here: every policy comes from its files.
+pytestmark = pytest.mark.usefixtures("loads_anew")
+
 TREE = {
     "heads_action": {"half": np.full((2, 2), 0.1, np.float16), "none": np.zeros((0, 4), np.float32)},
     "octo_transformer": {"a": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3) / 7}},

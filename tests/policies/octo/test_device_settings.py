@@ -13,6 +13,9 @@ from octoscope.policies.octo.checkup import examine_checkpoint
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.parts.jax_device import require_jax, use_device
 
+# Loading is what is tested here: every policy comes from its files.
+pytestmark = pytest.mark.usefixtures("loads_anew")
+
 LOAD = """
 import octoscope as osc
 from octoscope.policies.octo.checkup import examine_checkpoint

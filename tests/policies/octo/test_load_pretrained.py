@@ -16,6 +16,9 @@ from octoscope.policies.octo.checkpoint.config import apply_shims
 from octoscope.policies.octo.model import OctoModel
 from official_files import OFFICIAL
 
+# Loading is what is tested here: every policy comes from its files.
+pytestmark = pytest.mark.usefixtures("loads_anew")
+
 
 @pytest.fixture
 def checkpoint(tmp_path):

@@ -15,6 +15,7 @@ from octoscope.policies.octo.network.bins import BinTokenizer
 from octoscope.policies.octo.network.states import attention_weights
 from official_files import OFFICIAL, SHARED, nested
 
+pytestmark = pytest.mark.usefixtures("as_users_compile")
 FIXTURES = {
     "small": OFFICIAL,
     **{

@@ -16,6 +16,9 @@ from octoscope.policies.octo.checkpoint.convert import convert_checkpoint
 from octoscope.policies.octo.checkpoint.orbax_directory import open_orbax_directory
 from octoscope.policies.octo.model import OctoModel
 
+# Loading is what is tested here: every policy comes from its files.
+pytestmark = pytest.mark.usefixtures("loads_anew")
+
 # A tree small enough to be written once for each layout.
 TREE = {
     "heads_action": {"half": np.full((2, 2), 0.1, np.float16), "zeros": np.zeros((3, 4), np.float32)},

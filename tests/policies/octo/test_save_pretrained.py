@@ -16,6 +16,9 @@ from octoscope.policies.octo.checkpoint.convert import convert_checkpoint
 from octoscope.policies.octo.model import OctoModel
 from official_files import OFFICIAL, SHARED
 
+# Loading is what is tested here: every policy comes from its files.
+pytestmark = pytest.mark.usefixtures("loads_anew")
+
 CHECKPOINTS = {
     "drawn": policy_directory("drawn"),
     "small": OFFICIAL / "ckpt",
