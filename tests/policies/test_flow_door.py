@@ -9,7 +9,7 @@ import pytest
 
 import octoscope as osc
 from octoscope.attention.maps import attention_maps
-from octoscope.attention.query import find_query
+from octoscope.attention.query import QueryRow, find_query
 from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError, SelectionError
@@ -100,6 +100,10 @@ def test_passes_and_rows_are_named(run):
     assert find_query(run.layout).visible_over(run, steps=[0])[0, -5:].tolist() == [True, False, False, False, False]
     words = find_query(run.layout, "language:mean")
     assert words.positions == tuple(range(6))
+    assert find_query(run.layout, "language:9").label == "language token 9 of 0..11, padding"
+    assert find_query(run.layout, "word:red") == QueryRow("language", (3,), "word 'red'")
+    sheet = attention_sheet(run.of_stack("prefix"), step=0, layer=1, query="word:red")
+    assert sheet.title.startswith("word 'red' attends (in prefix)")
 
 
 def test_by_default_the_last_pass_is_kept(policy, episode, run):
