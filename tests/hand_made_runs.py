@@ -55,7 +55,16 @@ def random_weights(visible: np.ndarray, step: int) -> np.ndarray:
 
 
 def hand_made_run(
-    weights=random_weights, *, layout=None, steps=4, frames=None, masks=None, dataset="hand_made", store=None, **chosen
+    weights=random_weights,
+    *,
+    layout=None,
+    steps=4,
+    frames=None,
+    masks=None,
+    dataset="hand_made",
+    store=None,
+    targets=None,
+    **chosen,
 ) -> Run:
     """Returns a run, in memory or at a path.
 
@@ -67,6 +76,7 @@ def hand_made_run(
       masks: (step, 32, 32); none by default.
       dataset: Name of it, which says how masks are numbered.
       store: Path of the run; in memory by default.
+      targets: (step,) with its axes: which object of the masks the words name.
       chosen: Arguments of `select_attention`; every row and key is kept by default.
     """
     layout = layout or hand_made_layout()
@@ -91,6 +101,7 @@ def hand_made_run(
     whole = {"frames/primary": (recorded, ("time", "height", "width", "channel"))}
     if masks is not None:
         whole["masks/primary"] = (masks, ("time", "height", "width"))
+    whole |= {} if targets is None else {"target_id": targets}
     keys = selection.key_places(layout)
     with RunWriter(MemoryStore() if store is None else store, manifest=manifest, whole=whole) as writer:
         for step in steps:

@@ -17,6 +17,9 @@
 | `number`              | of a low-dimensional observation, such as proprioception                         |
 | `embed`               | entries of a token's vector                                                      |
 | `object`              | the objects on the simulated table                                               |
+| `cell`, `measure`     | heads of all layers and stacks in one line; what is measured of each             |
+| `patch`, `thing`      | of one frame, row by row; what masks show there                                  |
+| `unit`, `draw`        | independent values that a mean is taken of; resamples of them                    |
 """
 
 from jaxtyping import Bool, Float, Float32, Int, UInt8

@@ -11,7 +11,7 @@ from octoscope.policies.octo.recording.encodings import capture_encodings
 from octoscope.policies.octo.recording.step_recorder import StepRecorder
 from octoscope.runs import run_writer
 from octoscope.runs.compact import compact_run
-from octoscope.runs.contents import stored_arrays
+from octoscope.runs.stored_arrays import stored_arrays
 from octoscope.runs.verify import verify_run
 
 STEPS = [0, 1, 5]

@@ -183,3 +183,15 @@ def test_a_policy_of_no_family_is_named(tmp_path, act_data, capsys):
         run("attend", tmp_path / "other", act_data, "-o", tmp_path / "out")
     assert stop.value.code == 2
     assert "vqbet" in capsys.readouterr().err
+
+
+def test_frames_are_turned_as_asked_for_every_command(tmp_path, capsys):
+    line = ("--steps", "0:2", "--no-pictures", "--turn", "flip", "--swap-red-blue", "-o", tmp_path / "out")
+    run("attend", "toy", "demo", *line)
+    made = osc.Run.open(tmp_path / "out" / "run.zarr")
+    recorded = np.asarray(osc.open_episodes("demo")[0].images["primary"][1])
+    np.testing.assert_array_equal(made.frame("primary", time=1), recorded[::-1, :, ::-1])
+    assert "As asked, frames are turned top to bottom and red and blue are exchanged." in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run("layout", "demo", "--turn", "flip", "-o", tmp_path)
+    assert "--turn would change nothing" in capsys.readouterr().err

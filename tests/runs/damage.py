@@ -26,7 +26,8 @@ from octoscope.escaping.terminal import say
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
 from octoscope.studies.options.runs import ListRunsOptions, VerifyRunsOptions
-from octoscope.studies.runs import list_runs, verify_runs
+from octoscope.studies.run_list import list_runs
+from octoscope.studies.runs import verify_runs
 from octoscope.views.attention_sheet import attention_sheet
 
 KEPT = 5

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.cli.main import main
 from octoscope.errors import FindingError, Interrupted, OutputError
-from octoscope.runs.findings.finding_folder import FindingKind, finding_key, read_finding, read_head, write_finding
+from octoscope.runs.findings.finding_folder import FindingKind, finding_key, read_finding, write_finding
+from octoscope.runs.findings.finding_head import read_head
 from octoscope.runs.findings.frozen_values import put_together, take_apart
 from octoscope.runs.findings.kept_finding import FindingRequest
 

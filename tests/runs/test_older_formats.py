@@ -13,10 +13,10 @@ from zarr.storage import MemoryStore
 import octoscope as osc
 from octoscope.errors import RunError
 from octoscope.runs.compact import compact_run
-from octoscope.runs.contents import axis_names, stored_arrays
 from octoscope.runs.run import Run
 from octoscope.runs.run_writer import RunWriter
 from octoscope.runs.sound_run import FORMAT
+from octoscope.runs.stored_arrays import axis_names, stored_arrays
 from octoscope.runs.verify import verify_run
 from octoscope.views.share_pictures import share_grids_chart
 

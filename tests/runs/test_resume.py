@@ -305,8 +305,12 @@ def test_sigterm_ends_after_the_step_as_ctrl_c_does(demo_model, demo_episode, tm
 
 def test_sigterm_of_a_command_is_what_ctrl_c_is(monkeypatch, capsys):
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("octoscope.studies.runs.find_runs", lambda folder: os.kill(os.getpid(), signal.SIGTERM))
-    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
+    monkeypatch.setattr("octoscope.studies.run_list.find_runs", lambda folder: os.kill(os.getpid(), signal.SIGTERM))
+    known = signal.getsignal
+    # As where nobody handles it yet; others are put back as they were.
+    monkeypatch.setattr(
+        signal, "getsignal", lambda number: signal.SIG_DFL if number == signal.SIGTERM else known(number)
+    )
     with pytest.raises(SystemExit) as stop:
         main(["runs", "list", "."])
     monkeypatch.undo()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from octoscope.errors import FindingError, Interrupted, OutputError, SelectionError
-from octoscope.runs.findings.finding_folder import FINDINGS, read_head
+from octoscope.runs.findings.finding_head import FINDINGS, read_head
 from octoscope.runs.findings.kept_steps import KeptSteps
 from octoscope.studies.ablate import ablate
 from octoscope.studies.drop_tokens import drop_tokens
@@ -223,9 +223,12 @@ def test_the_report_reads_what_lies_there(opened, tmp_path, calls):
     report(options, opened=opened)
     page = (tmp_path / "report" / "report.md").read_text()
     calls.clear()
-    (tmp_path / "report").rename(tmp_path / "earlier")
     told = []
     report(options, opened=opened, tell=lambda *lines: told.extend(lines))
     assert calls == []
     assert sum(line.startswith("Read from ") for line in told) == 2
     assert (tmp_path / "report" / "report.md").read_text() == page
+    # Pages of other findings are not replaced unasked, nor are theirs computed before that is told.
+    with pytest.raises(OutputError, match="already holds results"):
+        report(dataclasses.replace(options, seed=1), opened=opened)
+    assert calls == []

@@ -76,7 +76,7 @@ _STUDIES: dict[type, tuple[str, str]] = {
     HeadsOptions: ("heads", "heads"),
     LanguageOptions: ("language", "language"),
     LayoutOptions: ("layout", "layout"),
-    ListRunsOptions: ("runs", "list_runs"),
+    ListRunsOptions: ("run_list", "list_runs"),
     MapsOptions: ("maps", "maps"),
     ReportOptions: ("report.report", "report"),
     SharesOptions: ("shares", "shares"),

@@ -13,8 +13,8 @@ from octoscope.errors import OutputError
 from octoscope.escaping.csv_text import csv_text
 from octoscope.escaping.markdown import markdown_table
 
-_HOW = 'Parquet needs pyarrow: pip install "octoscope[parquet]"'
-CSV_ONLY = f"Tables are CSV only. {_HOW}"
+PARQUET_HOW = 'Parquet needs pyarrow: pip install "octoscope[parquet]"'
+CSV_ONLY = f"Tables are CSV only. {PARQUET_HOW}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ColumnTable:
           OutputError: If pyarrow is not installed.
         """
         if not can_write_parquet():
-            raise OutputError(_HOW)
+            raise OutputError(PARQUET_HOW)
         import pyarrow
         import pyarrow.parquet
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from octoscope.runs.contents import axis_names, folder_bytes, stored_arrays
+from octoscope.runs.contents import folder_bytes
 from octoscope.runs.run import FORMAT, Run
 from octoscope.runs.run_writer import RunWriter
+from octoscope.runs.stored_arrays import axis_names, stored_arrays
 
 # Of the zstd compression; runs are written with 1.
 _LEVEL = 9

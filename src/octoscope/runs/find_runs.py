@@ -8,9 +8,8 @@ from pathlib import Path
 from octoscope.errors import RunError
 from octoscope.run_lock import read_lock
 from octoscope.runs.contents import folder_bytes
-from octoscope.runs.findings.finding_folder import FINDINGS
-from octoscope.runs.run import Run
-from octoscope.runs.unfinished import SUFFIX, Unfinished
+from octoscope.runs.findings.finding_head import FINDINGS, SUFFIX
+from octoscope.runs.glance import glance_at
 
 _ENDING = ".zarr"
 
@@ -57,20 +56,29 @@ def find_runs(folder: Path) -> Iterator[RunSummary]:
 
 def summarize_run(path: Path) -> RunSummary:
     """Returns what there is of the run at a path, in whatever state it is."""
+    if (path.with_name(path.name + SUFFIX) / "run.zarr").is_dir():
+        return _summarize_unfinished(path)
+    manifest = glance_at(path)
+    if manifest is None:
+        # Not above: a list of sound runs is there before zarr would be imported.
+        from octoscope.runs.run import Run
+
+        try:
+            manifest = Run.open(path).manifest
+        except RunError as error:
+            return RunSummary(path, str(error), False, folder_bytes(path))
+    state = f"whole, {len(manifest['steps'])} steps"
+    return RunSummary(path, state, True, folder_bytes(path), manifest["policy"], manifest["episode"])
+
+
+def _summarize_unfinished(path: Path) -> RunSummary:
+    from octoscope.runs.unfinished import Unfinished
+
     unfinished = Unfinished(path)
-    if unfinished.exists():
-        writer = read_lock(unfinished.folder)
-        kept = unfinished.told_progress()
-        state = f"{kept}, written by process {writer['pid']} on {writer['host']}" if writer else f"{kept}, unfinished"
-        attributes = unfinished.attributes()
-        origin = (str(attributes.get(name, "")) for name in ("policy", "episode"))
-        # An earlier run may still be there, until the new one is whole.
-        return RunSummary(path, state, False, folder_bytes(unfinished.folder), *origin)
-    try:
-        run = Run.open(path)
-    except RunError as error:
-        return RunSummary(path, str(error), False, folder_bytes(path))
-    size = folder_bytes(path)
-    return RunSummary(
-        path, f"whole, {len(run.steps)} steps", True, size, run.manifest["policy"], run.manifest["episode"]
-    )
+    writer = read_lock(unfinished.folder)
+    kept = unfinished.told_progress()
+    state = f"{kept}, written by process {writer['pid']} on {writer['host']}" if writer else f"{kept}, unfinished"
+    attributes = unfinished.attributes()
+    origin = (str(attributes.get(name, "")) for name in ("policy", "episode"))
+    # An earlier run may still be there, until the new one is whole.
+    return RunSummary(path, state, False, folder_bytes(unfinished.folder), *origin)

@@ -13,10 +13,10 @@ from zarr.storage import LocalStore
 
 from octoscope.errors import RunError
 from octoscope.runs.array_writer import WholeArrays, create_whole, every_chunk, file_of, file_rows
-from octoscope.runs.chunk_files import WholeChunksStore
 from octoscope.runs.step_journal import StepJournal
 from octoscope.runs.stored_metadata import metadata_files
 from octoscope.runs.unfinished import Unfinished
+from octoscope.runs.whole_chunks_store import WholeChunksStore
 
 
 def open_damaged(work: Unfinished) -> zarr.Group:

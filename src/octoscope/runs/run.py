@@ -32,12 +32,13 @@ from zarr.abc.store import Store
 from octoscope.array_typing import Bool, Float, Int, UInt8
 from octoscope.errors import RunError, SelectionError, nearest
 from octoscope.policies.octo.point_fields import with_fields
-from octoscope.runs.chunk_files import HOW, STEP, folder_of, place_of, rows_as_people_say
-from octoscope.runs.contents import axis_names
+from octoscope.runs.chunk_files import HOW, STEP, rows_as_people_say
 from octoscope.runs.recent_reads import RecentReads
 from octoscope.runs.shard_reader import ShardReader
 from octoscope.runs.sound_run import FORMAT, open_sound
+from octoscope.runs.stored_arrays import axis_names
 from octoscope.runs.unfinished import Unfinished
+from octoscope.runs.whole_chunks_store import folder_of, place_of
 from octoscope.tokens.attention_selection import AttentionSelection
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
@@ -230,7 +231,7 @@ class Run:
         self._attention(query_group)
         size = self.layout.find_spans(query_group, timestep=-1)[0].size
         # Where all timesteps are kept, the current one comes last.
-        rows_kept = np.arange(len(self.selection.query_places(self.layout, query_group)))[-size:][list(rows)]
+        rows_kept = np.arange(len(self.selection.query_places(self.layout, query_group)))[-size:][list(rows)].tolist()
         layers_kept = [self.layers.index(layer) for layer in self.check_layers(layers)]
         name = self.attention_name(query_group)
         weights = self._no_weights(len(places), len(layers), self.num_heads, len(rows))
@@ -238,7 +239,10 @@ class Run:
             stored = self.read(name, slice(places[first], places[first] + count))
             stored = self._in_pass(np.moveaxis(stored, 1, 0)) if self.stack.num_passes > 1 else stored
             stored = stored if layers_kept == list(range(stored.shape[1])) else stored[:, layers_kept]
-            weights[first : first + count][..., self._key_places] = stored[:, :, :, rows_kept]
+            stored = stored if rows_kept == list(range(stored.shape[3])) else stored[:, :, :, rows_kept]
+            # Where all keys are kept, a plain copy is several times as fast.
+            kept = slice(None) if len(self._key_places) == self.layout.size else self._key_places
+            weights[first : first + count][..., kept] = stored
         return weights
 
     def _no_weights(self, *sizes: int) -> Float[np.ndarray, "..."]:

@@ -12,11 +12,12 @@ from zarr.storage import LocalStore, MemoryStore
 
 from octoscope.errors import RunError
 from octoscope.runs.array_check import array_problems, check_sizes
-from octoscope.runs.chunk_files import HOW, METADATA, WholeChunksStore
-from octoscope.runs.contents import stored_arrays
+from octoscope.runs.chunk_files import HOW, METADATA
 from octoscope.runs.manifest_check import Manifest, check_manifest
 from octoscope.runs.older_formats import OLDER, upgraded_manifest
+from octoscope.runs.stored_arrays import stored_arrays
 from octoscope.runs.stored_metadata import OWN, changed, metadata_files
+from octoscope.runs.whole_chunks_store import WholeChunksStore
 from octoscope.tokens.layout import TokenLayout
 
 # 1: one file per step, all layers and keys. 2: shards, a selection of layers and keys, coordinates. 3: stacks and passes, rules and

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from octoscope.errors import RunError
-from octoscope.runs.contents import stored_arrays
 from octoscope.runs.run import Run
+from octoscope.runs.stored_arrays import stored_arrays
 
 # What rounding leaves of a row of weights that sums to 1: measured for float16 (softmax of 690 keys), and of float32's own sums.
 _TOLERANCE = {"float16": 1e-3, "float32": 1e-5}

@@ -4,7 +4,7 @@ from octoscope.errors import SelectionError, nearest
 from octoscope.render.film import CODECS
 from octoscope.runs.run import Run
 from octoscope.studies.attend_episode import EpisodeJob, run_all
-from octoscope.studies.opening import given_of, open_any_policy, scene_options
+from octoscope.studies.opening import given_of, open_given, scene_options
 from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
@@ -23,10 +23,11 @@ def attend_episodes(options: AttendOptions, *, tell: Tell = silent, progress: bo
       Interrupted: After Ctrl-C, saying what was kept.
     """
     _check(options)
-    opened = open_any_policy(options, tell=tell)
+    given = given_of(options)
+    opened = open_given(given, options.checkpoint, options.episodes, tell=tell)
     source = opened.source
     chosen = parse_selection(",".join(options.episode), count=len(source), what="episode")
-    job = EpisodeJob(opened.model, options, scene_options(given_of(options), tell=tell), tell, progress)
+    job = EpisodeJob(opened.model, options, scene_options(given, tell=tell), tell, progress)
     if ",".join(options.episode).removeprefix("-").isdecimal():
         runs = [job.run(source[chosen[0]], options.output)]
     else:

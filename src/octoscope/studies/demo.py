@@ -9,7 +9,7 @@ from octoscope.episodes.episode import Episode
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.attend_episode import EpisodeJob
-from octoscope.studies.opening import open_any_policy, scene_options
+from octoscope.studies.opening import open_given, scene_options
 from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.options.demo import DemoOptions
 from octoscope.studies.options.given import Given
@@ -33,7 +33,7 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
       SelectionError: If there is no such episode.
     """
     asked = AttendOptions("demo", "demo", (str(options.episode),), overwrite=True, figure_format=options.figure_format)
-    opened = open_any_policy(asked)
+    opened = open_given(Given(), asked.checkpoint, asked.episodes)
     source = opened.source
     episode = source[parse_selection(str(options.episode), count=len(source), what="episode")[0]]
     job = EpisodeJob(opened.model, asked, scene_options(Given()), tell, progress)

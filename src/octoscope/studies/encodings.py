@@ -22,7 +22,7 @@ from octoscope.runs.findings.kept_steps import Steps
 from octoscope.runs.run import Run
 from octoscope.studies.encodings_parts import EncodingMaterial, EncodingsFinding, write_parts
 from octoscope.studies.made_from import StudiedEpisode, finding_request, plain_or_digest, value_digest
-from octoscope.studies.opening import open_policy_and_episodes, scene_options
+from octoscope.studies.opening import given_of, open_given, scene_options
 from octoscope.studies.options.encodings import PARTS, EncodingsOptions
 from octoscope.studies.options.given import Given
 from octoscope.studies.results import Results
@@ -147,15 +147,7 @@ class _Asked:
 
 
 def _asked(options: EncodingsOptions, *, tell: Tell) -> _Asked:
-    opened = open_policy_and_episodes(
-        options.source,
-        options.episodes or "",
-        split=options.split,
-        cameras=options.cameras,
-        device=options.device,
-        compilation_cache=not options.no_compilation_cache,
-        tell=tell,
-    )
+    opened = open_given(given_of(options), options.source, options.episodes or "", tell=tell)
     chosen = parse_selection(options.episode, count=len(opened.source), what="episode")
     episodes = {index: opened.source[index] for index in chosen}
     first = episodes[chosen[0]]
@@ -189,9 +181,7 @@ def _not_yet(_: Steps) -> EncodingsFinding:
 
 
 def _given(options: EncodingsOptions, instruction: str | None) -> Given:
-    return Given(
-        observation=options.observation, window=options.window, task=instruction, goal_image=options.goal_image
-    )
+    return dataclasses.replace(given_of(options), task=instruction)
 
 
 def _made(options: EncodingsOptions, asked: _Asked, folder: Path, *, progress: bool) -> EncodingMaterial:

@@ -6,16 +6,14 @@ from octoscope.attention.shares import timestep_name
 from octoscope.errors import SelectionError
 from octoscope.policies.abilities import HasExample
 from octoscope.policies.bind import bind
-from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import Noise
 from octoscope.policies.open_policy import OpenOptions, open_policy
 from octoscope.policies.policy_model import PolicyModel, WantedAttention
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
-from octoscope.studies.opening import open_for, read_goal_images
+from octoscope.studies.opening import given_of, open_for, scene_options
 from octoscope.studies.options.layout import LayoutOptions
 from octoscope.studies.options.names import figure_files
-from octoscope.studies.selection import parse_pairs
 from octoscope.studies.telling import Tell, silent
 from octoscope.tokens.layout import Token, TokenLayout, TokenSpan, instruction_remarks
 from octoscope.views.layout_picture import layout_chart
@@ -50,12 +48,9 @@ def _look(options: LayoutOptions, model: PolicyModel, *, tell: Tell) -> tuple[To
         if not isinstance(model, HasExample):
             raise SelectionError(f"Give episodes too: the tokens of {model.card.name} depend on what it is given.")
         return *model.example_layout(options.task), "The policy's example batch"
-    source = open_for(
-        model, options.episodes, split=options.split, cameras=parse_pairs(options.cameras, what="--cameras")
-    )
-    episode = source[options.episode]
-    fields = parse_pairs(options.observation, what="--observation", example="proprio=state")
-    bound = bind(model, episode, BindOptions(options.task, read_goal_images(options.goal_image, tell=tell), fields))
+    given = given_of(options)
+    episode = open_for(model, options.episodes, given)[options.episode]
+    bound = bind(model, episode, scene_options(given, tell=tell))
     pad = bound.policy.watch(bound.at(options.step), Noise(0, options.step), [_anything(bound.layout)]).token_pad
     task = f', task "{bound.instruction}"' if bound.instruction else ""
     return bound.layout, pad, f"Step {options.step} of {episode.name}{task}"

@@ -1,9 +1,10 @@
 """What studies that run a policy over episodes begin with: the device, compiled programs, the policy, the dataset, what it is given."""
 
 import contextlib
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,13 @@ from octoscope.episodes.picture_file import read_picture
 from octoscope.episodes.sources import EpisodeSource, open_episodes
 from octoscope.errors import EpisodeError
 from octoscope.policies.abilities import KnowsDatasets, ReadsWords
-from octoscope.policies.device_names import Device
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.open_policy import OpenOptions, open_policy
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.options.encodings import EncodingsOptions
 from octoscope.studies.options.given import Given
+from octoscope.studies.options.layout import LayoutOptions
 from octoscope.studies.selection import parse_pairs, parse_selection
 from octoscope.studies.telling import Tell, silent
 
@@ -48,21 +49,24 @@ class Opened:
 
 
 def open_given(given: Given, checkpoint: str, episodes: str, *, tell: Tell = silent) -> Opened:
-    """Returns the policy, on the device that was asked for, and the episodes.
+    """Returns the policy, on the device that was asked for, and the episodes; tells once where the policy never saw a dataset's words.
+
+    Args:
+      given: What is said of both.
+      checkpoint: A folder, 'hf://owner/name', or an embedded policy's name.
+      episodes: A dataset, or an embedded one's name.
+      tell: Takes that sentence.
 
     Raises:
       OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
     """
-    return open_policy_and_episodes(
-        checkpoint,
-        episodes,
-        split=given.split,
-        cameras=given.cameras,
-        device=given.device,
-        compilation_cache=not given.no_compilation_cache,
-        checkpoint_step=given.checkpoint_step,
-        tell=tell,
-    )
+    options = OpenOptions(given.device, given.checkpoint_step, keep_compiled=not given.no_compilation_cache)
+    policy = open_policy(checkpoint, options)
+    source = open_for(policy, episodes, given)
+    remark = policy.dataset_remark(source.name) if isinstance(policy, KnowsDatasets) else ""
+    if remark:
+        tell(remark)
+    return Opened(policy, source)
 
 
 def scene_options(given: Given, *, tell: Tell = silent) -> BindOptions:
@@ -80,46 +84,10 @@ def scene_options(given: Given, *, tell: Tell = silent) -> BindOptions:
     )
 
 
-def given_of(options: AttendOptions | EncodingsOptions) -> Given:
-    """Returns what the policy is given, of options that name it themselves."""
-    return Given(
-        observation=options.observation, window=options.window, task=options.task, goal_image=options.goal_image
-    )
-
-
-def open_policy_and_episodes(
-    checkpoint: str,
-    episodes: str,
-    *,
-    split: str | None,
-    cameras: tuple[str, ...],
-    device: Device,
-    compilation_cache: bool,
-    checkpoint_step: int | None = None,
-    tell: Tell = silent,
-) -> Opened:
-    """Returns the policy, on the device that was asked for, and the episodes; tells once where the policy never saw a dataset's words.
-
-    Args:
-      checkpoint: A folder, 'hf://owner/name', or an embedded policy's name.
-      episodes: An RLDS dataset, or an embedded one's name.
-      split: Of the dataset; 'train' where it exists, when None.
-      cameras: As typed: 'primary=image_0'.
-      device: What the policy runs on.
-      compilation_cache: Whether compiled programs are kept in the user's cache folder.
-      checkpoint_step: Training step of the parameters; the latest when None.
-      tell: Takes that sentence.
-
-    Raises:
-      OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
-    """
-    options = OpenOptions(device, checkpoint_step, keep_compiled=compilation_cache)
-    policy = open_policy(checkpoint, options)
-    source = open_for(policy, episodes, split=split, cameras=parse_pairs(cameras, what="--cameras"))
-    remark = policy.dataset_remark(source.name) if isinstance(policy, KnowsDatasets) else ""
-    if remark:
-        tell(remark)
-    return Opened(policy, source)
+def given_of(options: AttendOptions | EncodingsOptions | LayoutOptions) -> Given:
+    """Returns what a policy and episodes are told of, of options that name it themselves."""
+    names = (each.name for each in fields(Given))
+    return Given(**{name: getattr(options, name) for name in names if hasattr(options, name)})
 
 
 def reading_remarks(
@@ -166,39 +134,22 @@ def read_goal_images(goal_images: tuple[str, ...], *, tell: Tell = silent) -> Ma
     return goals or None
 
 
-def open_any_policy(options: AttendOptions, *, tell: Tell = silent) -> Opened:
-    """Returns a policy of any family, on the device that was asked for, and the episodes.
-
-    Raises:
-      OctoscopeError: If the device, the policy, the dataset or a camera is not there.
-    """
-    return open_policy_and_episodes(
-        options.checkpoint,
-        options.episodes,
-        split=options.split,
-        cameras=options.cameras,
-        device=options.device,
-        compilation_cache=not options.no_compilation_cache,
-        checkpoint_step=options.checkpoint_step,
-        tell=tell,
-    )
-
-
-def open_for(
-    policy: PolicyModel, episodes: str, *, split: str | None, cameras: Mapping[str, str] | None
-) -> EpisodeSource:
+def open_for(policy: PolicyModel, episodes: str, given: Given) -> EpisodeSource:
     """Returns the episodes, each of the policy's cameras as it is recorded under its own name where it is.
 
     Raises:
       EpisodeError: If there is no dataset, or a camera that was chosen is not recorded.
+      SelectionError: If a camera is not named as NAME=KEY.
     """
-    source = open_episodes(episodes, split=split, cameras=cameras)
-    wanted = policy.needs.cameras
+    cameras, wanted = parse_pairs(given.cameras, what="--cameras"), policy.needs.cameras
+    read = functools.partial(
+        open_episodes, episodes, split=given.split, turn=given.turn, swap_red_blue=given.swap_red_blue
+    )
+    source = read(cameras=cameras)
     if cameras or all(camera in source.cameras for camera in wanted):
         return source
     for spelling in ("{}", "image_{}", "observation.images.{}"):
-        own = {camera: spelling.format(camera) for camera in wanted}
         with contextlib.suppress(EpisodeError):
-            return open_episodes(episodes, split=split, cameras=own)
+            return read(cameras={camera: spelling.format(camera) for camera in wanted})
     # They may be recorded under other names, which `bind` then tells apart or asks for.
     return source

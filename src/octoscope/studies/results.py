@@ -8,7 +8,7 @@ from pathlib import Path
 
 from octoscope.errors import SelectionError
 from octoscope.runs.durable_file import write_durably
-from octoscope.runs.findings.finding_folder import FINDINGS
+from octoscope.runs.findings.finding_head import FINDINGS
 from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.runs.staged_output import check_no_results, staged_output
 
@@ -54,6 +54,15 @@ class Results:
           OutputError: If results of other arguments lie there.
         """
         if not self._may_be_drawn_again(requests):
+            check_no_results(self.output, self._patterns)
+
+    def check_may_be_of(self, request: FindingRequest) -> None:
+        """Refuses, before it is computed, results that were drawn without this finding.
+
+        Raises:
+          OutputError: If such lie there.
+        """
+        if not self.overwrite and request.name not in self._drawn_from():
             check_no_results(self.output, self._patterns)
 
     @contextlib.contextmanager

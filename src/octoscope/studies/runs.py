@@ -1,4 +1,4 @@
-"""What runs lie in a folder, whether they are sound, and making them smaller."""
+"""Whether runs are sound, and making them smaller."""
 
 from pathlib import Path
 
@@ -6,23 +6,10 @@ from octoscope.errors import RunError
 from octoscope.runs.compact import compact_run
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.find_runs import find_runs
-from octoscope.runs.findings.find_findings import find_findings
 from octoscope.runs.run import Run
 from octoscope.runs.verify import verify_run
-from octoscope.studies.options.runs import CompactRunOptions, ListRunsOptions, VerifyRunsOptions
+from octoscope.studies.options.runs import CompactRunOptions, VerifyRunsOptions
 from octoscope.studies.telling import Tell, silent
-
-
-def list_runs(options: ListRunsOptions, *, tell: Tell = silent, progress: bool = False) -> None:
-    """Tells a line for each run, then one for each finding."""
-    told = False
-    for run in find_runs(options.folder):
-        told = True
-        tell(_line(run.path, run.size, run.state, run.policy, run.episode))
-    if not told:
-        tell(f"There is no run in {options.folder}.")
-    for finding in find_findings(options.folder):
-        tell(_line(finding.path, finding.size, finding.state, finding.policy, finding.episodes))
 
 
 def verify_runs(options: VerifyRunsOptions, *, tell: Tell = silent, progress: bool = False) -> None:
@@ -46,11 +33,6 @@ def compact_runs(options: CompactRunOptions, *, tell: Tell = silent, progress: b
     for path in [path for given in options.runs for path in _paths(given)]:
         before, after = compact_run(path)
         tell(f"{path}: {readable_bytes(before)}, now {readable_bytes(after)}")
-
-
-def _line(path: Path, size: int, state: str, policy: str, episodes: str) -> str:
-    origin = f"{' over '.join(filter(None, (policy, episodes)))}: " if policy else ""
-    return f"{path}  {readable_bytes(size)}  {origin}{state}"
 
 
 def _paths(given: Path) -> list[Path]:

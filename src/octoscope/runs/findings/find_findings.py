@@ -7,8 +7,7 @@ from pathlib import Path
 from octoscope.errors import FindingError
 from octoscope.run_lock import read_lock
 from octoscope.runs.contents import folder_bytes
-from octoscope.runs.findings.finding_folder import FINDINGS, read_head
-from octoscope.runs.findings.kept_steps import SUFFIX, kept_count
+from octoscope.runs.findings.finding_head import FINDINGS, SUFFIX, kept_count, read_head
 
 _MOST_NAMED = 3
 

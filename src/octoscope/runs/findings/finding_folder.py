@@ -24,15 +24,22 @@ from zarr.core.sync import sync
 
 from octoscope.errors import FindingError, OctoscopeError, OutputError
 from octoscope.runs.durable_file import write_durably
+from octoscope.runs.findings.finding_head import (
+    FINDINGS,
+    FORMAT,
+    HEAD,
+    HOW,
+    SEAL,
+    damaged_finding,
+    digest_of,
+    sealed_json,
+    sound_content,
+)
 from octoscope.runs.findings.frozen_values import TakenApart, put_together, take_apart
 from octoscope.runs.run import Run
 from octoscope.staging import make_staging, remove_abandoned
 
-FINDINGS = "findings"
-# 1: as above.
-FORMAT = 1
-_HEAD, _ARRAYS, _SEAL = "finding.json", "arrays.npz", "sha256"
-_HOW = "Make it anew with --overwrite, or remove the folder."
+_ARRAYS = "arrays.npz"
 
 
 @dataclass(frozen=True)
@@ -45,16 +52,6 @@ class FindingKind:
     value: Any
     # Raised whenever fields change, so that nobody reads one shape for another.
     format: int = 1
-
-
-@dataclass(frozen=True)
-class FindingHead:
-    """What a finding says of itself, known without its arrays."""
-
-    path: Path
-    kind: str
-    # What it was made from: policy, episodes, arguments, versions, each by name.
-    provenance: Mapping[str, Any]
 
 
 def finding_path(folder: Path, kind: FindingKind, key: str) -> Path:
@@ -120,26 +117,16 @@ def read_finding(path: Path, kind: FindingKind) -> Any:
     Raises:
       FindingError: If there is none, it is damaged, or of another kind or format.
     """
-    content = _sound_content(path)
+    content = sound_content(path)
     shape = (content["kind"], content["kind_format"])
     if shape != (kind.name, kind.format):
         raise FindingError(
-            f"{path} is a finding of the kind {shape[0]}, format {shape[1]}; expected {kind.name}, format {kind.format}. {_HOW}"
+            f"{path} is a finding of the kind {shape[0]}, format {shape[1]}; expected {kind.name}, format {kind.format}. {HOW}"
         )
     try:
         return put_together(kind.value, TakenApart(content["value"], _arrays(path), _runs(path, content)))
     except (ValueError, OctoscopeError) as error:
-        raise _damaged(path, str(error)) from None
-
-
-def read_head(path: Path) -> FindingHead:
-    """Returns what a finding says of itself, after comparing every file with its SHA-256.
-
-    Raises:
-      FindingError: If there is none, it is damaged, or of a format that is not known here.
-    """
-    content = _sound_content(path)
-    return FindingHead(path, content["kind"], content["provenance"])
+        raise damaged_finding(path, str(error)) from None
 
 
 def _write_parts(folder: Path, kind: FindingKind, parts: TakenApart, provenance: Mapping[str, Any]) -> None:
@@ -157,10 +144,10 @@ def _write_parts(folder: Path, kind: FindingKind, parts: TakenApart, provenance:
         "kind_format": kind.format,
         "provenance": provenance,
         "value": parts.plain,
-        "files": {name: _digest((folder / name).read_bytes()) for name in _files(folder)},
+        "files": {name: digest_of((folder / name).read_bytes()) for name in _files(folder)},
     }
-    sealed = {**content, _SEAL: _digest(_json(content))}
-    write_durably(folder / _HEAD, json.dumps(sealed, indent=1).encode())
+    sealed = {**content, SEAL: digest_of(sealed_json(content))}
+    write_durably(folder / HEAD, json.dumps(sealed, indent=1).encode())
 
 
 def archived(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -169,28 +156,6 @@ def archived(arrays: Mapping[str, np.ndarray]) -> bytes:
     members: dict[str, Any] = dict(arrays)
     np.savez_compressed(file, **members)
     return file.getvalue()
-
-
-def _sound_content(path: Path) -> dict[str, Any]:
-    if not path.is_dir():
-        raise FindingError(f"There is no finding at {path}.")
-    try:
-        content = json.loads((path / _HEAD).read_bytes())
-        number, seal = content["format"], content.pop(_SEAL)
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, f"{_HEAD} cannot be read ({type(error).__name__})") from None
-    if type(number) is int and number > FORMAT:
-        raise FindingError(f"{path} is a finding of format {str(number)[:20]}: get a newer octoscope.")
-    if seal != _digest(_json(content)):
-        raise _damaged(path, f"{_HEAD} is not the one that was written")
-    for name, digest in content["files"].items():
-        try:
-            same = _digest((path / name).read_bytes()) == digest
-        except OSError:
-            raise _damaged(path, f"{name} is missing or cannot be read") from None
-        if not same:
-            raise _damaged(path, f"{name} is not the one that was written")
-    return content
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -219,7 +184,7 @@ def _stored(store: Store) -> dict[str, bytes]:
 def _files(folder: Path) -> list[str]:
     """Returns all files but the head, in order."""
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    return sorted(name for name in names if name != _HEAD)
+    return sorted(name for name in names if name != HEAD)
 
 
 def _force_to_disk(folder: Path) -> None:
@@ -230,15 +195,3 @@ def _force_to_disk(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _json(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, sort_keys=True).encode()
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _damaged(path: Path, problem: str) -> FindingError:
-    return FindingError(f"The finding at {path} is damaged: {problem}. {_HOW}")

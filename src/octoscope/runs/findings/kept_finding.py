@@ -12,10 +12,10 @@ from octoscope.runs.findings.finding_folder import (
     finding_key,
     finding_path,
     read_finding,
-    read_head,
     write_finding,
 )
-from octoscope.runs.findings.kept_steps import SUFFIX, KeptSteps, Steps
+from octoscope.runs.findings.finding_head import SUFFIX, read_head
+from octoscope.runs.findings.kept_steps import KeptSteps, Steps
 from octoscope.staging import remove_abandoned
 
 

@@ -21,10 +21,10 @@ from octoscope.errors import Interrupted, OutputError
 from octoscope.run_lock import RunLock
 from octoscope.runs.durable_file import write_durably
 from octoscope.runs.findings.finding_folder import archived
+from octoscope.runs.findings.finding_head import SUFFIX, kept_count
 from octoscope.runs.findings.frozen_values import TakenApart, put_together, take_apart
 from octoscope.runs.manifest import differences
 
-SUFFIX = ".unfinished"
 _PLAIN, _ARRAY = "value", "array/"
 
 
@@ -153,11 +153,6 @@ class KeptSteps:
             raise OutputError(
                 f"{path} cannot be gone on with: {'; '.join(changed)}. Begin anew with --overwrite, or compute as before."
             )
-
-
-def kept_count(folder: Path) -> int:
-    """Returns how many parts an unfinished finding has."""
-    return sum(1 for file in (folder / "steps").glob("*.npz") if not file.name.startswith("part-"))
 
 
 class _Damaged(Exception):

@@ -19,6 +19,7 @@ from octoscope.studies.options.values import (
     Positive,
     Seed,
     Selected,
+    Turn,
 )
 
 
@@ -60,6 +61,10 @@ class AttendOptions:
     camera: str | None = None
     # Recorded image of each camera, where it cannot be told: primary=image_0.
     cameras: Cameras = ()
+    # For frames stored upside down: 'flip' reverses rows, '180' rows and columns.
+    turn: Turn = "none"
+    # For frames stored with red and blue exchanged.
+    swap_red_blue: bool = False
     # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
     observation: Fields = ()
     # Timesteps of history; as many as in training by default.

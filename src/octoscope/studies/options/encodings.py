@@ -17,6 +17,7 @@ from octoscope.studies.options.values import (
     Positive,
     Seed,
     Selected,
+    Turn,
 )
 
 PARTS = ("words", "film", "image", "stem")
@@ -27,6 +28,8 @@ _OF_NEW_RUNS = (
         "split",
         "steps",
         "cameras",
+        "turn",
+        "swap_red_blue",
         "observation",
         "window",
         "task",
@@ -97,6 +100,10 @@ class EncodingsOptions:
     precision: Literal["float32", "float16"] = "float32"
     # Recorded image of each camera, where it cannot be told: primary=image_0.
     cameras: Cameras = ()
+    # For frames stored upside down: 'flip' reverses rows, '180' rows and columns.
+    turn: Turn = "none"
+    # For frames stored with red and blue exchanged.
+    swap_red_blue: bool = False
     # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
     observation: Fields = ()
     # Timesteps of history; as many as in training by default.

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.studies.options.values import Cameras, FigureFormat, Positive
+from octoscope.studies.options.values import Cameras, FigureFormat, Positive, Turn
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class EpisodesOptions:
     # Words of the task, where the recording has none.
     task: str | None = None
     # For frames stored upside down: 'flip' reverses rows, '180' rows and columns.
-    turn: Literal["none", "flip", "180"] = "none"
+    turn: Turn = "none"
     # For frames stored with red and blue exchanged.
     swap_red_blue: bool = False
     # Say of each episode whether this policy can run on it: a folder, 'hf://owner/name', or 'demo'.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from octoscope.policies.device_names import Device
-from octoscope.studies.options.values import Cameras, Fields, NotNegative, Positive
+from octoscope.studies.options.values import Cameras, Fields, NotNegative, Positive, Turn
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,10 @@ class Given:
     split: str | None = None
     # Recorded image of each camera, where it cannot be told: primary=image_0.
     cameras: Cameras = ()
+    # For frames stored upside down: 'flip' reverses rows, '180' rows and columns.
+    turn: Turn = "none"
+    # For frames stored with red and blue exchanged.
+    swap_red_blue: bool = False
     # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
     observation: Fields = ()
     # Timesteps of history; as many as in training by default.

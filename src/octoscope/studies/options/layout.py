@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.studies.options.values import Cameras, Fields, FigureFormat, Index, NotNegative
+from octoscope.studies.options.values import Cameras, Fields, FigureFormat, Index, NotNegative, Turn
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class LayoutOptions:
     step: Index = 0
     # Recorded image of each camera, where it cannot be told: primary=image_0.
     cameras: Cameras = ()
+    # For frames stored upside down: 'flip' reverses rows, '180' rows and columns.
+    turn: Turn = "none"
+    # For frames stored with red and blue exchanged.
+    swap_red_blue: bool = False
     # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
     observation: Fields = ()
     # Words of the task, instead of the episode's.
@@ -52,5 +56,5 @@ class LayoutOptions:
         """Returns the options that would change nothing beside the others, and why."""
         if self.episodes is not None:
             return {}
-        names = ("episode", "split", "step", "cameras", "observation", "goal_image")
+        names = ("episode", "split", "step", "cameras", "turn", "swap_red_blue", "observation", "goal_image")
         return dict.fromkeys(names, "without EPISODES the policy's own example batch is shown.")

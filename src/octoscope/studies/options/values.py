@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from octoscope.errors import SelectionError, nearest
 from octoscope.studies.options.names import FIGURE_FORMATS
@@ -97,6 +97,8 @@ FramesPerSecond = Annotated[float, Between(0.01, 240)]
 Percentile = Annotated[float, Between(50, 100)]
 Cameras = Annotated[tuple[str, ...], Pair("primary=image_0")]
 Fields = Annotated[tuple[str, ...], Pair("proprio=state")]
+# Of frames: see `open_episodes`.
+Turn = Literal["none", "flip", "180"]
 FigureFormat = Annotated[str, OneOf(FIGURE_FORMATS)]
 
 

@@ -1,7 +1,7 @@
 """What every part of a report is made from, and what a report says of where its numbers come from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.studies.opening import reading_remarks
+from octoscope.studies.results import Results
 from octoscope.studies.telling import Tell, silent
 
 
@@ -36,13 +37,20 @@ class ReportMaterial:
     overwrite: bool = False
     tell: Tell = silent
     progress: bool = False
+    # Where pages of an earlier call may lie: they are drawn again from the same findings alone.
+    results: Results | None = None
+    # Of the findings so far.
+    requests: list[FindingRequest] = field(default_factory=list)
 
     def finding(self, request: FindingRequest) -> Any:
         """Returns a finding's value as it lies on disk, after making it where there is none.
 
         Raises:
-          OctoscopeError: If it is damaged, or cannot be made.
+          OctoscopeError: If it is damaged, or cannot be made, or pages of other findings lie there.
         """
+        if self.results is not None:
+            self.results.check_may_be_of(request)
+        self.requests.append(request)
         finding = request.get_or_make(resume=self.resume, overwrite=self.overwrite)
         self.tell(*finding.sentences())
         return finding.value

@@ -6,13 +6,13 @@ from pathlib import Path
 from octoscope.errors import EpisodeError, ObservationError, SelectionError, check_at_least, nearest
 from octoscope.policies.policy_model import as_policy
 from octoscope.render.view import save_view
-from octoscope.runs.staged_output import check_no_results, staged_output
 from octoscope.studies.opening import Opened, open_given, scene_options
 from octoscope.studies.options.report import PARTS, ReportOptions
 from octoscope.studies.report.attention_parts import attention_parts
 from octoscope.studies.report.intervention_parts import ablation_part, drop_part, language_part
 from octoscope.studies.report.material import ReportMaterial
 from octoscope.studies.report.score_parts import faithfulness_part, sanity_part
+from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
 from octoscope.views.report_content import Report, ReportPart
@@ -48,9 +48,11 @@ def report(
       progress: Show progress bars.
 
     Raises:
-      OctoscopeError: If something that was asked for cannot be, or a report lies there.
+      OctoscopeError: If something that was asked for cannot be, or a report of other findings lies there.
     """
     _check(options)
+    results = Results(options.output, _FOLDER, options.overwrite)
+    results.check(resume=options.resume)
     given = scene_options(options.given, tell=tell)
     opened = opened or open_given(options.given, options.checkpoint, options.episodes, tell=tell)
     chosen = opened.chosen(options.episode)
@@ -69,10 +71,11 @@ def report(
         options.overwrite,
         tell,
         progress,
+        results,
     )
     report = make_report(material, options.parts)
-    with staged_output(options.output, [_FOLDER], overwrite=options.overwrite) as staging:
-        _write(staging / _FOLDER, report, figure_format=options.figure_format)
+    with results.drawn(material.requests) as folder:
+        _write(folder, report, figure_format=options.figure_format)
     tell(*(f"{part.title} {part.headline or part.missing}" for part in report.parts))
     tell("", f"The page: {options.output / _FOLDER / 'report.html'}", *([report.note] if report.note else []))
     return report
@@ -86,10 +89,6 @@ def _check(options: ReportOptions) -> None:
     if not options.parts:
         raise SelectionError(f"--parts must name at least one of {', '.join(PARTS)}.")
     check_at_least(1, steps=options.steps, batch=options.batch)
-    if options.overwrite and options.resume:
-        raise SelectionError("--resume goes on with what is there, --overwrite begins anew: give one of them.")
-    if not options.overwrite:
-        check_no_results(options.output, [_FOLDER])
 
 
 def _write(folder: Path, report: Report, *, figure_format: str) -> None:
