@@ -87,6 +87,18 @@ def test_a_run_holds_lerobots_actions_and_attention_of_each_stack_and_pass(run, 
     np.testing.assert_allclose(mean, np.mean(each, axis=0), atol=1e-6)
 
 
+def test_encodings_of_the_prefix_are_lerobots(policy, episode, official):
+    run = osc.attend(
+        policy, episode, steps=[0], options=WatchOptions(dtype="float32", encodings=["prefix.input", "prefix.*"])
+    )
+    assert [point.name for point in run.encoding_points] == [
+        "prefix.input",
+        *(f"prefix.{layer}.residual" for layer in range(4)),
+    ]
+    np.testing.assert_allclose(run.encoding("prefix.input", step=0), official["prefix_embeddings"], rtol=0, atol=2e-5)
+    assert run.encoding("prefix.3.residual", step=0).shape == (21, 32)
+
+
 def test_passes_and_rows_are_named(run):
     assert "pass 2 of 0..2" in attention_sheet(run, step=0, layer=0).title
     assert "mean of passes" in attention_sheet(run.of_pass("mean"), step=0, layer=0).title

@@ -56,7 +56,7 @@ class QueryRow:
     def allowed(self, layout: TokenLayout, stack: str | None = None) -> Bool[np.ndarray, " key"]:
         """Returns which keys the rules of a stack let the row, or any of several, look at."""
         rows = layout.select(self.group, timestep=-1)[list(self.positions)]
-        return layout.rules(stack)[rows].any(axis=0)
+        return np.asarray(layout.rules(stack)[rows].any(axis=0))
 
 
 def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> QueryRow:
