@@ -64,6 +64,7 @@ def hand_made_run(
     dataset="hand_made",
     store=None,
     targets=None,
+    told=None,
     **chosen,
 ) -> Run:
     """Returns a run, in memory or at a path.
@@ -76,6 +77,7 @@ def hand_made_run(
       masks: (step, 32, 32); none by default.
       dataset: Name of it, which says how masks are numbered.
       store: Path of the run; in memory by default.
+      told: Entries of the manifest in place of others, such as the instruction.
       targets: (step,) with its axes: which object of the masks the words name.
       chosen: Arguments of `select_attention`; every row and key is kept by default.
     """
@@ -98,6 +100,7 @@ def hand_made_run(
         "layout": layout.to_json(),
         "transforms": {"primary": dataclasses.asdict(ImageTransform.resize((32, 32), (32, 32)))},
     }
+    manifest |= told or {}
     whole = {"frames/primary": (recorded, ("time", "height", "width", "channel"))}
     if masks is not None:
         whole["masks/primary"] = (masks, ("time", "height", "width"))

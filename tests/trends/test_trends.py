@@ -66,9 +66,11 @@ def test_as_many_labellings_have_a_p_as_small_as_p_says():
     means, member = rng.normal(size=(12, 1)) + np.linspace(0, 1.5, 12)[:, None], np.arange(12) < 6
     members = np.stack([member, *(rng.permutation(member) for _ in range(4000))])
     labelling = relabelled(means, members)
-    assert (labelling.p[1:, 0] <= labelling.p[0, 0]).mean() == pytest.approx(labelling.p[0, 0], abs=0.02)
     flipped = swapped(means, np.concatenate([np.ones((1, 12)), rng.choice([-1.0, 1.0], size=(4000, 12))]))
-    assert (flipped.p[1:, 0] <= flipped.p[0, 0]).mean() == pytest.approx(flipped.p[0, 0], abs=0.02)
+    for p in (labelling.p[:, 0], flipped.p[:, 0]):
+        rate = (p[1:] <= p[0]).mean()
+        # On the safe side, and by no more than one degree of freedom.
+        assert rate - 0.01 <= p[0] <= rate + 0.04
 
 
 @pytest.mark.parametrize("by", ["verb", "task", "phase"])

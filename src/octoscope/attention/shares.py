@@ -36,7 +36,10 @@ def attention_shares(
     for span in (span for span in layout.spans if span.group in keys):
         for name, places in _parts(layout, span):
             if places and captured[places].all():
-                shares[name] = np.asarray(shares.get(name, 0) + weights[..., places].sum(axis=-1))
+                # A slice of neighbours is no copy.
+                neighbours = places[-1] - places[0] == len(places) - 1
+                part = weights[..., places[0] : places[-1] + 1] if neighbours else weights[..., places]
+                shares[name] = np.asarray(shares.get(name, 0) + part.sum(axis=-1))
     if not captured[layout.places(keys)].all():
         shares[NOT_CAPTURED] = np.asarray(1.0 - sum(shares.values(), np.zeros(weights.shape[:-1], weights.dtype)))
     return shares

@@ -84,6 +84,10 @@ def find_sinks(
     # Steps at which a token is masked (padded history) say nothing about it.
     multiple = np.where(visible[:, None], multiple, np.nan)
     names = _token_names(run.layout)
+    seen = visible.any(axis=0) & run.captured_keys
+    count = np.maximum(1, visible.sum(axis=0))
+    # Few tokens come near the limit: only these are looked at one by one.
+    near = seen & (np.nansum(multiple, axis=0) / count >= 0.999 * times_uniform)
     sinks: list[Sink] = []
     for place, layer in enumerate(layers):
         candidates = [
@@ -95,7 +99,7 @@ def find_sinks(
                 multiple[:, place, key],
                 _relative(moved_norms, visible, place, key),
             )
-            for key in np.flatnonzero(visible.any(axis=0) & run.captured_keys).tolist()
+            for key in np.flatnonzero(near[place]).tolist()
         ]
         marked = [
             sink for sink in candidates if sink.times_uniform >= times_uniform and sink.variation <= most_variation

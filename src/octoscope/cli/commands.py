@@ -11,6 +11,7 @@ from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
 from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.options.attend import AttendOptions
+from octoscope.studies.options.capture import CaptureOptions
 from octoscope.studies.options.cnn import CnnOptions
 from octoscope.studies.options.cnn_activations import CnnActivationsOptions
 from octoscope.studies.options.cnn_compare import CnnCompareOptions
@@ -32,6 +33,7 @@ from octoscope.studies.options.maps import MapsOptions
 from octoscope.studies.options.report import ReportOptions
 from octoscope.studies.options.runs import CompactRunOptions, ListRunsOptions, RunsOptions, VerifyRunsOptions
 from octoscope.studies.options.shares import SharesOptions
+from octoscope.studies.options.trends import TrendsOptions
 from octoscope.studies.options.words import WordsOptions
 
 # In the order of the help.
@@ -39,6 +41,7 @@ COMMANDS: dict[str, type] = {
     "demo": DemoOptions,
     "episodes": EpisodesOptions,
     "attend": AttendOptions,
+    "capture": CaptureOptions,
     "layout": LayoutOptions,
     "shares": SharesOptions,
     "heads": HeadsOptions,
@@ -50,6 +53,7 @@ COMMANDS: dict[str, type] = {
     "drop-tokens": DropTokensOptions,
     "language": LanguageOptions,
     "report": ReportOptions,
+    "trends": TrendsOptions,
     "cnn": CnnOptions,
     "runs": RunsOptions,
     "doctor": DoctorOptions,
@@ -59,6 +63,7 @@ COMMANDS: dict[str, type] = {
 _STUDIES: dict[type, tuple[str, str]] = {
     AblateOptions: ("ablate", "ablate"),
     AttendOptions: ("attend", "attend_episodes"),
+    CaptureOptions: ("capture", "capture"),
     CnnActivationsOptions: ("cnn.activations", "activations"),
     CnnCompareOptions: ("cnn.compare", "compare"),
     CnnFeaturesOptions: ("cnn.features", "features"),
@@ -80,6 +85,7 @@ _STUDIES: dict[type, tuple[str, str]] = {
     MapsOptions: ("maps", "maps"),
     ReportOptions: ("report.report", "report"),
     SharesOptions: ("shares", "shares"),
+    TrendsOptions: ("trends", "trends"),
     VerifyRunsOptions: ("runs", "verify_runs"),
     WordsOptions: ("words", "words"),
 }

@@ -228,7 +228,7 @@ class Run:
           SelectionError: If the group's attention, a step or a layer is not in the run.
         """
         places = [self.index_of(step) for step in steps]
-        self._attention(query_group)
+        self._check_group(query_group)
         size = self.layout.find_spans(query_group, timestep=-1)[0].size
         # Where all timesteps are kept, the current one comes last.
         rows_kept = np.arange(len(self.selection.query_places(self.layout, query_group)))[-size:][list(rows)].tolist()
@@ -393,7 +393,7 @@ class Run:
           RunError: If it is damaged so that it cannot be told.
         """
         try:
-            return name in self.group
+            return self._reader(name) is not None or name in self.group
         except Exception as error:  # whatever a changed zarr.json leads zarr to
             raise self._damaged(name, error) from None
 
@@ -432,12 +432,15 @@ class Run:
         return f"{name} at {rows_as_people_say(axis, range(first, first + 1), self.steps if axis == STEP else ())}"
 
     def _attention(self, query_group: str) -> zarr.Array:
+        self._check_group(query_group)
+        return self._array(self.attention_name(query_group))
+
+    def _check_group(self, query_group: str) -> None:
         if query_group not in self.query_groups:
             raise SelectionError(
                 f"The run holds no attention of '{query_group}'. It holds: {', '.join(self.query_groups)}."
                 + nearest(query_group, self.query_groups)
             )
-        return self._array(self.attention_name(query_group))
 
     def attention_name(self, query_group: str) -> str:
         """Returns the name of the array that holds a group's weights."""

@@ -116,7 +116,7 @@ def _is_ours(metadata: Mapping[str, Any], files: ChunkFiles, dtype: np.dtype) ->
         and len(codecs) == 1
         and chunk is not None
         and chunk[0] == 1
-        and files.shape[1] % chunk[1] == 0
+        and all(size % width == 0 for size, width in zip(files.shape[1:2], chunk[1:2], strict=True))
         and chunk[2:] == files.shape[2:]
         and _is_plain(settings["codecs"], dtype)
         and settings["index_codecs"] == [_LITTLE, {"name": "crc32c"}]
@@ -130,12 +130,16 @@ def _is_plain(codecs: list[Mapping[str, Any]], dtype: np.dtype) -> bool:
 
 def _rows(index: Any, shape: tuple[int, ...]) -> tuple[range | None, int | None]:
     """Returns the rows asked for, and the entry of the second axis; None where they are not plain, or not there."""
-    first, second = (index[0], index[1]) if isinstance(index, tuple) and len(index) == 2 else (index, None)
+    first: Any = index
+    second: Any = None
+    if isinstance(index, tuple) and len(index) == 2:
+        first, second = index
     if isinstance(first, slice) and second is None and first.step in (None, 1):
         return range(*first.indices(shape[0])), None
-    numbers_fit = type(first) is int and 0 <= first < shape[0]
-    second_fits = second is None or (len(shape) > 1 and type(second) is int and 0 <= second < shape[1])
-    return (range(first, first + 1), second) if numbers_fit and second_fits else (None, None)
+    if type(first) is not int or not 0 <= first < shape[0]:
+        return None, None
+    fits = second is None or (len(shape) > 1 and type(second) is int and 0 <= second < shape[1])
+    return (range(first, first + 1), second) if fits else (None, None)
 
 
 def _checked_index(content: bytes, rows: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from octoscope.errors import SelectionError
 
 # Nothing has more than 10^12 steps, and Python refuses to read numbers of thousands of digits.
 _PART = re.compile(r"-?\d{1,12}|(-?\d{1,12})?:(-?\d{1,12})?", re.ASCII)
+_SHARE = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
 # Characters of a wrong one that a message repeats.
 _SHOWN = 60
 
@@ -51,6 +52,18 @@ def check_selection(text: str, *, what: str) -> None:
     if text != "all" and not all(_PART.fullmatch(part.strip()) for part in text.split(",")):
         came = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
         raise SelectionError(f'A {what} selection looks like "all", "3", "0,2,5" or "4:8", got "{came}".')
+
+
+def parse_share(text: str, *, what: str) -> tuple[int, int]:
+    """Returns (1, 4) for "1/4": the second of four parts.
+
+    Raises:
+      SelectionError: If it is no part of a whole.
+    """
+    found = _SHARE.fullmatch(text)
+    if found is None or not int(found[1]) < int(found[2]):
+        raise SelectionError(f'{what} is a part of a whole, from 0, as in 0/4 to 3/4; got "{text[:_SHOWN]}".')
+    return int(found[1]), int(found[2])
 
 
 def parse_pairs(pairs: tuple[str, ...], *, what: str, example: str = "primary=image_0") -> Mapping[str, str] | None:

@@ -10,6 +10,8 @@ from octoscope.intervals import FEWEST, few_episodes
 from octoscope.trends.episode_table import EpisodeLabel, EpisodeTable
 
 BY = ("task", "verb", "object", "dataset", "phase", "outcome", "policy")
+# Asked whenever masks tell where objects are.
+NAMED_OBJECT = "named object"
 _LABELS = {"task": "task", "verb": "verb", "object": "thing", "dataset": "dataset"}
 PLANS = {
     "task": "do the episodes of a task differ from those of all others? (the unit is the episode: of a task there is no more)",
@@ -18,6 +20,7 @@ PLANS = {
     "dataset": "do tasks of one dataset differ from the tasks of the others?",
     "phase": "does a phase differ from the mean of the other phases of the same episode?",
     "outcome": "do successes differ from failures of the same task, once the episode's length is taken out?",
+    NAMED_OBJECT: "does the object that the instruction names get more weight for its size than the others?",
     "policy": "does a policy differ from the first one on the same episodes?",
 }
 
@@ -58,6 +61,8 @@ def contrasts(table: EpisodeTable, by: str) -> list[Contrast]:
     Raises:
       SelectionError: If there is nothing to compare, saying what would be needed.
     """
+    if by == NAMED_OBJECT:
+        return [Contrast("named object", "distractors", table.task_numbers, Sides(np.eye(len(table.labels))))]
     if by == "phase":
         return _phases(table)
     if by == "policy":

@@ -4,8 +4,8 @@ A summary is read, reduced and forgotten; a run of 144 heads and 20 measures lea
 """
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,6 @@ _OUTCOMES = {
 }
 
 Cell = tuple[str, str, int, int]
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,14 @@ class EpisodeTable:
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks, in their order."""
         return tuple(dict.fromkeys(label.task for label in self.labels))
+
+    def of_measures(self, prefix: str) -> "EpisodeTable | None":
+        """Returns the table of the measures that begin so; None where there are none."""
+        places = [at for at, name in enumerate(self.measures) if name.startswith(prefix)]
+        if not places:
+            return None
+        arrays = {name: getattr(self, name)[..., places] for name in ("values", "even", "template")}
+        return replace(self, measures=tuple(self.measures[at] for at in places), **arrays)
 
     @property
     def task_numbers(self) -> np.ndarray:
@@ -173,31 +180,28 @@ def _reduced(summary: RunSummary, rule: PhaseRule | None) -> list[np.ndarray]:
     """
     counted = ~np.array(summary.padded, bool)
     counted = counted if counted.any() else np.ones(len(counted), bool)
-    phases = None if rule is None else phases_of(summary.motion, rule)
-    parts = [counted] if phases is None else [counted & (phases == place) for place in range(len(PHASES))]
+    part_of = np.where(counted, 0 if rule is None else phases_of(summary.motion, rule), -1)
+    count = len(WHOLE if rule is None else PHASES)
+    values, even = _part_means(summary.values, part_of, count), _part_means(summary.even, part_of, count)
     groups = np.repeat(np.arange(len(summary.groups)), [group.size for group in summary.groups])
-    means = [
-        np.stack([_mean(array[part]) for part in parts]) for array in (summary.values, summary.even, summary.template)
-    ]
-    means[1] = means[1][:, groups]
-    return [*means, np.array([part.sum() for part in parts], np.float32)]
+    # Few measures have a template, and most runs no such measure.
+    told = np.flatnonzero(~np.isnan(summary.template).all(axis=(0, 1)))
+    template = np.full_like(values, np.nan)
+    if len(told):
+        template[..., told] = _part_means(summary.template[..., told], part_of, count)
+    steps = np.array([(part_of == part).sum() for part in range(count)], np.float32)
+    return [values, even[:, groups], template, steps]
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Returns the mean over the first axis, of what is known; NaN where nothing is."""
-    unknown = np.isnan(values)
-    if not unknown.any() and len(values):
-        return values.mean(axis=0)
-    count = len(values) - unknown.sum(axis=0)
-    total = np.where(unknown, 0.0, values).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(1, count), np.nan).astype(np.float32)
-
-
-def table_of(
-    summaries: Iterable[tuple[Path, RunSummary]], rule: PhaseRule | None = None, **given: Mapping[str, bool]
-) -> EpisodeTable:
-    """Returns the table of some summaries."""
-    builder = TableBuilder(rule, **given)
-    for path, summary in summaries:
-        builder.add(path, summary)
-    return builder.table()
+def _part_means(values: np.ndarray, part_of: np.ndarray, count: int) -> np.ndarray:
+    """Returns the mean of each part's steps, of what is known; NaN where nothing is. Steps of part -1 are left out."""
+    order = np.argsort(part_of, kind="stable")[(part_of < 0).sum() :]
+    present, starts = np.unique(part_of[order], return_index=True)
+    means = np.full((count, *values.shape[1:]), np.nan, np.float32)
+    if len(order):
+        ordered = values[order]
+        unknown = np.isnan(ordered)
+        total = np.add.reduceat(np.where(unknown, np.float32(0.0), ordered), starts, axis=0)
+        known = np.add.reduceat((~unknown).astype(np.float32), starts, axis=0)
+        means[present] = np.where(known > 0, total / np.maximum(1.0, known), np.float32("nan"))
+    return means

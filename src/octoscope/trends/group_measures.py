@@ -1,4 +1,4 @@
-"""The measures of one query group, over all steps of a run: matrix products over blocks of steps, in float32.
+"""The measures of one query group, over all steps of a run, in float32.
 
 Each is defined in `attention` (shares, `map_measures`, regions, sinks) and tested against it; here they are computed for all steps at once.
 """
@@ -71,7 +71,7 @@ class GroupMeasures:
         self._query = QueryRow(group, (self._rows[0],), group)
         self._visible = self._query.visible_over(run, steps=run.steps)
         self._frames = frames
-        self._shares: dict[str, Float32[np.ndarray, " key"]] = _kinds(run)
+        self._shares = _kinds(run)
         self._entropy: list[Float32[np.ndarray, "step layer head"]] = []
         self._means: list[Float32[np.ndarray, "step layer head key"]] = []
         self._distance: dict[str, list[np.ndarray]] = {}
@@ -96,13 +96,12 @@ class GroupMeasures:
         """Returns names, values, what even attention gives, and what the episode's mean map gives."""
         weights = np.concatenate(self._means)
         steps = len(weights)
-        flat = np.nan_to_num(weights.reshape(steps, -1, weights.shape[-1]))
+        flat = weights.reshape(steps, -1, weights.shape[-1])
+        flat = flat if self._run.captured_keys.all() else np.nan_to_num(flat)
         even = (self._visible / np.maximum(1, self._visible.sum(axis=-1, keepdims=True))).astype(np.float32)
         columns: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
-        kinds = np.stack(list(self._shares.values()), axis=1)
-        shares, even_shares = flat @ kinds, even @ kinds
-        for at, name in enumerate(self._shares):
-            columns[SHARE + name] = (shares[..., at], even_shares[:, at], None)
+        for name, places in self._shares.items():
+            columns[SHARE + name] = (flat[..., places].sum(axis=-1), even[:, places].sum(axis=-1), None)
         nothing = np.full(steps, np.nan, np.float32)
         if self._entropy:
             columns[ENTROPY] = (np.concatenate(self._entropy).reshape(steps, -1), np.ones(steps), None)
@@ -128,8 +127,10 @@ class GroupMeasures:
         steps = len(flat)
         raw = flat[..., frame.span.start : frame.span.stop]
         maps, mean = _as_distribution(raw), _as_distribution(raw.mean(axis=0))
-        moments = maps @ np.concatenate([frame.places, (frame.places**2).sum(axis=1, keepdims=True)], axis=1)
-        spread = np.sqrt(np.maximum(0.0, moments[..., 2] - (moments[..., :2] ** 2).sum(axis=-1)))
+        # No matrix products: their threads wait for each other longer than they work.
+        centre = np.einsum("shp,pi->shi", maps, frame.places)
+        square = np.einsum("shp,p->sh", maps, (frame.places**2).sum(axis=1))
+        spread = np.sqrt(np.maximum(0.0, square - (centre**2).sum(axis=-1)))
         nothing, still = np.full(steps, np.nan, np.float32), np.full(maps.shape[:2], np.nan, np.float32)
         later = np.flatnonzero(np.diff(self._run.steps) == 1) + 1
         still[later] = 1.0 - 0.5 * np.abs(maps[later] - maps[later - 1]).sum(axis=-1)
@@ -171,12 +172,17 @@ class GroupMeasures:
         return np.einsum("slhk,lk->slh", weights, sinks.astype(np.float32)).reshape(steps, -1)
 
 
-def _kinds(run: Run) -> dict[str, Float32[np.ndarray, " key"]]:
-    """Returns for each kind of key which tokens are of it; a kind that the run does not hold has none."""
-    captured = run.captured_keys
-    indicator = np.where(captured, np.eye(run.layout.size), np.nan)
+def _kinds(run: Run) -> dict[str, slice | list[int]]:
+    """Returns for each kind of key which tokens are of it, neighbours as a slice; a kind that the run does not hold has none."""
+    indicator = np.where(run.captured_keys, np.eye(run.layout.size), np.nan)
     shares = attention_shares(run.layout, indicator, stack=run.stack.name)
-    return {name: share.astype(np.float32) for name, share in shares.items() if name != NOT_CAPTURED}
+    kinds: dict[str, slice | list[int]] = {}
+    for name, share in shares.items():
+        if name != NOT_CAPTURED:
+            places = np.flatnonzero(share).tolist()
+            neighbours = bool(places) and places[-1] - places[0] == len(places) - 1
+            kinds[name] = slice(places[0], places[-1] + 1) if neighbours else places
+    return kinds
 
 
 def current_frames(run: Run) -> Iterator[CurrentFrame]:

@@ -139,7 +139,7 @@ def relabelled(means: Float[np.ndarray, "task cell"], members: Bool[np.ndarray, 
     sums, total = chosen @ scores, scores.sum(axis=0)
     centres = sums / np.maximum(1, first), (total - sums) / np.maximum(1, second)
     squares = (scores**2).sum(axis=0) - first * centres[0] ** 2 - second * centres[1] ** 2
-    least = 2.0 / comb(count, first)
+    least = np.asarray(2.0 / comb(count, first))
     weight = 1.0 / np.maximum(1, first) + 1.0 / np.maximum(1, second)
     p = _p(centres[0] - centres[1], squares, first + second - 2.0, weight, least)
     p[:, (count < FEWEST) | ~_varies(means)] = np.nan

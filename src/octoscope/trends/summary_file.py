@@ -29,7 +29,7 @@ try:
 except ImportError:
     raise OutputError(f"Summaries of runs are kept as Parquet. {PARQUET_HOW}") from None
 
-Tell = Callable[[str], None]
+Tell = Callable[[str], object]
 ENDING = ".summary.parquet"
 _HEAD, _SEAL = b"octoscope", b"octoscope_sha256"
 _TEMPLATE = "template: "
@@ -108,7 +108,7 @@ def _read(file: Path, path: Path, manifest: str) -> RunSummary | None:
       _UnreadableError: If the file is damaged.
     """
     try:
-        parquet = pyarrow.parquet.ParquetFile(file, memory_map=True, page_checksum_verification=True)
+        parquet = pyarrow.parquet.ParquetFile(pyarrow.memory_map(str(file)), page_checksum_verification=True)
         metadata = parquet.metadata.metadata or {}
         content = metadata[_HEAD]
         head = json.loads(content)
@@ -154,7 +154,7 @@ def _write(file: Path, summary: RunSummary, made_from: dict[str, Any]) -> None:
         for field in dataclasses.fields(summary)
         if field.name not in _ARRAYS
     }
-    known = ~np.isnan(summary.template).all(axis=(0, 1))
+    known = np.asarray(~np.isnan(summary.template).all(axis=(0, 1)))
     templates = [name for name, told in zip(summary.measures, known.tolist(), strict=True) if told]
     head = {
         "format": FORMAT,

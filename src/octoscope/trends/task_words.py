@@ -1,5 +1,6 @@
 """What an instruction asks for: its verb and its object, as plain words tell them."""
 
+import functools
 import re
 
 from octoscope.embedded.instructions import read_instruction
@@ -62,6 +63,7 @@ def task_of(instruction: str) -> str:
     return " ".join(instruction.casefold().split()).rstrip(".!") or NO_WORDS
 
 
+@functools.lru_cache(maxsize=4096)
 def verb_and_object(instruction: str, dataset: str) -> tuple[str, str]:
     """Returns what is done, and to what.
 

@@ -12,6 +12,7 @@ from scipy.stats import false_discovery_control
 
 from octoscope.array_typing import Bool, Float, Float32, Int
 from octoscope.errors import SelectionError
+from octoscope.intervals import few_episodes
 from octoscope.runs.column_table import ColumnTable
 from octoscope.trends.contrasts import PLANS, Contrast, contrasts
 from octoscope.trends.episode_table import Cell, EpisodeTable
@@ -66,6 +67,8 @@ class Trend:
     found: Bool[np.ndarray, " entry"]
     # Part of tables with shuffled labels in which anything would be found.
     shuffled_rate: float
+    # Why there is no verdict; "" where there is one.
+    no_verdict: str
 
     @property
     def tested(self) -> int:
@@ -133,6 +136,8 @@ def make_trend(
     p = np.concatenate([row.labelling.p[0] for row in rows])
     q = corrected(p)
     tested = int((~np.isnan(p)).sum())
+    # Without a verdict, as many as there would be with one.
+    tests = tested or sum(int((~np.isnan(row.comparison.error)).sum()) for row in rows)
     size = len(table.cells) * len(table.measures)
     parts = [row.finished(q[at * size : (at + 1) * size], seed) for at, row in enumerate(rows)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -150,8 +155,9 @@ def make_trend(
         measure=places % measures,
         p=p,
         q=q,
-        smallest=np.concatenate([row.comparison.smallest(tested) for row in rows]),
+        smallest=np.concatenate([row.comparison.smallest(tests) for row in rows]),
         shuffled=np.concatenate([_percentile(np.abs(row.labelling.estimates[1:])) for row in rows]),
+        no_verdict=_no_verdict(rows) if not tested else "",
         shuffled_rate=_any_found([row.labelling.p[1:] for row in rows]),
         **joined,
     )
@@ -249,6 +255,13 @@ class _Rows:
         return silent | (beyond & same)
 
 
+def _no_verdict(rows: list[_Rows]) -> str:
+    """Returns why nothing was tested."""
+    reasons = [row.contrast.no_verdict for row in rows if row.contrast.no_verdict]
+    units = max(int(row.comparison.tasks.max(initial=0)) for row in rows)
+    return reasons[0] if reasons else few_episodes(units, of="tasks") or "Nothing varies between tasks."
+
+
 def _labelled(
     means: Float[np.ndarray, "task entry"], contrast: Contrast, rng: np.random.Generator, shuffles: int
 ) -> Labelling:
@@ -294,14 +307,14 @@ def _paired(table: EpisodeTable, random: EpisodeTable) -> EpisodeTable:
     theirs = np.ix_([cells[table.cells[at]] for at in ours], [measures[table.measures[at]] for at in named])
     for at, label in enumerate(table.labels):
         if label.episode_key in places:
-            for part in range(values.shape[1]):
+            for part in range(len(table.parts)):
                 values[at, part][np.ix_(ours, named)] = random.values[places[label.episode_key], part][theirs]
     return replace(table, values=values)
 
 
 def _percentile(sizes: Float[np.ndarray, "shuffle entry"]) -> Float[np.ndarray, " entry"]:
-    known = ~np.isnan(sizes).all(axis=0)
-    result = np.full(sizes.shape[1], np.nan)
+    known = np.asarray(~np.isnan(sizes).all(axis=0))
+    result = np.full(known.shape, np.nan)
     if known.any():
         result[known] = np.nanquantile(sizes[:, known], 0.95, axis=0)
     return result

@@ -23,6 +23,8 @@ class ReportTable:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
+    # Of each row, the name of the figure that its first cell leads to, "" for none; () where no row has one.
+    links: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,9 @@ class Report:
     parts: Sequence[ReportPart]
     # What holds for all parts.
     caveats: Sequence[str]
+    subtitle: str = (
+        "Attention, and what happens to the action when things are taken away. Open loop, on recorded episodes."
+    )
 
     def headlines(self) -> list[tuple[ReportPart, str]]:
         """Returns the parts that have a headline, with it."""

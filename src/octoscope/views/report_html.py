@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 
 from octoscope.escaping.html import html_text
@@ -43,7 +44,7 @@ def report_html(report: Report) -> str:
 <body>
 <main>
 <h1>{html_text(report.title)}</h1>
-<p class="subtitle">Attention, and what happens to the action when things are taken away. Open loop, on recorded episodes.</p>
+<p class="subtitle">{html_text(report.subtitle)}</p>
 {note}
 <ul class="glance">{glance}</ul>
 <div class="table provenance"><table>{provenance}</table></div>
@@ -88,8 +89,15 @@ def _table(table: ReportTable) -> str:
     kinds = [' class="number"' if number else "" for number in numbers]
     head = "".join(f"<th{kind}>{html_text(cell)}</th>" for kind, cell in zip(kinds, table.head, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{html_text(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
-        for row in table.rows
+        "<tr>"
+        + "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, _cells(row, link), strict=True))
+        + "</tr>"
+        for row, link in zip(table.rows, table.links or [""] * len(table.rows), strict=True)
     )
     caption = f'<p class="caption">{html_text(table.caption)}</p>' if table.caption else ""
     return f'{caption}<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cells(row: Sequence[str], link: str) -> list[str]:
+    cells = [html_text(cell) for cell in row]
+    return [f'<a href="#{html_text(link)}">{cells[0]}</a>', *cells[1:]] if link else cells

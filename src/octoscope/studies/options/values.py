@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from octoscope.errors import SelectionError, nearest
 from octoscope.studies.options.names import FIGURE_FORMATS
-from octoscope.studies.selection import check_selection, parse_pairs
+from octoscope.studies.selection import check_selection, parse_pairs, parse_share
 
 # Far more than any recording has, and still a number that arrays can be asked for.
 MOST = 10**9
@@ -83,6 +83,15 @@ class Pair:
     def check(self, name: str, value: str) -> None:
         """Raises SelectionError where a part is missing."""
         parse_pairs((value,), what=name, example=self.example)
+
+
+@dataclass(frozen=True)
+class Share:
+    """I/N: the I-th of N parts, from 0."""
+
+    def check(self, name: str, value: str) -> None:
+        """Raises SelectionError where it is none."""
+        parse_share(value, what=name)
 
 
 # jax makes its keys of 32 bits.

@@ -1,0 +1,176 @@
+"""Many episodes through a policy, each into a run of a collection."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from octoscope.errors import EpisodeError, Interrupted, OctoscopeError, OutputError, SelectionError
+from octoscope.runs.collection import Collection, Failure, begin_collection
+from octoscope.runs.contents import readable_bytes
+from octoscope.studies.collecting.crew import Crew, Outcome, run_crew
+from octoscope.studies.collecting.here import CrewOfOne
+from octoscope.studies.collecting.processes import ProcessCrew
+from octoscope.studies.collecting.ray_crew import RayCrew
+from octoscope.studies.collecting.worker import EpisodeCapture, made_from, open_capture
+from octoscope.studies.opening import Opened
+from octoscope.studies.options.capture import CaptureOptions
+from octoscope.studies.selection import parse_selection, parse_share
+from octoscope.studies.telling import Tell, silent
+
+_MOST_TOLD = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Captured:
+    """The collection after a call, and what it could not make."""
+
+    collection: Collection
+    failures: tuple[Failure, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every run that was asked for is there."""
+        return not self.failures
+
+
+def capture(
+    options: CaptureOptions, *, opened: Opened | None = None, tell: Tell = silent, progress: bool = False
+) -> Captured:
+    """Returns the collection, after making the runs that were not there.
+
+    Args:
+      options: Which episodes, what is kept of them, by how many workers, and where to.
+      opened: Policy and episodes, where they are open already; workers in other processes open them anew.
+      tell: Takes what it will cost, what could not be run, and where everything is.
+      progress: Show a progress bar.
+
+    Raises:
+      OctoscopeError: If something that was asked for cannot be, the collection there was made otherwise, nothing can be written any
+        more, or, with `strict`, an episode cannot be run.
+      Interrupted: After Ctrl-C, saying what was kept.
+    """
+    here = open_capture(options) if opened is None else EpisodeCapture(options, opened)
+    chosen = _chosen(options, here, progress=progress)
+    collection = begin_collection(options.output, made_from(here), chosen)
+    mine = chosen if options.shard is None else _share(chosen, options.shard)
+    waiting = [index for index in mine if not collection.holds(index)]
+    tell(*_cost(options, here, waiting, there=len(mine) - len(waiting)))
+    failures = _make(options, here, collection, waiting, progress=progress) if waiting else []
+    tell(*_summary(options, collection, failures, of=len(waiting)))
+    return Captured(collection, tuple(failures))
+
+
+def _make(
+    options: CaptureOptions, here: EpisodeCapture, collection: Collection, waiting: Sequence[int], *, progress: bool
+) -> list[Failure]:
+    failures: list[Failure] = []
+    with (
+        tqdm(total=len(waiting), desc="capture", unit="episode", disable=not progress) as bar,
+        _crew(options, here, most=len(waiting)) as crew,
+    ):
+        try:
+            for outcome in run_crew(crew, waiting):
+                _keep(outcome, collection, failures, strict=options.strict)
+                bar.update()
+                bar.set_postfix_str(f"{len(failures)} failed" if failures else "")
+        except (Interrupted, KeyboardInterrupt):
+            done = sum(collection.holds(index) for index in waiting)
+            raise Interrupted(
+                f"stopped: {done} of {len(waiting)} runs are whole, and what was begun is kept. The same command goes on."
+            ) from None
+    return failures
+
+
+def _keep(outcome: Outcome, collection: Collection, failures: list[Failure], *, strict: bool) -> None:
+    if outcome.whole:
+        collection.forget_failure(outcome.index)
+        return
+    failure = Failure(outcome.index, outcome.error, outcome.sentence)
+    if outcome.hopeless:
+        raise OutputError(
+            f"episode {failure.index}: {failure.sentence} What is whole is kept: the same command goes on."
+        )
+    collection.note_failure(failure)
+    failures.append(failure)
+    if strict:
+        raise EpisodeError(
+            f"episode {failure.index}: {failure.sentence} Without --strict it would be listed and skipped."
+        )
+
+
+@contextlib.contextmanager
+def _crew(options: CaptureOptions, here: EpisodeCapture, *, most: int) -> Iterator[Crew]:
+    open_worker = functools.partial(open_capture, options)
+    total = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if options.ray is not None:
+        cores = options.cores or 1
+        with RayCrew(open_worker, address=options.ray, size=options.workers, cores=cores, gpus=options.gpus) as crew:
+            yield crew
+    elif options.workers == 1 and options.cores is None:
+        yield CrewOfOne(here)
+    else:
+        size = min(options.workers or total, most)
+        with ProcessCrew(open_worker, size=size, cores=options.cores or max(1, total // size)) as crew:
+            yield crew
+
+
+def _chosen(options: CaptureOptions, here: EpisodeCapture, *, progress: bool) -> list[int]:
+    source = here.opened.source
+    chosen = sorted(parse_selection(options.episode, count=len(source), what="episode"))
+    if options.per_task is None:
+        return chosen
+    kept: dict[str, list[int]] = {}
+    for index in tqdm(chosen, desc="reading words", unit="episode", disable=not progress):
+        try:
+            words = " ".join(source[index].instruction.casefold().split())
+        except OctoscopeError:
+            # It is tried, and told, with the others.
+            words = f"episode {index}, which cannot be read"
+        if len(kept.setdefault(words, [])) < options.per_task:
+            kept[words].append(index)
+    return sorted(index for indices in kept.values() for index in indices)
+
+
+def _share(chosen: Sequence[int], shard: str) -> list[int]:
+    part, parts = parse_share(shard, what="--shard")
+    mine = [index for index in chosen if index % parts == part]
+    if not mine:
+        raise SelectionError(
+            f"--shard {shard} holds none of the {len(chosen)} episodes: an episode is in the part INDEX modulo {parts}."
+        )
+    return mine
+
+
+def _cost(options: CaptureOptions, here: EpisodeCapture, waiting: Sequence[int], *, there: int) -> list[str]:
+    """Returns what will be made, and what each step of it takes, of the first episode that the policy can run on."""
+    kept = f"; {there} are there already" if there else ""
+    if not waiting:
+        return [f"All {there} runs are there already."]
+    for index in waiting[:_MOST_TOLD]:
+        try:
+            episode = here.opened.source[index]
+            size, steps = here.bytes_per_step(episode), len(here.plan(episode)[0])
+        except SelectionError:
+            raise
+        except OctoscopeError:
+            continue
+        each = f"{steps} steps of episode {index}, {readable_bytes(size)} a step before compression"
+        return [f"{len(waiting)} episodes to run{kept}. Of each such as: {each}."]
+    return [f"{len(waiting)} episodes to run{kept}."]
+
+
+def _summary(options: CaptureOptions, collection: Collection, failures: Sequence[Failure], *, of: int) -> list[str]:
+    lines = [f"episode {failure.index}: {failure.sentence.splitlines()[0]}" for failure in failures[:_MOST_TOLD]]
+    if len(failures) > _MOST_TOLD:
+        lines.append(f"and {len(failures) - _MOST_TOLD} more: {collection.folder / 'failures'}")
+    if failures:
+        lines = [f"{len(failures)} of {of} episodes could not be run:", *(f"  {line}" for line in lines)]
+    missing = len(collection.missing())
+    whole = len(collection.episodes) - missing
+    who = "the same command makes them" if options.shard is None else "the other shards, or this one again, make them"
+    left = f", {missing} missing: {who}" if missing else ""
+    return [*lines, f"{collection.folder}: {whole} of {len(collection.episodes)} runs are whole{left}."]
