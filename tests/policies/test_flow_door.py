@@ -9,7 +9,7 @@ import pytest
 
 import octoscope as osc
 from octoscope.attention.maps import attention_maps
-from octoscope.attention.query import find_query
+from octoscope.attention.query import QueryRow, find_query
 from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError, SelectionError
@@ -89,6 +89,18 @@ def test_a_run_holds_lerobots_actions_and_attention_of_each_stack_and_pass(run, 
     np.testing.assert_allclose(mean, np.mean(each, axis=0), atol=1e-6)
 
 
+def test_encodings_of_the_prefix_are_lerobots(policy, episode, official):
+    run = osc.attend(
+        policy, episode, steps=[0], options=WatchOptions(dtype="float32", encodings=["prefix.input", "prefix.*"])
+    )
+    assert [point.name for point in run.encoding_points] == [
+        "prefix.input",
+        *(f"prefix.{layer}.residual" for layer in range(4)),
+    ]
+    np.testing.assert_allclose(run.encoding("prefix.input", step=0), official["prefix_embeddings"], rtol=0, atol=2e-5)
+    assert run.encoding("prefix.3.residual", step=0).shape == (21, 32)
+
+
 def test_passes_and_rows_are_named(run):
     assert "pass 2 of 0..2" in attention_sheet(run, step=0, layer=0).title
     assert "mean of passes" in attention_sheet(run.of_pass("mean"), step=0, layer=0).title
@@ -102,6 +114,10 @@ def test_passes_and_rows_are_named(run):
     assert find_query(run.layout).visible_over(run, steps=[0])[0, -5:].tolist() == [True, False, False, False, False]
     words = find_query(run.layout, "language:mean")
     assert words.positions == tuple(range(6))
+    assert find_query(run.layout, "language:9").label == "language token 9 of 0..11, padding"
+    assert find_query(run.layout, "word:red") == QueryRow("language", (3,), "word 'red'")
+    sheet = attention_sheet(run.of_stack("prefix"), step=0, layer=1, query="word:red")
+    assert sheet.title.startswith("word 'red' attends (in prefix)")
 
 
 def test_by_default_the_last_pass_is_kept(policy, episode, run):

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from octoscope.attention.query import QueryRow
+from octoscope.attention.query import QueryRow, sighted_words
 from octoscope.attention.shares import timestep_name
 from octoscope.errors import SelectionError
 from octoscope.tokens.layout import TokenLayout, TokenSpan
@@ -91,14 +91,14 @@ def word_queries(layout: TokenLayout, *, padding: bool = False) -> tuple[QueryRo
       SelectionError: If the policy reads no words, or only in front of the timesteps, where they see only each other.
     """
     words = instruction_words(layout, padding=padding)
-    now = [copy for copy in word_copies(layout) if copy.span.timestep == layout.window - 1]
-    if not now:
+    span = sighted_words(layout)
+    if span is None or layout.pieces_of(span) is None:
         raise SelectionError(
             "No word of this policy can see an image: it does not repeat the instruction at each timestep "
             "(`repeat_task_tokens` is false), and the tokens in front look only at each other. "
             "What images give to words is in runs made with --queries obs_CAMERA."
         )
-    return tuple(QueryRow(now[-1].span.group, word.positions, f"word '{word.text}'") for word in words)
+    return tuple(QueryRow(span.group, word.positions, f"word '{word.text}'") for word in words)
 
 
 def _ordinal(count: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from octoscope.array_typing import Bool, Float
 from octoscope.errors import SelectionError, nearest
 from octoscope.runs.run import Run
-from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.layout import TokenLayout, TokenSpan
 from octoscope.tokens.words import words_of_pieces
 
 _BLOCK_BYTES = 64 * 2**20
@@ -56,7 +56,7 @@ class QueryRow:
     def allowed(self, layout: TokenLayout, stack: str | None = None) -> Bool[np.ndarray, " key"]:
         """Returns which keys the rules of a stack let the row, or any of several, look at."""
         rows = layout.select(self.group, timestep=-1)[list(self.positions)]
-        return layout.rules(stack)[rows].any(axis=0)
+        return np.asarray(layout.rules(stack)[rows].any(axis=0))
 
 
 def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> QueryRow:
@@ -84,7 +84,8 @@ def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> Quer
             f"'{group}' has tokens 0..{size - 1}, got '{detail}'. All of them together are '{group}:{_MEAN}'."
         )
     position = int(detail or 0)
-    return QueryRow(group, (position,), group if size == 1 else f"{group} token {position} of 0..{size - 1}")
+    pad = ", padding" if position not in _real_positions(layout, group) else ""
+    return QueryRow(group, (position,), group if size == 1 else f"{group} token {position} of 0..{size - 1}{pad}")
 
 
 def step_blocks(run: Run, query_group: str, steps: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -108,13 +109,26 @@ def _default_group(layout: TokenLayout) -> str:
     return readouts[0] if readouts else layout.groups[-1]
 
 
+def sighted_words(layout: TokenLayout) -> TokenSpan | None:
+    """Returns the words that can see images: the copy of the instruction at the current timestep, or words in front beside pictures."""
+    spans = [span for span in layout.spans if span.source.kind == "language"]
+    repeated = [span for span in spans if span.source.repeats is not None]
+    return repeated[-1] if repeated else next((span for span in spans if _sees_images(layout, span)), None)
+
+
+def _sees_images(layout: TokenLayout, words: TokenSpan) -> bool:
+    stacks = [stack.name for stack in layout.stacks if words.group in stack.query_groups]
+    images = [place for span in layout.spans if span.source.kind == "image" for place in range(span.start, span.stop)]
+    return any(layout.rules(name)[words.start, images].any() for name in stacks)
+
+
 def _find_word(layout: TokenLayout, word: str) -> QueryRow:
-    spans = [span for span in layout.spans if span.source.repeats is not None and span.source.kind == "language"]
-    if spans and layout.pieces_of(spans[-1]) is None:
+    span = sighted_words(layout)
+    if span is not None and layout.pieces_of(span) is None:
         raise SelectionError(
             "No token of this policy is a word: it reads the instruction as encodings, not as word pieces."
         )
-    if not spans:
+    if span is None:
         raise SelectionError(
             "No word of this policy can see an image: it does not repeat the instruction at each timestep "
             "(`repeat_task_tokens` is false), and the tokens in front look only at each other."
@@ -122,6 +136,6 @@ def _find_word(layout: TokenLayout, word: str) -> QueryRow:
     words = words_of_pieces(layout.instruction_pieces)
     for candidate in words:
         if candidate.text == word:
-            return QueryRow(spans[-1].group, candidate.positions, f"word '{word}'")
+            return QueryRow(span.group, candidate.positions, f"word '{word}'")
     texts = [candidate.text for candidate in words]
     raise SelectionError(f"The instruction has no word '{word}'. It has: {', '.join(texts)}." + nearest(word, texts))

@@ -78,6 +78,12 @@ class Cells:
         picture[self.shown(camera)] = values[self.of(camera)]
         return picture
 
+    def mask(self, chosen: Bool[np.ndarray, " cell"], camera: str) -> Bool[np.ndarray, "row column"]:
+        """Returns chosen cells of a camera as a grid; False on padding."""
+        picture = np.zeros(self.grid(camera), bool)
+        picture[self.shown(camera)] = chosen[self.of(camera)]
+        return picture
+
     def keys(self) -> Int[np.ndarray, "cell window"]:
         """Returns the places in the sequence of each cell's tokens, oldest timestep first.
 

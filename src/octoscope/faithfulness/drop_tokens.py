@@ -214,12 +214,9 @@ def _example(
     cells: Cells, scene: StepScene, kept: Mapping[str, Sequence[np.ndarray]], fractions: Sequence[float]
 ) -> DropExample:
     places = sorted({int(np.argmin(np.abs(np.array(fractions) - part))) for part in _SHOWN} - {0}) or [0]
-    pictures = {camera: scene.images(camera)[-1] for camera in cells.sources}
+    pictures = {camera: scene.padded_picture(camera) for camera in cells.sources}
     shown = {
-        name: {
-            camera: [masks[place][cells.of(camera)].reshape(cells.grid(camera)) for place in places]
-            for camera in cells.sources
-        }
+        name: {camera: [cells.mask(masks[place], camera) for place in places] for camera in cells.sources}
         for name, masks in kept.items()
     }
     chosen = tuple(fractions[place] for place in places)

@@ -193,7 +193,8 @@ def _only_dataset(policy: PolicyModel) -> str:
     known = policy.needs.datasets
     if len(known) > 1 or (not known and policy.action_space("").note):
         raise SelectionError(
-            f"`dataset` must say whose statistics bring actions to the robot's units. The policy has: {', '.join(known) or 'none'}."
+            f"`dataset` must say whose statistics bring actions to the robot's units. The policy has: {', '.join(known) or 'none'}. "
+            f"{policy.action_space('').note}".rstrip()
         )
     return known[0] if known else ""
 

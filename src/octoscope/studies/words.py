@@ -8,6 +8,7 @@ from tqdm import tqdm
 from octoscope.attention.instruction_words import word_queries
 from octoscope.attention.maps import captured_spans
 from octoscope.attention.patch_words import patch_rows, patch_words
+from octoscope.attention.query import sighted_words
 from octoscope.errors import SelectionError
 from octoscope.escaping.csv_text import csv_line
 from octoscope.render.view import save_view
@@ -35,7 +36,7 @@ def words(options: WordsOptions, *, tell: Tell = silent, progress: bool = False)
     Raises:
       OctoscopeError: If the run has the rows for none, or results lie there.
     """
-    run = Run.open(options.run)
+    run = _where_words_look(Run.open(options.run))
     steps, layers = _steps(options, run), _layers(options, run)
     check_heads(run, None if options.head is None else [options.head])
     missing = _missing(options, run)
@@ -53,6 +54,12 @@ def words(options: WordsOptions, *, tell: Tell = silent, progress: bool = False)
         tell(*sentence.split("\n"))
     tell(f"Words and images, {len(steps)} steps, layers {', '.join(map(str, layers))}: {options.output / _FOLDER}")
     return options.output / _FOLDER
+
+
+def _where_words_look(run: Run) -> Run:
+    """Returns the run, looked at through the stack whose rows of words it holds; as it is where none does."""
+    words, stacks = sighted_words(run.layout), [run, *(run.of_stack(stack.name) for stack in run.stacks)]
+    return next((each for each in stacks if words is not None and words.group in each.query_groups), run)
 
 
 def _steps(options: WordsOptions, run: Run) -> list[int]:

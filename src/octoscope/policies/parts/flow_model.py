@@ -170,6 +170,10 @@ class FlowModel(ABC):
         )
         return jax.tree.map(np.asarray, outputs)
 
+    def encode_prefix(self, inputs: FlowInputs, hidden: StackMasks) -> Float[np.ndarray, "stage token embed"]:
+        """Returns the prefix's vectors before the first layer and behind each; no noise reaches them."""
+        return np.asarray(flow_programs.look(self.params, self.network, inputs, hidden.prefix).encodings)
+
     def gradients(
         self, inputs: FlowInputs, noise: FlowNoise, target: Float32[np.ndarray, "horizon dim"]
     ) -> FlowGradients:

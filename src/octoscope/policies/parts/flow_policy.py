@@ -15,9 +15,11 @@ from octoscope.policies.lerobot_folder.features import STATE, camera_name
 from octoscope.policies.noise import Noise
 from octoscope.policies.parts.device_name import device_name
 from octoscope.policies.parts.flow import FlowInputs, PrefixMemory, StackMasks
+from octoscope.policies.parts.flow_encodings import at_point, prefix_points
 from octoscope.policies.parts.flow_model import FlowModel
 from octoscope.policies.parts.text_reader import Words
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 
@@ -146,10 +148,20 @@ class FlowPolicy:
             rows = np.searchsorted(layout.places(stack.query_groups), each.queries)
             columns = np.searchsorted(layout.places(stack.key_groups), each.keys)
             chosen = weights[each.stack][list(each.passes)][:, list(each.layers)]
-            parts[each.stack] = chosen[:, :, :, rows][..., columns]
+            parts[each.stack] = np.asarray(chosen[:, :, :, rows][..., columns])
         pad = np.zeros(layout.size, bool)
         pad[: len(outputs.real)] = ~outputs.real
-        return Watched(outputs.actions, parts, pad)
+        return Watched(np.asarray(outputs.actions), parts, pad)
+
+    def encoding_points(self, inputs: PolicyInputs) -> tuple[EncodingPoint, ...]:
+        """Returns every point there is for these inputs: the prefix's."""
+        return prefix_points(self.layout(inputs), self.model.params["text"]["embed_tokens"]["weight"].shape[1])
+
+    def encode(self, inputs: PolicyInputs, names: Sequence[str]) -> dict[str, Float32[np.ndarray, "_ _"]]:
+        """Returns the encodings at points that exist, by name."""
+        points = {point.name: point for point in self.encoding_points(inputs)}
+        stages = self.model.encode_prefix(*self._given(inputs))
+        return {name: np.asarray(at_point(stages, points[name])) for name in names}
 
     @property
     def no_gradient(self) -> str:

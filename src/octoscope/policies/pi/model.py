@@ -1,6 +1,5 @@
 """A pi0 or pi0.5 as people use it: load a LeRobot folder, act, and watch what the same forward looks at."""
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +54,7 @@ class PiModel(FlowModel):
         )
         return cls(folder, load_pi_params(weights, config, source=source), config, text, remark)
 
-    @functools.cached_property
+    @property
     def network(self) -> PiNetwork:
         """The network."""
         return PiNetwork(self.config)

@@ -1,6 +1,5 @@
 """A SmolVLA as people use it: load a LeRobot folder, act, and watch what the same forward looks at."""
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +46,7 @@ class SmolVlaModel(FlowModel):
         params = load_smolvla_params(folder.weights, config, source=str(folder.path / "model.safetensors"))
         return cls(folder, params, config, text)
 
-    @functools.cached_property
+    @property
     def network(self) -> SmolVlaNetwork:
         """The network."""
         around = (self.text.id_of(_AROUND), self.text.id_of(_WHOLE)) if self.config.special_tokens else None
