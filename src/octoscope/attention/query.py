@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,8 @@ class QueryRow:
     def visible_over(self, run: Run, *, steps: Sequence[int]) -> Bool[np.ndarray, "step key"]:
         """Returns which keys the row, or any of several, may look at, at each step: allowed by the rules, and not padding."""
         allowed = self.allowed(run.layout, run.stack.name)
-        return np.stack([allowed & ~pad for pad in run.token_pads(steps=steps)])
+        visible: Any = allowed & ~run.token_pads(steps=steps)
+        return visible
 
     def allowed(self, layout: TokenLayout, stack: str | None = None) -> Bool[np.ndarray, " key"]:
         """Returns which keys the rules of a stack let the row, or any of several, look at."""
