@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -53,13 +52,12 @@ class QueryRow:
     def visible_over(self, run: Run, *, steps: Sequence[int]) -> Bool[np.ndarray, "step key"]:
         """Returns which keys the row, or any of several, may look at, at each step: allowed by the rules, and not padding."""
         allowed = self.allowed(run.layout, run.stack.name)
-        visible: Any = allowed & ~run.token_pads(steps=steps)
-        return visible
+        return allowed & ~run.token_pads(steps=steps)
 
     def allowed(self, layout: TokenLayout, stack: str | None = None) -> Bool[np.ndarray, " key"]:
         """Returns which keys the rules of a stack let the row, or any of several, look at."""
         rows = layout.select(self.group, timestep=-1)[list(self.positions)]
-        return layout.rules(stack)[rows].any(axis=0)
+        return np.asarray(layout.rules(stack)[rows].any(axis=0))
 
 
 def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> QueryRow:
