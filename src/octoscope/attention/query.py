@@ -51,7 +51,8 @@ class QueryRow:
 
     def visible_over(self, run: Run, *, steps: Sequence[int]) -> Bool[np.ndarray, "step key"]:
         """Returns which keys the row, or any of several, may look at, at each step: allowed by the rules, and not padding."""
-        return self.allowed(run.layout, run.stack.name) & ~run.token_pads(steps=steps)
+        allowed = self.allowed(run.layout, run.stack.name)
+        return allowed & ~run.token_pads(steps=steps)
 
     def allowed(self, layout: TokenLayout, stack: str | None = None) -> Bool[np.ndarray, " key"]:
         """Returns which keys the rules of a stack let the row, or any of several, look at."""
