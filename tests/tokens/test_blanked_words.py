@@ -33,7 +33,7 @@ def test_a_study_says_it_once_when_it_opens(monkeypatch, demo_model):
 
     checkpoint = dataclasses.replace(demo_model.checkpoint, dataset_statistics={"drawn_table": {}, "viola": {}})
     model = dataclasses.replace(demo_model, checkpoint=checkpoint)
-    monkeypatch.setattr(opening.OctoModel, "load_pretrained", lambda *_, **__: model)
+    monkeypatch.setattr(osc.OctoModel, "load_pretrained", lambda *_, **__: model)
     source = osc.open_episodes("drawn")
     monkeypatch.setattr(opening, "open_episodes", lambda *_, **__: source)
     given = opening.Given(no_compilation_cache=True)
