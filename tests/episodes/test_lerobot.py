@@ -37,6 +37,28 @@ def test_every_value_of_both_layouts(tmp_path: Path, version: int) -> None:
         assert "note" not in episode.extras
 
 
+def test_the_metadata_of_version_2_0_is_read_as_that_of_2_1(tmp_path: Path) -> None:
+    # Statistics of the whole dataset in one file, none by episode, and what a video is under its older name.
+    video = {"dtype": "video", "shape": [HEIGHT, WIDTH, 3], "names": ["height", "width", "channel"]}
+    cameras = {
+        "observation.images.top": {**video, "video_info": {"video.fps": 10.0, "video.is_depth_map": False}},
+        "observation.images.far": {**video, "video_info": {"video.fps": 10.0, "video.is_depth_map": True}},
+    }
+    features = {name: feature for name, feature in FEATURES.items() if name != "observation.image"} | cameras
+    rows = {name: values for name, values in columns(1, COUNT).items() if name != "observation.image"}
+    root = write_lerobot(tmp_path, 2, {1: rows}, features=features, codebase_version="v2.0")
+    (root / "meta" / "stats.json").write_text('{"action": {"mean": [0, 0, 0], "std": [1, 1, 1]}}')
+    assert not (root / "meta" / "episodes_stats.jsonl").exists()
+    film = root / "videos/chunk-000/observation.images.top/episode_000001.mp4"
+    film.parent.mkdir(parents=True)
+    write_video(film)
+    (episode,) = open_episodes(root)
+    assert (list(episode.images), episode.instruction, len(episode)) == (["primary"], WORDS[1], COUNT)
+    assert np.abs(episode.images["primary"][5][36, 10].astype(int)[1] - 100) < 6
+    assert episode.actions is not None
+    assert episode.actions[2].tolist() == [2, 3, 4]
+
+
 def test_rows_are_found_by_episode_and_put_in_order(tmp_path: Path) -> None:
     shuffled = {name: values[::-1] for name, values in ROWS[2].items()}
     source = open_episodes(write_lerobot(tmp_path, 3, {**ROWS, 2: shuffled}, files={0: [1], 4: [0, 2]}))
