@@ -7,6 +7,7 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any
 
+from octoscope.errors import Interrupted
 from octoscope.studies.collecting.crew import Outcome
 
 
@@ -33,10 +34,13 @@ class ProcessCrew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the processes: one that works ends after its step."""
+        """Ends the processes: after Ctrl-C each with the step at hand, after an error at once; what is written is kept."""
         for process, line in self._workers.values():
             line.close()
-            # Ctrl-C went to all of them; whoever works keeps the step at hand.
+            # Ctrl-C went to all of them already.
+            if kind is not None and not issubclass(kind, KeyboardInterrupt | Interrupted):
+                process.terminate()
+        for process, _ in self._workers.values():
             process.join()
 
     @property
@@ -87,8 +91,6 @@ def _work(line: Connection, open_worker: Callable[[], Any], cores: int) -> None:
 
 
 def _made(worker: Any, index: int) -> Outcome | None:
-    from octoscope.errors import Interrupted
-
     try:
         return worker.make(index)
     except Interrupted:
