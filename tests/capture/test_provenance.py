@@ -14,7 +14,7 @@ ATTEND = """
 import os, sys
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import octoscope as osc
-osc.attend(osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0], sys.argv[1], steps=[0, 3], dtype="float32")
+osc.attend(osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0], sys.argv[1], steps=[0, 3], options=osc.WatchOptions(dtype="float32"))
 """
 
 

@@ -35,7 +35,7 @@ def append_step(self, arrays):
 run_writer.RunWriter.append_step = append_step
 run_writer.steps_per_shard = lambda _: 3
 model, episode = osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0]
-osc.attend(model, episode, path, steps=list(range(10)), batch=4, encodings="blocks.final", resume=True)
+osc.attend(model, episode, path, steps=list(range(10)), options=osc.WatchOptions(batch=4, encodings="blocks.final"), resume=True)
 """
 
 POLICIES = {

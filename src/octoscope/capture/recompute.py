@@ -43,7 +43,7 @@ def recompute_attention(
     Example:
       >>> import octoscope as osc
       >>> model, episode = osc.OctoModel.load_pretrained("demo"), osc.open_episodes("demo")[0]
-      >>> run = osc.attend(model, episode, steps=[4], query_groups="readout")
+      >>> run = osc.attend(model, episode, steps=[4], options=osc.WatchOptions(query_groups="readout"))
       >>> osc.recompute_attention(model, episode, run, step=4).shape
       (4, 4, 198, 198)
     """
