@@ -14,7 +14,8 @@ ATTEND = """
 import os, sys
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import octoscope as osc
-osc.attend(osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0], sys.argv[1], steps=[0, 3], options=osc.WatchOptions(dtype="float32"))
+model, episode = osc.OctoModel.load_pretrained("drawn"), osc.open_episodes("drawn")[0]
+osc.attend(model, episode, sys.argv[1], steps=[0, 3], options=osc.WatchOptions(dtype="float32"))
 """
 
 
