@@ -39,7 +39,7 @@ def test_a_goal_a_networks_picture_and_a_datasets_frame_are_one(tmp_path: Path, 
         goals = read_goal_images((f"wrist={tmp_path / name}",), tell=say)
         assert goals is not None
         np.testing.assert_array_equal(goals["wrist"], decode_image(data))
-        np.testing.assert_array_equal(open_picture(str(tmp_path / name), (20, 30)), decode_image(data))
+        np.testing.assert_array_equal(open_picture(str(tmp_path / name), (20, 30), tell=say), decode_image(data))
     said = capsys.readouterr().out
     assert said.count("c.png: transparency dropped: the colours stored under it are shown.") == 2
     assert said.count("d.png: grey shown as three equal colours.") == 2
