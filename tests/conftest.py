@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import jax
@@ -42,6 +43,21 @@ def pytest_collection_finish() -> None:
     # Hundreds of thousands of objects that stay: the collector need not walk over them again and again.
     gc.collect()
     gc.freeze()
+
+
+# Of the 65,530 maps of memory that Linux allows a process: each compiled program takes some, and without any left XLA aborts.
+_MOST_MAPS = 20_000
+_MAPS = Path("/proc/self/maps")
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if nextitem is None or nextitem.path == item.path or not _MAPS.exists():
+        return
+    with _MAPS.open() as maps:
+        count = sum(1 for _ in maps)
+    if count > _MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 # The same inputs in every run, no file kept of them. `pytest --hypothesis-profile=long` tries others, a hundred times as many.
