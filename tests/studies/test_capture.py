@@ -159,6 +159,24 @@ def test_as_many_of_each_task_as_asked_for(opened, tmp_path):
     assert capture(options, opened=Opened(opened.model, source)).collection.episodes == (0, 2)
 
 
+def test_what_no_episode_has_is_not_held_against_the_next_call(opened, tmp_path):
+    options = CaptureOptions("toy", "demo", episode="0:2", layers="9", output=tmp_path / "all")
+    with pytest.raises(SelectionError, match="layer must be in"):
+        capture(options, opened=opened)
+    assert not (tmp_path / "all").exists()
+    assert capture(dataclasses.replace(options, layers="0", steps="0"), opened=opened).ok
+
+
+def test_episodes_too_short_for_a_step_are_listed_and_the_longer_ones_made(opened, tmp_path):
+    lengths = [len(opened.source[index]) for index in range(4)]
+    step = min(lengths)
+    options = CaptureOptions("toy", "demo", episode="0:4", steps=str(step), output=tmp_path / "all")
+    made = capture(options, opened=opened)
+    short = tuple(index for index, length in enumerate(lengths) if length <= step)
+    assert 0 < len(short) < 4
+    assert tuple(failure.index for failure in made.failures) == made.collection.missing() == short
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -55,10 +55,14 @@ def capture(
     """
     here = open_capture(options) if opened is None else EpisodeCapture(options, opened)
     chosen = _chosen(options, here, progress=progress)
-    collection = begin_collection(options.output, made_from(here), chosen)
     mine = chosen if options.shard is None else _share(chosen, options.shard)
+    # Before anything is laid down: what no episode can be asked is not to be held against the next call.
+    each = _each(here, mine)
+    collection = begin_collection(options.output, made_from(here), chosen)
     waiting = [index for index in mine if not collection.holds(index)]
-    tell(*_cost(options, here, waiting, there=len(mine) - len(waiting)))
+    there = len(mine) - len(waiting)
+    kept = f"; {there} are there already" if there else ""
+    tell(f"{len(waiting)} episodes to run{kept}.{each}" if waiting else f"All {there} runs are there already.")
     failures = _make(options, here, collection, waiting, progress=progress) if waiting else []
     tell(*_summary(options, collection, failures, of=len(waiting)))
     return Captured(collection, tuple(failures))
@@ -145,22 +149,29 @@ def _share(chosen: Sequence[int], shard: str) -> list[int]:
     return mine
 
 
-def _cost(options: CaptureOptions, here: EpisodeCapture, waiting: Sequence[int], *, there: int) -> list[str]:
-    """Returns what will be made, and what each step of it takes, of the first episode that the policy can run on."""
-    kept = f"; {there} are there already" if there else ""
-    if not waiting:
-        return [f"All {there} runs are there already."]
-    for index in waiting[:_MOST_TOLD]:
+def _each(here: EpisodeCapture, chosen: Sequence[int]) -> str:
+    """Returns what each step takes, of the first episode that the policy can run on.
+
+    Raises:
+      SelectionError: If something was asked for that none of the first episodes has.
+    """
+    refusal: SelectionError | None = None
+    for index in chosen[:_MOST_TOLD]:
         try:
             episode = here.opened.source[index]
-            size, steps = here.bytes_per_step(episode), len(here.plan(episode)[0])
-        except SelectionError:
-            raise
+            steps, size = len(here.plan(episode)[0]), here.bytes_per_step(episode)
+        except SelectionError as error:
+            # Others may be longer, say; those that are not are told when it is their turn.
+            refusal = refusal or error
         except OctoscopeError:
             continue
-        each = f"{steps} steps of episode {index}, {readable_bytes(size)} a step before compression"
-        return [f"{len(waiting)} episodes to run{kept}. Of each such as: {each}."]
-    return [f"{len(waiting)} episodes to run{kept}."]
+        else:
+            return (
+                f" Of each such as: {steps} steps of episode {index}, {readable_bytes(size)} a step before compression."
+            )
+    if refusal is not None:
+        raise refusal
+    return ""
 
 
 def _summary(options: CaptureOptions, collection: Collection, failures: Sequence[Failure], *, of: int) -> list[str]:
