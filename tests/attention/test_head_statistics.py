@@ -10,7 +10,7 @@ from hand_made_runs import even_weights, hand_made_layout, hand_made_run, random
 from octoscope.attention.following import gripper_positions
 from octoscope.attention.head_statistics import head_table, patch_centers
 from octoscope.attention.sinks import find_sinks, sink_table
-from octoscope.embedded.table_names import GRIPPER_ID
+from octoscope.embedded.table_names import GRIPPER_ID, TABLE_DATASETS
 from octoscope.errors import SelectionError
 
 LAYOUT = hand_made_layout()
@@ -120,7 +120,8 @@ def test_where_the_frame_changed_stands_in_for_the_gripper():
     assert "where the frame changed" in table.of("follows").meaning
 
 
-def test_the_gripper_is_followed_where_masks_tell_it():
+@pytest.mark.parametrize("dataset", TABLE_DATASETS)
+def test_the_gripper_is_followed_where_masks_tell_it(dataset):
     """A picture in which something else moves, and masks in which the gripper goes where the head looks."""
     order = [0, 1, 3, 2, 0, 3, 1, 2]
     masks = np.zeros((8, 32, 32), np.uint8)
@@ -130,7 +131,7 @@ def test_the_gripper_is_followed_where_masks_tell_it():
     masks[3] = 1
     frames = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
     made = {"steps": 8, "frames": frames, "masks": masks}
-    run = hand_made_run(readout_looks_at(*PATCHES[order]), dataset="tabletop", **made)
+    run = hand_made_run(readout_looks_at(*PATCHES[order]), dataset=dataset, **made)
     found = gripper_positions(run, "primary")
     assert found[0].tolist() == [6.0, 6.0]
     assert np.isnan(found[3]).all()

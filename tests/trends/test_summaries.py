@@ -10,6 +10,7 @@ from octoscope.attention.query import find_query
 from octoscope.attention.regions import share_on_region
 from octoscope.attention.share_table import share_table
 from octoscope.attention.sinks import find_sinks
+from octoscope.embedded.table_names import TABLE_DATASETS
 from octoscope.errors import RunError
 from octoscope.runs.run import Run
 from octoscope.trends.run_summary import RunSummary, summarize
@@ -28,7 +29,7 @@ def masked_run(weights=random_weights, **chosen) -> Run:
     masks = np.zeros((4, 32, 32), np.uint8)
     masks[:, :16, :16], masks[:, 16:, 16:], masks[:, :4, 28:] = 1, 2, 5
     targets = (np.array([1, 1, 2, 2], np.uint8), ("time",))
-    return hand_made_run(weights, masks=masks, targets=targets, dataset="tabletop", steps=4, **chosen)
+    return hand_made_run(weights, masks=masks, targets=targets, steps=4, **{"dataset": "tabletop", **chosen})
 
 
 def test_shares_entropy_spread_and_stability_are_those_of_the_tables():
@@ -70,6 +71,12 @@ def test_even_attention_is_what_even_weights_give():
     there = ~np.isnan(expected) & ~np.isnan(summary.values)
     assert there.mean() > 0.7
     np.testing.assert_allclose(summary.values[there], expected[there], atol=1e-5)
+
+
+def test_datasets_of_the_table_have_distractors_and_a_gripper_and_others_have_not():
+    measures = {name: summarize(masked_run(dataset=name)).measures for name in (*TABLE_DATASETS, "elsewhere")}
+    assert measures["tabletop_red"] == measures["tabletop"]
+    assert set(measures["elsewhere"]) < set(measures["tabletop"])
 
 
 def test_mass_on_objects_is_their_share_over_their_even_share():

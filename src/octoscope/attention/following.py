@@ -10,11 +10,11 @@ from types import MappingProxyType
 import numpy as np
 
 from octoscope.array_typing import Float, UInt8
-from octoscope.embedded.table_names import GRIPPER_ID
+from octoscope.embedded.table_names import GRIPPER_ID, TABLE_DATASETS
 from octoscope.runs.run import Run
 
 # Dataset -> what its masks hold where they show the gripper. Of other datasets, nothing is known here.
-_GRIPPER_IDS: Mapping[str, int] = MappingProxyType({"tabletop": GRIPPER_ID})
+_GRIPPER_IDS: Mapping[str, int] = MappingProxyType(dict.fromkeys(TABLE_DATASETS, GRIPPER_ID))
 
 
 def track_correlation(

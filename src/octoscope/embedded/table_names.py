@@ -1,5 +1,7 @@
 """What can stand on the embedded table-top and what its masks number, by the names that episodes and networks use."""
 
+# Datasets of it.
+TABLE_DATASETS = ("tabletop", "tabletop_red")
 OBJECTS = 4
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange")
 SHAPES = ("cube", "ball", "cylinder", "pyramid")

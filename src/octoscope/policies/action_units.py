@@ -11,9 +11,10 @@ _KNOWN = {
     "bridge": (_POSE, _METRES),
     "fractal20220817_data": (_POSE, _METRES),
     "tabletop": (_POSE, _METRES),
+    "tabletop_red": (("x", "y", "z", "gripper"), ("m", "m", "m", "0..1")),
 }
 # Where a recorded number is not the unit itself: the table-top's 1 is a whole step of 0.05 m.
-_SCALES = {"tabletop": (0.05, 0.05, 0.05, 1.0, 1.0, 1.0, 1.0)}
+_SCALES = {"tabletop": (0.05, 0.05, 0.05, 1.0, 1.0, 1.0, 1.0), "tabletop_red": (0.05, 0.05, 0.05, 1.0)}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from octoscope.attention.maps import grid_box
 from octoscope.attention.query import QueryRow
 from octoscope.attention.regions import object_coverage
 from octoscope.attention.shares import NOT_CAPTURED, attention_shares
-from octoscope.embedded.table_names import GRIPPER_ID, OBJECTS
+from octoscope.embedded.table_names import GRIPPER_ID, OBJECTS, TABLE_DATASETS
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenSpan
 
@@ -212,7 +212,7 @@ def _coverage(run: Run, camera: str, span: TokenSpan) -> dict[str, Float32[np.nd
     )
     steps = np.arange(len(times))
     coverage = {NAMED: cover[steps, targets][:, None]}
-    if run.manifest["dataset"] == "tabletop":
+    if run.manifest["dataset"] in TABLE_DATASETS:
         others = [[number for number in range(1, OBJECTS + 1) if number != target] for target in targets]
         coverage |= {DISTRACTORS: cover[steps[:, None], others], GRIPPER: cover[:, [GRIPPER_ID]]}
     return {name: values.reshape(*values.shape[:2], -1) for name, values in coverage.items()}

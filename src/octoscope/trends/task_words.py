@@ -4,6 +4,7 @@ import functools
 import re
 
 from octoscope.embedded.instructions import read_instruction
+from octoscope.embedded.table_names import TABLE_DATASETS
 from octoscope.errors import ObservationError
 
 NO_WORDS = "(no words)"
@@ -69,10 +70,10 @@ def verb_and_object(instruction: str, dataset: str) -> tuple[str, str]:
 
     >>> verb_and_object("Please pick up the big red cup from the drying rack", "bridge_dataset")
     ('pick', 'big red cup')
-    >>> verb_and_object("grab the red box", "tabletop")
+    >>> verb_and_object("grab the red box", "tabletop_red")
     ('pick_up', 'red cube')
     """
-    if dataset == "tabletop":
+    if dataset in TABLE_DATASETS:
         try:
             meaning = read_instruction(instruction)
         except ObservationError:
