@@ -64,7 +64,7 @@ def write_model_card(facts: dict[str, Any], scores: dict[str, Any]) -> str:
         "kl": KL_WEIGHT,
         "place": PLACE_WEIGHT,
     }
-    covering, maps = scores["covering"], scores["maps"]
+    covering = scores["covering"]
     parts = [
         _HEAD.format(**shape, **facts),
         "## Scores",
@@ -82,10 +82,9 @@ def write_model_card(facts: dict[str, Any], scores: dict[str, Any]) -> str:
             ("head", "pointing", "mass"),
             [[row["head"], _mean(row["pointing"], 3), _mean(row["mass"], 3)] for row in scores["heads"]],
         ),
-        "### Maps",
-        _MAPS.format(scenes=scores["scenes"]),
-        _maps(maps),
     ]
+    if scores["maps"]:
+        parts += ["### Maps", _MAPS.format(scenes=scores["scenes"]), _maps(scores["maps"])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

@@ -40,7 +40,8 @@ class PickUps:
     def row(self) -> dict[str, object]:
         """Returns the shares with their 95 % intervals."""
         shares = {
-            name: [float(each.mean()), *mean_interval(each, bounds=(0.0, 1.0))] for name, each in vars(self).items()
+            name: [float(each.mean()), *mean_interval(each.astype(float), bounds=(0.0, 1.0))]
+            for name, each in vars(self).items()
         }
         return {"episodes": len(self.lifted), **shares}
 

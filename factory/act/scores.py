@@ -136,7 +136,7 @@ def score_heads(model: ActModel, scenes: Sequence[Episode]) -> list[dict[str, An
 
 
 def _head_row(name: str, hits: np.ndarray, mass: np.ndarray) -> dict[str, Any]:
-    values = {"pointing": hits, "mass": mass}
+    values = {"pointing": hits.astype(float), "mass": mass.astype(float)}
     means = {key: [float(each.mean()), *mean_interval(each, bounds=(0.0, 1.0))] for key, each in values.items()}
     return {"head": name, "scenes": len(hits), **means}
 

@@ -1,10 +1,13 @@
 """The command line: what a newcomer types, and a sentence with exit code 2 for everything that cannot be."""
 
+import csv
+
 import pytest
 from PIL import Image
 
 import octoscope as osc
 from octoscope.cli.main import main
+from octoscope.embedded.files import policy_directory
 from octoscope.errors import SelectionError
 from octoscope.studies.selection import parse_selection
 
@@ -159,6 +162,31 @@ def test_demo_replaces_an_earlier_demo(tmp_path, capsys):
     assert f"one sheet per step and layer ({sheets})" in capsys.readouterr().out
     assert len(list(earlier.iterdir())) == sheets
     assert not (earlier / "step_99_layer_0.png").exists()
+
+
+def test_the_demo_of_a_policy_without_words_shows_what_covering_the_object_does(tmp_path, capsys):
+    run("demo", "--policy", "act", "--episode", "1", "-o", tmp_path)
+    made = osc.Run.open(tmp_path / "run.zarr")
+    assert [stack.name for stack in made.stacks] == ["encoder", "decoder", "decoder.cross"]
+    mask = made.named_object("primary", time=0)
+    assert mask is not None
+    assert mask.any()
+    assert len(list((tmp_path / "attention_results").iterdir())) == len(made.steps) * made.num_layers
+    with (tmp_path / "ablation" / "effects.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    covered = [row for row in rows if row["intervention"].startswith("named object")]
+    assert [row["step"] for row in covered] == ["0", "0", "2", "2"]
+    assert all(float(row["change"]) > 2 * float(row["random places max"]) for row in covered)
+    assert (tmp_path / "shares" / "shares.csv").exists()
+    told = capsys.readouterr().out
+    assert "octoscope report demo-act demo-act" in told
+    assert str(policy_directory("demo-act") / "README.md") in told
+
+
+def test_words_for_a_policy_without_words_are_refused_before_anything_is_opened(tmp_path, capsys):
+    error = fails(capsys, "demo", "--policy", "act", "--instruction", "pick up the red ball", "-o", tmp_path / "out")
+    assert "'demo-act' takes no words: leave out --instruction" in error
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """Where the policies, episodes and the small convolutional network inside the package lie.
 
-"demo" is the trained policy of the simulated table-top and episodes of it. "drawn" is a smaller policy with random weights that takes words
+"demo" is the trained policy of the simulated table-top, an Octo, and episodes of it. "demo-act" is a trained ACT of the same table-top,
+which takes no words and picks up the red object, with episodes of its own. "drawn" is a smaller Octo with random weights that takes words
 and goal images, with episodes of flat shapes: for trying things in seconds, and for tests.
 """
 
 from importlib.resources import files
 from pathlib import Path
 
-EMBEDDED = ("demo", "drawn")
+# Of each policy and its episodes by their name, below the package.
+_FOLDERS = {"demo": "", "demo-act": "act", "drawn": "drawn"}
+EMBEDDED = tuple(_FOLDERS)
 
 
 def policy_directory(name: str = "demo") -> Path:
-    """Returns the checkpoint folder of an embedded policy.
+    """Returns the folder of an embedded policy.
 
     Args:
       name: One of `EMBEDDED`.
@@ -34,7 +37,7 @@ def cnn_directory() -> Path:
 
 
 def _folder(name: str) -> Path:
-    return _package() if name == "demo" else _package() / name
+    return _package() / _FOLDERS[name]
 
 
 def _package() -> Path:

@@ -41,7 +41,7 @@ def open_policy(path: str, options: OpenOptions | None = None) -> PolicyModel:
     """Returns the policy at a path, of whatever family claims it first, in the order of their names; Octo is asked last.
 
     Args:
-      path: A folder, 'hf://owner/name', or a name that a family knows ('demo', 'toy').
+      path: A folder, 'hf://owner/name', or a name that a family knows ('demo', 'demo-act', 'toy').
       options: Device and training step; by default a GPU where there is one, and the latest.
 
     Raises:

@@ -1,38 +1,51 @@
-"""The embedded policy on an embedded episode, with its own words or with others."""
+"""An embedded policy on one of its episodes: with its own words or with others, or, where it takes none, with things covered."""
 
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from octoscope.embedded import files
 from octoscope.episodes.episode import Episode
+from octoscope.errors import ObservationError
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
-from octoscope.studies.attend_episode import EpisodeJob
-from octoscope.studies.opening import open_given, scene_options
+from octoscope.studies.ablate import ablate
+from octoscope.studies.attend_episode import RUN, EpisodeJob
+from octoscope.studies.opening import Opened, open_given, scene_options
+from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.options.demo import DemoOptions
 from octoscope.studies.options.given import Given
+from octoscope.studies.options.shares import SharesOptions
 from octoscope.studies.other_words import with_words
 from octoscope.studies.selection import parse_selection
+from octoscope.studies.shares import shares
 from octoscope.studies.telling import Tell, silent
 from octoscope.views.comparison_sheet import comparison_sheet
 
 _COMPARISON = "comparison"
+_NAMES = {"octo": "demo", "act": "demo-act"}
+# Steps at which things are covered: the beginning, while the object stands free.
+_COVERED = "0,2"
 
 
 def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -> None:
-    """Attends with the episode's words, and with other words if there are any.
+    """Attends with the episode's words, and with other words if there are any; without words, also takes away what it looks at.
 
     Args:
-      options: Which episode and words, and where results go; those of an earlier demo there are replaced.
+      options: Which policy, episode and words, and where results go; those of an earlier demo there are replaced.
       tell: Takes where everything is.
       progress: Show progress bars.
 
     Raises:
+      ObservationError: If words are given to a policy that takes none.
       SelectionError: If there is no such episode.
     """
-    asked = AttendOptions("demo", "demo", (str(options.episode),), overwrite=True, figure_format=options.figure_format)
+    name, words = _NAMES[options.policy], options.policy != "act"
+    if options.instruction is not None and not words:
+        raise ObservationError(f"The policy '{name}' takes no words: leave out --instruction.")
+    asked = AttendOptions(name, name, (str(options.episode),), overwrite=True, figure_format=options.figure_format)
     opened = open_given(Given(), asked.checkpoint, asked.episodes)
     source = opened.source
     episode = source[parse_selection(str(options.episode), count=len(source), what="episode")[0]]
@@ -41,8 +54,23 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
         job.run(episode, options.output)
     else:
         _compare(job, episode, options.instruction, options.output)
-    tell(f"Whether it matters, on one page: octoscope report demo demo -o {options.output}")
-    tell(f"What this policy can do, and how far its maps can be trusted: {files.policy_directory() / 'README.md'}")
+    if not words:
+        _take_away(options, opened, tell=tell, progress=progress)
+    tell(f"Whether it matters, on one page: octoscope report {name} {name} -o {options.output}")
+    tell(f"What this policy can do, and how far its maps can be trusted: {files.policy_directory(name) / 'README.md'}")
+
+
+def _take_away(options: DemoOptions, opened: Opened, *, tell: Tell, progress: bool) -> None:
+    """Leaves where attention goes, and how the action changes when the named object, or another place of its size, is covered."""
+    common: dict[str, Any] = {"figure_format": options.figure_format, "overwrite": True, "output": options.output}
+    shares(SharesOptions(options.output / RUN, **common), tell=tell, progress=progress)
+    name = _NAMES[options.policy]
+    ablate(
+        AblateOptions(name, name, episode=options.episode, step=_COVERED, **common),
+        opened=opened,
+        tell=tell,
+        progress=progress,
+    )
 
 
 def _compare(job: EpisodeJob, episode: Episode, instruction: str, output: Path) -> None:
