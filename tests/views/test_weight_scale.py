@@ -52,6 +52,8 @@ def test_the_bar_tells_weights_and_multiples():
         "4x = 0.02",
         "1x = 0.005 even",
     ]
+    padded = WeightScale("even", 200.0).bar(0.01, over="all")
+    assert [tick.text for tick in _ticks(padded, above=False, below=False)][:2] == ["200x", "64x = 0.64"]
     log = WeightScale("log", 0.5).bar(0.005, over="all")
     assert [tick.text for tick in _ticks(log, above=False, below=True)] == [
         "0.5",

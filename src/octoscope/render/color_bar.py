@@ -116,7 +116,9 @@ def _ticks(bar: ColorBar, *, above: bool, below: bool) -> list[_Tick]:
     fractions = scale.fraction_of(np.array(values))
     texts = [short_number(value) for value in values]
     if bar.multiples:
-        texts = [f"{short_number(value / scale.vmin)}x = {text}" for value, text in zip(values, texts, strict=True)]
+        # Above 1, which no weight is: where little is seen, such as a padded history, even attention is more than elsewhere.
+        texts = ["" if value > 1.0 else f" = {text}" for value, text in zip(values, texts, strict=True)]
+        texts = [f"{short_number(value / scale.vmin)}x{text}" for value, text in zip(values, texts, strict=True)]
         texts[0] += " even"
     texts[0] = ("< " if below else "") + texts[0]
     texts[-1] = ("> " if above else "") + texts[-1]
