@@ -1,4 +1,4 @@
-"""pi0 and pi0.5 behind the door: a run holds LeRobot's own numbers, frames lie in the middle, and what is relative is carried out from its state."""
+"""pi0 and pi0.5 behind the door: a run holds LeRobot's own numbers, frames lie in the middle, relative actions start from the state."""
 
 import dataclasses
 from pathlib import Path
@@ -102,9 +102,7 @@ def test_actions_that_are_relative_are_carried_out_with_the_state_of_their_step(
     state = episode.extras["state"].astype(np.float32)
     dim = plain.actions.shape[-1]
     np.testing.assert_array_equal(offsets.read("actions"), plain.read("actions"))
-    np.testing.assert_allclose(
-        offsets.actions, plain.actions + state[:, None, :dim], rtol=1e-6, atol=1e-6
-    )
+    np.testing.assert_allclose(offsets.actions, plain.actions + state[:, None, :dim], rtol=1e-6, atol=1e-6)
     # The state is the same with and without an intervention, so that a change is that of the offsets.
     changes = [
         osc.intervene(each, episode, 0, [MaskKeys(group="state")], controls=0, noises=0).effects[0].robot_change

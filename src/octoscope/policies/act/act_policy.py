@@ -65,6 +65,7 @@ class ActPolicy:
         return PolicyNeeds(
             cameras={camera: (shapes[name][1], shapes[name][2]) for camera, name in self._cameras.items()},
             numbers={camera_name(name): shapes[name] for name in self.model.number_names},
+            renames=self.model.folder.processing.own_renames,
         )
 
     def prepare(

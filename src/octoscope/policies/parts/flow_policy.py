@@ -75,6 +75,7 @@ class FlowPolicy:
             cameras=dict.fromkeys(self._cameras, self.model.network.image_size),
             numbers={_STATE: shapes[STATE]},
             words=True,
+            renames=self.model.folder.processing.own_renames,
         )
 
     def prepare(
