@@ -246,8 +246,11 @@ class Run:
         return weights
 
     def _no_weights(self, *sizes: int) -> Float[np.ndarray, "..."]:
-        """Returns rows of zeros, NaN for keys that the run does not hold."""
-        weights = np.zeros((*sizes, self.layout.size), np.float32)
+        """Returns rows to be filled, NaN for keys that the run does not hold."""
+        shape = (*sizes, self.layout.size)
+        if self.captured_keys.all():
+            return np.empty(shape, np.float32)
+        weights = np.zeros(shape, np.float32)
         weights[..., ~self.captured_keys] = np.nan
         return weights
 
