@@ -40,7 +40,7 @@ def attention_shares(
         captured = np.asarray(~np.isnan(weights).reshape(-1, weights.shape[-1]).all(axis=0))
     keys = layout.stack(stack).key_groups if layout.stacks else layout.groups
     for span in (span for span in layout.spans if span.group in keys):
-        for name, places in _parts(layout, span):
+        for name, places in share_parts(layout, span):
             if places and captured[places].all():
                 # A slice of neighbours is no copy.
                 neighbours = places[-1] - places[0] == len(places) - 1
@@ -51,7 +51,8 @@ def attention_shares(
     return shares
 
 
-def _parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
+def share_parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
+    """Returns the names and places of the kinds of key in a span: first what shows the scene or speaks, then marks and padding."""
     places = list(range(span.start, span.stop))
     time = timestep_name(layout, layout.time_of(span))
     if span.source.kind == "image":

@@ -102,7 +102,8 @@ def _action_units(policy: PolicyModel, datasets: Iterable[str]) -> Any:
         space = policy.action_space(dataset)
         levels = np.linspace(-1.0, 1.0, 5, dtype=np.float32)[:, None, None]
         normalized = np.broadcast_to(levels, (len(levels), space.horizon, space.predicted))
-        told.append([dataset, space.horizon, space.counts, space.to_robot(np.array(normalized))])
+        units = None if space.unnormalize is None else space.unnormalize(np.array(normalized))
+        told.append([dataset, space.horizon, space.counts, units])
     return told
 
 
