@@ -44,7 +44,7 @@ def record_episode(renderer: TabletopRenderer, *, family: int, seed: int) -> Epi
     start = sample_scenes(rng, 1)
     task = sample_tasks(rng, start, family=family)
     instruction = write_instructions(rng, start, task)[0]
-    states, actions, reached = _act(start, task)
+    states, actions, reached = expert_steps(start, task)
     every = concatenate(states)
     primary, wrist = renderer.render_both(every)
     steps = len(states)
@@ -67,7 +67,8 @@ def record_episode(renderer: TabletopRenderer, *, family: int, seed: int) -> Epi
     )
 
 
-def _act(start: State, task: Task) -> tuple[list[State], list[np.ndarray], list[bool]]:
+def expert_steps(start: State, task: Task) -> tuple[list[State], list[np.ndarray], list[bool]]:
+    """Returns states, actions and whether the goal is reached of each step of the expert, until soon after it is."""
     states, actions, reached = [start], [expert_action(start, task)], [False]
     while len(states) < _LONGEST and sum(reached) < _AFTERWARDS:
         states.append(step_physics(states[-1], actions[-1]))

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-STAGES = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
+STAGES = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3), "resnet10_eighth": (1, 1, 1, 1)}
 
 
 def convolve(x, kernel, stride=1, dilation=1):

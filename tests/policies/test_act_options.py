@@ -103,7 +103,7 @@ def test_act_has_lerobots_size():
 
 @pytest.mark.parametrize(
     ("backbone", "dilated"),
-    [("resnet18", True), ("resnet34", False), ("resnet50", False), ("resnet50", True)],
+    [("resnet18", True), ("resnet34", False), ("resnet50", False), ("resnet50", True), ("resnet10_eighth", True)],
 )
 def test_backbone(backbone, dilated):
     weights = random_weights(backbone_shapes(backbone))
@@ -118,6 +118,18 @@ def test_backbone(backbone, dilated):
     assert found.shape == ((5, 3, wanted.shape[2]) if dilated else (3, 2, wanted.shape[2]))
     assert wanted.std() > 0.01 * abs(wanted).max()
     np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
+
+
+def test_a_small_backbone_is_an_eighth_as_wide_and_is_named_among_those_that_can_be_read():
+    shapes = backbone_shapes("resnet10_eighth")
+    widths = [shapes[f"layer{stage}.0.conv2.weight"][0] for stage in (1, 2, 3, 4)]
+    assert (shapes["conv1.weight"], widths) == ((8, 3, 7, 7), [8, 16, 32, 64])
+    # Kernels by hand: stem, then each stage's two and its shortcut's; then weight and bias of 360 normed channels.
+    kernels = 1_176 + 1_152 + (3_456 + 128) + (13_824 + 512) + (55_296 + 2_048)
+    assert sum(int(np.prod(shape)) for name, shape in shapes.items() if "running" not in name) == kernels + 720
+    # Stem and pool, then two steps of each kernel, as many pixels apart as its input's cells are.
+    steps = (4, 4, 4, 8, 8, 16, 16, 16)
+    assert backbone_field("resnet10_eighth", dilated=True).size == 7 + 2 * 2 + 2 * sum(steps)
 
 
 def nested(weights):
@@ -217,6 +229,7 @@ def test_grids_of_dilated_and_oblong_pictures():
     ("options", "sentence"),
     [
         ({"vision_backbone": "resnet81"}, "Did you mean 'resnet18'"),
+        ({"vision_backbone": "resnet10_eight"}, "Did you mean 'resnet10_eighth'"),
         ({"feedforward_activation": "glu"}, "must be one of relu, gelu, got 'glu'"),
         ({"n_obs_steps": 2}, "`n_obs_steps` of an ACT is 1, got 2"),
         ({"n_heads": 3}, "multiple of `n_heads`, got 16 and 3"),

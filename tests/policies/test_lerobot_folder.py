@@ -9,6 +9,8 @@ import pytest
 import safetensors.numpy
 from act_fixture import ACT_TINY
 
+from octoscope.checkpoints.checkpoint_folder import checkpoint_folder, folder_name
+from octoscope.embedded.files import EMBEDDED, policy_directory
 from octoscope.errors import CheckpointError, ConfigError, ObservationError
 from octoscope.policies.lerobot_folder.features import Feature
 from octoscope.policies.lerobot_folder.normalization import FeatureNormalization
@@ -396,3 +398,14 @@ def test_state_files_lie_in_the_folder(files):
     files.pre["steps"][3]["state_file"] = "../elsewhere/" + files.pre["steps"][3]["state_file"]
     (files.path / "policy_preprocessor.json").write_text(json.dumps(files.pre))
     assert open_lerobot_folder(files.path).normalized_numbers(STATE, np.float32([3, 2])).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_every_family_finds_what_lies_in_the_package_by_its_name(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    assert checkpoint_folder(name, files=[]) == policy_directory(name)
+    assert folder_name(name) == name
+    # A folder of the same name is typed with its "./".
+    assert checkpoint_folder(f"./{name}", files=[]) == tmp_path / name
+    assert folder_name(f"./{name}") == f"{tmp_path.name}/{name}"

@@ -1,4 +1,4 @@
-"""The local folder of a checkpoint: a path, or 'hf://owner/name' fetched from the model hub."""
+"""The local folder of a checkpoint: a path, 'hf://owner/name' fetched from the model hub, or one inside the package by its name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 
 from octoscope.checkpoints.hub import fetch
+from octoscope.embedded import files as embedded
 from octoscope.errors import CheckpointError
 from octoscope.user_path import user_path
 
@@ -16,12 +17,14 @@ def checkpoint_folder(checkpoint: str | Path, *, files: Sequence[str]) -> Path:
     """Returns the folder, fetched from the hub when the checkpoint is named 'hf://owner/name' or 'hf://owner/name@revision'.
 
     Args:
-      checkpoint: A path or a name of the hub.
+      checkpoint: A path, a name of the hub, or that of an embedded policy ('demo'; a folder of that name is './demo').
       files: Patterns of the files to fetch from the hub.
 
     Raises:
       CheckpointError: If the hub cannot be reached and its local cache does not hold the checkpoint.
     """
+    if str(checkpoint) in embedded.EMBEDDED:
+        return embedded.policy_directory(str(checkpoint))
     if not str(checkpoint).startswith(_HUB):
         return user_path(checkpoint).resolve()
     name, _, revision = str(checkpoint).removeprefix(_HUB).partition("@")
@@ -39,11 +42,13 @@ def checkpoint_folder(checkpoint: str | Path, *, files: Sequence[str]) -> Path:
 
 
 def folder_name(checkpoint: str | Path) -> str:
-    """Returns the short name that titles show: that of the hub without its owner, or a folder's last two parts.
+    """Returns the short name that titles show: that of the hub without its owner, an embedded policy's, or a folder's last two parts.
 
-    >>> folder_name("hf://rail-berkeley/octo-small-1.5"), folder_name("runs/mine/ckpt")
-    ('octo-small-1.5', 'mine/ckpt')
+    >>> folder_name("hf://rail-berkeley/octo-small-1.5"), folder_name("demo"), folder_name("runs/mine/ckpt")
+    ('octo-small-1.5', 'demo', 'mine/ckpt')
     """
+    if str(checkpoint) in embedded.EMBEDDED:
+        return str(checkpoint)
     if str(checkpoint).startswith(_HUB):
         return str(checkpoint).rpartition("/")[2]
     return "/".join(user_path(checkpoint).resolve().parts[-2:])

@@ -12,10 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from octoscope.policies.act.config import BACKBONES
+from octoscope.policies.act.config import backbone_sizes
 from octoscope.tokens.receptive_field import ReceptiveField, receptive_field
 
-_WIDTHS = (64, 128, 256, 512)
 _EXPANSION = 4
 # torchvision's FrozenBatchNorm2d.
 _EPSILON = 1e-5
@@ -47,28 +46,29 @@ class Block:
     shortcut: Conv | None
 
 
-def _stem_conv() -> Conv:
+def _stem_conv(backbone: str) -> Conv:
     """Returns the convolution before the first stage."""
-    return Conv("conv1", "bn1", 3, 64, 7, stride=2)
+    return Conv("conv1", "bn1", 3, backbone_sizes(backbone).width, 7, stride=2)
 
 
 def stages(backbone: str, *, dilated: bool = False) -> tuple[tuple[Block, ...], ...]:
     """Returns the blocks of the four stages.
 
     Args:
-      backbone: One of `BACKBONES`.
+      backbone: Its name.
       dilated: Whether the last stage keeps its size. Its first block then keeps kernels as they are, the others spread them by 2.
     """
-    counts, bottleneck = BACKBONES[backbone]
-    expansion, into, result = _EXPANSION if bottleneck else 1, 64, []
-    for stage, (count, width) in enumerate(zip(counts, _WIDTHS, strict=True), start=1):
+    sizes = backbone_sizes(backbone)
+    expansion, into, result = _EXPANSION if sizes.bottleneck else 1, sizes.width, []
+    for stage, count in enumerate(sizes.blocks, start=1):
+        width = sizes.width * 2 ** (stage - 1)
         keeps_size = stage == 1 or (stage == 4 and dilated)
         blocks = []
         for number in range(count):
             stride = 2 if number == 0 and not keeps_size else 1
             dilation = 2 if number > 0 and stage == 4 and dilated else 1
             name, out = f"layer{stage}.{number}", width * expansion
-            convs = _bottleneck if bottleneck else _basic
+            convs = _bottleneck if sizes.bottleneck else _basic
             changes = number == 0 and (stride != 1 or into != out)
             shortcut = Conv(f"{name}.downsample.0", f"{name}.downsample.1", into, out, 1, stride) if changes else None
             blocks.append(Block(tuple(convs(name, into, width, stride, dilation)), shortcut))
@@ -91,7 +91,8 @@ def _bottleneck(name: str, into: int, width: int, stride: int, dilation: int) ->
 
 def backbone_width(backbone: str) -> int:
     """Returns the channels of the last stage."""
-    return _WIDTHS[-1] * (_EXPANSION if BACKBONES[backbone][1] else 1)
+    sizes = backbone_sizes(backbone)
+    return sizes.width * 2 ** (len(sizes.blocks) - 1) * (_EXPANSION if sizes.bottleneck else 1)
 
 
 def backbone_shapes(backbone: str) -> dict[str, tuple[int, ...]]:
@@ -99,7 +100,7 @@ def backbone_shapes(backbone: str) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     blocks = [block for stage in stages(backbone) for block in stage]
     shortcuts = [block.shortcut for block in blocks if block.shortcut is not None]
-    for conv in (_stem_conv(), *(conv for block in blocks for conv in block.convs), *shortcuts):
+    for conv in (_stem_conv(backbone), *(conv for block in blocks for conv in block.convs), *shortcuts):
         shapes[f"{conv.name}.weight"] = (conv.out, conv.into, conv.kernel, conv.kernel)
         shapes |= {f"{conv.norm}.{part}": (conv.out,) for part in ("weight", "bias", "running_mean", "running_var")}
     return shapes
@@ -113,7 +114,7 @@ def backbone_field(backbone: str, *, dilated: bool = False) -> ReceptiveField:
     >>> backbone_field("resnet50", dilated=True).stride
     16
     """
-    stem = _stem_conv()
+    stem = _stem_conv(backbone)
     blocks = [block for stage in stages(backbone, dilated=dilated) for block in stage]
     convs = [conv for block in blocks for conv in block.convs]
     reach = [(conv.dilation * (conv.kernel - 1) + 1, conv.stride, conv.padding) for conv in convs]
@@ -128,10 +129,10 @@ def backbone_maps(
     Args:
       params: The backbone's parameters, nested by torchvision's names; kernels as (height, width, in, out).
       images: Normalised pictures of one size.
-      backbone: One of `BACKBONES`.
+      backbone: Its name.
       dilated: Whether the last stage keeps its size.
     """
-    maps = jax.nn.relu(_conv(params, _stem_conv(), images))
+    maps = jax.nn.relu(_conv(params, _stem_conv(backbone), images))
     maps = jax.lax.reduce_window(
         maps, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), (1, 1), (1, 1), (0, 0))
     )

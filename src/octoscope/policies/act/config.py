@@ -5,19 +5,34 @@ https://arxiv.org/abs/2304.13705
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from octoscope.errors import ConfigError, nearest
 from octoscope.policies.lerobot_folder.features import STATE, features_of_kind
 from octoscope.policies.lerobot_folder.policy_config import PolicyConfig
 
-# Blocks of each stage, and whether they are bottlenecks (1x1, 3x3, 1x1 to four times the width).
-BACKBONES: dict[str, tuple[tuple[int, int, int, int], bool]] = {
-    "resnet18": ((2, 2, 2, 2), False),
-    "resnet34": ((3, 4, 6, 3), False),
-    "resnet50": ((3, 4, 6, 3), True),
-    "resnet101": ((3, 4, 23, 3), True),
-    "resnet152": ((3, 8, 36, 3), True),
+
+class Backbone(NamedTuple):
+    """The sizes of a residual network."""
+
+    # Blocks of each of the four stages.
+    blocks: tuple[int, int, int, int]
+    # Whether they are bottlenecks (1x1, 3x3, 1x1 to four times the width).
+    bottleneck: bool = False
+    # Channels of the first stage; each stage has twice as many as the one before.
+    width: int = 64
+
+
+# torchvision's, by its names.
+BACKBONES = {
+    "resnet18": Backbone((2, 2, 2, 2)),
+    "resnet34": Backbone((3, 4, 6, 3)),
+    "resnet50": Backbone((3, 4, 6, 3), bottleneck=True),
+    "resnet101": Backbone((3, 4, 23, 3), bottleneck=True),
+    "resnet152": Backbone((3, 8, 36, 3), bottleneck=True),
 }
+# Small enough to ship inside a program; torchvision and LeRobot have none of these: a ResNet10 an eighth as wide, 78,000 parameters.
+SMALL_BACKBONES = {"resnet10_eighth": Backbone((1, 1, 1, 1), width=8)}
 _ACTIVATIONS = ("relu", "gelu")
 
 
@@ -60,6 +75,11 @@ class ActConfig:
         return self.dim_model // self.heads
 
 
+def backbone_sizes(name: str) -> Backbone:
+    """Returns the sizes of a backbone, of torchvision's or of the small ones."""
+    return (BACKBONES | SMALL_BACKBONES)[name]
+
+
 def read_act_config(config: PolicyConfig) -> ActConfig:
     """Returns the network that a folder's config describes.
 
@@ -94,9 +114,9 @@ def _check(act: ActConfig, *, steps: int) -> None:
         raise ConfigError(f"`n_obs_steps` of an ACT is 1, got {steps}.")
     if not act.cameras and act.environment is None:
         raise ConfigError("An ACT takes at least one camera or an environment's state; `input_features` holds neither.")
-    if act.backbone not in BACKBONES:
+    if act.backbone not in (names := (*BACKBONES, *SMALL_BACKBONES)):
         raise ConfigError(
-            f"`vision_backbone` must be one of {', '.join(BACKBONES)}, got '{act.backbone}'.{nearest(act.backbone, BACKBONES)}"
+            f"`vision_backbone` must be one of {', '.join(names)}, got '{act.backbone}'.{nearest(act.backbone, names)}"
         )
     if act.activation not in _ACTIVATIONS:
         # LeRobot also names "glu", which halves its input and fits none of its own layers.

@@ -43,10 +43,15 @@ class Encoded(NamedTuple):
     encodings: Float[Array, "stage token embed"]
 
 
-def encoder_tokens(params: Mapping[str, Any], config: ActConfig, inputs: ActInputs) -> EncoderTokens:
-    """Returns the tokens: the latent, the state, the environment's state, then each camera's cells, row by row."""
-    # The latent of the VAE is zero when the policy acts, so its token is the same at every step.
-    plain = [dense(params["encoder_latent_input_proj"], jnp.zeros(config.latent_dim))]
+def encoder_tokens(
+    params: Mapping[str, Any], config: ActConfig, inputs: ActInputs, latent: Float[AnyArray, " number"] | None = None
+) -> EncoderTokens:
+    """Returns the tokens: the latent, the state, the environment's state, then each camera's cells, row by row.
+
+    The latent of the VAE is zero (None) when the policy acts, so its token is the same at every step; training draws it.
+    """
+    latent = jnp.zeros(config.latent_dim) if latent is None else jnp.asarray(latent)
+    plain = [dense(params["encoder_latent_input_proj"], latent)]
     if config.state_dim is not None:
         plain.append(dense(params["encoder_robot_state_input_proj"], _given(inputs.state)))
     if config.environment is not None:

@@ -33,6 +33,8 @@ def act_forward(
     inputs: ActInputs,
     hidden: HiddenKeys,
     nudges: StackWeights | None = None,
+    *,
+    latent: Float[AnyArray, " number"] | None = None,
 ) -> ActOutputs:
     """Returns the actions of one decision, and the attention and encodings that they were made with.
 
@@ -42,8 +44,9 @@ def act_forward(
       inputs: Normalised inputs.
       hidden: Keys that queries may not see; `hide_nothing` where all may be seen.
       nudges: Added to the weights after the softmax; zeros are the way to their gradients, None adds nothing.
+      latent: What the VAE drew for this decision, in training; None is the zeros that an ACT acts with.
     """
-    tokens = encoder_tokens(params, config, inputs)
+    tokens = encoder_tokens(params, config, inputs, latent)
     encoded = run_encoder(params["encoder"], config, tokens, hidden.encoder, None if nudges is None else nudges.encoder)
     decoded = run_decoder(
         params["decoder"],

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from flax import traverse_util
 
+from octoscope.checkpoints.checkpoint_folder import folder_name
 from octoscope.checkpoints.json_file import read_json
 from octoscope.checkpoints.stored_params import StoredParams
 from octoscope.errors import OctoscopeError
@@ -36,7 +37,7 @@ from octoscope.policies.octo.checkpoint.normalization_type import (
     normalization_type,
 )
 from octoscope.policies.octo.checkpoint.param_check import check_params
-from octoscope.policies.octo.checkpoint.sources import checkpoint_directory, checkpoint_name
+from octoscope.policies.octo.checkpoint.sources import checkpoint_directory
 from octoscope.policies.octo.checkpoint.statistics import (
     STATISTICS,
     fault_sentence,
@@ -105,8 +106,8 @@ def examine_checkpoint(checkpoint: str | Path, *, step: int | None = None) -> Ch
     look = _Look()
     directory = look.at(lambda: checkpoint_directory(checkpoint))
     if directory is not None and look.at(lambda: (require_checkpoint(directory), True)[1]):
-        look.facts["name"] = checkpoint_name(checkpoint)
-        _look_over(look, directory, checkpoint_name(checkpoint), step)
+        look.facts["name"] = folder_name(checkpoint)
+        _look_over(look, directory, folder_name(checkpoint), step)
     return Checkup(str(checkpoint), look.facts, look.captured, tuple(look.problems), tuple(look.notes))
 
 

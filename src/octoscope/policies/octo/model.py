@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from octoscope.checkpoints.checkpoint_folder import folder_name
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.normalization_type import NormalizationType
 from octoscope.policies.octo.action_normalization import unnormalize_actions, usable_statistics
@@ -20,7 +21,7 @@ from octoscope.policies.octo.checkpoint.assembly import assemble_module, assembl
 from octoscope.policies.octo.checkpoint.checkpoint import Checkpoint, open_checkpoint
 from octoscope.policies.octo.checkpoint.checkpoint_writer import write_checkpoint
 from octoscope.policies.octo.checkpoint.load_params import load_params
-from octoscope.policies.octo.checkpoint.sources import checkpoint_directory, checkpoint_name, text_files_beside
+from octoscope.policies.octo.checkpoint.sources import checkpoint_directory, text_files_beside
 from octoscope.policies.octo.checkpoint.statistics import STATISTICS, action_dimensions, find_statistics
 from octoscope.policies.octo.finite import check_finite_inputs
 from octoscope.policies.octo.network.attention import QueryRows
@@ -73,7 +74,7 @@ class OctoModel:
         check_vocabulary(text_processor, module.text_encoders())
         expected = expected_params(module, opened.example_batch, directory)
         params = load_params(opened.open_params(), expected)
-        return cls(checkpoint_name(checkpoint), module, params, text_processor, opened)
+        return cls(folder_name(checkpoint), module, params, text_processor, opened)
 
     def save_pretrained(self, directory: str | Path, *, step: int | None = None) -> None:
         """Writes the policy as an official-format checkpoint, or adds a step to one of the same policy.

@@ -4,11 +4,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from octoscope.checkpoints.checkpoint_folder import folder_name
 from octoscope.checkpoints.safetensors_file import write_safetensors
 from octoscope.errors import OutputError
 from octoscope.policies.octo.checkpoint.checkpoint import CONFIG, EXAMPLE_BATCH, SAFETENSORS, open_checkpoint
 from octoscope.policies.octo.checkpoint.checkpoint_writer import copy_files, staged_directory
-from octoscope.policies.octo.checkpoint.sources import checkpoint_directory, checkpoint_name, text_files_beside
+from octoscope.policies.octo.checkpoint.sources import checkpoint_directory, text_files_beside
 from octoscope.policies.octo.checkpoint.statistics import STATISTICS
 
 
@@ -61,7 +62,7 @@ def convert_checkpoint(checkpoint: str | Path, directory: str | Path, *, step: i
         origin = {
             "format": "octo",
             "step": str(opened.step),
-            "from": checkpoint_name(checkpoint),
+            "from": folder_name(checkpoint),
             "stored_as": stored.format,
         }
         write_safetensors(folder / place, stored, metadata=origin)

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from octoscope.checkpoints.checkpoint_folder import checkpoint_folder, folder_name
+from octoscope.checkpoints.checkpoint_folder import checkpoint_folder
 from octoscope.checkpoints.json_file import read_json
 from octoscope.checkpoints.text_file import beside, find_text_file
-from octoscope.embedded import files
 from octoscope.errors import CheckpointError, ConfigError
 from octoscope.policies.octo.network.t5 import T5_CONFIGS, T5Config
 from octoscope.policies.octo.words.instruction_embeddings import EMBEDDINGS_FILE
@@ -27,23 +26,12 @@ _TEXT_NAMES = ("tokenizer_name", "encoder")
 
 
 def checkpoint_directory(checkpoint: str | Path) -> Path:
-    """Returns the local folder of a checkpoint, fetched from the hub when it is named 'hf://owner/name'.
+    """Returns the local folder of a checkpoint, fetched from the hub when it is named 'hf://owner/name'; see `checkpoint_folder`.
 
     Raises:
       CheckpointError: If the hub cannot be reached and its local cache does not hold the checkpoint.
     """
-    if str(checkpoint) in files.EMBEDDED:
-        return files.policy_directory(str(checkpoint))
     return checkpoint_folder(checkpoint, files=_CHECKPOINT_FILES)
-
-
-def checkpoint_name(checkpoint: str | Path) -> str:
-    """Returns the short name that titles show: 'octo-small-1.5', 'demo', or a folder's last two parts.
-
-    >>> checkpoint_name("hf://rail-berkeley/octo-small-1.5"), checkpoint_name("runs/mine/ckpt")
-    ('octo-small-1.5', 'mine/ckpt')
-    """
-    return str(checkpoint) if str(checkpoint) in files.EMBEDDED else folder_name(checkpoint)
 
 
 def find_tokenizer(name: str, checkpoint: Path) -> Path:
