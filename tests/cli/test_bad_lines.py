@@ -33,11 +33,13 @@ def test_names_of_options_are_those_of_the_libraries():
     from octoscope.faithfulness.picture_scores import PICTURE_SCORES
     from octoscope.interventions.fills import FILLS
     from octoscope.render.film import CODECS
+    from octoscope.views.weight_scale import SCALES
 
     assert (*FILLS, KEYS) == names.CELL_FILLS
     assert tuple(METHODS) == names.SALIENCY
     assert tuple(CAM_METHODS) == names.CAMS
     assert names.CODECS == CODECS
+    assert names.SCALES == SCALES
     assert tuple(PICTURE_SCORES) == names.PICTURE_SCORES
 
 

@@ -10,8 +10,8 @@ from octoscope.faithfulness import measures
 from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.cells import Cells
 from octoscope.faithfulness.curves import removal_sets
+from octoscope.faithfulness.head_memory import best_head
 from octoscope.faithfulness.map_makers import spread_steps
-from octoscope.faithfulness.score import best_head
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.token_source import TokenSource

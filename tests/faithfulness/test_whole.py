@@ -276,9 +276,11 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     assert page.count("**Shows:**") == 4
     (folder / "out" / "report").rename(folder / "report")
     (folder / "out" / "findings").rename(folder / "findings")
+    # What commands found of each episode, from which they make their tables.
+    by_episode = {"faithfulness_maps": 3, "faithfulness_heads": 1, "faithfulness_scores": 3, "language_episode": 3}
     # Of both the command and the report, which asks for other numbers of noises and scores.
     counts = {path.name: len(list(path.iterdir())) for path in (folder / "findings").iterdir() if path.is_dir()}
-    assert counts == {"ablation": 2, "faithfulness": 2, "sanity": 1, "drop_tokens": 2, "language": 2}
+    assert counts == {"ablation": 2, "faithfulness": 2, "sanity": 1, "drop_tokens": 2, "language": 2, **by_episode}
     written = {str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file()}
     assert written == {
         "ablation/effects.csv",

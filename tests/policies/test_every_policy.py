@@ -8,7 +8,7 @@ import pytest
 import octoscope as osc
 from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
-from octoscope.errors import CheckpointError, ObservationError, SelectionError
+from octoscope.errors import CheckpointError, EpisodeError, ObservationError, SelectionError
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.interventions.descriptions import (
     BlankCamera,
@@ -67,6 +67,26 @@ def act_episodes():
         )
         for shift in (0, 1)
     ]
+
+
+def test_what_was_recorded_under_another_name_is_what_the_rename_map_says(act, act_episodes):
+    folder = act.model.folder
+    renames = {"observation.images.laptop": "observation.images.top", "observation.joints": "observation.state"}
+    processing = dataclasses.replace(folder.processing, renames=renames)
+    renaming = ActPolicy(dataclasses.replace(act.model, folder=dataclasses.replace(folder, processing=processing)))
+    plain = act_episodes[0]
+    images, state = dict(plain.images), plain.extras["state"]
+    top = images.pop("top")
+    masks = np.zeros(top.shape[:3], np.uint8)
+    extras = {"joints": state, "mask_laptop": masks, "target_id": np.zeros(len(top), np.int64)}
+    recorded = dataclasses.replace(plain, images={"laptop": top, **images}, extras=extras)
+    run, same = osc.attend(renaming, recorded, steps=[0]), osc.attend(act, plain, steps=[0])
+    np.testing.assert_array_equal(run.actions, same.actions)
+    np.testing.assert_array_equal(run.frame("top", time=0), top[0])
+    assert run.has_masks("top")
+    assert intervene(renaming, recorded, 0, [BlankCamera("top", "black")], controls=0).effects[0].size > 0
+    with pytest.raises(EpisodeError, match="leave one out"):
+        osc.attend(renaming, dataclasses.replace(recorded, images={**recorded.images, "top": top}), steps=[0])
 
 
 def test_what_the_toy_reads_is_what_changes_its_action():

@@ -1,4 +1,4 @@
-"""pi0 and pi0.5 behind the door: a run holds LeRobot's own numbers, frames lie in the middle, and what is relative is not carried out."""
+"""pi0 and pi0.5 behind the door: a run holds LeRobot's own numbers, frames lie in the middle, relative actions start from the state."""
 
 import dataclasses
 from pathlib import Path
@@ -9,7 +9,6 @@ import pytest
 import octoscope as osc
 from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
-from octoscope.errors import SelectionError
 from octoscope.interventions.apply import apply_intervention
 from octoscope.interventions.descriptions import MaskKeys
 from octoscope.interventions.step_scene import StepScene
@@ -92,13 +91,25 @@ def test_hidden_keys_are_those_of_lerobot_and_the_state_can_be_hidden(kind, poli
     assert not np.array_equal(still, blind)
 
 
-def test_actions_that_are_relative_stay_normalised(policy):
+def test_actions_that_are_relative_are_carried_out_with_the_state_of_their_step(policy, episode):
     folder = policy.model.folder
     processing = dataclasses.replace(folder.processing, relative_actions=RelativeActions(("gripper",), None))
     model = dataclasses.replace(policy.model, folder=dataclasses.replace(folder, processing=processing))
     relative = FlowPolicy(model, policy.family)
-    space = relative.action_space("tiny")
-    assert space.to_robot(np.zeros((5, 6), np.float32)) is None
-    assert "relative to the state" in space.remarks()[0]
-    with pytest.raises(SelectionError, match="relative to the state of the step"):
-        osc.Policy(relative, instruction="pick up the red ball")
+    # Nothing exempts a dimension here: without names, none is a gripper.
+    plain_policy = FlowPolicy(policy.model, policy.family)
+    plain, offsets = osc.attend(plain_policy, episode), osc.attend(relative, episode)
+    state = episode.extras["state"].astype(np.float32)
+    dim = plain.actions.shape[-1]
+    np.testing.assert_array_equal(offsets.read("actions"), plain.read("actions"))
+    np.testing.assert_allclose(offsets.actions, plain.actions + state[:, None, :dim], rtol=1e-6, atol=1e-6)
+    # The state is the same with and without an intervention, so that a change is that of the offsets.
+    changes = [
+        osc.intervene(each, episode, 0, [MaskKeys(group="state")], controls=0, noises=0).effects[0].robot_change
+        for each in (plain_policy, relative)
+    ]
+    np.testing.assert_allclose(changes[0], changes[1], rtol=0, atol=1e-5)
+    loop = osc.Policy(relative, instruction="pick up the red ball", execution="chunk")
+    frames = {f"image_{camera}": np.asarray(images[0]) for camera, images in episode.images.items()}
+    result = loop.step({**frames, "state": state[0]})
+    np.testing.assert_allclose(result.chunk, offsets.actions[0], rtol=1e-5, atol=1e-5)

@@ -18,6 +18,7 @@ from octoscope.studies.collecting.crew import Outcome, run_crew
 from octoscope.studies.collecting.processes import ProcessCrew
 from octoscope.studies.opening import Opened
 from octoscope.studies.options.capture import CaptureOptions
+from octoscope.studies.options.spread import Spread
 
 
 class FallibleCrew:
@@ -96,9 +97,9 @@ def bytes_of(folder):
 
 
 def test_processes_make_the_bytes_of_one(tmp_path):
-    options = CaptureOptions("toy", "demo", episode="0:3", steps="0:2", cores=1)
+    options = CaptureOptions("toy", "demo", episode="0:3", steps="0:2", spread=Spread(cores=1))
     for name, workers in (("one", 1), ("two", 2)):
-        made = capture(dataclasses.replace(options, workers=workers, output=tmp_path / name))
+        made = capture(dataclasses.replace(options, spread=Spread(workers, cores=1), output=tmp_path / name))
         assert made.ok
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
 
@@ -119,7 +120,7 @@ def test_what_cannot_be_run_is_listed_and_the_rest_is_made_and_made_once(opened,
     assert told[-1].endswith("all: 3 of 4 runs are whole, 1 missing: the same command makes them.")
     first = bytes_of(tmp_path / "all" / "runs")
     with pytest.raises(EpisodeError, match="Without --strict"):
-        capture(dataclasses.replace(options, strict=True), opened=source)
+        capture(dataclasses.replace(options, spread=Spread(strict=True)), opened=source)
     (tmp_path / "mended").touch()
     assert capture(options, opened=source).ok
     assert open_collection(tmp_path / "all").failures() == ()
@@ -145,11 +146,11 @@ def test_a_full_disk_stops_all_and_the_same_command_goes_on(opened, tmp_path, mo
 
 def test_shards_make_the_whole_between_them(opened, tmp_path):
     options = CaptureOptions("toy", "demo", episode="0:5", steps="0", output=tmp_path / "all")
-    capture(dataclasses.replace(options, shard="0/2"), opened=opened)
+    capture(dataclasses.replace(options, spread=Spread(shard="0/2")), opened=opened)
     assert open_collection(tmp_path / "all").missing() == (1, 3)
-    assert capture(dataclasses.replace(options, shard="1/2"), opened=opened).collection.missing() == ()
+    assert capture(dataclasses.replace(options, spread=Spread(shard="1/2")), opened=opened).collection.missing() == ()
     with pytest.raises(SelectionError, match="holds none"):
-        capture(dataclasses.replace(options, shard="7/9"), opened=opened)
+        capture(dataclasses.replace(options, spread=Spread(shard="7/9")), opened=opened)
 
 
 def test_as_many_of_each_task_as_asked_for(opened, tmp_path):
@@ -200,9 +201,9 @@ def test_a_ray_cluster_makes_the_bytes_of_one_process(tmp_path):
     ray = pytest.importorskip("ray")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        options = CaptureOptions("toy", "demo", episode="0:3", steps="0:2", cores=1)
-        for name, more in (("one", {}), ("ray", {"ray": "auto", "workers": 0})):
-            assert capture(dataclasses.replace(options, output=tmp_path / name, **more)).ok
+        options = CaptureOptions("toy", "demo", episode="0:3", steps="0:2", spread=Spread(cores=1))
+        for name, spread in (("one", Spread(cores=1)), ("ray", Spread(0, cores=1, ray="auto"))):
+            assert capture(dataclasses.replace(options, output=tmp_path / name, spread=spread)).ok
     finally:
         ray.shutdown()
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "ray")

@@ -12,8 +12,9 @@ from octoscope.render.color_scale import ColorScale
 from octoscope.render.tile import TilePainter
 from octoscope.views.attention_film import attention_film_frames
 from octoscope.views.attention_results import write_attention_results
-from octoscope.views.attention_sheet import attention_sheet, describe_run, largest_weight, map_tiles
+from octoscope.views.attention_sheet import attention_sheet, describe_run, map_tiles
 from octoscope.views.layout_picture import layout_chart
+from octoscope.views.weight_scale import weight_scale
 
 
 @pytest.mark.parametrize(("camera", "row", "column"), [("primary", 0, 0), ("primary", 2, 6), ("wrist", 3, 1)])
@@ -49,8 +50,14 @@ def test_tiles_carry_mean_max_and_sums_over_all_heads(demo_run):
 
 def test_the_scale_ends_at_the_largest_weight_of_all_steps(demo_run):
     query = find_query(demo_run.layout)
-    weights = [m.weights.max() for s in demo_run.steps for m in attention_maps(demo_run, query, step=s, layer=1)]
-    assert largest_weight(demo_run, query, layers=[1]) == pytest.approx(max(weights))
+    weights = {s: [m.weights.max() for m in attention_maps(demo_run, query, step=s, layer=1)] for s in demo_run.steps}
+    keys = {s: (query.allowed(demo_run.layout) & ~demo_run.token_pad(step=s)).sum() for s in weights}
+    for kind, largest in {
+        "linear": max(max(of_step) for of_step in weights.values()),
+        "log": max(max(of_step) for of_step in weights.values()),
+        "even": max(max(of_step) * keys[step] for step, of_step in weights.items()),
+    }.items():
+        assert weight_scale(demo_run, query, kind=kind, layers=[1]).top == pytest.approx(largest)
 
 
 def test_every_picture_says_that_the_demo_is_random(demo_run):
@@ -66,16 +73,18 @@ def test_a_sheet_shows_all_heads_and_fewer_on_request(demo_run):
     labels = ["recorded", "mean", "max", *(f"head {head}" for head in range(demo_run.num_heads))]
     assert [tile.label for tile in full.rows[0].tiles] == labels
     assert [tile.label for tile in some.rows[0].tiles] == [*labels[:3], "head 1"]
-    assert {row.label.split()[0] for row in full.rows} == {"primary", "wrist"}
-    assert {row.label.split()[0] for row in some.rows} == {"primary"}
+    assert {row.label.split()[0] for row in full.rows[:-1]} == {"primary", "wrist"}
+    assert {row.label.split()[0] for row in some.rows[:-1]} == {"primary"}
+    assert full.rows[-1].label.startswith("other tokens")
     weights = attention_maps(demo_run, find_query(demo_run.layout), step=5, layer=0)
-    for row, found in zip(full.rows, weights, strict=True):
+    for row, found in zip(full.rows[:-1], weights, strict=True):
         np.testing.assert_array_equal(row.tiles[4].heat, found.weights[1])
-    assert full.bar.scale.vmax == largest_weight(demo_run, find_query(demo_run.layout), layers=[0])
+    linear = attention_sheet(demo_run, step=5, layer=0, scale="linear")
+    assert linear.bar.scale.vmax == weight_scale(demo_run, find_query(demo_run.layout), kind="linear", layers=[0]).top
     row = demo_run.layout.select("readout_action", timestep=-1)[0]
     assert full.bar.uniform == pytest.approx(1 / (demo_run.rules[row] & ~demo_run.token_pad(step=5)).sum())
     assert "step 5 of 0.." in full.title
-    assert attention_sheet(demo_run, step=5, layer=0, vmax=0.25).bar.scale.vmax == 0.25
+    assert attention_sheet(demo_run, step=5, layer=0, scale="linear", vmax=0.25).bar.scale.vmax == 0.25
 
 
 def test_film_has_one_frame_per_step_in_step_order(demo_run, tmp_path):

@@ -12,8 +12,8 @@ from octoscope.views.language_use import language_use_chart
 from octoscope.views.share_pictures import share_bars_chart, share_curves_chart, share_grids_chart
 from octoscope.views.words_sheet import (
     largest_patch_share,
-    largest_word_weight,
     patch_words_sheet,
+    word_scale,
     words_sheet,
 )
 
@@ -82,7 +82,9 @@ def test_a_words_sheet_has_a_column_for_each_word(demo_run):
     ]
     assert [tile.label for tile in rows[0].tiles] == ["recorded", "pick", "up", "the", "blue", "ball"]
     assert "mean over 4 heads" in sheet.title
-    assert sheet.bar.scale.vmax == largest_word_weight(demo_run, layer=1)
+    assert "even" in sheet.bar.label
+    linear = words_sheet(demo_run, step=5, layer=1, scale="linear").bar.scale
+    assert linear.vmax == word_scale(demo_run, layer=1, kind="linear").top
     blue = demo_run.attention("obs_task_language", step=5)[1, :, 3].mean(axis=0)
     np.testing.assert_allclose(
         rows[1].tiles[4].heat.ravel(), blue[demo_run.layout.select("obs_primary", timestep=-1)], rtol=1e-6
@@ -90,15 +92,15 @@ def test_a_words_sheet_has_a_column_for_each_word(demo_run):
 
 
 def test_the_scale_of_words_holds_for_all_steps(demo_run):
-    top = largest_word_weight(demo_run, layer=1, camera="primary")
+    top = word_scale(demo_run, layer=1, kind="linear", camera="primary").top
     rows = [demo_run.attention("obs_task_language", step=step)[1].mean(axis=0)[:5] for step in demo_run.steps]
     patches = np.concatenate([demo_run.layout.select("obs_primary")])
     assert top == pytest.approx(max(float(row[:, patches].max()) for row in rows))
 
 
 def test_words_of_one_head_and_with_padding(demo_run):
-    some = words_sheet(demo_run, step=5, layer=0, head=2, camera="primary", vmax=0.1)
-    more = words_sheet(demo_run, step=5, layer=0, head=2, camera="primary", vmax=0.1, padding=True)
+    some = words_sheet(demo_run, step=5, layer=0, head=2, camera="primary")
+    more = words_sheet(demo_run, step=5, layer=0, head=2, camera="primary", padding=True)
     assert len(more.rows[0].tiles) > len(some.rows[0].tiles)
     assert [tile.label for tile in more.rows[0].tiles][: len(some.rows[0].tiles)] == [
         tile.label for tile in some.rows[0].tiles

@@ -8,21 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octoscope.array_typing import Bool, Float
+from octoscope.array_typing import Bool, Float, Float32
 from octoscope.attention.following import gripper_positions, motion_centers, track_correlation
 from octoscope.attention.head_table import HeadStatistic, HeadTable
 from octoscope.attention.map_measures import (
     attention_distance,
-    attention_entropy,
-    center_of_mass,
-    map_cosine,
-    map_difference,
     map_spread,
-    relative_entropy_of_row,
 )
 from octoscope.attention.maps import captured_spans, grid_box, require_sight
-from octoscope.attention.query import QueryRow, find_query
-from octoscope.attention.share_table import WORD_SHARES, share_table
+from octoscope.attention.query import QueryRow, find_query, step_blocks
+from octoscope.attention.share_table import WORD_SHARES, shares_of_weights
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenSpan
 
@@ -59,14 +54,14 @@ def head_table(
         raise ValueError(f"`positions` must be ({len(run.steps)}, 2), a place for each step, got {positions.shape}.")
     camera, span = _current_span(run, camera)
     rows = _read_rows(run, row, chosen)
-    maps = rows.weights[..., span.start : span.stop].reshape(*rows.weights.shape[:3], *(span.source.grid or ()))
+    maps = _Maps.of(rows.weights[..., span.start : span.stop], _grid(span))
     places = _patch_places(run, camera, span)
     statistics = [
         *_row_statistics(rows, span, camera),
         *_spread_statistics(maps, places, camera),
         *_change_statistics(maps, run.steps),
         *_following_statistics(run, maps, places["pixels"], camera, positions),
-        *_word_statistics(run, row, chosen),
+        *_word_statistics(run, row, rows.weights),
     ]
     notes = [] if run.captured_keys.all() else ["No entropy: the run holds only some keys, and entropy needs all."]
     if span.group in run.query_groups:
@@ -76,7 +71,7 @@ def head_table(
         notes.append(
             f"No attention distance: the run holds no rows of {span.group}. Capture them with --queries {wanted}."
         )
-    return HeadTable(row, camera, run.steps, chosen, tuple(statistics), _deviation(maps), tuple(notes))
+    return HeadTable(row, camera, run.steps, chosen, tuple(statistics), maps.deviation(), tuple(notes))
 
 
 def patch_centers(grid: tuple[int, int], box: tuple[float, float, float, float]) -> Float[np.ndarray, "row column 2"]:
@@ -100,19 +95,91 @@ def _current_span(run: Run, camera: str | None) -> tuple[str, TokenSpan]:
 class _Rows:
     """The query row at every step."""
 
-    weights: Float[np.ndarray, "step layer head key"]
+    weights: Float32[np.ndarray, "step layer head key"]
     visible: Bool[np.ndarray, "step key"]
 
 
+@dataclass(frozen=True)
+class _Maps:
+    """The rows on one frame, each decoded and brought to a sum of 1 once; NaN where there is no weight at all."""
+
+    raw: Float32[np.ndarray, "step layer head patch"]
+    # That sum to 1.
+    parts: Float32[np.ndarray, "step layer head patch"]
+    # Of the parts, about the grid's middle, in patches: mean of y and x, and of their squares. Doubles: what is spread little would
+    # be lost in the difference of two large numbers.
+    first: Float[np.ndarray, "step layer head 2"]
+    second: Float[np.ndarray, "step layer head 2"]
+    grid: tuple[int, int]
+
+    @classmethod
+    def of(cls, raw: Float32[np.ndarray, "step layer head patch"], grid: tuple[int, int]) -> "_Maps":
+        places = _centred(grid)
+        columns = np.concatenate([np.ones((len(places), 1)), places, places**2], axis=1)
+        moments = raw.astype(np.float64) @ columns
+        total = np.where(moments[..., :1] > 0, moments[..., :1], np.nan)
+        moments = moments[..., 1:] / total
+        return cls(raw, raw / total.astype(np.float32), moments[..., :2], moments[..., 2:], grid)
+
+    def centers(self, places: Float[np.ndarray, "row column 2"]) -> Float[np.ndarray, "step layer head 2"]:
+        """Returns the centre of mass of each map, in the units of a grid of places."""
+        return places.mean(axis=(0, 1)) + self.first * _patch_size(places)
+
+    def spread(self, places: Float[np.ndarray, "row column 2"]) -> Float[np.ndarray, "step layer head"]:
+        """Returns what `map_spread` does, in the units of a grid of places."""
+        variance = np.maximum(0.0, self.second - self.first**2) * _patch_size(places) ** 2
+        return np.sqrt(variance.sum(axis=-1))
+
+    def moved(self, later: Sequence[int]) -> Float[np.ndarray, "layer head"]:
+        """Returns the part of the map that moves from the step before, mean over some steps."""
+        before = [place - 1 for place in later]
+        change = np.abs(self.parts[later] - self.parts[before]).sum(axis=-1)
+        return 0.5 * change.mean(axis=0, dtype=np.float64)
+
+    def deviation(self) -> Float[np.ndarray, "step layer head"]:
+        """Returns how far each step's map is from the mean map of all."""
+        mean = self.raw.mean(axis=0, dtype=np.float64)
+        total = mean.sum(axis=-1, keepdims=True)
+        mean = (mean / np.where(total > 0, total, np.nan)).astype(np.float32)
+        return 0.5 * np.abs(self.parts - mean).sum(axis=-1).astype(np.float64)
+
+    def template(self) -> Float[np.ndarray, "layer head"]:
+        """Returns the cosine of each step's map with the mean map of all, mean over steps."""
+        mean = self.raw.mean(axis=0, dtype=np.float64).astype(np.float32)
+        product = np.einsum("slhp,lhp->slh", self.raw, mean).astype(np.float64)
+        lengths = np.sqrt(
+            np.einsum("slhp,slhp->slh", self.raw, self.raw).astype(np.float64)
+            * np.einsum("lhp,lhp->lh", mean, mean).astype(np.float64)
+        )
+        return np.minimum(1.0, product / np.where(lengths > 0, lengths, np.nan)).mean(axis=0)
+
+
+def _grid(span: TokenSpan) -> tuple[int, int]:
+    assert span.source.grid is not None, "placed spans have a grid"
+    return span.source.grid
+
+
+def _centred(grid: tuple[int, int]) -> Float[np.ndarray, "patch 2"]:
+    """Returns the patches' centres about the grid's middle, in patches."""
+    places = patch_centers(grid, (0.0, 0.0, float(grid[0]), float(grid[1]))).reshape(-1, 2)
+    return places - places.mean(axis=0)
+
+
+def _patch_size(places: Float[np.ndarray, "row column 2"]) -> Float[np.ndarray, " 2"]:
+    """Returns height and width of a patch, in the units of a grid of places; 1 where there is one patch alone."""
+    rows, columns = places.shape[:2]
+    height = places[1, 0, 0] - places[0, 0, 0] if rows > 1 else 1.0
+    width = places[0, 1, 1] - places[0, 0, 1] if columns > 1 else 1.0
+    return np.array([height, width])
+
+
 def _read_rows(run: Run, row: QueryRow, layers: Sequence[int]) -> _Rows:
-    weights = row.weights_over(run, steps=run.steps, layers=layers).astype(np.float64)
-    return _Rows(weights, row.visible_over(run, steps=run.steps))
+    return _Rows(row.weights_over(run, steps=run.steps, layers=layers), row.visible_over(run, steps=run.steps))
 
 
 def _patch_places(run: Run, camera: str, span: TokenSpan) -> dict[str, Float[np.ndarray, "row column 2"]]:
     """Returns the patches' centres, by unit."""
-    grid = span.source.grid
-    assert grid is not None, "placed spans have a grid"
+    grid = _grid(span)
     return {
         "patches": patch_centers(grid, (0.0, 0.0, float(grid[0]), float(grid[1]))),
         "pixels": patch_centers(grid, grid_box(span.source, run.transform(camera))),
@@ -120,21 +187,23 @@ def _patch_places(run: Run, camera: str, span: TokenSpan) -> dict[str, Float[np.
 
 
 def _row_statistics(rows: _Rows, span: TokenSpan, camera: str) -> list[HeadStatistic]:
-    relative = [relative_entropy_of_row(*step) for step in zip(rows.weights, rows.visible, strict=True)]
-    share = rows.weights[..., span.start : span.stop].sum(axis=-1).mean(axis=0)
+    entropy = _entropy(rows.weights)
+    most = np.maximum(1.0, np.log2(np.maximum(1, rows.visible.sum(axis=1))))
+    relative = entropy / most[:, None, None]
+    share = rows.weights[..., span.start : span.stop].sum(axis=-1).mean(axis=0, dtype=np.float64)
     even = (rows.visible[:, span.start : span.stop].sum(axis=1) / np.maximum(1, rows.visible.sum(axis=1))).mean()
     return [
         HeadStatistic(
             "entropy",
             "bits",
             "of the whole row over all keys, mean over steps",
-            attention_entropy(rows.weights).mean(axis=0),
+            entropy.mean(axis=0),
         ),
         HeadStatistic(
             "relative entropy",
             "",
             "entropy over log2 of the visible keys: 0 is one key alone",
-            np.mean(relative, axis=0),
+            relative.mean(axis=0),
             1.0,
             _UNIT,
         ),
@@ -144,26 +213,30 @@ def _row_statistics(rows: _Rows, span: TokenSpan, camera: str) -> list[HeadStati
     ]
 
 
+def _entropy(weights: Float32[np.ndarray, "step layer head key"]) -> Float[np.ndarray, "step layer head"]:
+    """Returns what `attention_entropy` does, of stored rows: their own precision is coarser than that of single precision."""
+    logs = np.maximum(weights, np.float32(1e-30))
+    np.log2(logs, out=logs)
+    logs *= weights
+    return np.abs(logs.sum(axis=-1)).astype(np.float64)
+
+
 def _spread_statistics(
-    maps: Float[np.ndarray, "step layer head row column"],
+    maps: _Maps,
     places: dict[str, Float[np.ndarray, "row column 2"]],
     camera: str,
 ) -> list[HeadStatistic]:
     meaning = f"distance of the weight on {camera} from its centre of mass, root of the mean square, mean over steps"
-    even = np.ones(maps.shape[-2:])
+    even = np.ones(maps.grid)
     return [
-        HeadStatistic("spread", unit, meaning, map_spread(maps, centers).mean(axis=0), float(map_spread(even, centers)))
+        HeadStatistic("spread", unit, meaning, maps.spread(centers).mean(axis=0), float(map_spread(even, centers)))
         for unit, centers in places.items()
     ]
 
 
-def _change_statistics(
-    maps: Float[np.ndarray, "step layer head row column"], steps: Sequence[int]
-) -> list[HeadStatistic]:
+def _change_statistics(maps: _Maps, steps: Sequence[int]) -> list[HeadStatistic]:
     later = [place for place in range(1, len(steps)) if steps[place] == steps[place - 1] + 1]
-    before = [place - 1 for place in later]
-    moved = map_difference(maps[later], maps[before]).mean(axis=0) if later else np.full(maps.shape[1:3], np.nan)
-    cosine = map_cosine(maps, np.broadcast_to(maps.mean(axis=0), maps.shape)).mean(axis=0)
+    moved = maps.moved(later) if later else np.full(maps.raw.shape[1:3], np.nan)
     return [
         HeadStatistic(
             "stability",
@@ -176,25 +249,21 @@ def _change_statistics(
             "template",
             "",
             "cosine of each step's map with the mean map of all steps, mean over steps: near 1 is one fixed map",
-            cosine,
+            maps.template(),
             limits=_UNIT,
         ),
     ]
 
 
-def _deviation(maps: Float[np.ndarray, "step layer head row column"]) -> Float[np.ndarray, "step layer head"]:
-    return map_difference(maps, np.broadcast_to(maps.mean(axis=0), maps.shape))
-
-
 def _following_statistics(
     run: Run,
-    maps: Float[np.ndarray, "step layer head row column"],
+    maps: _Maps,
     pixels: Float[np.ndarray, "row column 2"],
     camera: str,
     positions: Float[np.ndarray, "step 2"] | None,
 ) -> list[HeadStatistic]:
     followed, thing = _followed(run, camera, positions)
-    correlation, chance = track_correlation(center_of_mass(maps, pixels), followed)
+    correlation, chance = track_correlation(maps.centers(pixels), followed)
     return [
         HeadStatistic(
             "follows",
@@ -227,23 +296,34 @@ def _followed(
 
 def _motion(run: Run, camera: str) -> Float[np.ndarray, "step 2"]:
     times = [int(run.frame_index(step=step)[-1]) for step in run.steps]
-    frames = np.stack([run.frame(camera, time=time) for time in times])
     # The first frame has none before it: it is compared with itself, and so not known.
-    before = np.stack([run.frame(camera, time=max(0, time - 1)) for time in times])
-    return motion_centers(frames, before)
+    before = [max(0, time - 1) for time in times]
+    wanted = sorted({*times, *before})
+    places = {time: place for place, time in enumerate(wanted)}
+    frames = np.stack([run.frame(camera, time=time) for time in wanted])
+    return motion_centers(frames[[places[time] for time in times]], frames[[places[time] for time in before]])
 
 
-def _word_statistics(run: Run, row: QueryRow, layers: Sequence[int]) -> list[HeadStatistic]:
-    table = share_table(run, row, layers=layers)
-    columns = [name for name in table.names if name in WORD_SHARES]
+def _word_statistics(
+    run: Run, row: QueryRow, weights: Float32[np.ndarray, "step layer head key"]
+) -> list[HeadStatistic]:
+    names, shares, uniform = shares_of_weights(run, row, run.steps, weights)
+    columns = [name for name in names if name in WORD_SHARES]
     if not columns:
         return []
-    values, even = table.on_words().mean(axis=0), float(table.uniform_on_words().mean())
+    places = [names.index(name) for name in columns]
+    values, even = shares[..., places].sum(axis=-1).mean(axis=0), float(uniform[:, places].sum(axis=-1).mean())
     meaning = f"share of the whole row on real words ({' and '.join(columns)}), mean over steps"
     times = HeadStatistic(
         "words", "times even", "that share over the share of even attention", values / max(even, 1e-12), 1.0
     )
     return [HeadStatistic("words", "", meaning, values, even), *([times] if even > 0 else [])]
+
+
+def _apart(places: Float[np.ndarray, "row column 2"]) -> Float32[np.ndarray, "patch patch"]:
+    """Returns how far each place is from each other."""
+    flat = places.reshape(-1, 2)
+    return np.linalg.norm(flat[:, None] - flat[None], axis=-1).astype(np.float32)
 
 
 def _distance_statistics(
@@ -256,15 +336,22 @@ def _distance_statistics(
     grid = places["patches"].shape[:2]
     even = np.ones((span.size, *grid))
     distances: dict[str, list[np.ndarray]] = {unit: [] for unit in places}
-    for step in run.steps:
-        weights = run.attention(span.group, step=step, layers=layers)[..., span.start : span.stop].astype(np.float64)
-        maps = weights.reshape(*weights.shape[:3], *grid)
-        for unit, centers in places.items():
-            distances[unit].append(attention_distance(maps, centers).mean(axis=-1))
+    apart = {unit: _apart(centers) for unit, centers in places.items()}
+    for block in step_blocks(run, span.group, run.steps):
+        rows = run.attention_over(span.group, steps=block, rows=range(span.size), layers=layers)
+        own = rows[..., span.start : span.stop]
+        total = own.sum(axis=-1)
+        for unit, between in apart.items():
+            moved = np.einsum("slhqk,qk->slhq", own, between)
+            distances[unit].append((moved / np.where(total > 0, total, np.nan)).mean(axis=-1, dtype=np.float64))
     meaning = f"how far the patches of {camera} look within their own frame, mean over patches and steps"
     return [
         HeadStatistic(
-            "distance", unit, meaning, np.mean(distances[unit], axis=0), float(attention_distance(even, centers).mean())
+            "distance",
+            unit,
+            meaning,
+            np.concatenate(distances[unit]).mean(axis=0),
+            float(attention_distance(even, centers).mean()),
         )
         for unit, centers in places.items()
     ]

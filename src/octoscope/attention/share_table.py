@@ -104,15 +104,35 @@ def share_table(
     row = find_query(run.layout, query)
     layers = run.layers if layers is None else run.check_layers(layers)
     steps = run.steps if steps is None else tuple(steps)
-    names, shares, uniform = (), [], []
-    for block in step_blocks(run, row.group, steps):
-        weights = row.weights_over(run, steps=block, layers=layers).astype(np.float64)
-        table = attention_shares(run.layout, weights, stack=run.stack.name)
-        even = _even_shares(run, row.visible_over(run, steps=block))
-        names = tuple(table)
-        shares.append(np.stack([table[name] for name in names], axis=-1))
-        uniform.append(np.stack([even[name] for name in names], axis=-1))
-    return ShareTable(row, tuple(steps), tuple(layers), names, np.concatenate(shares), np.concatenate(uniform))
+    parts = [
+        shares_of_weights(run, row, block, row.weights_over(run, steps=block, layers=layers))
+        for block in step_blocks(run, row.group, steps)
+    ]
+    names = parts[0][0] if parts else ()
+    shares, uniform = (np.concatenate([part[at] for part in parts]) for at in (1, 2))
+    return ShareTable(row, tuple(steps), tuple(layers), names, shares, uniform)
+
+
+def shares_of_weights(
+    run: Run, row: QueryRow, steps: Sequence[int], weights: Float[np.ndarray, "step layer head key"]
+) -> tuple[tuple[str, ...], Float[np.ndarray, "step layer head share"], Float[np.ndarray, "step share"]]:
+    """Returns names, shares and what even attention gives, of rows that are read already.
+
+    Args:
+      run: The run.
+      row: Whose attention.
+      steps: Of the rows.
+      weights: The rows.
+    """
+    # Sums of neighbours in pairs lose nothing that a stored weight holds; what is left of 1 is taken in double precision.
+    table = attention_shares(run.layout, weights, stack=run.stack.name, captured=run.captured_keys)
+    even = _even_shares(run, row.visible_over(run, steps=steps))
+    names = tuple(table)
+    shares = np.stack([table[name] for name in names], axis=-1).astype(np.float64)
+    if NOT_CAPTURED in names:
+        known = [at for at, name in enumerate(names) if name != NOT_CAPTURED]
+        shares[..., names.index(NOT_CAPTURED)] = 1.0 - shares[..., known].sum(axis=-1)
+    return names, shares, np.stack([even[name] for name in names], axis=-1)
 
 
 def uniform_shares(run: Run, query: QueryRow, *, step: int) -> dict[str, float]:

@@ -2,14 +2,18 @@
 
 import numpy as np
 
-from octoscope.array_typing import Float
+from octoscope.array_typing import Bool, Float
 from octoscope.tokens.layout import TokenLayout, TokenSpan
 
 NOT_CAPTURED = "not captured"
 
 
 def attention_shares(
-    layout: TokenLayout, weights: Float[np.ndarray, "*batch key"], *, stack: str | None = None
+    layout: TokenLayout,
+    weights: Float[np.ndarray, "*batch key"],
+    *,
+    stack: str | None = None,
+    captured: Bool[np.ndarray, " key"] | None = None,
 ) -> dict[str, Float[np.ndarray, "*batch"]]:
     """Returns the weights summed over each kind of key; the shares of a query sum to 1.
 
@@ -23,6 +27,7 @@ def attention_shares(
       layout: Of the tokens.
       weights: One for each token of the layout.
       stack: Whose weights they are; the one that acts by default.
+      captured: Which keys are known, where that need not be looked for in the weights.
 
     >>> from octoscope.tokens.token_source import TokenSource
     >>> groups = [("obs_primary", 2, TokenSource("image", ("image_primary",))), ("readout_action", 1, TokenSource("readout"))]
@@ -31,10 +36,11 @@ def attention_shares(
     {'primary t': 0.5, 'readout_action': 0.5}
     """
     shares: dict[str, np.ndarray] = {}
-    captured = np.asarray(~np.isnan(weights).reshape(-1, weights.shape[-1]).all(axis=0))
+    if captured is None:
+        captured = np.asarray(~np.isnan(weights).reshape(-1, weights.shape[-1]).all(axis=0))
     keys = layout.stack(stack).key_groups if layout.stacks else layout.groups
     for span in (span for span in layout.spans if span.group in keys):
-        for name, places in _parts(layout, span):
+        for name, places in share_parts(layout, span):
             if places and captured[places].all():
                 # A slice of neighbours is no copy.
                 neighbours = places[-1] - places[0] == len(places) - 1
@@ -45,7 +51,8 @@ def attention_shares(
     return shares
 
 
-def _parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
+def share_parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[int]]]:
+    """Returns the names and places of the kinds of key in a span: first what shows the scene or speaks, then marks and padding."""
     places = list(range(span.start, span.stop))
     time = timestep_name(layout, layout.time_of(span))
     if span.source.kind == "image":

@@ -86,7 +86,7 @@ def attend(
     if finished is not None:
         return finished
     target = MemoryStore() if store is None else store
-    whole = {**_whole_arrays(episode, bound.layout, selections, steps), **recorder.constants()}
+    whole = {**_whole_arrays(bound.episode, bound.layout, selections, steps), **recorder.constants()}
     with RunWriter(
         target, manifest=manifest, whole=whole, resume=resume, overwrite=overwrite, take_over=take_over
     ) as writer:

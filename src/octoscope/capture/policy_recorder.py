@@ -85,7 +85,7 @@ class PolicyRecorder:
         arrays["timestep_pad_mask"] = (real, ("window",))
         arrays["frame_index"] = (times, ("window",))
         arrays["actions"] = (watched.actions, ("horizon", "dim"))
-        robot = self.bound.policy.action_space(self.bound.episode.dataset).to_robot(watched.actions)
+        robot = self.bound.policy.action_space(self.bound.episode.dataset).to_robot(watched.actions, inputs)
         if robot is not None:
             check_finite_actions(np.asarray(robot), step=step)
             arrays["actions_robot"] = (np.asarray(robot, np.float32), ("horizon", "robot_dim"))

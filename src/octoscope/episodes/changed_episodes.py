@@ -62,9 +62,24 @@ class _Change:
     swap_red_blue: bool
 
     def __call__(self, start: int, stop: int) -> UInt8[np.ndarray, "frame height width 3"]:
-        changed = self.frames[start:stop]
-        if self.turn in ("flip", "180"):
-            changed = changed[:, ::-1]
-        if self.turn == "180":
-            changed = changed[:, :, ::-1]
-        return np.ascontiguousarray(changed[..., ::-1] if self.swap_red_blue else changed)
+        return turned(self.frames[start:stop], turn=self.turn, swap_red_blue=self.swap_red_blue)
+
+
+def turned(
+    frames: UInt8[np.ndarray, "frame height width 3"], *, turn: str = "none", swap_red_blue: bool = False
+) -> UInt8[np.ndarray, "frame height width 3"]:
+    """Returns frames or pictures seen differently.
+
+    Args:
+      frames: One or more.
+      turn: "none"; "flip" reverses rows, top to bottom; "180" rows and columns.
+      swap_red_blue: Exchange the first and the last channel.
+
+    >>> turned(np.array([[[[1, 2, 3]], [[4, 5, 6]]]], np.uint8), turn="flip", swap_red_blue=True)[0, :, 0].tolist()
+    [[6, 5, 4], [3, 2, 1]]
+    """
+    if turn in ("flip", "180"):
+        frames = frames[:, ::-1]
+    if turn == "180":
+        frames = frames[:, :, ::-1]
+    return np.ascontiguousarray(frames[..., ::-1] if swap_red_blue else frames)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -21,7 +21,7 @@ from octoscope.interventions.effects import action_change
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import Noise
-from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
+from octoscope.policies.policy_model import HoldsPolicy, PolicyCard, PolicyModel, as_policy
 from octoscope.runs.findings.kept_steps import NoSteps, Steps
 
 
@@ -66,35 +66,71 @@ def language_use(
     check_at_least(1, steps=steps, batch=batch)
     check_at_least(0, noises=noises)
     options, kept = options or BindOptions(), kept or NoSteps()
-    if options.instruction is not None:
-        episodes = [dataclasses.replace(episode, instruction=options.instruction) for episode in episodes]
-    found = []
-    for index, episode in enumerate(tqdm(episodes, desc="language", unit="episode", disable=not progress)):
-        others = list(swaps) or list(
-            dict.fromkeys(other.instruction for other in episodes if other.instruction.strip())
-        )
-        others = [text for text in others if text.split() != episode.instruction.split()]
-        if not others:
-            raise EpisodeError(
-                "There are no other words to swap in: the episodes all say the same. Give some, with `swaps` or --swap."
-            )
-        rng = np.random.default_rng([seed, index])
-        chosen = [others[place] for place in rng.permutation(len(others))[:most_swaps]]
-        wanted = spread_steps(len(episode), len(episode) if steps is None else steps)
+    words = list(swaps) or other_words(episode.instruction for episode in episodes)
+    every: list[EpisodeLanguage] = []
+    for place, episode in enumerate(tqdm(episodes, desc="language", unit="episode", disable=not progress)):
+        said = with_task(episode, options)
+        swapped = words_to_swap(said, words, place, seed=seed, most_swaps=most_swaps)
         watch = functools.partial(
-            _episode, model, episode, wanted, chosen, options=options, seed=seed, noises=noises, batch=batch
+            episode_language,
+            model,
+            said,
+            swapped,
+            steps=steps,
+            options=options,
+            seed=seed,
+            noises=noises,
+            batch=batch,
         )
-        found.append(kept.get_or_make(f"episode_{index}", EpisodeLanguage, watch))
+        every.append(kept.get_or_make(f"episode_{place}", EpisodeLanguage, watch))
+    return language_table(as_policy(model).card, episodes[0].dataset, every, seed=seed)
+
+
+def other_words(instructions: Iterable[str]) -> list[str]:
+    """Returns what is said in some episode, each once."""
+    return list(dict.fromkeys(text for text in instructions if text.strip()))
+
+
+def with_task(episode: Episode, options: BindOptions) -> Episode:
+    """Returns the episode with the words that the policy is given."""
+    return episode if options.instruction is None else dataclasses.replace(episode, instruction=options.instruction)
+
+
+def words_to_swap(
+    episode: Episode, words: Sequence[str], place: int, *, seed: int = 0, most_swaps: int = 4
+) -> tuple[str, ...]:
+    """Returns what is said instead of an episode's instruction.
+
+    Args:
+      episode: With the words that the policy is given.
+      words: To choose from.
+      place: Of the episode among those that are studied together; others are drawn for each.
+      seed: Of which are taken.
+      most_swaps: At most so many.
+
+    Raises:
+      EpisodeError: If there are no other words.
+    """
+    others = [text for text in words if text.split() != episode.instruction.split()]
+    if not others:
+        raise EpisodeError(
+            "There are no other words to swap in: the episodes all say the same. Give some, with `swaps` or --swap."
+        )
+    rng = np.random.default_rng([seed, place])
+    return tuple(others[which] for which in rng.permutation(len(others))[:most_swaps])
+
+
+def language_table(card: PolicyCard, dataset: str, episodes: Sequence[EpisodeLanguage], *, seed: int) -> LanguageTable:
+    """Returns the table over episodes, from the values of each."""
     numbers = {
         name: Score.over(
-            range(len(found)),
-            [float(np.mean(getattr(one, name))) for one in found],
+            range(len(episodes)),
+            [float(np.mean(getattr(each, name))) for each in episodes],
             bounds=(0.0, 1.0 if "share" in name else np.inf),
         )
         for name in ("swapped", "silent", "shuffled", "noise", "share", "even_share")
     }
-    card = as_policy(model).card
-    return LanguageTable(card.name, card.note, episodes[0].dataset, tuple(found), numbers, seed)
+    return LanguageTable(card.name, card.note, dataset, tuple(episodes), numbers, seed)
 
 
 def check_language(model: PolicyModel | HoldsPolicy, episodes: Sequence[Episode]) -> None:
@@ -110,27 +146,45 @@ def check_language(model: PolicyModel | HoldsPolicy, episodes: Sequence[Episode]
         raise EpisodeError("There must be at least one episode, got none.")
 
 
-def _episode(
+def language_steps(episode: Episode, steps: int | None) -> list[int]:
+    """Returns the steps of an episode that are looked at: so many, spread evenly, or all."""
+    return spread_steps(len(episode), len(episode) if steps is None else steps)
+
+
+def episode_language(
     model: PolicyModel | HoldsPolicy,
     episode: Episode,
-    steps: Sequence[int],
     others: Sequence[str],
     *,
+    steps: int | None,
     options: BindOptions,
     seed: int,
     noises: int,
     batch: int,
 ) -> EpisodeLanguage:
+    """Returns the use of words in one episode; see `language_use`.
+
+    Args:
+      model: The policy.
+      episode: With the words that the policy is given.
+      others: What is said instead, from `words_to_swap`.
+      steps: So many, spread evenly; all by default.
+      options: Goal images, observations, history.
+      seed: Of the noise.
+      noises: Draws of other noise.
+      batch: Inputs run at once.
+    """
+    wanted = language_steps(episode, steps)
     run = attend(
-        model, episode, steps=steps, options=WatchOptions(**options.arguments(), query_groups="readout", seed=seed)
+        model, episode, steps=wanted, options=WatchOptions(**options.arguments(), query_groups="readout", seed=seed)
     )
     shares = share_table(run)
-    first = StepScene.at(model, episode, steps[0], **options.arguments())
+    first = StepScene.at(model, episode, wanted[0], **options.arguments())
     counts = first.space.counts
     asked = [NoInstruction(), *([ShuffleWords(seed)] if len(set(episode.instruction.split())) > 1 else [])]
     asked += [UseInstruction(text) for text in others]
     rows = []
-    for step in steps:
+    for step in wanted:
         scene = first.moved_to(step)
         inputs = [scene.inputs, *(apply_intervention(scene, each) for each in asked)]
         still, policy = Noise(seed, step), scene.policy
@@ -149,7 +203,7 @@ def _episode(
         episode.name,
         episode.instruction,
         tuple(others),
-        tuple(steps),
+        tuple(wanted),
         share=shares.on_words().mean(axis=(1, 2)),
         even_share=shares.uniform_on_words(),
         swapped=swapped,

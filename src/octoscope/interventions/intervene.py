@@ -107,7 +107,7 @@ def _effects(
     units: ActionUnits,
 ) -> StepEffects:
     space, card = scene.space, scene.policy.card
-    robot, noisy_robot = space.in_units(actions, units), space.in_units(others, units)
+    robot, noisy_robot = (space.in_units(each, scene.inputs, units) for each in (actions, others))
     # Entries of dimensions that the robot does not have are noise.
     actions, others = actions[..., : space.dim], others[..., : space.dim]
     counted = actions[..., space.moves]

@@ -8,6 +8,7 @@ import numpy as np
 
 from octoscope.array_typing import Bool, Float, Float32
 from octoscope.policies.action_units import ActionUnits, action_units
+from octoscope.policies.inputs import PolicyInputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,8 @@ class ActionSpace:
     more: int = 0
     # Name of the dataset: what is known of its actions' names and units.
     dataset: str = ""
+    # What adds the step that a chunk was made at to actions in the dataset's units that are offsets to it; None where they are none.
+    to_absolute: Callable[[np.ndarray, PolicyInputs], np.ndarray] | None = None
     # Why actions stay normalised; "" where they do not.
     note: str = ""
 
@@ -50,14 +53,25 @@ class ActionSpace:
         return action_units(self.dataset, self.dim)
 
     def to_robot(
-        self, actions: Float32[np.ndarray, "*batch horizon predicted"]
+        self, actions: Float32[np.ndarray, "*batch horizon predicted"], inputs: PolicyInputs
     ) -> Float[np.ndarray, "*batch horizon dim"] | None:
-        """Returns actions in the dataset's units; None where they are not known."""
-        return None if self.unnormalize is None else self.unnormalize(actions)
+        """Returns actions in the dataset's units, as they are carried out; None where these are not known.
+
+        Args:
+          actions: Normalised.
+          inputs: Of the step that they were made at.
+        """
+        if self.unnormalize is None:
+            return None
+        robot = self.unnormalize(actions)
+        return robot if self.to_absolute is None else self.to_absolute(robot, inputs)
 
     def in_units(
-        self, actions: Float32[np.ndarray, "*batch horizon predicted"], units: ActionUnits | None = None
+        self,
+        actions: Float32[np.ndarray, "*batch horizon predicted"],
+        inputs: PolicyInputs,
+        units: ActionUnits | None = None,
     ) -> Float32[np.ndarray, "*batch horizon dim"] | None:
         """Returns actions in the units of their names, such as metres where a recorded 1 is a step of 0.05 m; None where unknown."""
-        robot = self.to_robot(actions)
+        robot = self.to_robot(actions, inputs)
         return None if robot is None else np.asarray(robot * np.array((units or self.units).scale), np.float32)

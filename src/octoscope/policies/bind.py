@@ -17,6 +17,7 @@ from octoscope.policies.episode_plan import BindOptions, EpisodePlan, PlansEpiso
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.numbers import Numbers, recorded_numbers
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
+from octoscope.policies.renamed_episode import renamed_episode
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout, instruction_remarks
 
@@ -155,6 +156,7 @@ def bind(policy: PolicyModel | HoldsPolicy, episode: Episode, options: BindOptio
         )
     if isinstance(policy, PlansEpisodes):
         return BoundEpisode(policy, episode, policy.plan_episode(episode, options), window)
+    episode = renamed_episode(episode, needs.renames)
     cameras = tuple(camera for camera in needs.cameras if camera in episode.images)
     if needs.cameras and not cameras:
         raise EpisodeError(

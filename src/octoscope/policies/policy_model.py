@@ -46,6 +46,8 @@ class PolicyNeeds:
     # By name, the shape of one step.
     numbers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     words: bool = False
+    # The policy's name of what was recorded under another, where it was trained on such recordings.
+    renames: Mapping[str, str] = field(default_factory=dict)
     # Cameras of which it takes goal images.
     goals: tuple[str, ...] = ()
     # Cameras that it was trained beside, and that no part of it looks through.

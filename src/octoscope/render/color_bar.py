@@ -19,7 +19,8 @@ _BAR_WIDTH = 24
 _TICK_X = _BAR_WIDTH + 6
 _TEXT_X = _BAR_WIDTH + 14
 _TEXT_SIZE = 12
-_LABEL_LINES = 3
+_LABEL_LINES, _MOST_LABEL_LINES = 3, 4
+_MOST_LOG_TICKS = 5
 _CAP = 9
 _SWATCH = 14
 
@@ -33,6 +34,8 @@ class ColorBar:
     label: str
     # What each value would be if attention were spread evenly, 1 / number of keys.
     uniform: float | None = None
+    # Whether values are told as multiples of the lowest, too.
+    multiples: bool = False
 
 
 @functools.lru_cache(maxsize=128)
@@ -59,7 +62,7 @@ def draw_color_bar(
     * Upwards is the value; the colours are those of `render_overlay`, made by the same function.
     * From left to right the bar shows the same value over a dark and over a bright scene, since the scene shines through low values.
     * Ticks: lowest, middle and highest value of the scale, and in blue the uniform value. A uniform value outside the scale stands at
-      its end and says so.
+      its end and says so. A logarithmic scale has ticks at round ratios.
     * A triangle and ">" at the top: some values are higher than the scale reaches. Below, "<": some are lower.
     * The hatched square names the look of cells without data.
 
@@ -68,7 +71,7 @@ def draw_color_bar(
     Args:
       canvas: Drawn on.
       at: Where the bar's top left corner goes.
-      bar: What is drawn; its label is wrapped onto three lines at most.
+      bar: What is drawn; its label is wrapped onto four lines at most.
       height: Of the whole, in pixels.
       above: Whether some drawn value lies above `scale.vmax`.
       below: Whether some drawn value lies below `scale.vmin`.
@@ -77,13 +80,14 @@ def draw_color_bar(
       ValueError: If `height` leaves no room for the bar.
     """
     left, corner = at
-    top = corner + _LABEL_LINES * line_height(_TEXT_SIZE) + _CAP + 6
+    labels = wrapped(bar.label, width=BAR_IMAGE_WIDTH, size=_TEXT_SIZE, most_lines=_MOST_LABEL_LINES)
+    top = corner + max(_LABEL_LINES, len(labels)) * line_height(_TEXT_SIZE) + _CAP + 6
     bottom = corner + height - _CAP - 2 * line_height(_TEXT_SIZE) - 6
     if bottom - top < 60:
         raise ValueError(
             f"`height` must be at least {height + 60 - bottom + top} pixels for a readable bar, got {height}."
         )
-    for index, line in enumerate(wrapped(bar.label, width=BAR_IMAGE_WIDTH, size=_TEXT_SIZE, most_lines=_LABEL_LINES)):
+    for index, line in enumerate(labels):
         canvas.text((left, corner + index * line_height(_TEXT_SIZE)), line, size=_TEXT_SIZE)
     rim = [(left, top - 1), (left + _BAR_WIDTH + 1, top - 1), (left + _BAR_WIDTH + 1, bottom), (left, bottom)]
     canvas.line([*rim, rim[0]], color=RULE)
@@ -92,7 +96,7 @@ def draw_color_bar(
     for cap, edge, out in ((above, top - 3, -_CAP), (below, bottom + 3, _CAP)):
         if cap:
             canvas.polygon([(left, edge), (left + _BAR_WIDTH, edge), (middle, edge + out)], fill=INK)
-    _draw_ticks(canvas, left, top, bottom, _ticks(bar.scale, bar.uniform, above=above, below=below))
+    _draw_ticks(canvas, left, top, bottom, _ticks(bar, above=above, below=below))
     canvas.picture((left, corner + height - _SWATCH), hatch_image(_SWATCH, _BAR_WIDTH))
     missing = (left + _TEXT_X, corner + height - _SWATCH // 2)
     canvas.text(missing, "masked / no data", size=_TEXT_SIZE - 1, anchor="lm")
@@ -106,24 +110,44 @@ class _Tick:
     color: tuple[int, int, int] = INK
 
 
-def _ticks(scale: ColorScale, uniform: float | None, *, above: bool, below: bool) -> list[_Tick]:
-    middle = (scale.vmin + scale.vmax) / 2
-    ticks = [
-        _Tick(0.0, ("< " if below else "") + short_number(scale.vmin)),
-        _Tick(0.5, short_number(middle)),
-        _Tick(1.0, ("> " if above else "") + short_number(scale.vmax)),
-    ]
-    if uniform is not None:
-        fraction = (uniform - scale.vmin) / (scale.vmax - scale.vmin)
+def _ticks(bar: ColorBar, *, above: bool, below: bool) -> list[_Tick]:
+    scale, uniform = bar.scale, bar.uniform
+    values = [scale.vmin, (scale.vmin + scale.vmax) / 2, scale.vmax] if scale.spacing == "linear" else _log_values(bar)
+    fractions = scale.fraction_of(np.array(values))
+    texts = [short_number(value) for value in values]
+    if bar.multiples:
+        # Above 1, which no weight is: where little is seen, such as a padded history, even attention is more than elsewhere.
+        texts = ["" if value > 1.0 else f" = {text}" for value, text in zip(values, texts, strict=True)]
+        texts = [f"{short_number(value / scale.vmin)}x{text}" for value, text in zip(values, texts, strict=True)]
+        texts[0] += " even"
+    texts[0] = ("< " if below else "") + texts[0]
+    texts[-1] = ("> " if above else "") + texts[-1]
+    ticks = [_Tick(float(fraction), text) for fraction, text in zip(fractions, texts, strict=True)]
+    if bar.multiples:
+        ticks[0] = dataclasses.replace(ticks[0], color=MARK)
+    elif uniform is not None:
+        fraction = float(scale.fraction_of(np.array([uniform]))[0])
         beyond = "" if 0.0 <= fraction <= 1.0 else ", off scale"
         ticks.append(_Tick(min(max(fraction, 0.0), 1.0), f"{short_number(uniform)} uniform{beyond}", MARK))
     return sorted(ticks, key=lambda tick: -tick.fraction)
 
 
+def _log_values(bar: ColorBar) -> list[float]:
+    """Returns values at round ratios below the top, and the top: from a lowest of 1, 1, 4, 16, 64 and 100."""
+    low, high = bar.scale.vmin, bar.scale.vmax
+    if not bar.multiples:
+        return [high / 10**decades for decades in range(round(np.log10(high / low)), -1, -1)]
+    ratio, step = high / low, 2
+    while ratio > step**_MOST_LOG_TICKS:
+        step *= 2
+    powers = [low * step**power for power in range(_MOST_LOG_TICKS + 1) if step**power * step**0.5 < ratio]
+    return [*powers, high]
+
+
 def _ramp(scale: ColorScale, height: int) -> UInt8[np.ndarray, "{height} width 3"]:
     # Pixel centres, so that the first and the last row lie just inside the scale.
     fractions = 1.0 - (np.arange(height) + 0.5) / height
-    values = scale.vmin + (scale.vmax - scale.vmin) * np.repeat(fractions[:, None], _BAR_WIDTH, axis=1)
+    values = scale.value_at(np.repeat(fractions[:, None], _BAR_WIDTH, axis=1))
     grays = np.rint(np.linspace(0, 255, _BAR_WIDTH)).astype(np.uint8)
     return blend_heat(values, np.repeat(grays[None, :], height, axis=0), scale=scale)
 

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import cmap as color_maps
 import numpy as np
@@ -40,10 +40,13 @@ class ColorScale:
     in a mark "<". Neither happens with a scale made by `ColorScale.spanning`.
 
     Raises:
-      ValueError: If the range is empty or not finite, the map is not perceptually uniform, or a diverging one is not centred on 0.
+      ValueError: If the range is empty or not finite, the map is not perceptually uniform, a diverging one is not centred on 0, or a
+        logarithmic one does not begin above 0.
 
     >>> ColorScale(vmax=0.2).colors(np.array([0.0, 0.2, 0.3])).tolist()
     [[0, 0, 4], [252, 253, 191], [252, 253, 191]]
+    >>> ColorScale(vmin=0.01, vmax=1.0, spacing="log").value_at(np.array([0.0, 0.5, 1.0])).round(3).tolist()
+    [0.01, 0.1, 1.0]
     """
 
     # The value of the darkest colour.
@@ -52,11 +55,17 @@ class ColorScale:
     vmax: float
     # One of UNIFORM_MAPS; of signed values one of DIVERGING_MAPS, with `vmin` at minus `vmax`.
     cmap: str = "magma"
+    # Whether equal steps of colour are equal differences or equal ratios.
+    spacing: Literal["linear", "log"] = "linear"
+    # Whether a tile shows its frame as recorded where a value lies below `vmin`, instead of the lowest colour.
+    clear_below: bool = False
 
     def __post_init__(self) -> None:
         """Refuses what cannot be read off a colour bar."""
         if not (np.isfinite(self.vmin) and np.isfinite(self.vmax) and self.vmin < self.vmax):
             raise ValueError(f"`vmin` must be finite and below `vmax`, got vmin={self.vmin}, vmax={self.vmax}.")
+        if self.spacing == "log" and self.vmin <= 0.0:
+            raise ValueError(f"`vmin` must be above 0 on a logarithmic scale, got {self.vmin}.")
         _check_map(self.cmap)
         if self.cmap in DIVERGING_MAPS and self.vmin != -self.vmax:
             raise ValueError(
@@ -73,7 +82,7 @@ class ColorScale:
           cmap: One of DIVERGING_MAPS.
 
         >>> ColorScale.around_zero([np.array([0.1, -0.4])])
-        ColorScale(vmin=-0.4, vmax=0.4, cmap='vik')
+        ColorScale(vmin=-0.4, vmax=0.4, cmap='vik', spacing='linear', clear_below=False)
         """
         sizes = [float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in values]
         top = max(sizes, default=0.0) or 1.0
@@ -89,7 +98,7 @@ class ColorScale:
           cmap: One of UNIFORM_MAPS.
 
         >>> ColorScale.spanning([np.array([0.1, np.nan]), np.array([0.3])])
-        ColorScale(vmin=0.0, vmax=0.3, cmap='magma')
+        ColorScale(vmin=0.0, vmax=0.3, cmap='magma', spacing='linear', clear_below=False)
         """
         finite = [array[np.isfinite(array)] for array in values]
         lows = [float(array.min()) for array in finite if array.size]
@@ -103,8 +112,25 @@ class ColorScale:
         >>> ColorScale(vmax=1.0).levels(np.array([0.0, 0.5, 1.0])).tolist()
         [0, 128, 255]
         """
-        fractions = (values.astype(np.float32) - self.vmin) / (self.vmax - self.vmin)
-        return np.rint(np.clip(np.nan_to_num(fractions), 0.0, 1.0) * (LEVELS - 1)).astype(np.uint8)
+        fractions = np.clip(np.nan_to_num(self.fraction_of(values.astype(np.float32))), 0.0, 1.0)
+        return np.rint(fractions * (LEVELS - 1)).astype(np.uint8)
+
+    def fraction_of(self, values: Float[np.ndarray, "*axes"]) -> Float[np.ndarray, "*axes"]:
+        """Returns where on the scale values stand: 0 at its lower end, 1 at its upper; what is not above 0 has no logarithm: -inf."""
+        if self.spacing == "linear":
+            return (values - self.vmin) / (self.vmax - self.vmin)
+        logs = np.log(values / self.vmin, out=np.full(values.shape, -np.inf, values.dtype), where=~(values <= 0.0))
+        return logs / np.log(self.vmax / self.vmin)
+
+    def value_at(self, fractions: Float[np.ndarray, "*axes"]) -> Float[np.ndarray, "*axes"]:
+        """Returns the values that stand at places on the scale."""
+        if self.spacing == "linear":
+            return self.vmin + (self.vmax - self.vmin) * fractions
+        return self.vmin * (self.vmax / self.vmin) ** fractions
+
+    def clear(self, values: Float[np.ndarray, "*axes"]) -> Bool[np.ndarray, "*axes"]:
+        """Returns where a tile shows its frame as recorded."""
+        return (values < self.vmin) & self.clear_below
 
     def colors(self, values: Float[np.ndarray, "*axes"]) -> UInt8[np.ndarray, "*axes 3"]:
         """Returns the RGB colour of each value; flat grey, which no map holds, where there is no data.
@@ -122,7 +148,7 @@ class ColorScale:
         True
         """
         # One level of slack, relative to the range: a float16 value may round above the float64 maximum it came from.
-        return bool((values[has_data(values)] > self.vmax + (self.vmax - self.vmin) / LEVELS).any())
+        return bool((self.fraction_of(values[has_data(values)]) > 1.0 + 1.0 / LEVELS).any())
 
     def bottoms_out(self, values: Float[np.ndarray, "..."]) -> bool:
         """Returns whether some value lies below `vmin`, so that its colour overstates it.
@@ -130,7 +156,7 @@ class ColorScale:
         >>> ColorScale(vmin=0.1, vmax=0.2).bottoms_out(np.array([0.0]))
         True
         """
-        return bool((values[has_data(values)] < self.vmin - (self.vmax - self.vmin) / LEVELS).any())
+        return bool((self.fraction_of(values[has_data(values)]) < -1.0 / LEVELS).any())
 
 
 def has_data(values: Float[np.ndarray, "*axes"]) -> Bool[np.ndarray, "*axes"]:

@@ -34,7 +34,8 @@ def render_overlay(
     """Draws the values of a patch grid over the frame that the patches were cut from.
 
     * Colour is the value on `scale`, and nothing else is coloured: the frame itself is shown grey and dimmed. It shines through
-      where values are low and has vanished at the top of the scale; `render_color_bar` uses the same blend.
+      where values are low and has vanished at the top of the scale; `render_color_bar` uses the same blend. On a scale that is
+      clear below its lower end, the frame is shown as recorded where values are lower.
     * Grey hatching marks cells without data: NaN, infinite, or not `valid`. Masked is not zero.
     * Fine lines are the borders of the patches. They are left out in the smooth view, and where a cell is under 7 pixels.
     * What lies outside `box` is washed out to white: the policy never saw it. Cells outside the frame are cut off.
@@ -62,7 +63,8 @@ def render_overlay(
     """
     photo = resize_photo(image, size)
     drawn_box = None if box is None else scaled_box(box, image.shape[:2], photo.shape[:2])
-    return overlay_scene(gray_scene(photo), heat, scale=scale, box=drawn_box, smooth=smooth, valid=valid, grid=grid)
+    scene = gray_scene(photo)
+    return overlay_scene(scene, heat, scale=scale, box=drawn_box, smooth=smooth, valid=valid, grid=grid, photo=photo)
 
 
 def scaled_box(box: Box, recorded: tuple[int, ...], drawn: tuple[int, ...]) -> Box:
@@ -89,6 +91,7 @@ def overlay_scene(
     smooth: bool = False,
     valid: Bool[np.ndarray, "row column"] | None = None,
     grid: bool = True,
+    photo: UInt8[np.ndarray, "height width 3"] | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Does the work of `render_overlay` on a grey scene of the final size, which many tiles of a sheet share.
 
@@ -100,6 +103,7 @@ def overlay_scene(
       smooth: See `render_overlay`.
       valid: See `render_overlay`.
       grid: See `render_overlay`.
+      photo: The frame in colour, at the same size, for a scale that is clear below.
 
     >>> overlay_scene(np.zeros((32, 48), np.uint8), np.ones((2, 3)), scale=ColorScale(vmax=1.0)).shape
     (32, 48, 3)
@@ -111,10 +115,14 @@ def overlay_scene(
     rows = _Axis.along(scene.shape[0], low=top, high=bottom, cells=heat.shape[0])
     columns = _Axis.along(scene.shape[1], low=left, high=right, cells=heat.shape[1])
     # Colours are found cell by cell where all pixels of a cell have one.
-    levels = (
-        scale.levels(_interpolated(heat, known, rows, columns)) if smooth else rows.spread(scale.levels(heat), columns)
-    )
+    if smooth:
+        pixels = _interpolated(heat, known, rows, columns)
+        levels, clear = scale.levels(pixels), scale.clear(pixels)
+    else:
+        levels, clear = rows.spread(scale.levels(heat), columns), rows.spread(scale.clear(heat), columns)
     picture = blend_levels(levels, scene, scale=scale)
+    if scale.clear_below and photo is not None:
+        picture = np.where(clear[..., None], photo, picture)
     if not known.all():
         picture = np.where(rows.spread(~known, columns)[..., None], hatch_image(*scene.shape), picture)
     if grid and not smooth and min(rows.cell_size, columns.cell_size) >= _SMALLEST_CELL_WITH_GRID:

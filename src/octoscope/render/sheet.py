@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from octoscope.render.bar_column import BarColumn, BarNames
 from octoscope.render.color_bar import ColorBar
 from octoscope.render.outline import OutlineMark
 from octoscope.render.scale_strip import ScaleStrip
@@ -20,8 +21,8 @@ class SheetRow:
 
     # E.g. "primary t-1 (step 3)" or "layer 4".
     label: str
-    # A strip is the scale of the tiles above it; None keeps a place empty.
-    tiles: Sequence[Tile | ScaleStrip | None]
+    # A strip is the scale of the tiles above it, and bars tell of their column; None keeps a place empty.
+    tiles: Sequence[Tile | ScaleStrip | BarNames | BarColumn | None]
 
     @property
     def lead(self) -> int:
@@ -30,7 +31,7 @@ class SheetRow:
             (
                 index
                 for index, tile in enumerate(self.tiles)
-                if isinstance(tile, Tile) and tile.label.startswith("head")
+                if isinstance(tile, Tile | BarColumn) and tile.label.startswith("head")
             ),
             0,
         )
@@ -44,7 +45,7 @@ class Sheet:
     below the tile where tiles are small. A greyed-out tile with the word "padding" is a frame that only fills the history. The colour
     bar ends in a triangle when some value of some tile lies outside the scale. Under the tiles a legend says what outlines mean.
 
-    The sheet does not show tokens that are no image patches: shares of language or proprioception belong into a note or subtitle.
+    Tokens that are no image patches have bars, or belong into a note or subtitle.
 
     Its size depends on the rows, their labels, `tile_size` and how `subtitle` and `footnote` wrap. Keep what changes from frame to
     frame of a film in the notes, and in the title of a sheet with a colour bar: they are shortened, never wrapped.

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from octoscope.array_typing import UInt8
+from octoscope.render.bar_column import BarColumn, BarNames, bars_height, draw_bar_column, draw_bar_names
 from octoscope.render.canvas import Canvas, PixelCanvas
 from octoscope.render.color_bar import BAR_IMAGE_WIDTH, draw_color_bar, render_color_bar
 from octoscope.render.lettering import line_height, missing_letters, shortened, text_width, wrapped
@@ -139,16 +140,18 @@ def _grid(sheet: Sheet) -> SheetGrid:
         GridRow(
             [_tile_size(tile, sheet.tile_size) for tile in row.tiles],
             row.lead,
-            [tile.label if isinstance(tile, Tile) else "" for tile in row.tiles],
+            [tile.label if isinstance(tile, Tile | BarColumn) else "" for tile in row.tiles],
         )
         for row in sheet.rows
     ]
     return lay_out_grid(rows, tile_size=sheet.tile_size)
 
 
-def _tile_size(tile: Tile | ScaleStrip | None, size: int) -> tuple[int, int]:
+def _tile_size(tile: Tile | ScaleStrip | BarNames | BarColumn | None, size: int) -> tuple[int, int]:
     if isinstance(tile, Tile):
         return tile_shape(tile, size)
+    if isinstance(tile, BarNames | BarColumn):
+        return bars_height(len(tile.names if isinstance(tile, BarNames) else tile.values)), size
     return (1, size) if tile is None else (strip_height(tile, size), size)
 
 
@@ -170,7 +173,8 @@ def _draw_bar(canvas: Canvas, page: _Page, sheet: Sheet) -> None:
     scale, heats = sheet.bar.scale, [tile.known_heat() for tile in sheet.tiles() if tile.scale is None]
     ends = {
         "above": any(scale.tops_out(heat) for heat in heats),
-        "below": any(scale.bottoms_out(heat) for heat in heats),
+        # What is lower has its own look on a scale that is clear below.
+        "below": not scale.clear_below and any(scale.bottoms_out(heat) for heat in heats),
     }
     at = (page.width - _MARGIN - BAR_IMAGE_WIDTH, page.top)
     if isinstance(canvas, PixelCanvas):
@@ -192,6 +196,11 @@ def _draw_rows(canvas: Canvas, page: _Page, sheet: Sheet) -> None:
             at = (page.left + across, page.top + down)
             if isinstance(tile, Tile):
                 _draw_tile(canvas, tile, painter.paint(tile), at=at, grid=page.grid)
+            elif isinstance(tile, BarNames):
+                draw_bar_names(canvas, at, tile, width=sheet.tile_size)
+            elif isinstance(tile, BarColumn):
+                canvas.text((at[0], at[1] - 5), tile.label, size=size, anchor="ls")
+                draw_bar_column(canvas, at, tile, width=sheet.tile_size)
             elif tile is not None:
                 draw_scale_strip(canvas, at, tile, width=sheet.tile_size)
 

@@ -94,7 +94,9 @@ class TilePainter:
                     f"`scale`: the tile '{tile.label}' has heat, and neither it nor its sheet has a scale."
                 )
             box = None if tile.box is None else scaled_box(tile.box, tile.image.shape[:2], photo.shape[:2])
-            picture = overlay_scene(scene, tile.heat, scale=scale, box=box, smooth=tile.smooth, valid=tile.valid)
+            picture = overlay_scene(
+                scene, tile.heat, scale=scale, box=box, smooth=tile.smooth, valid=tile.valid, photo=photo
+            )
         picture = _greyed_out(picture) if tile.dimmed else picture
         return picture if tile.outline is None else draw_outline(picture, tile.outline, tile.mark)
 

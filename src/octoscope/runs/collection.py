@@ -5,20 +5,16 @@ FOLDER/runs/000012.zarr       the run of episode 12: whole, or beside it what th
 FOLDER/failures/000013.json   why episode 13 could not be run; gone once it could
 """
 
-import contextlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from octoscope.errors import OutputError, RunError
-from octoscope.runs.durable_file import write_durably
+from octoscope.runs.episode_ledger import EpisodeLedger, Failure, begin_ledger, open_ledger
 from octoscope.runs.glance import glance_at
-from octoscope.runs.manifest import differences
 
 COLLECTION = "collection.json"
-FORMAT = 1
 _RUNS, _FAILURES = "runs", "failures"
 
 
@@ -34,25 +30,22 @@ class Entry:
     steps: int
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why there is no run of an episode."""
-
-    index: int
-    # Name of the error, and what it said.
-    error: str
-    sentence: str
-
-
 @dataclass(frozen=True, eq=False)
 class Collection:
     """A folder of runs."""
 
     folder: Path
-    # The same for every run: policy, dataset, what was given and kept; JSON.
-    made_from: Mapping[str, Any]
-    # Wanted, in rising order.
-    episodes: tuple[int, ...]
+    ledger: EpisodeLedger
+
+    @property
+    def made_from(self) -> Mapping[str, Any]:
+        """The same for every run: policy, dataset, what was given and kept; JSON."""
+        return self.ledger.made_from
+
+    @property
+    def episodes(self) -> tuple[int, ...]:
+        """Those that are wanted, in rising order."""
+        return self.ledger.episodes
 
     def path_of(self, index: int) -> Path:
         """Returns where the run of an episode lies, or will lie."""
@@ -85,27 +78,7 @@ class Collection:
 
     def failures(self) -> tuple[Failure, ...]:
         """Returns why episodes could not be run, as far as it is known."""
-        told: list[Failure] = []
-        for path in sorted((self.folder / _FAILURES).glob("*.json")):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                content = json.loads(path.read_bytes())
-                told.append(Failure(int(path.stem), str(content["error"]), str(content["sentence"])))
-        return tuple(told)
-
-    def note_failure(self, failure: Failure) -> None:
-        """Lays down why an episode could not be run.
-
-        Raises:
-          OSError: If it cannot be written.
-        """
-        path = self.folder / _FAILURES / f"{failure.index:06}.json"
-        path.parent.mkdir(exist_ok=True)
-        content = {"error": failure.error, "sentence": failure.sentence}
-        write_durably(path, json.dumps(content, indent=1).encode())
-
-    def forget_failure(self, index: int) -> None:
-        """Takes back that an episode could not be run."""
-        (self.folder / _FAILURES / f"{index:06}.json").unlink(missing_ok=True)
+        return self.ledger.failures()
 
 
 def is_collection(path: Path) -> bool:
@@ -121,16 +94,9 @@ def open_collection(path: str | Path) -> Collection:
     """
     folder = Path(path)
     try:
-        content = json.loads((folder / COLLECTION).read_bytes())
-        number, made_from, episodes = content["format"], content["made_from"], content["episodes"]
-        fits = isinstance(made_from, dict) and all(type(index) is int and index >= 0 for index in episodes)
+        return Collection(folder, open_ledger(folder / COLLECTION, folder / _FAILURES))
     except FileNotFoundError:
         raise RunError(f"There is no collection in {folder} (it has no {COLLECTION}).") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RunError(f"{folder / COLLECTION} cannot be read ({type(error).__name__}). Make it anew.") from None
-    if number != FORMAT or not fits:
-        raise RunError(f"{folder / COLLECTION} is no collection of format {FORMAT}: get a newer octoscope.")
-    return Collection(folder, made_from, tuple(sorted(set(episodes))))
 
 
 def begin_collection(path: str | Path, made_from: Mapping[str, Any], episodes: Sequence[int]) -> Collection:
@@ -144,26 +110,21 @@ def begin_collection(path: str | Path, made_from: Mapping[str, Any], episodes: S
     Raises:
       OutputError: If something else lies there, or a collection that was made from something else, saying what differs.
     """
-    folder, wanted = Path(path), set(episodes)
-    made_from = json.loads(json.dumps(made_from))
+    folder = Path(path)
     try:
-        if is_collection(folder):
-            earlier = open_collection(folder)
-            changes = differences(earlier.made_from, made_from)
-            if changes:
-                raise OutputError(
-                    f"{folder} is a collection that was made otherwise: {'; '.join(changes)}. Give another -o."
-                )
-            wanted |= set(earlier.episodes)
-            if wanted == set(earlier.episodes):
-                return earlier
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not is_collection(folder) and folder.exists() and not _may_become_one(folder):
             raise OutputError(f"{folder} holds something else. Give an empty folder with -o.")
         (folder / _RUNS).mkdir(parents=True, exist_ok=True)
-        content = {"format": FORMAT, "made_from": made_from, "episodes": sorted(wanted)}
-        write_durably(folder / COLLECTION, json.dumps(content, indent=1).encode())
+        return Collection(folder, begin_ledger(folder / COLLECTION, folder / _FAILURES, made_from, episodes))
     except OSError as error:
         raise OutputError(
             f"{folder} cannot be written ({error.strerror or error}). Give another folder with -o."
         ) from None
-    return Collection(folder, made_from, tuple(sorted(wanted)))
+
+
+def _may_become_one(folder: Path) -> bool:
+    """Returns whether a folder is empty, or one that another part of the same work is beginning at this moment."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(COLLECTION)}
+    return not names or (names == {_RUNS} and not any((folder / _RUNS).iterdir()))

@@ -20,7 +20,7 @@ The manifest, in the group's attributes, says which policy, episode, instruction
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -32,21 +32,15 @@ from zarr.abc.store import Store
 from octoscope.array_typing import Bool, Float, Int, UInt8
 from octoscope.errors import RunError, SelectionError, nearest
 from octoscope.policies.octo.point_fields import with_fields
-from octoscope.runs.chunk_files import HOW, STEP, rows_as_people_say
-from octoscope.runs.recent_reads import RecentReads
-from octoscope.runs.shard_reader import ShardReader
+from octoscope.runs.run_arrays import RunArrays
 from octoscope.runs.sound_run import FORMAT, open_sound
-from octoscope.runs.stored_arrays import axis_names
+from octoscope.runs.stored_attention import StoredAttention
 from octoscope.runs.unfinished import Unfinished
-from octoscope.runs.whole_chunks_store import folder_of, place_of
 from octoscope.tokens.attention_selection import AttentionSelection
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.stack import AttentionStack
-
-# Up to this many bytes a step, the attention of a group is read whole.
-_SMALL_STEP = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -155,10 +149,7 @@ class Run:
     @functools.cached_property
     def captured_keys(self) -> Bool[np.ndarray, " key"]:
         """True where the weights of a key are known: stored, or 0 because the token is no key of the stack."""
-        captured = np.ones(self.layout.size, bool)
-        captured[self.layout.places(self.stack.key_groups)] = False
-        captured[self.selection.key_places(self.layout)] = True
-        return captured
+        return self._attention.captured_keys
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -193,25 +184,10 @@ class Run:
           SelectionError: If the group's attention, the step or a layer asked for is not in the run.
           RunError: If what was asked for is damaged; so for everything that is read below.
         """
-        stored, at = self._attention(query_group), self.index_of(step)
-        few = stored.nbytes // stored.shape[0] <= _SMALL_STEP
+        self._check_group(query_group)
+        at = self.index_of(step)
         asked = range(self.num_layers) if layers is None else self.check_layers(layers)
-        # All layers of a step are read at once, and kept for whoever asks for the next layer; of some of a large step, a chunk each.
-        name = self.attention_name(query_group)
-        whole = self._reads(name, at) if few else self.read(name, at) if layers is None else None
-        whole = None if whole is None else self._in_pass(whole)
-        rows = self.layout.find_spans(query_group, timestep=-1)[0].size
-        keys = self._key_places
-        weights = self._no_weights(len(asked), self.num_heads, rows)
-        for place, layer in enumerate(asked):
-            if layer in self.layers:
-                index = self.layers.index(layer)
-                kept = self._layer(name, at, index) if whole is None else whole[index]
-                # Where all timesteps are kept, the current one comes last.
-                weights[place][..., keys] = kept[:, -rows:]
-            else:
-                weights[place] = np.nan
-        return weights
+        return self._attention.rows(query_group, self.attention_name(query_group), at, asked, all_layers=layers is None)
 
     def attention_over(
         self, query_group: str, *, steps: Sequence[int], rows: Sequence[int], layers: Sequence[int]
@@ -229,31 +205,8 @@ class Run:
         """
         places = [self.index_of(step) for step in steps]
         self._check_group(query_group)
-        size = self.layout.find_spans(query_group, timestep=-1)[0].size
-        # Where all timesteps are kept, the current one comes last.
-        rows_kept = np.arange(len(self.selection.query_places(self.layout, query_group)))[-size:][list(rows)].tolist()
-        layers_kept = [self.layers.index(layer) for layer in self.check_layers(layers)]
         name = self.attention_name(query_group)
-        weights = self._no_weights(len(places), len(layers), self.num_heads, len(rows))
-        for first, count in _stretches(places):
-            stored = self.read(name, slice(places[first], places[first] + count))
-            stored = self._in_pass(np.moveaxis(stored, 1, 0)) if self.stack.num_passes > 1 else stored
-            stored = stored if layers_kept == list(range(stored.shape[1])) else stored[:, layers_kept]
-            stored = stored if rows_kept == list(range(stored.shape[3])) else stored[:, :, :, rows_kept]
-            # Where all keys are kept, a plain copy is several times as fast.
-            kept = slice(None) if len(self._key_places) == self.layout.size else self._key_places
-            weights[first : first + count][..., kept] = stored
-        return weights
-
-    def _no_weights(self, *sizes: int) -> Float[np.ndarray, "..."]:
-        """Returns rows of zeros, NaN for keys that the run does not hold."""
-        weights = np.zeros((*sizes, self.layout.size), np.float32)
-        weights[..., ~self.captured_keys] = np.nan
-        return weights
-
-    @functools.cached_property
-    def _key_places(self) -> Int[np.ndarray, " key"]:
-        return self.selection.key_places(self.layout)
+        return self._attention.rows_over(query_group, name, places, rows, self.check_layers(layers))
 
     def attention_matrix(
         self, *, step: int, layers: Sequence[int] | None = None
@@ -273,20 +226,8 @@ class Run:
                 "`recompute_attention` gives the whole matrix of one step; `--queries all` keeps it for every step."
             )
         asked = range(self.num_layers) if layers is None else self.check_layers(layers)
-        size, keys = self.layout.size, self.selection.key_places(self.layout)
-        matrix = np.full((len(asked), self.num_heads, size, size), np.nan, np.float32)
-        # Tokens that do not look in this stack look at nothing, and nobody looks at tokens that are no keys of it.
-        queries = np.zeros(size, bool)
-        queries[self.layout.places(self.stack.query_groups)] = True
-        nothing = ~queries[:, None] | self.captured_keys[None]
-        matrix[:, :, nothing] = np.where(np.isin(asked, self.layers), 0.0, np.nan)[:, None, None]
-        for group in self.query_groups:
-            stored = self._in_pass(self.read(self.attention_name(group), self.index_of(step)))
-            places = self.selection.query_places(self.layout, group)
-            for at, layer in enumerate(asked):
-                if layer in self.layers:
-                    matrix[at][:, places[:, None], keys[None]] = stored[self.layers.index(layer)]
-        return matrix
+        names = {group: self.attention_name(group) for group in self.query_groups}
+        return self._attention.matrix(names, self.index_of(step), asked)
 
     def check_layers(self, layers: Sequence[int]) -> Sequence[int]:
         """Returns the layers again.
@@ -308,7 +249,7 @@ class Run:
 
     def frame(self, camera: str, *, time: int) -> UInt8[np.ndarray, "height width 3"]:
         """Returns a frame of the episode as recorded."""
-        return self._reads(f"frames/{camera}", time)
+        return self._arrays.recent(f"frames/{camera}", time)
 
     def has_masks(self, camera: str) -> bool:
         """Returns whether the run holds masks of a camera's frames."""
@@ -316,29 +257,29 @@ class Run:
 
     def mask(self, camera: str, *, time: int) -> UInt8[np.ndarray, "height width"]:
         """Returns which object each pixel of a frame shows, as the dataset numbers them; only where `has_masks`."""
-        return self._reads(f"masks/{camera}", time)
+        return self._arrays.recent(f"masks/{camera}", time)
 
     def named_object(self, camera: str, *, time: int) -> Bool[np.ndarray, "height width"] | None:
         """Returns where a frame shows the object that the instruction names, or None when the episode has no masks."""
         if not self.has_masks(camera):
             return None
-        return self.mask(camera, time=time) == self._reads("target_id")[time]
+        return self.mask(camera, time=time) == self._arrays.recent("target_id")[time]
 
     def frame_index(self, *, step: int) -> Int[np.ndarray, " window"]:
         """Returns which frame of the episode each timestep of the window shows."""
-        return self._reads("frame_index")[self.index_of(step)]
+        return self._arrays.recent("frame_index")[self.index_of(step)]
 
     def timestep_pad_mask(self, *, step: int) -> Bool[np.ndarray, " window"]:
         """Returns False where a timestep is padded history."""
-        return self._reads("timestep_pad_mask")[self.index_of(step)]
+        return self._arrays.recent("timestep_pad_mask")[self.index_of(step)]
 
     def token_pad(self, *, step: int) -> Bool[np.ndarray, " token"]:
         """Returns True where a token was masked out as a key."""
-        return self._reads("token_pad")[self.index_of(step)]
+        return self._arrays.recent("token_pad")[self.index_of(step)]
 
     def token_pads(self, *, steps: Sequence[int]) -> Bool[np.ndarray, "step token"]:
         """Returns True where a token was masked out as a key, at each of some steps."""
-        return self._reads("token_pad")[[self.index_of(step) for step in steps]]
+        return self._arrays.recent("token_pad")[[self.index_of(step) for step in steps]]
 
     @property
     def encoding_points(self) -> tuple[EncodingPoint, ...]:
@@ -392,10 +333,7 @@ class Run:
         Raises:
           RunError: If it is damaged so that it cannot be told.
         """
-        try:
-            return self._reader(name) is not None or name in self.group
-        except Exception as error:  # whatever a changed zarr.json leads zarr to
-            raise self._damaged(name, error) from None
+        return self._arrays.holds(name)
 
     def read(self, name: str, index: Any = slice(None)) -> np.ndarray:
         """Returns a stored array as it is, or a part of it.
@@ -407,33 +345,15 @@ class Run:
         Raises:
           RunError: If it is damaged: a file is gone, cut or changed, however long after the run was opened.
         """
-        reader = self._reader(name)
-        values = None if reader is None else reader.read(index)
-        if values is not None:
-            return values
-        try:
-            return np.asarray(self._array(name)[index])
-        except RunError:
-            raise
-        except Exception as error:  # zarr's codecs raise their own kinds
-            raise self._damaged(self._told(name, index), error) from None
+        return self._arrays.read(name, index)
 
-    def _damaged(self, what: str, error: Exception) -> RunError:
-        return RunError(
-            f"The run {place_of(self.group.store)} is damaged: {what} cannot be read ({type(error).__name__}: {error}). {HOW}"
-        )
+    @functools.cached_property
+    def _arrays(self) -> RunArrays:
+        return RunArrays(self.group, self.steps)
 
-    def _told(self, name: str, index: Any) -> str:
-        first = index[0] if isinstance(index, tuple) else index
-        array = self._opened.get(name)
-        if array is None or not isinstance(first, int):
-            return name
-        axis = (*axis_names(array), "")[0]
-        return f"{name} at {rows_as_people_say(axis, range(first, first + 1), self.steps if axis == STEP else ())}"
-
-    def _attention(self, query_group: str) -> zarr.Array:
-        self._check_group(query_group)
-        return self._array(self.attention_name(query_group))
+    @functools.cached_property
+    def _attention(self) -> StoredAttention:
+        return StoredAttention(self._arrays, self.layout, self.stack, self.selection, self.forward_pass)
 
     def _check_group(self, query_group: str) -> None:
         if query_group not in self.query_groups:
@@ -448,49 +368,6 @@ class Run:
             return f"attention/{query_group}"
         return self.selection.array_name(query_group)
 
-    def _layer(self, name: str, at: int, index: int) -> Float[np.ndarray, "head query key"]:
-        if self.stack.num_passes == 1:
-            return self.read(name, (at, index))
-        return self._in_pass(self.read(name, (at, slice(None), index)))
-
-    def _in_pass(self, weights: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        """Returns the weights of the pass that is looked at, from those of one step, which begin with the pass if there are several."""
-        if self.stack.num_passes == 1:
-            return weights
-        if self.forward_pass == "mean":
-            return weights.mean(axis=0, dtype=np.float32)
-        return weights[-1 if self.forward_pass is None else self.selection.passes.index(self.forward_pass)]
-
-    @functools.cached_property
-    def _reads(self) -> RecentReads:
-        return RecentReads(lambda name, index: np.array(self.read(name, slice(None) if index is None else index)))
-
-    @functools.cached_property
-    def _opened(self) -> dict[str, zarr.Array]:
-        return {}
-
-    @functools.cached_property
-    def _readers(self) -> dict[str, ShardReader | None]:
-        return {}
-
-    def _reader(self, name: str) -> ShardReader | None:
-        """Returns what reads an array without zarr; None in memory, and where the array is laid out in another way."""
-        folder = folder_of(self.group.store)
-        if folder is not None and name not in self._readers:
-            self._readers[name] = ShardReader.open(folder / name)
-        return None if folder is None else self._readers[name]
-
-    def _array(self, name: str) -> zarr.Array:
-        # Opening an array takes as long as reading a small one.
-        if name not in self._opened:
-            try:
-                array = self.group[name]
-                assert isinstance(array, zarr.Array), f"{name} is an array in every run"
-            except Exception as error:  # whatever a changed zarr.json leads zarr to
-                raise self._damaged(name, error) from None
-            self._opened[name] = array
-        return self._opened[name]
-
 
 def _check_finished(path: Path) -> None:
     unfinished = Unfinished(path)
@@ -499,19 +376,6 @@ def _check_finished(path: Path) -> None:
     raise RunError(
         f"The run at {path} was not finished: {unfinished.told_progress()} lie in {unfinished.folder}. Go on with --resume."
     )
-
-
-def _stretches(places: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yields where places begin to follow each other, and how many do.
-
-    >>> list(_stretches([3, 4, 5, 9]))
-    [(0, 3), (3, 1)]
-    """
-    first = 0
-    for at in range(1, len(places) + 1):
-        if at == len(places) or places[at] != places[at - 1] + 1:
-            yield first, at - first
-            first = at
 
 
 def _ranges(steps: tuple[int, ...]) -> str:

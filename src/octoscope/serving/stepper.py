@@ -101,17 +101,19 @@ class Stepper:
     ) -> tuple[np.ndarray, StepAttention | None]:
         noise = Noise(self.seed, state.step)
         if not watch:
-            return self._in_units(self.policy.act([inputs], noise)[0], state.step), None
+            return self._in_units(self.policy.act([inputs], noise)[0], inputs, state.step), None
         assert state.rows is not None, "rows are chosen before"
         wanted = [wanted_attention(each, state.rows.layout) for each in state.rows.selections]
         watched = self.policy.watch(inputs, noise, wanted)
-        robot = self._in_units(watched.actions, state.step)
+        robot = self._in_units(watched.actions, inputs, state.step)
         return robot, keep_attention(watched, state, actions_robot=robot, seed=self.seed)
 
-    def _in_units(self, actions: Float[np.ndarray, "horizon dim"], step: int) -> Float[np.ndarray, "horizon dim"]:
+    def _in_units(
+        self, actions: Float[np.ndarray, "horizon dim"], inputs: PolicyInputs, step: int
+    ) -> Float[np.ndarray, "horizon dim"]:
         """Returns the chunk in the robot's units; as the policy gives it where it knows no others."""
         space = self.policy.action_space(self.dataset)
-        robot = space.to_robot(actions)
+        robot = space.to_robot(actions, inputs)
         robot = actions[..., : space.dim] if robot is None else robot
         check_finite_actions(robot, step=step)
         return robot

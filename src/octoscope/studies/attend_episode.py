@@ -197,6 +197,7 @@ class EpisodeJob:
                     codec=asked.codec,
                     gif=asked.gif,
                     picture_format=asked.figure_format,
+                    scale=asked.scale,
                     progress=self.progress,
                 )
         except SelectionError as error:

@@ -1,24 +1,20 @@
 """Many episodes through a policy, each into a run of a collection."""
 
-import contextlib
 import functools
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from octoscope.errors import EpisodeError, Interrupted, OctoscopeError, OutputError, SelectionError
-from octoscope.runs.collection import Collection, Failure, begin_collection
+from octoscope.errors import Interrupted, OctoscopeError, SelectionError
+from octoscope.runs.collection import Collection, begin_collection
 from octoscope.runs.contents import readable_bytes
-from octoscope.studies.collecting.crew import Crew, Outcome, run_crew
-from octoscope.studies.collecting.here import CrewOfOne
-from octoscope.studies.collecting.processes import ProcessCrew
-from octoscope.studies.collecting.ray_crew import RayCrew
+from octoscope.runs.episode_ledger import Failure
+from octoscope.studies.collecting.gathering import begin_crew, failure_lines, gather, share_of
 from octoscope.studies.collecting.worker import EpisodeCapture, made_from, open_capture
 from octoscope.studies.opening import Opened
 from octoscope.studies.options.capture import CaptureOptions
-from octoscope.studies.selection import parse_selection, parse_share
+from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
 
 _MOST_TOLD = 5
@@ -55,7 +51,7 @@ def capture(
     """
     here = open_capture(options) if opened is None else EpisodeCapture(options, opened)
     chosen = _chosen(options, here, progress=progress)
-    mine = chosen if options.shard is None else _share(chosen, options.shard)
+    mine = share_of(chosen, options.spread.shard)
     # Before anything is laid down: what no episode can be asked is not to be held against the next call.
     each = _each(here, mine)
     collection = begin_collection(options.output, made_from(here), chosen)
@@ -71,55 +67,23 @@ def capture(
 def _make(
     options: CaptureOptions, here: EpisodeCapture, collection: Collection, waiting: Sequence[int], *, progress: bool
 ) -> list[Failure]:
-    failures: list[Failure] = []
-    with (
-        tqdm(total=len(waiting), desc="capture", unit="episode", disable=not progress) as bar,
-        _crew(options, here, most=len(waiting)) as crew,
-    ):
+    open_worker = functools.partial(open_capture, options)
+    with begin_crew(options.spread, here, open_worker, most=len(waiting)) as crew:
         try:
-            for outcome in run_crew(crew, waiting):
-                _keep(outcome, collection, failures, strict=options.strict)
-                bar.update()
-                bar.set_postfix_str(f"{len(failures)} failed" if failures else "")
-        except (Interrupted, KeyboardInterrupt):
+            return gather(
+                crew,
+                waiting,
+                collection.ledger,
+                what="capture",
+                again="the same command goes on",
+                strict=options.spread.strict,
+                progress=progress,
+            )
+        except Interrupted:
             done = sum(collection.holds(index) for index in waiting)
             raise Interrupted(
                 f"stopped: {done} of {len(waiting)} runs are whole, and what was begun is kept. The same command goes on."
             ) from None
-    return failures
-
-
-def _keep(outcome: Outcome, collection: Collection, failures: list[Failure], *, strict: bool) -> None:
-    if outcome.whole:
-        collection.forget_failure(outcome.index)
-        return
-    failure = Failure(outcome.index, outcome.error, outcome.sentence)
-    if outcome.hopeless:
-        raise OutputError(
-            f"episode {failure.index}: {failure.sentence} What is whole is kept: the same command goes on."
-        )
-    collection.note_failure(failure)
-    failures.append(failure)
-    if strict:
-        raise EpisodeError(
-            f"episode {failure.index}: {failure.sentence} Without --strict it would be listed and skipped."
-        )
-
-
-@contextlib.contextmanager
-def _crew(options: CaptureOptions, here: EpisodeCapture, *, most: int) -> Iterator[Crew]:
-    open_worker = functools.partial(open_capture, options)
-    total = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if options.ray is not None:
-        cores = options.cores or 1
-        with RayCrew(open_worker, address=options.ray, size=options.workers, cores=cores, gpus=options.gpus) as crew:
-            yield crew
-    elif options.workers == 1 and options.cores is None:
-        yield CrewOfOne(here)
-    else:
-        size = min(options.workers or total, most)
-        with ProcessCrew(open_worker, size=size, cores=options.cores or max(1, total // size)) as crew:
-            yield crew
 
 
 def _chosen(options: CaptureOptions, here: EpisodeCapture, *, progress: bool) -> list[int]:
@@ -137,16 +101,6 @@ def _chosen(options: CaptureOptions, here: EpisodeCapture, *, progress: bool) ->
         if len(kept.setdefault(words, [])) < options.per_task:
             kept[words].append(index)
     return sorted(index for indices in kept.values() for index in indices)
-
-
-def _share(chosen: Sequence[int], shard: str) -> list[int]:
-    part, parts = parse_share(shard, what="--shard")
-    mine = [index for index in chosen if index % parts == part]
-    if not mine:
-        raise SelectionError(
-            f"--shard {shard} holds none of the {len(chosen)} episodes: an episode is in the part INDEX modulo {parts}."
-        )
-    return mine
 
 
 def _each(here: EpisodeCapture, chosen: Sequence[int]) -> str:
@@ -175,13 +129,13 @@ def _each(here: EpisodeCapture, chosen: Sequence[int]) -> str:
 
 
 def _summary(options: CaptureOptions, collection: Collection, failures: Sequence[Failure], *, of: int) -> list[str]:
-    lines = [f"episode {failure.index}: {failure.sentence.splitlines()[0]}" for failure in failures[:_MOST_TOLD]]
-    if len(failures) > _MOST_TOLD:
-        lines.append(f"and {len(failures) - _MOST_TOLD} more: {collection.folder / 'failures'}")
-    if failures:
-        lines = [f"{len(failures)} of {of} episodes could not be run:", *(f"  {line}" for line in lines)]
+    lines = failure_lines(failures, collection.ledger, of=of)
     missing = len(collection.missing())
     whole = len(collection.episodes) - missing
-    who = "the same command makes them" if options.shard is None else "the other shards, or this one again, make them"
+    who = (
+        "the same command makes them"
+        if options.spread.shard is None
+        else "the other shards, or this one again, make them"
+    )
     left = f", {missing} missing: {who}" if missing else ""
     return [*lines, f"{collection.folder}: {whole} of {len(collection.episodes)} runs are whole{left}."]

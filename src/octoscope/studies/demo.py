@@ -45,7 +45,14 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
     name, words = _NAMES[options.policy], options.policy != "act"
     if options.instruction is not None and not words:
         raise ObservationError(f"The policy '{name}' takes no words: leave out --instruction.")
-    asked = AttendOptions(name, name, (str(options.episode),), overwrite=True, figure_format=options.figure_format)
+    asked = AttendOptions(
+        name,
+        name,
+        (str(options.episode),),
+        overwrite=True,
+        scale=options.scale,
+        figure_format=options.figure_format,
+    )
     opened = open_given(Given(), asked.checkpoint, asked.episodes)
     source = opened.source
     episode = source[parse_selection(str(options.episode), count=len(source), what="episode")[0]]
@@ -81,7 +88,7 @@ def _compare(job: EpisodeJob, episode: Episode, instruction: str, output: Path) 
         (staged / _COMPARISON).mkdir()
         for step in tqdm(runs[0].steps, desc="compare", unit="step", disable=not job.progress):
             for layer in runs[0].layers:
-                sheet = comparison_sheet(runs, step=step, layer=layer)
+                sheet = comparison_sheet(runs, step=step, layer=layer, scale=job.options.scale)
                 save_view(sheet, staged / _COMPARISON / f"step_{step}_layer_{layer}.{job.options.figure_format}")
     job.tell("Both instructions on the same frames:", f"  {output / _COMPARISON}: one sheet per step and layer")
     job.tell(*([remark] if remark else []))

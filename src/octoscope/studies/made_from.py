@@ -6,7 +6,7 @@ beside it: another device changes the last digits.
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -54,33 +54,60 @@ def finding_request(
     Raises:
       OctoscopeError: If an episode lacks what the policy needs.
     """
+    told = [told_episode(model, each, options) for each in studied]
+    return told_request(folder, kind, model, told, arguments, make)
+
+
+def told_request(
+    folder: Path,
+    kind: FindingKind,
+    model: PolicyModel | HoldsPolicy,
+    episodes: Sequence[Mapping[str, Any]],
+    arguments: Mapping[str, Any],
+    make: Callable[[Steps], Any],
+    *,
+    place: str = "",
+) -> FindingRequest:
+    """Returns the request for a finding on episodes of which is told already what a policy is given; see `finding_request`.
+
+    Args:
+      folder: Of results.
+      kind: Of the finding.
+      model: The policy.
+      episodes: From `told_episode`, in order.
+      arguments: All others that the value depends on.
+      make: Makes the value, part by part.
+      place: Where it lies among those of its kind; under a key of all that it depends on by default.
+    """
     policy = as_policy(model)
     card = policy.card
+    datasets = dict.fromkeys(str(each["dataset"]) for each in episodes)
     made_from = {
         "octoscope_version": version("octoscope"),
         "policy": card.name,
         "policy_family": card.family,
         "policy_step": card.step,
         "policy_sha256": policy.digest(),
-        "policy_facts_sha256": value_digest([card.facts, _action_units(policy, studied)]),
-        "episodes": [_told(model, each, options) for each in studied],
-        "arguments": {name: plain_or_digest(value) for name, value in arguments.items()},
+        "policy_facts_sha256": value_digest([card.facts, _action_units(policy, datasets)]),
+        "episodes": list(episodes),
+        "arguments": plain_arguments(arguments),
     }
-    return FindingRequest(folder, kind, made_from, computed_on(card.device), make)
+    return FindingRequest(folder, kind, made_from, computed_on(card.device), make, place)
 
 
-def _action_units(policy: PolicyModel, studied: Sequence[StudiedEpisode]) -> Any:
+def _action_units(policy: PolicyModel, datasets: Iterable[str]) -> Any:
     """Returns what brings a policy's actions into a robot's units, which may lie beside the parameters: what becomes of a few."""
     told = []
-    for dataset in dict.fromkeys(each.episode.dataset for each in studied):
+    for dataset in datasets:
         space = policy.action_space(dataset)
         levels = np.linspace(-1.0, 1.0, 5, dtype=np.float32)[:, None, None]
         normalized = np.broadcast_to(levels, (len(levels), space.horizon, space.predicted))
-        told.append([dataset, space.horizon, space.counts, space.to_robot(np.array(normalized))])
+        units = None if space.unnormalize is None else space.unnormalize(np.array(normalized))
+        told.append([dataset, space.horizon, space.counts, units])
     return told
 
 
-def _told(model: PolicyModel | HoldsPolicy, studied: StudiedEpisode, options: BindOptions) -> dict[str, Any]:
+def told_episode(model: PolicyModel | HoldsPolicy, studied: StudiedEpisode, options: BindOptions) -> dict[str, Any]:
     """Returns name and steps of an episode, with a digest of what the policy is given at these steps, and of the masks there."""
     episode = studied.episode
     first = StepScene.at(model, episode, 0, **options.arguments())
@@ -133,6 +160,11 @@ def _add(digest: Any, value: Any) -> None:
         if array.dtype.hasobject:
             raise TypeError(f"A {type(value).__name__} has no digest.")
         digest.update(f"array {array.dtype.str} {array.shape}".encode() + array.tobytes())
+
+
+def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns arguments as JSON; see `plain_or_digest`."""
+    return {name: plain_or_digest(value) for name, value in arguments.items()}
 
 
 def plain_or_digest(value: Any) -> Any:

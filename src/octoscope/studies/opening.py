@@ -45,7 +45,11 @@ class Opened:
         Raises:
           SelectionError: If it chooses none, or one that is not there.
         """
-        return [self.source[place] for place in parse_selection(episodes, count=len(self.source), what="episode")]
+        return [self.source[place] for place in self.places(episodes)]
+
+    def places(self, episodes: str) -> list[int]:
+        """Returns the indices of the episodes that a text chooses, without reading any; see `chosen`."""
+        return parse_selection(episodes, count=len(self.source), what="episode")
 
 
 def open_given(given: Given, checkpoint: str, episodes: str, *, tell: Tell = silent) -> Opened:

@@ -56,6 +56,15 @@ class Results:
         if not self._may_be_drawn_again(requests):
             check_no_results(self.output, self._patterns)
 
+    def refuse_others(self) -> None:
+        """Refuses, before anything is computed, results of what is known to be another call.
+
+        Raises:
+          OutputError: If results lie there, and are not to be replaced.
+        """
+        if not self.overwrite:
+            check_no_results(self.output, self._patterns)
+
     def check_may_be_of(self, request: FindingRequest) -> None:
         """Refuses, before it is computed, results that were drawn without this finding.
 

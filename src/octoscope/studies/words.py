@@ -21,8 +21,8 @@ from octoscope.tokens.layout import instruction_remarks
 from octoscope.views.attention_sheet import check_heads
 from octoscope.views.words_sheet import (
     largest_patch_share,
-    largest_word_weight,
     patch_words_sheet,
+    word_scale,
     words_sheet,
 )
 
@@ -103,9 +103,9 @@ def _draw_words(
 ) -> None:
     chosen = {"head": options.head, "camera": options.camera, "padding": options.padding}
     for layer in layers:
-        top = largest_word_weight(run, layer=layer, **chosen)
+        scale = word_scale(run, layer=layer, kind=options.scale, **chosen)
         for step in tqdm(steps, desc=f"words, layer {layer}", unit="sheet", disable=not progress):
-            sheet = words_sheet(run, step=step, layer=layer, vmax=top, **chosen)
+            sheet = words_sheet(run, step=step, layer=layer, scale=scale, **chosen)
             save_view(sheet, folder / f"step_{step}_layer_{layer}.{options.figure_format}")
 
 

@@ -7,9 +7,7 @@ import numpy as np
 from octoscope.array_typing import UInt8
 from octoscope.attention.maps import attention_maps, captured_spans
 from octoscope.attention.query import QueryRow, find_query
-from octoscope.render.color_bar import ColorBar
-from octoscope.render.color_scale import ColorScale
-from octoscope.render.sheet import CAPTION, Film, Sheet, SheetRow
+from octoscope.render.sheet import Film, Sheet, SheetRow
 from octoscope.render.sheet_page import render_sheet
 from octoscope.render.tile import Tile
 from octoscope.runs.run import Run
@@ -17,11 +15,10 @@ from octoscope.views.attention_sheet import (
     check_heads,
     check_layers,
     describe_run,
-    largest_weight,
     map_tiles,
     stack_title,
-    uniform_weight,
 )
+from octoscope.views.weight_scale import WeightScale, even_weight, weight_scale
 
 # Tiles shrink when there are many layers or heads, so that a frame fits a screen.
 _FEW_LAYERS, _MANY_LAYERS = 4, 12
@@ -35,12 +32,14 @@ def attention_film(
     layers: Sequence[int] | None = None,
     camera: str | None = None,
     heads: Sequence[int] | None = None,
+    scale: str = "even",
 ) -> Film:
     """Returns one sheet per step of the run, in the order of its steps.
 
     On top the frame as recorded. Then a row is one layer: raw attention weights over the frame's patches, mean and maximum over all
     heads, then each head.
-    The scale ends at the largest of these weights in the whole run. Earlier frames of the window are on the sheets, not in the film;
+    One scale holds for all tiles of all steps, which ends at what is largest in the whole run. Earlier frames of the window are on the
+    sheets, not in the film;
     "sum" tells how much of the attention lies on the frame shown. A camera that several tokenizers look through has a row for
     each of them.
 
@@ -50,29 +49,29 @@ def attention_film(
       layers: Only these; all by default.
       camera: A film shows one camera; the first by default.
       heads: Only these; all by default.
+      scale: How weights become colours: "even", "linear", "log" or "tile", see `WeightScale`.
 
     Raises:
-      SelectionError: If the query, a layer, the camera or a head does not exist.
+      SelectionError: If the query, a layer, the camera, a head or the scale does not exist.
     """
     row = find_query(run.layout, query)
     layers = check_layers(run, layers)
     heads = check_heads(run, heads)
     camera = captured_spans(run.layout, run.key_groups)[0][0] if camera is None else camera
     current = [run.layout.window - 1]
-    scale = ColorScale(vmax=largest_weight(run, row, layers=layers, camera=camera, timesteps=current))
+    shared = weight_scale(run, row, kind=scale, layers=layers, camera=camera, timesteps=current)
     tile_size = 160 if len(layers) <= _FEW_LAYERS else 104 if len(layers) <= _MANY_LAYERS else 72
     tile_size = min(tile_size, _WIDEST // (len(heads) + 2) - _GAP)
     title = f"{row.label} attends to {camera}{stack_title(run)}"
 
     def frame(step: int) -> Sheet:
-        label = "attention weight, one scale for the whole film"
         return Sheet(
-            rows=_layer_rows(run, row, step=step, layers=layers, camera=camera, heads=heads),
+            rows=_layer_rows(run, row, shared, step=step, layers=layers, camera=camera, heads=heads),
             title=f"{title}: step {step} of 0..{run.manifest['episode_length'] - 1}",
             subtitle=describe_run(run),
-            bar=ColorBar(scale, label, uniform_weight(run, row, step=step)),
+            bar=shared.bar(even_weight(run, row, step=step), over="the whole film"),
             tile_size=tile_size,
-            footnote=CAPTION,
+            footnote=shared.caption(),
         )
 
     return Film((frame(step) for step in run.steps), title)
@@ -85,14 +84,22 @@ def attention_film_frames(
     layers: Sequence[int] | None = None,
     camera: str | None = None,
     heads: Sequence[int] | None = None,
+    scale: str = "even",
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """Yields the frames of `attention_film`, which takes the same arguments, as pictures."""
-    film = attention_film(run, query=query, layers=layers, camera=camera, heads=heads)
+    film = attention_film(run, query=query, layers=layers, camera=camera, heads=heads, scale=scale)
     yield from map(render_sheet, film.frames)
 
 
 def _layer_rows(
-    run: Run, query: QueryRow, *, step: int, layers: Sequence[int], camera: str, heads: Sequence[int]
+    run: Run,
+    query: QueryRow,
+    scale: WeightScale,
+    *,
+    step: int,
+    layers: Sequence[int],
+    camera: str,
+    heads: Sequence[int],
 ) -> list[SheetRow]:
     rows: list[SheetRow] = []
     for layer in layers:
@@ -103,5 +110,7 @@ def _layer_rows(
             rows.append(SheetRow(camera, [Tile("recorded", current[0].frame)]))
         for found in current:
             several = f" {found.group}" if len(current) > 1 else ""
-            rows.append(SheetRow(f"layer {layer}{several}", map_tiles(found, heads, with_frame=False)))
+            rows.append(
+                SheetRow(f"layer {layer}{several}", [*map(scale.on, map_tiles(found, heads, with_frame=False))])
+            )
     return rows

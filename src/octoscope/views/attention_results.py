@@ -17,7 +17,8 @@ from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.user_path import user_path
 from octoscope.views.attention_film import attention_film
-from octoscope.views.attention_sheet import attention_sheet, check_heads, check_layers, largest_weights
+from octoscope.views.attention_sheet import attention_sheet, check_heads, check_layers
+from octoscope.views.weight_scale import weight_scales
 
 SHEETS = "attention_results"
 FILM = "attention_video"
@@ -49,6 +50,7 @@ def write_attention_results(
     codec: str = "h264",
     gif: bool = False,
     picture_format: str = "png",
+    scale: str = "even",
     progress: bool = False,
 ) -> None:
     """Writes `attention_results/step_S_layer_L.png` for every step and layer, and `attention_video.mp4` in step order.
@@ -66,10 +68,11 @@ def write_attention_results(
       codec: "h264", "vp9" or "av1".
       gif: Also write `attention_video.gif`.
       picture_format: Of the sheets: "png"; "jpeg", written in a third of the time, colours a few levels off; "svg" or "pdf".
+      scale: How weights become colours: "even", "linear", "log" or "tile", see `WeightScale`.
       progress: Show a progress bar.
 
     Raises:
-      SelectionError: If the query, a layer, the camera, a head or the format does not exist.
+      SelectionError: If the query, a layer, the camera, a head, the format or the scale does not exist.
       OutputError: If a file cannot be written.
     """
     if picture_format not in PICTURE_FORMATS:
@@ -81,7 +84,7 @@ def write_attention_results(
     suffix = PICTURE_FORMATS[picture_format]
     row = find_query(run.layout, query)
     layers, heads = check_layers(run, layers), check_heads(run, heads)
-    tops = largest_weights(run, row, layers=layers, camera=camera)
+    scales = weight_scales(run, row, kind=scale, layers=layers, camera=camera)
     films = film_cameras(run, camera)
     try:
         (folder / SHEETS).mkdir(parents=True)
@@ -94,7 +97,7 @@ def write_attention_results(
             for step in run.steps:
                 for layer in layers:
                     sheet = attention_sheet(
-                        run, step=step, layer=layer, query=row, camera=camera, heads=heads, tops=tops
+                        run, step=step, layer=layer, query=row, camera=camera, heads=heads, scale=scales[layer]
                     )
                     path = folder / SHEETS / f"step_{step}_layer_{layer}{suffix}"
                     if picture_format in _PIXEL_WRITERS:
@@ -103,7 +106,7 @@ def write_attention_results(
                         save_view(sheet, path)
                     bar.update()
         for name, shown in films.items():
-            shown_film = attention_film(run, query=row, layers=layers, camera=shown, heads=heads)
+            shown_film = attention_film(run, query=row, layers=layers, camera=shown, heads=heads, scale=scale)
             kept: list[np.ndarray] = []
             with FilmWriter(folder / f"{name}.mp4", fps=fps, codec=codec) as film, BackgroundWriter() as writer:
                 for frame in map(render_sheet, shown_film.frames):

@@ -1,22 +1,22 @@
 """One sheet per step and layer: the frames of the window and what every head gives to their patches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.attention.maps import AttentionMap, attention_maps, captured_spans, visible_keys
+from octoscope.attention.maps import AttentionMap, attention_maps
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.attention.shares import attention_shares
 from octoscope.errors import SelectionError
-from octoscope.render.color_bar import ColorBar
-from octoscope.render.color_scale import ColorScale
-from octoscope.render.sheet import CAPTION, Sheet, SheetRow
+from octoscope.render.sheet import Sheet, SheetRow
 from octoscope.render.tile import Tile
 from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import instruction_remarks
 from octoscope.views.named_object import named_object_lines, named_object_title
 from octoscope.views.remarks import compute_remarks, edge_remarks, layout_remarks, observation_remarks
+from octoscope.views.unseen_token_bars import unseen_token_rows
+from octoscope.views.weight_scale import WeightScale, even_weight, weight_scale
 
 _TILE = 160
 _SHARES_A_LINE = 12
@@ -30,14 +30,15 @@ def attention_sheet(
     query: str | QueryRow | None = None,
     camera: str | None = None,
     heads: Sequence[int] | None = None,
+    scale: str | WeightScale = "even",
     vmax: float | None = None,
-    tops: Mapping[int, float] | None = None,
 ) -> Sheet:
     """Returns the sheet of one step and layer.
 
     A row is one frame of the window: the frame as recorded, then raw attention weights over its patches: mean and maximum over all
-    heads, then each head. Every tile is on one linear scale from 0, shown by the colour bar; hatched patches may not be looked at;
-    padded history is greyed out. "sum" is the share of the head's whole attention that lies on this frame, without the padding that
+    heads, then each head. Every tile is on one scale, named by the colour bar; hatched patches may not be looked at; padded history is
+    greyed out. The last row are bars: what goes to each word, to marks, padding, numbers and readouts, as shares of the head's whole
+    attention. "sum" is the share of the head's whole attention that lies on this frame, without the padding that
     some policies put around it: that is not drawn, and has a share of its own. What the sheet does not
     show: whether the action depends on what is attended to.
 
@@ -48,23 +49,24 @@ def attention_sheet(
       query: Whose attention: a group, "GROUP:TOKEN" or "word:WORD"; the first readout by default.
       camera: Only this one; all by default.
       heads: Only these; mean and maximum are always over all heads.
-      vmax: Top of the scale, above 0; by default the layer's largest weight on any patch over all steps of the run.
-      tops: That largest weight by layer, where it is known already.
+      scale: How weights become colours: "even", "linear", "log" or "tile", see `WeightScale`; or the layer's scale itself, where it is
+        known already.
+      vmax: Top of the scale, a multiple of even attention in "even"; by default what is largest in the layer, on any patch, over all
+        steps of the run.
 
     Raises:
-      SelectionError: If the step, layer, query, camera or a head does not exist.
+      SelectionError: If the step, layer, query, camera, a head or the scale does not exist.
     """
     row = find_query(run.layout, query)
     check_layers(run, [layer])
     maps = attention_maps(run, row, step=step, layer=layer, camera=camera)
     heads = check_heads(run, heads)
-    top = vmax or (tops or {}).get(layer) or largest_weight(run, row, layers=[layer], camera=camera)
-    rows = [SheetRow(map_row_label(m, maps), map_tiles(m, heads, with_frame=True)) for m in maps]
-    label = (
-        "attention weight, one scale for all tiles" if vmax else "attention weight, one scale for this layer, all steps"
-    )
+    if isinstance(scale, str):
+        scale = weight_scale(run, row, kind=scale, layers=[layer], vmax=vmax, camera=camera)
+    rows = [SheetRow(map_row_label(m, maps), [*map(scale.on, map_tiles(m, heads, with_frame=True))]) for m in maps]
+    bars = unseen_token_rows(run, row, step=step, layer=layer, heads=heads)
     return Sheet(
-        rows=rows,
+        rows=[*rows, *bars],
         title=f"{row.label} attends{stack_title(run)}: layer {layer} of 0..{run.num_layers - 1}, "
         f"step {step} of 0..{run.manifest['episode_length'] - 1}{named_object_title(maps)}",
         subtitle=[
@@ -72,9 +74,9 @@ def attention_sheet(
             *_share_lines(run, row, step=step, layer=layer),
             *named_object_lines(maps),
         ],
-        bar=ColorBar(ColorScale(vmax=top), label, uniform_weight(run, row, step=step)),
+        bar=scale.bar(even_weight(run, row, step=step), over="all tiles" if vmax else "this layer, all steps"),
         tile_size=_TILE,
-        footnote=CAPTION,
+        footnote=scale.caption(bars=bool(bars)),
     )
 
 
@@ -130,53 +132,6 @@ def map_tiles(found: AttentionMap, heads: Sequence[int], *, with_frame: bool) ->
     for head in heads:
         tiles.append(tile(f"head {head}", found.weights[head], f"sum {total[head]:.2f}"))
     return tiles
-
-
-def largest_weight(
-    run: Run,
-    query: QueryRow,
-    *,
-    layers: Sequence[int],
-    camera: str | None = None,
-    timesteps: Sequence[int] | None = None,
-) -> float:
-    """Returns the largest weight on any patch over all steps of the run, which the scale ends at.
-
-    Args:
-      run: The run.
-      query: Whose attention.
-      layers: Of these layers.
-      camera: Of this camera; all by default.
-      timesteps: Of these timesteps of the window; all by default.
-    """
-    return max(largest_weights(run, query, layers=layers, camera=camera, timesteps=timesteps).values())
-
-
-def largest_weights(
-    run: Run,
-    query: QueryRow,
-    *,
-    layers: Sequence[int],
-    camera: str | None = None,
-    timesteps: Sequence[int] | None = None,
-) -> dict[int, float]:
-    """Returns the same for each layer by itself, reading every step once."""
-    spans = [span for _, span in captured_spans(run.layout, run.key_groups, camera)]
-    spans = [span for span in spans if timesteps is None or run.layout.time_of(span) in timesteps]
-    # Patches on padding around a frame are not drawn, and no scale is theirs.
-    places = np.concatenate([span.start + np.flatnonzero(span.source.shows_scene()) for span in spans])
-    largest = np.zeros(len(layers))
-    for step in run.steps:
-        weights = query.weights(run, step=step, layers=layers)
-        seen = places[visible_keys(run, query, step=step)[places]]
-        largest = np.maximum(largest, weights[..., seen].max(axis=(1, 2), initial=0.0))
-    # A map that is nothing but masked needs some scale to be drawn at all.
-    return {layer: float(top) or 1.0 for layer, top in zip(layers, largest, strict=True)}
-
-
-def uniform_weight(run: Run, query: QueryRow, *, step: int) -> float:
-    """Returns the weight that every key would get if the query looked at all it may look at alike."""
-    return 1.0 / max(1, int(visible_keys(run, query, step=step).sum()))
 
 
 def check_layers(run: Run, layers: Sequence[int] | None) -> Sequence[int]:

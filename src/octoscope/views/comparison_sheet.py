@@ -8,25 +8,30 @@ from octoscope.array_typing import Float
 from octoscope.attention.maps import attention_maps
 from octoscope.attention.query import find_query
 from octoscope.errors import SelectionError
-from octoscope.render.color_bar import ColorBar
-from octoscope.render.color_scale import ColorScale
-from octoscope.render.sheet import CAPTION, Sheet, SheetRow
+from octoscope.render.sheet import Sheet, SheetRow
 from octoscope.render.view import drawn
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import instruction_remarks
-from octoscope.views.attention_sheet import check_layers, largest_weight, map_tiles, uniform_weight
+from octoscope.views.attention_sheet import check_layers, map_tiles
 from octoscope.views.named_object import named_object_lines
+from octoscope.views.weight_scale import even_weight, weight_scale
 
 _TILE = 160
 
 
 def comparison_sheet(
-    runs: Sequence[Run], *, step: int, layer: int, query: str | None = None, camera: str | None = None
+    runs: Sequence[Run],
+    *,
+    step: int,
+    layer: int,
+    query: str | None = None,
+    camera: str | None = None,
+    scale: str = "even",
 ) -> Sheet:
     """Returns the maps of several runs of one episode, a row each: the same frame, the same noise, other words.
 
     A row is the present frame of one camera, and raw attention weights over its patches: mean and maximum over all heads, then each
-    head, all rows on one linear scale from 0. Above stand the actions that the policy gives for each instruction. What the sheet
+    head, all rows on one scale. Above stand the actions that the policy gives for each instruction. What the sheet
     does not show: whether the action changes because of what is attended to.
 
     Args:
@@ -35,38 +40,40 @@ def comparison_sheet(
       layer: 0 is the first.
       query: Whose attention; the first readout by default.
       camera: The first by default.
+      scale: How weights become colours: "even", "linear", "log" or "tile", see `WeightScale`.
 
     Raises:
-      SelectionError: If the runs are not of one episode and policy, or step, layer, query or camera do not exist.
+      SelectionError: If the runs are not of one episode and policy, or step, layer, query, camera or scale do not exist.
     """
     _check_comparable(runs)
     first = runs[0]
     check_layers(first, [layer])
     camera = camera or first.cameras[0]
-    rows, lines, tops = [], [], []
+    maps, lines, scales = [], [], []
     for run in runs:
         row = find_query(run.layout, query)
         present = [m for m in attention_maps(run, row, step=step, layer=layer, camera=camera) if not m.steps_back]
         words = run.manifest["instruction"]
-        rows += [SheetRow(words, map_tiles(found, range(run.num_heads), with_frame=True)) for found in present]
+        maps += [(words, found) for found in present]
         lines.append(f'"{words}": first action {_numbers(run.actions[run.index_of(step)][0])}')
         lines += instruction_remarks(run.layout)
         lines += [
             line.replace("named object in", "named object of its row, in") for line in named_object_lines(present)
         ]
-        tops.append(largest_weight(run, row, layers=[layer], camera=camera, timesteps=[run.layout.window - 1]))
+        now = [run.layout.window - 1]
+        scales.append(weight_scale(run, row, kind=scale, layers=[layer], camera=camera, timesteps=now))
     query_row = find_query(first.layout, query)
-    label = "attention weight, one scale for all rows, all steps"
+    shared, heads = max(scales, key=lambda each: each.top), range(first.num_heads)
     return Sheet(
-        rows=rows,
+        rows=[SheetRow(words, [*map(shared.on, map_tiles(found, heads, with_frame=True))]) for words, found in maps],
         title=f"Same frame, other words: {query_row.label} attends, layer {layer} of 0..{first.num_layers - 1}, step {step}",
         subtitle=[
             f"policy {first.manifest['policy']}, episode {first.manifest['episode']}, open loop, same noise",
             *lines,
         ],
-        bar=ColorBar(ColorScale(vmax=max(tops)), label, uniform_weight(first, query_row, step=step)),
+        bar=shared.bar(even_weight(first, query_row, step=step), over="all rows, all steps"),
         tile_size=_TILE,
-        footnote=CAPTION,
+        footnote=shared.caption(),
     )
 
 

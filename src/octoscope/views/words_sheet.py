@@ -14,12 +14,13 @@ from octoscope.render.sheet import Sheet, SheetRow
 from octoscope.render.tile import Tile
 from octoscope.render.view import drawn
 from octoscope.runs.run import Run
-from octoscope.views.attention_sheet import check_heads, describe_run, uniform_weight
+from octoscope.views.attention_sheet import check_heads, describe_run
+from octoscope.views.weight_scale import WeightScale, even_weight, scale_of_largest
 
 _LARGE, _SMALL, _FEW_WORDS = 160, 112, 9
 _WORDS_CAPTION = (
-    "Brighter: the word attends more to that patch. Each word's row is the mean of its pieces' rows, from the instruction's copy at the "
-    "current timestep. A word's map shows where it looks, not what it means to the policy, nor what the action depends on."
+    " Each word's row is the mean of its pieces' rows, from the instruction's copy at the "
+    "current timestep. A word's map does not show what it means to the policy."
 )
 _PATCHES_CAPTION = (
     "Brighter: the patch gives more of its own attention to that word, its pieces added up (uniform: a word of one piece). "
@@ -35,11 +36,11 @@ def words_sheet(
     head: int | None = None,
     camera: str | None = None,
     padding: bool = False,
-    vmax: float | None = None,
+    scale: str | WeightScale = "even",
 ) -> Sheet:
     """Returns where each word looks: a column is a word, a row a frame of the window.
 
-    All tiles are on one linear scale from 0, the same for all steps. "sum" is the share of the word's whole attention that lies on
+    All tiles are on one scale, the same for all steps. "sum" is the share of the word's whole attention that lies on
     this frame.
 
     Args:
@@ -49,7 +50,7 @@ def words_sheet(
       head: The mean over all heads by default, which the title says.
       camera: Only this one; all by default.
       padding: Also the end mark and the padding pieces.
-      vmax: Top of the scale; by default the largest weight of all steps, as `largest_word_weight` gives it.
+      scale: How weights become colours: "even", "linear", "log" or "tile"; or the layer's scale, as `word_scale` gives it.
 
     Raises:
       SelectionError: If the policy's words cannot see images, their rows are not in the run, or the step, layer, head or camera does
@@ -59,21 +60,21 @@ def words_sheet(
     queries = word_queries(run.layout, padding=padding)
     maps = [attention_maps(run, query, step=step, layer=layer, camera=camera) for query in queries]
     names = [query.label.removeprefix("word '").removesuffix("'") for query in queries]
+    if isinstance(scale, str):
+        scale = word_scale(run, layer=layer, kind=scale, head=head, camera=camera, padding=padding)
     rows = []
     for frames in zip(*maps, strict=True):
         first = frames[0]
         tiles = [Tile("recorded", first.frame, dimmed=first.padded)]
-        tiles += [_word_tile(name, found, heads) for name, found in zip(names, frames, strict=True)]
+        tiles += [scale.on(_word_tile(name, found, heads)) for name, found in zip(names, frames, strict=True)]
         rows.append(SheetRow(_row_label(first), tiles))
-    top = vmax or largest_word_weight(run, layer=layer, head=head, camera=camera, padding=padding)
-    label = "attention weight, one scale for this layer, all steps"
     return Sheet(
         rows=rows,
         title=f"Where each word looks: {_whose(run, head)}, layer {layer} of 0..{run.num_layers - 1}, {_when(run, step)}",
         subtitle=describe_run(run),
-        bar=ColorBar(ColorScale(vmax=top), label, uniform_weight(run, queries[0], step=step)),
+        bar=scale.bar(even_weight(run, queries[0], step=step), over="this layer, all steps"),
         tile_size=_tile_size(len(names)),
-        footnote=_WORDS_CAPTION,
+        footnote=scale.caption() + _WORDS_CAPTION,
     )
 
 
@@ -106,7 +107,7 @@ def patch_words_sheet(
     rows = [SheetRow(f"{each.camera} t ({each.copy})", _patch_tiles(each, heads)) for each in found]
     top = vmax or largest_patch_share(run, layer=layer, head=head, camera=camera, padding=padding)
     label = "share of the patch, one scale for this layer, all steps"
-    uniform = uniform_weight(run, QueryRow(found[0].group, (0,), found[0].group), step=step)
+    uniform = even_weight(run, QueryRow(found[0].group, (0,), found[0].group), step=step)
     return Sheet(
         rows=rows,
         title=f"What patches give to each word: {_whose(run, head)}, layer {layer} of 0..{run.num_layers - 1}, {_when(run, step)}",
@@ -121,14 +122,15 @@ render_words_sheet = drawn(words_sheet)
 render_patch_words_sheet = drawn(patch_words_sheet)
 
 
-def largest_word_weight(
-    run: Run, *, layer: int, head: int | None = None, camera: str | None = None, padding: bool = False
-) -> float:
-    """Returns the largest weight that any word gives to any patch, over all steps of the run: what a words sheet's scale ends at.
+def word_scale(
+    run: Run, *, layer: int, kind: str, head: int | None = None, camera: str | None = None, padding: bool = False
+) -> WeightScale:
+    """Returns the scale of a words sheet, which ends at the largest weight that any word gives to any patch, over all steps of the run.
 
     Args:
       run: The run.
       layer: 0 is the first.
+      kind: "even", "linear", "log" or "tile".
       head: Of this one; of the mean over all by default.
       camera: Of this camera; all by default.
       padding: Also of the end mark and the padding pieces.
@@ -144,8 +146,9 @@ def largest_word_weight(
     for step in run.steps:
         rows = run.attention(queries[0].group, step=step, layers=run.check_layers([layer]))[0, heads].mean(axis=0)
         words = np.stack([rows[list(query.positions)].mean(axis=0) for query in queries])
-        largest = max(largest, float(words[:, places].max(initial=0.0)))
-    return largest or 1.0
+        top = float(words[:, places].max(initial=0.0))
+        largest = max(largest, top / even_weight(run, queries[0], step=step) if kind == "even" else top)
+    return scale_of_largest(kind, largest)
 
 
 def largest_patch_share(

@@ -17,6 +17,8 @@ from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.noise import Noise
+from octoscope.policies.parts.folder_actions import folder_action_space
+from octoscope.policies.parts.pixel_paths import slopes_along
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
@@ -63,6 +65,7 @@ class ActPolicy:
         return PolicyNeeds(
             cameras={camera: (shapes[name][1], shapes[name][2]) for camera, name in self._cameras.items()},
             numbers={camera_name(name): shapes[name] for name in self.model.number_names},
+            renames=self.model.folder.processing.own_renames,
         )
 
     def prepare(
@@ -82,19 +85,12 @@ class ActPolicy:
 
     def action_space(self, dataset: str) -> ActionSpace:
         """Returns the chunk; its units are those that the policy was trained on, whatever dataset it acts over."""
-        config, folder = self.model.config, self.model.folder
-
-        def folder_units(actions: np.ndarray) -> np.ndarray:
-            return folder.robot_actions(np.asarray(actions, np.float32), state=None)
-
-        return ActionSpace(
-            config.chunk_size,
-            config.action_dim,
-            np.ones(config.action_dim, bool),
-            # Relative actions need the state of their step.
-            None if folder.processing.relative_actions is not None else folder_units,
-            deterministic=True,
+        return folder_action_space(
+            self.model.folder.processing,
+            horizon=self.model.config.chunk_size,
+            dim=self.model.config.action_dim,
             dataset=dataset,
+            deterministic=True,
         )
 
     def layout(self, inputs: PolicyInputs) -> TokenLayout:
@@ -156,16 +152,16 @@ class ActPolicy:
             raise ObservationError("Gradients are of a forward without hidden keys: cover pixels instead.")
         end = self._tensors(inputs)
         start = end if baseline is None else self._tensors(replace(inputs, images=baseline))
-        total: dict[str, np.ndarray] = {}
-        for part in np.ones(1) if parts is None else parts:
-            images = {name: start.images[name] + part * (end.images[name] - start.images[name]) for name in end.images}
-            images = {name: np.asarray(image, np.float32) for name, image in images.items()}
-            slopes = self.model.gradients(end._replace(images=images), weights).inputs.images
-            total = {name: np.asarray(slope) + total.get(name, 0.0) for name, slope in slopes.items()}
+        slopes = slopes_along(
+            lambda images: self.model.gradients(end._replace(images=images), weights).inputs.images,
+            start.images,
+            end.images,
+            parts,
+        )
         features = {feature.name: feature for feature in self.model.folder.config.inputs}
         # Pixels go to the network as 0..1, normalised.
         return {
-            camera: np.asarray(total[name] * self.model.folder.normalization(features[name]).slope / 255.0)[None]
+            camera: np.asarray(slopes[name] * self.model.folder.normalization(features[name]).slope / 255.0)[None]
             for camera, name in self._cameras.items()
         }
 

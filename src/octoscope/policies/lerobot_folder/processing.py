@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from octoscope.errors import CheckpointError, ConfigError
-from octoscope.policies.lerobot_folder.features import Feature
+from octoscope.policies.lerobot_folder.features import Feature, camera_name
 from octoscope.policies.lerobot_folder.normalization import FeatureNormalization, normalization_of
 from octoscope.policies.lerobot_folder.old_statistics import old_statistics
 from octoscope.policies.lerobot_folder.policy_config import PolicyConfig
@@ -87,6 +87,12 @@ class Processing:
     tokenizer: Mapping[str, Any] | None = None
     text_steps: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+
+    @property
+    def own_renames(self) -> dict[str, str]:
+        """The renames between names without LeRobot's prefixes, under which episodes and policies go here."""
+        names = {camera_name(old): camera_name(new) for old, new in self.renames.items()}
+        return {old: new for old, new in names.items() if old != new}
 
 
 def read_processing(folder: Path, config: PolicyConfig, weights: Mapping[str, np.ndarray]) -> Processing:

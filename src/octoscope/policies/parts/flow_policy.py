@@ -17,6 +17,8 @@ from octoscope.policies.parts.device_name import device_name
 from octoscope.policies.parts.flow import FlowInputs, PrefixMemory, StackMasks
 from octoscope.policies.parts.flow_encodings import at_point, prefix_points
 from octoscope.policies.parts.flow_model import FlowModel
+from octoscope.policies.parts.folder_actions import folder_action_space
+from octoscope.policies.parts.pixel_paths import slopes_along
 from octoscope.policies.parts.text_reader import Words
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
 from octoscope.tokens.encoding_point import EncodingPoint
@@ -73,6 +75,7 @@ class FlowPolicy:
             cameras=dict.fromkeys(self._cameras, self.model.network.image_size),
             numbers={_STATE: shapes[STATE]},
             words=True,
+            renames=self.model.folder.processing.own_renames,
         )
 
     def prepare(
@@ -91,20 +94,11 @@ class FlowPolicy:
 
     def action_space(self, dataset: str) -> ActionSpace:
         """Returns the chunk; its units are those that the policy was trained on, whatever dataset it acts over."""
-        folder, (horizon, _) = self.model.folder, self.model.noise_shape
-        relative = folder.processing.relative_actions is not None
-
-        def folder_units(actions: np.ndarray) -> np.ndarray:
-            return folder.robot_actions(np.asarray(actions, np.float32), state=None)
-
-        dim = self.model.network.action_dim
-        return ActionSpace(
-            horizon,
-            dim,
-            np.ones(dim, bool),
-            None if relative else folder_units,
+        return folder_action_space(
+            self.model.folder.processing,
+            horizon=self.model.noise_shape[0],
+            dim=self.model.network.action_dim,
             dataset=dataset,
-            note="They are relative to the state of the step that they were made at." if relative else "",
         )
 
     def layout(self, inputs: PolicyInputs) -> TokenLayout:
@@ -185,19 +179,19 @@ class FlowPolicy:
             raise ObservationError("Gradients are of a forward without hidden keys: cover pixels instead.")
         end, drawn = self._tensors(inputs)[0], self.draw(noise)
         start = end if baseline is None else self._tensors(replace(inputs, images=baseline))[0]
-        total: dict[str, np.ndarray] = {}
-        for part in np.ones(1) if parts is None else parts:
-            images = {name: start.images[name] + part * (end.images[name] - start.images[name]) for name in end.images}
-            images = {name: np.asarray(image, np.float32) for name, image in images.items()}
-            slopes = self.model.image_gradients(end._replace(images=images), drawn, weights)
-            total = {name: slope + total.get(name, 0.0) for name, slope in slopes.items()}
+        slopes = slopes_along(
+            lambda images: self.model.image_gradients(end._replace(images=images), drawn, weights),
+            start.images,
+            end.images,
+            parts,
+        )
         folder = self.model.folder
         features = {feature.name: feature for feature in folder.config.inputs}
         # Pixels go to the network as 0..1, normalised.
         return {
-            camera: np.asarray(total[name] * folder.normalization(features[name]).slope / 255.0, np.float32)[None]
+            camera: np.asarray(slopes[name] * folder.normalization(features[name]).slope / 255.0, np.float32)[None]
             for camera, name in self._cameras.items()
-            if name in total
+            if name in slopes
         }
 
     def draw(self, noise: Noise) -> Float32[np.ndarray, "horizon padded_dim"]:

@@ -1,5 +1,6 @@
 """What is asked for is read where it was found before, and made, laid down and read where it was not."""
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from octoscope.runs.findings.finding_folder import (
     write_finding,
 )
 from octoscope.runs.findings.finding_head import SUFFIX, read_head
-from octoscope.runs.findings.kept_steps import KeptSteps, Steps
+from octoscope.runs.findings.kept_steps import KeptSteps, Steps, begun_from
 from octoscope.staging import remove_abandoned
 
 
@@ -32,11 +33,13 @@ class FindingRequest:
     computed_on: Mapping[str, Any]
     # Makes the value, part by part.
     make: Callable[[Steps], Any]
+    # Its place among those of its kind, where it does not lie under a key: "000012" of an episode.
+    place: str = ""
 
     @property
     def path(self) -> Path:
         """Where it lies, or will lie."""
-        return finding_path(self.folder, self.kind, finding_key(self.kind, self.made_from))
+        return finding_path(self.folder, self.kind, self.place or finding_key(self.kind, self.made_from))
 
     @property
     def name(self) -> str:
@@ -60,11 +63,32 @@ class FindingRequest:
             value = read_finding(path, self.kind)
             _remove_leavings(path)
             return KeptFinding(self, value, True)
-        begun = {**self.made_from, "computed_on": self.computed_on}
+        begun = self._begun
         with KeptSteps(path, begun, resume=resume, overwrite=overwrite) as steps:
             value = self.make(steps)
             write_finding(path, self.kind, value, begun, overwrite=overwrite)
         return KeptFinding(self, read_finding(path, self.kind), False)
+
+    def get_or_renew(self) -> "KeptFinding":
+        """Returns the finding at its place; one that was made from something else is replaced, and parts of this one gone on with.
+
+        Raises:
+          FindingError: If it is there and damaged.
+          OutputError: If it cannot be written, or another process makes it.
+          Interrupted: After Ctrl-C, saying what was kept.
+        """
+        if self.path.exists():
+            before = read_head(self.path).provenance
+            # A whole one stays what it is wherever it was computed.
+            now = {**self.made_from, "computed_on": before.get("computed_on")}
+        else:
+            before, now = begun_from(self.path), self._begun
+        renewed = bool(before) and before != json.loads(json.dumps(now))
+        return self.get_or_make(resume=True, overwrite=renewed)
+
+    @property
+    def _begun(self) -> Mapping[str, Any]:
+        return {**self.made_from, "computed_on": self.computed_on}
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from octoscope.runs.findings.finding_head import SUFFIX, kept_count
 from octoscope.runs.findings.frozen_values import TakenApart, put_together, take_apart
 from octoscope.runs.manifest import differences
 
+_BEGUN = "begun.json"
 _PLAIN, _ARRAY = "value", "array/"
 
 
@@ -81,7 +82,7 @@ class KeptSteps:
                 shutil.rmtree(self._steps, ignore_errors=True)
             self._check_begun(path, begun, resume=resume)
             self._steps.mkdir(exist_ok=True)
-            write_durably(self._folder / "begun.json", json.dumps(begun).encode())
+            write_durably(self._folder / _BEGUN, json.dumps(begun).encode())
         except BaseException:
             self._lock.release()
             raise
@@ -145,7 +146,7 @@ class KeptSteps:
                 f"{path} is begun and not finished: {_told(count)} kept. Go on with --resume, or begin anew with --overwrite."
             )
         try:
-            before = json.loads((self._folder / "begun.json").read_bytes())
+            before = json.loads((self._folder / _BEGUN).read_bytes())
             changed = differences(before, begun)
         except (OSError, ValueError, AttributeError, RecursionError):
             changed = ["what it was begun with cannot be read"]
@@ -153,6 +154,14 @@ class KeptSteps:
             raise OutputError(
                 f"{path} cannot be gone on with: {'; '.join(changed)}. Begin anew with --overwrite, or compute as before."
             )
+
+
+def begun_from(path: Path) -> dict[str, Any]:
+    """Returns what an unfinished finding is made from, and on what; nothing where there is none that can be gone on with."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        begun = json.loads((path.with_name(path.name + SUFFIX) / _BEGUN).read_bytes())
+        return begun if isinstance(begun, dict) else {}
+    return {}
 
 
 class _Damaged(Exception):

@@ -44,7 +44,7 @@ def activations(
     if options.layer is None and options.sweep != "layers":
         raise SelectionError("Give --layer; `octoscope cnn layers NETWORK` lists them. Only --sweep layers needs none.")
     network = open_network(options.network, camera=options.camera)
-    picture = open_picture(options.image, network.input_size, tell=tell)
+    picture = open_picture(options.image, network.input_size, options.stored, tell=tell)
     if options.sweep != "none":
         return _film(options, network, picture, tell=tell, progress=progress)
     layer = find_layer(network, str(options.layer)).name

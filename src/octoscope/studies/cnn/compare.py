@@ -32,7 +32,7 @@ def compare(options: CnnCompareOptions, *, tell: Tell = silent, progress: bool =
     if not 50 <= options.percentile <= 100:
         raise SelectionError(f"`--percentile` must be in 50..100, got {options.percentile:g}.")
     network = open_network(options.network, camera=options.camera, classifier=True)
-    picture = open_picture(options.image, network.input_size, tell=tell)
+    picture = open_picture(options.image, network.input_size, options.stored, tell=tell)
     arguments = {"picture": picture, "target": options.target, "layer": options.layer, "stages": options.stages}
     arguments |= {"seed": options.seed, "methods": methods}
     results = Results(options.output, "cnn_compare", options.overwrite, figure_files(SHEET))

@@ -19,11 +19,11 @@ from octoscope.policies.octo.network.image_resize import resize_image
 from octoscope.render.sheet import Sheet
 from octoscope.render.view import save_view
 from octoscope.studies.cnn.findings import FEATURES, FeaturesFinding, network_request
-from octoscope.studies.cnn.picture import open_picture
+from octoscope.studies.cnn.picture import as_stored, open_picture
 from octoscope.studies.options.cnn_features import CnnFeaturesOptions
 from octoscope.studies.options.names import figure_files
 from octoscope.studies.results import Results
-from octoscope.studies.selection import parse_selection
+from octoscope.studies.selection import parse_pairs, parse_selection
 from octoscope.studies.telling import Tell, silent
 from octoscope.user_path import user_path
 
@@ -48,7 +48,7 @@ def features(options: CnnFeaturesOptions, *, tell: Tell = silent, progress: bool
     network = open_network(options.network, camera=options.camera if policy else None)
     layer = find_layer(network, options.layer)
     filters = parse_selection(",".join(options.filter), count=layer.channels, what="filter") if options.filter else None
-    picture = open_picture(options.image, network.input_size, tell=tell)
+    picture = open_picture(options.image, network.input_size, options.stored, tell=tell)
     pictures = [] if options.patches is None else list(_pictures(options, options.patches, network.input_size))
     first = (filters or [0])[0]
 
@@ -99,16 +99,25 @@ def _pictures(options: CnnFeaturesOptions, source: str, size: tuple[int, int]) -
     folder = user_path(source)
     files = sorted(file for file in folder.glob("*") if file.suffix.lower() in _PICTURES) if folder.is_dir() else []
     if files:
-        if options.episode or (options.camera is not None and not names_policy(options.network)):
+        of_datasets = options.episode or options.stored.split is not None or options.stored.cameras
+        if of_datasets or (options.camera is not None and not names_policy(options.network)):
             raise SelectionError(
-                f"{source} is a folder of pictures: it has neither episodes nor cameras. Leave out --episode and --camera."
+                f"{source} is a folder of pictures: it has neither episodes nor cameras. Leave out --episode, --split, --cameras and "
+                "--camera."
             )
         for file in files:
-            yield file.name, read_picture(file, size)[0]
+            yield file.name, as_stored(read_picture(file, size)[0], options.stored)
         return
     if source != "demo" and not folder.is_dir():
         raise EpisodeError(f"There is no folder of pictures or dataset {source}. Check the path.")
-    episodes = open_episodes(source)
+    stored = options.stored
+    episodes = open_episodes(
+        source,
+        split=stored.split,
+        cameras=parse_pairs(stored.cameras, what="--cameras"),
+        turn=stored.turn,
+        swap_red_blue=stored.swap_red_blue,
+    )
     if not 0 <= options.episode < len(episodes):
         raise SelectionError(f"`--episode` must be in 0..{len(episodes) - 1}, got {options.episode}.")
     images = episodes[options.episode].images

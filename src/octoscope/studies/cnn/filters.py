@@ -43,7 +43,11 @@ def filters(options: CnnFiltersOptions, *, tell: Tell = silent, progress: bool =
     network = open_network(options.network, camera=options.camera)
     asked = [(layer, _objectives(options, layer, numbers)) for layer, numbers in _chosen(options, network)]
     size = network.input_size if options.size is None else (options.size, options.size)
-    start = None if options.image is None else open_picture(str(options.image), size, tell=tell).astype(np.float32)
+    start = (
+        None
+        if options.image is None
+        else open_picture(str(options.image), size, options.stored, tell=tell).astype(np.float32)
+    )
     arguments = {"asked": asked, "settings": settings, "size": size, "start": start}
     request = network_request(
         options.output,

@@ -15,7 +15,6 @@ from octoscope.cnn.activation_maps.explained_score import ExplainedScore
 from octoscope.cnn.networks.graph import GraphNetwork
 from octoscope.cnn.networks.policy_network import policy_network
 from octoscope.cnn.networks.sources import open_network
-from octoscope.episodes.sources import open_episodes
 from octoscope.errors import SelectionError
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
@@ -24,7 +23,9 @@ from octoscope.render.view import save_view
 from octoscope.studies.cnn.findings import CAMS, CamFinding, network_request
 from octoscope.studies.cnn.picture import open_picture
 from octoscope.studies.made_from import plain_or_digest, value_digest
+from octoscope.studies.opening import open_for
 from octoscope.studies.options.cnn_gradcam import CnnGradcamOptions
+from octoscope.studies.options.given import Given
 from octoscope.studies.options.names import figure_files
 from octoscope.studies.results import Results
 from octoscope.studies.telling import Tell, silent
@@ -80,7 +81,7 @@ class _Asked:
 
 def _of_class(options: CnnGradcamOptions, *, tell: Tell) -> _Asked:
     network = open_network(options.network, camera=options.camera, classifier=True)
-    picture = open_picture(options.image, network.input_size, tell=tell)
+    picture = open_picture(options.image, network.input_size, options.stored, tell=tell)
     make = functools.partial(class_score, network, picture)
     targets: Sequence[int | None] = options.target or (None,)
     scores = [make(target, layer=layer) for layer in options.layer or (None,) for target in targets]
@@ -89,7 +90,9 @@ def _of_class(options: CnnGradcamOptions, *, tell: Tell) -> _Asked:
 
 def _of_action(options: CnnGradcamOptions) -> _Asked:
     model = OctoModel.load_pretrained(options.network)
-    episodes = open_episodes(str(options.episodes))
+    stored = options.stored
+    given = Given(split=stored.split, cameras=stored.cameras, turn=stored.turn, swap_red_blue=stored.swap_red_blue)
+    episodes = open_for(model.policy, str(options.episodes), given)
     if not 0 <= options.episode < len(episodes):
         raise SelectionError(f"`--episode` must be in 0..{len(episodes) - 1}, got {options.episode}.")
     episode = episodes[options.episode]

@@ -3,26 +3,26 @@
 from collections.abc import Sequence
 from typing import Any
 
-from octoscope.studies.collecting.crew import Outcome
+from octoscope.studies.collecting.crew import Outcome, Task
 
 
 class CrewOfOne:
     """Makes each episode when it is waited for."""
 
     def __init__(self, worker: Any) -> None:
-        """Takes something with `make(index) -> Outcome`."""
+        """Takes something with `make(task) -> Outcome`."""
         self._worker = worker
-        self._index = -1
+        self._task: Task = -1
 
     @property
     def places(self) -> Sequence[int]:
         """One."""
         return (0,)
 
-    def give(self, place: int, index: int) -> None:
+    def give(self, place: int, task: Task) -> None:
         """Keeps an episode for `wait`."""
-        self._index = index
+        self._task = task
 
     def wait(self) -> tuple[int, Outcome | None]:
         """Makes the episode."""
-        return 0, self._worker.make(self._index)
+        return 0, self._worker.make(self._task)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from octoscope.errors import Interrupted
-from octoscope.studies.collecting.crew import Outcome
+from octoscope.studies.collecting.crew import Outcome, Task
 
 
 class ProcessCrew:
@@ -18,7 +18,7 @@ class ProcessCrew:
         """Begins the processes.
 
         Args:
-          open_worker: Gives something with `make(index) -> Outcome`; it is called in each process, and may be pickled.
+          open_worker: Gives something with `make(task) -> Outcome`; it is called in each process, and may be pickled.
           size: Processes.
           cores: Of each.
         """
@@ -48,11 +48,11 @@ class ProcessCrew:
         """All of them: who dies is begun anew."""
         return tuple(self._workers)
 
-    def give(self, place: int, index: int) -> None:
+    def give(self, place: int, task: Task) -> None:
         """Gives an episode to a process that is free."""
         # One that has died meanwhile is told by `wait`.
         with contextlib.suppress(OSError):
-            self._workers[place][1].send(index)
+            self._workers[place][1].send(task)
 
     def wait(self) -> tuple[int, Outcome | None]:
         """Returns which process is done next, and with what; None where it died."""
@@ -90,8 +90,8 @@ def _work(line: Connection, open_worker: Callable[[], Any], cores: int) -> None:
             line.send(outcome)
 
 
-def _made(worker: Any, index: int) -> Outcome | None:
+def _made(worker: Any, task: Task) -> Outcome | None:
     try:
-        return worker.make(index)
+        return worker.make(task)
     except Interrupted:
         return None

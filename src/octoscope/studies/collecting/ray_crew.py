@@ -6,7 +6,7 @@ from typing import Any
 
 from octoscope.errors import SelectionError
 from octoscope.studies.collecting.cores import claim_cores
-from octoscope.studies.collecting.crew import Outcome
+from octoscope.studies.collecting.crew import Outcome, Task
 
 
 class RayCrew:
@@ -16,7 +16,7 @@ class RayCrew:
         """Joins the cluster and begins the actors.
 
         Args:
-          open_worker: Gives something with `make(index) -> Outcome`; it is called in each actor, and may be pickled.
+          open_worker: Gives something with `make(task) -> Outcome`; it is called in each actor, and may be pickled.
           address: Of the cluster, or "auto".
           size: Actors; 0 for as many as there is room for.
           cores: Of each. Ray does not keep an actor to its cores, so each claims some.
@@ -64,9 +64,9 @@ class RayCrew:
                 self._actors[place] = self._begin()
         return tuple(self._actors)
 
-    def give(self, place: int, index: int) -> None:
+    def give(self, place: int, task: Task) -> None:
         """Gives an episode to an actor that is free."""
-        self._asked[self._actors[place].make.remote(index)] = place
+        self._asked[self._actors[place].make.remote(task)] = place
 
     def wait(self) -> tuple[int, Outcome | None]:
         """Returns which actor is done next, and with what; None where it died."""
@@ -94,6 +94,6 @@ class _Actor:
         claim_cores(cores)
         self._worker = open_worker()
 
-    def make(self, index: int) -> dict[str, Any]:
+    def make(self, task: Task) -> dict[str, Any]:
         """Makes an episode; only what became of it goes through Ray, never a run."""
-        return vars(self._worker.make(index))
+        return vars(self._worker.make(task))

@@ -1,19 +1,17 @@
 """What makes the runs: a policy that is opened once, and one episode after another."""
 
-from collections.abc import Callable
+import functools
 from dataclasses import dataclass
-from functools import cached_property
 
 from octoscope.capture.attend import attend
 from octoscope.capture.policy_recorder import find_recorder
 from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
-from octoscope.errors import Interrupted, OctoscopeError, OutputError
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.policy_model import as_policy
 from octoscope.runs.collection import open_collection
-from octoscope.studies.collecting.crew import Outcome
+from octoscope.studies.collecting.crew import Outcome, outcome_of
+from octoscope.studies.collecting.made_of import made_of
 from octoscope.studies.opening import Opened, open_given, scene_options
 from octoscope.studies.options.capture import CaptureOptions
 from octoscope.studies.selection import parse_selection
@@ -74,24 +72,17 @@ class EpisodeCapture:
         Raises:
           Interrupted: After Ctrl-C, when the step at hand was finished and kept.
         """
-        path = open_collection(self.options.output).path_of(index)
-        try:
-            episode = self.opened.source[index]
-            steps, kept = self.plan(episode)
-            # One that is damaged stays as it is, and is told.
-            attend(self.opened.model, episode, path, steps=steps, options=kept, resume=True)
-        except (Interrupted, KeyboardInterrupt):
-            raise
-        except OctoscopeError as error:
-            return _failed(index, error, hopeless=_fills_the_disk(error))
-        except OSError as error:
-            return _failed(index, error, hopeless=True)
-        # A fault of ours in one episode must not cost the others.
-        except Exception as error:
-            return _failed(index, error)
-        return Outcome(index, len(steps))
+        return outcome_of(index, functools.partial(self._run, index))
 
-    @cached_property
+    def _run(self, index: int) -> int:
+        path = open_collection(self.options.output).path_of(index)
+        episode = self.opened.source[index]
+        steps, kept = self.plan(episode)
+        # One that is damaged stays as it is, and is told.
+        attend(self.opened.model, episode, path, steps=steps, options=kept, resume=True)
+        return len(steps)
+
+    @functools.cached_property
     def _given(self) -> BindOptions:
         return scene_options(self.options.given)
 
@@ -107,40 +98,12 @@ def open_capture(options: CaptureOptions) -> EpisodeCapture:
 
 def made_from(capture: EpisodeCapture) -> dict[str, object]:
     """Returns all that the runs of a collection depend on besides their episodes; JSON."""
-    options, policy, source = capture.options, as_policy(capture.opened.model), capture.opened.source
+    options = capture.options
     kept = ("steps", "layers", "queries", "keys", "passes", "seed", "precision", "compute", "batch")
-    given = ("split", "cameras", "turn", "swap_red_blue", "observation", "window", "task", "goal_image")
-    return {
-        "policy": {
-            "name": policy.card.name,
-            "family": policy.card.family,
-            "step": policy.card.step,
-            "sha256": policy.digest(),
-        },
-        "dataset": {
-            "name": getattr(source, "name", ""),
-            "split": getattr(source, "split", ""),
-            "episodes": len(source),
-        },
-        "kept": {name: getattr(options, name) for name in kept},
-        "given": {name: getattr(options.given, name) for name in given},
-    }
+    return {**made_of(capture.opened, options.given), "kept": {name: getattr(options, name) for name in kept}}
 
 
 def _passes(layout: TokenLayout, asked: str) -> str | list[int]:
     if asked in ("last", "all"):
         return asked
     return parse_selection(asked, count=max(stack.num_passes for stack in layout.stacks), what="pass")
-
-
-def _fills_the_disk(error: OctoscopeError) -> bool:
-    """Returns whether the system refused to write; not where another process writes the run."""
-    return isinstance(error, OutputError) and isinstance(error.__cause__, OSError)
-
-
-def _failed(index: int, error: Exception, *, hopeless: bool = False) -> Outcome:
-    return Outcome(index, error=type(error).__name__, sentence=str(error), hopeless=hopeless)
-
-
-# What makes workers: opened in the process that they live in.
-OpenCapture = Callable[[], EpisodeCapture]

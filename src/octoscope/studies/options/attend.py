@@ -17,6 +17,7 @@ from octoscope.studies.options.values import (
     OneOf,
     Passes,
     Positive,
+    Scale,
     Seed,
     Selected,
     Turn,
@@ -79,6 +80,9 @@ class AttendOptions:
     checkpoint_step: NotNegative | None = None
     # Of the action head's noise.
     seed: Seed = 0
+    # How weights become colours: 'even', multiples of even attention on a log scale, the frame in colour where there is less; 'linear';
+    # 'log'; or 'tile', each tile stretched to its own largest weight.
+    scale: Scale = "even"
     # Steps of the film shown per second.
     fps: FramesPerSecond = 3.0
     # Of the film: h264, vp9 or av1.
@@ -113,5 +117,5 @@ class AttendOptions:
         if not self.no_pictures:
             return {}
         return dict.fromkeys(
-            ("heads", "camera", "fps", "codec", "gif", "figure_format"), "--no-pictures draws nothing."
+            ("heads", "camera", "scale", "fps", "codec", "gif", "figure_format"), "--no-pictures draws nothing."
         )

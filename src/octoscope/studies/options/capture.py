@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from octoscope.studies.options.given import Given
-from octoscope.studies.options.values import Batch, NotNegative, Passes, Positive, Seed, Selected, Share
+from octoscope.studies.options.spread import Spread
+from octoscope.studies.options.values import Batch, Passes, Positive, Seed, Selected
 
 
 @dataclass(frozen=True)
@@ -49,23 +50,9 @@ class CaptureOptions:
     compute: Literal["exact", "fast", "bf16"] = "exact"
     # Steps in one forward: 1 on a CPU and 8 on a GPU, by default.
     batch: Batch | None = None
-    # Processes that each load the policy once; with --ray actors, as many as the cluster has room for by default. 1 works here.
-    workers: NotNegative = 1
-    # Processor cores of each worker; an equal share by default. Runs that were made on as many cores have the same bytes.
-    cores: Positive | None = None
-    # Only a part of the episodes, 'I/N' for the I-th of N, from 0: for arrays of jobs on a cluster.
-    shard: Annotated[str | None, Share()] = None
-    # On a Ray cluster: its address, or 'auto'; needs octoscope[ray], and folders that all nodes see.
-    ray: str | None = None
-    # GPUs of each Ray actor.
-    gpus: NotNegative = 0
-    # Stop at the first episode that cannot be run.
-    strict: bool = False
+    # Who does the episodes.
+    spread: Spread = field(default_factory=Spread)
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
     # Folder for the collection: a new one, or one that this command began.
     output: Annotated[Path, arg(aliases=["-o"])] = Path("collection")
-
-    def unused(self) -> dict[str, str]:
-        """Returns the options that would change nothing beside the others, and why."""
-        return {} if self.ray is not None else {"gpus": "only Ray gives actors GPUs of their own: give --ray."}

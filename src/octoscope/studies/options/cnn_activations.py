@@ -1,12 +1,13 @@
 """`octoscope cnn activations`: what can be typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from octoscope.studies.options.names import SALIENCY
+from octoscope.studies.options.stored import StoredPictures
 from octoscope.studies.options.values import (
     MOST,
     Between,
@@ -56,6 +57,8 @@ class CnnActivationsOptions:
     fps: FramesPerSecond = 4.0
     # Which image encoder of a policy; the first by default.
     camera: str | None = None
+    # How pictures are stored.
+    stored: StoredPictures = field(default_factory=StoredPictures)
     # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
     # Replace the results of an earlier run.

@@ -1,12 +1,13 @@
 """`octoscope cnn compare`: what can be typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from octoscope.studies.options.names import CAMS, SALIENCY
+from octoscope.studies.options.stored import StoredPictures
 from octoscope.studies.options.values import FigureFormat, NotNegative, OneOf, Percentile, Positive, Seed
 
 
@@ -37,6 +38,8 @@ class CnnCompareOptions:
     camera: str | None = None
     # Where the scales of pixel maps end; below 100 the strongest values are cut off, and the sheet says so.
     percentile: Percentile = 100.0
+    # How pictures are stored.
+    stored: StoredPictures = field(default_factory=StoredPictures)
     # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
     # Replace the results of an earlier run.

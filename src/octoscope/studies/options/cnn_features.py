@@ -1,11 +1,12 @@
 """`octoscope cnn features`: what can be typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from octoscope.studies.options.stored import StoredFrames
 from octoscope.studies.options.values import MOST, Between, FigureFormat, NotNegative, Positive, Selected
 
 
@@ -38,6 +39,8 @@ class CnnFeaturesOptions:
     episode: NotNegative = 0
     # Which image encoder of a policy, and which camera of the episode; the first by default.
     camera: str | None = None
+    # How pictures are stored.
+    stored: StoredFrames = field(default_factory=StoredFrames)
     # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
     # Replace the results of an earlier run.
@@ -49,7 +52,7 @@ class CnnFeaturesOptions:
         """Returns the options that would change nothing beside the others, and why."""
         unused: dict[str, str] = {}
         if self.patches is None:
-            unused["episode"] = "it is of the dataset that --patches names."
+            unused |= dict.fromkeys(("episode", "split", "cameras"), "it is of the dataset that --patches names.")
         if self.filter:
             unused["most"] = "--filter names the filters that are shown."
         return unused

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from octoscope.studies.options.stored import StoredPictures
 from octoscope.studies.options.values import Batch, Between, FigureFormat, NotNegative, Positive, Seed, Selected
 
 
@@ -73,6 +74,8 @@ class CnnFiltersOptions:
     knobs: Knobs = field(default_factory=Knobs)
     # Also write a film of how the pictures grew.
     gif: bool = False
+    # How pictures are stored.
+    stored: StoredPictures = field(default_factory=StoredPictures)
     # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
     # Replace the results of an earlier run.
@@ -82,11 +85,13 @@ class CnnFiltersOptions:
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""
-        knobs, unused = self.knobs, {}
+        knobs, unused = self.knobs, dict[str, str]()
         if self.select:
             unused["filter"] = "--select names the filters of each layer."
         if knobs.octaves == 1 or (knobs.octaves is None and self.preset != "dream"):
             unused["octave_scale"] = "there is one octave; --octaves gives more."
+        if self.image is None:
+            unused |= dict.fromkeys(("turn", "swap_red_blue"), "it is of the picture that --image names.")
         if not knobs.blur_every:
             unused["blur_sigma"] = "nothing is blurred without --blur-every."
         return unused

@@ -1,12 +1,13 @@
 """`octoscope cnn gradcam`: what can be typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from octoscope.studies.options.names import CAMS
+from octoscope.studies.options.stored import StoredFrames
 from octoscope.studies.options.values import MOST, Between, FigureFormat, NotNegative, OneOf, Seed
 
 
@@ -48,6 +49,8 @@ class CnnGradcamOptions:
     seed: Seed = 0
     # Interpolate between units instead of filling cells.
     smooth: bool = False
+    # How pictures are stored.
+    stored: StoredFrames = field(default_factory=StoredFrames)
     # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
     # Replace the results of an earlier run.
@@ -59,5 +62,5 @@ class CnnGradcamOptions:
         """Returns the options that would change nothing beside the others, and why."""
         if self.episodes is not None:
             return {"target": "with --episodes an entry of the action is explained: --dim."}
-        names = ("episode", "step", "dim", "horizon_step", "task", "seed")
+        names = ("episode", "step", "dim", "horizon_step", "task", "seed", "split", "cameras")
         return dict.fromkeys(names, "without --episodes a class is explained, and no policy acts.")

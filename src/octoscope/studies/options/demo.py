@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from octoscope.studies.options.values import FigureFormat, Index
+from octoscope.studies.options.values import FigureFormat, Index, Scale
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class DemoOptions:
     episode: Index = 0
     # Other words for the same frames, for a policy that takes words.
     instruction: str | None = None
+    # How weights become colours: 'even', multiples of even attention on a log scale, the frame in colour where there is less; 'linear';
+    # 'log'; or 'tile', each tile stretched to its own largest weight.
+    scale: Scale = "even"
     # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
     # Folder for the results; those of an earlier demo there are replaced.

@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from octoscope.faithfulness.methods import BACKWARD, DIRECT, METHODS
 from octoscope.studies.options.given import Given
 from octoscope.studies.options.names import CELL_FILLS
+from octoscope.studies.options.spread import Spread
 from octoscope.studies.options.values import Batch, Between, FigureFormat, Index, OneOf, Positive, Seed, Selected
 
 
@@ -56,6 +57,8 @@ class FaithfulnessOptions:
     seed: Seed = 0
     # Inputs run at once.
     batch: Batch = 16
+    # Who does the episodes.
+    spread: Spread = field(default_factory=Spread)
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
     # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.

@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from octoscope.studies.options.given import Given
+from octoscope.studies.options.spread import Spread
 from octoscope.studies.options.values import Batch, FigureFormat, NotNegative, Positive, Seed, Selected
 
 
@@ -36,6 +37,8 @@ class LanguageOptions:
     seed: Seed = 0
     # Inputs run at once.
     batch: Batch = 16
+    # Who does the episodes.
+    spread: Spread = field(default_factory=Spread)
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
     # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.

@@ -6,6 +6,8 @@ CELL_FILLS = (*FILLS, "keys")
 SALIENCY = ("gradient", "guided", "deconvnet", "smoothgrad", "integrated")
 CAMS = ("gradcam", "gradcam++", "layercam", "scorecam", "ablationcam")
 CODECS = ("h264", "vp9", "av1")
+# How weights become colours.
+SCALES = ("even", "linear", "log", "tile")
 FIGURE_FORMATS = ("png", "svg", "pdf")
 PICTURE_SCORES = ("detail", "edges", "named object")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from octoscope.errors import SelectionError, nearest
-from octoscope.studies.options.names import FIGURE_FORMATS
+from octoscope.studies.options.names import FIGURE_FORMATS, SCALES
 from octoscope.studies.selection import check_selection, parse_pairs, parse_share
 
 # Far more than any recording has, and still a number that arrays can be asked for.
@@ -109,6 +109,7 @@ Fields = Annotated[tuple[str, ...], Pair("proprio=state")]
 # Of frames: see `open_episodes`.
 Turn = Literal["none", "flip", "180"]
 FigureFormat = Annotated[str, OneOf(FIGURE_FORMATS)]
+Scale = Annotated[str, OneOf(SCALES)]
 
 
 def check_value(name: str, value: Any, rules: Iterable[Any]) -> None:

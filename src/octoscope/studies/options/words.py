@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoscope.studies.options.values import FigureFormat, Index, Selected
+from octoscope.studies.options.values import FigureFormat, Index, Scale, Selected
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class WordsOptions:
     camera: str | None = None
     # Also the end mark and the padding pieces, to which Octo attends as to words.
     padding: bool = False
+    # How weights become colours: 'even', multiples of even attention on a log scale, the frame in colour where there is less; 'linear';
+    # 'log'; or 'tile', each tile stretched to its own largest weight.
+    scale: Scale = "even"
     # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.

@@ -42,9 +42,9 @@ def _maps_part(material: ReportMaterial, found: MethodMaps) -> ReportPart:
             ReportFigure(
                 "attention",
                 sheet,
-                f"Query row {query.label}, layer {layer} of 0..{run.num_layers - 1}, every head. One linear scale "
-                "from 0 for all tiles, with even "
-                "attention marked; each timestep on its own frame.",
+                f"Query row {query.label}, layer {layer} of 0..{run.num_layers - 1}, every head: multiples of even "
+                "attention on one log scale, the frame in colour where a patch gets less; each timestep on its own frame. Bars: shares "
+                "of all attention that go to words, marks, padding and numbers.",
             ),
             ReportFigure(
                 "maps",

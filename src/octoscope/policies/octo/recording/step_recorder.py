@@ -102,7 +102,7 @@ class StepRecorder:
         arrays["timestep_pad_mask"] = (real, ("window",))
         arrays["frame_index"] = (times, ("window",))
         arrays["actions"] = (actions, ("horizon", "dim"))
-        robot = self._space.to_robot(actions)
+        robot = self._space.to_robot(actions, self.bound.unchecked_at(step))
         if robot is not None:
             check_finite_actions(robot, step=step)
             arrays["actions_robot"] = (np.asarray(robot, np.float32), ("horizon", "robot_dim"))
