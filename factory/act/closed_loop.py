@@ -37,7 +37,7 @@ class PickUps:
     red_first: Bool[np.ndarray, " episode"]
     other_first: Bool[np.ndarray, " episode"]
 
-    def row(self) -> dict[str, object]:
+    def row(self) -> dict[str, Any]:
         """Returns the shares with their 95 % intervals."""
         shares = {
             name: [float(each.mean()), *mean_interval(each.astype(float), bounds=(0.0, 1.0))]

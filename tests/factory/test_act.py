@@ -151,6 +151,7 @@ def test_an_episode_ends_well_and_its_mask_shows_the_red_object(renderer):
     shown = episode.images["primary"][0][episode.extras["mask_primary"][0] == target].astype(int)
     assert (shown[:, 0] > 1.5 * shown[:, 1:].max(axis=1)).mean() > 0.9
     assert episode.instruction.startswith("pick up the red ")
+    assert episode.actions is not None
     assert (episode.actions.shape[1], episode.extras["state"].shape[1]) == (4, 4)
 
 
