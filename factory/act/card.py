@@ -101,13 +101,13 @@ def _closed_loop(rows: Sequence[dict[str, Any]]) -> str:
 
 def _maps(rows: Sequence[dict[str, Any]]) -> str:
     names = [name for name in SCORES if any(name in row for row in rows)]
-    cells = [[row["method"], *(_mean(row[name], 2) if name in row else "-" for name in names)] for row in rows]
+    cells = [[row["method"], *(_mean(row[name][:3], 2) if name in row else "-" for name in names)] for row in rows]
     return _table(("map", *(f"{name} ({SCORES[name][0]})" for name in names)), cells)
 
 
 def _mean(values: Sequence[float], digits: int) -> str:
     """Returns "0.95 [0.91, 0.98]" of a mean and the ends of its interval."""
-    mean, low, high = values[:3]
+    mean, low, high = values
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
