@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from octoscope.checkpoints.json_file import read_json
 from octoscope.errors import ConfigError, nearest
-from octoscope.policies.lerobot_folder.features import ACTION, Feature, features_of_kind, read_features
+from octoscope.policies.lerobot_folder.features import ACTION, Feature, camera_name, features_of_kind, read_features
 
 _Value = TypeVar("_Value", int, float, bool, str)
 
@@ -46,6 +46,16 @@ class PolicyConfig:
             raise ConfigError(f"`{name}` of config.json must be at least {least}, got {value}.")
         return value
 
+    def refuse_aloha(self) -> None:
+        """For policies whose config may ask for the joints of an Aloha robot to be turned around.
+
+        Raises:
+          ConfigError: If it does.
+        """
+        for name in ("adapt_to_pi_aloha", "use_delta_joint_actions_aloha"):
+            if self.field(name, False):
+                raise ConfigError(f"`{name}` of config.json changes joints of an Aloha robot, which is not read here.")
+
 
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
@@ -68,6 +78,7 @@ def read_policy_config(folder: Path) -> PolicyConfig:
             f"{folder} holds a PEFT adapter, not a whole policy. Merge it first (PEFT's `merge_and_unload`) and save the policy."
         )
     inputs = read_features(fields.get("input_features"), "input_features")
+    _check_camera_names(inputs)
     outputs = read_features(fields.get("output_features"), "output_features")
     actions = [feature for feature in outputs if feature.kind == "ACTION" and feature.name == ACTION]
     if len(actions) != 1 or len(actions[0].shape) != 1:
@@ -75,6 +86,18 @@ def read_policy_config(folder: Path) -> PolicyConfig:
             f"`output_features` of config.json must hold '{ACTION}' of type ACTION with one dimension, got {outputs}."
         )
     return PolicyConfig(kind, inputs, actions[0], dict(fields), _unknown_fields(kind, fields))
+
+
+def _check_camera_names(inputs: tuple[Feature, ...]) -> None:
+    """Refuses two cameras that would be one by their own names: `observation.image` and `observation.images.image`."""
+    names: dict[str, str] = {}
+    for camera in features_of_kind(inputs, "VISUAL"):
+        other = names.setdefault(camera_name(camera.name), camera.name)
+        if other != camera.name:
+            raise ConfigError(
+                f"`input_features` of config.json holds '{other}' and '{camera.name}', which are both the camera "
+                f"'{camera_name(camera.name)}' here. Rename one, in config.json and the preprocessor."
+            )
 
 
 def _policy_kind(fields: Any) -> str:

@@ -10,23 +10,23 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from octoscope.checkpoints.checkpoint_folder import checkpoint_folder, folder_name
-from octoscope.checkpoints.safetensors_file import map_safetensors
 from octoscope.errors import CheckpointError, ConfigError, ObservationError
 from octoscope.policies.lerobot_folder.features import STATE, Feature
 from octoscope.policies.lerobot_folder.normalization import FeatureNormalization
 from octoscope.policies.lerobot_folder.old_statistics import is_old_statistic
 from octoscope.policies.lerobot_folder.policy_config import PolicyConfig, read_policy_config
 from octoscope.policies.lerobot_folder.processing import Processing, read_processing
+from octoscope.policies.lerobot_folder.weight_files import map_weights, weight_files
 
 _FILES = [
     "config.json",
     "*.safetensors",
+    "*.safetensors.index.json",
     "policy_*processor*.json",
     "adapter_config.json",
     "*/tokenizer.json",
     "*/config.json",
 ]
-_WEIGHTS = "model.safetensors"
 _Value = TypeVar("_Value")
 
 
@@ -116,7 +116,7 @@ class LeRobotFolder:
     def digest(self) -> str:
         """Returns the SHA-256 of all files that the policy is made of."""
         whole = hashlib.sha256()
-        for path in sorted([self.path / "config.json", self.path / _WEIGHTS, *self.path.glob("policy_*")]):
+        for path in sorted([self.path / "config.json", *weight_files(self.path), *self.path.glob("policy_*")]):
             with path.open("rb") as file:
                 whole.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
         return whole.hexdigest()
@@ -137,7 +137,7 @@ def open_lerobot_folder(checkpoint: str | Path, *, kind: str | None = None) -> L
     config = read_policy_config(path)
     if kind is not None and config.kind != kind:
         raise ConfigError(f"{path} is a policy of type '{config.kind}', not '{kind}'.")
-    stored = map_safetensors(path / _WEIGHTS)
+    stored = map_weights(path)
     processing = read_processing(path, config, stored)
     weights = {name: array for name, array in stored.items() if not is_old_statistic(name)}
     return LeRobotFolder(path, folder_name(checkpoint), config, weights, processing)

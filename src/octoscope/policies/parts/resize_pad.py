@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from octoscope.errors import ObservationError
 from octoscope.tokens.image_transform import ImageTransform
 
 # Where the picture lies within the padding: SmolVLA pads left and above, pi0 on all sides (an odd pixel right and below).
@@ -19,6 +20,9 @@ def fit_transform(recorded_size: tuple[int, int], policy_size: tuple[int, int], 
       recorded_size: Height and width of the frame.
       policy_size: Height and width of the policy's picture.
       anchor: Where in it the frame lies.
+
+    Raises:
+      ObservationError: If nothing of the frame is left at that size.
 
     >>> fit_transform((480, 640), (512, 512), anchor="bottom_right").offset
     (128.0, 0.0)
@@ -50,4 +54,10 @@ def resize_with_pad(
 
 def _fitted(size: tuple[int, int], policy_size: tuple[int, int]) -> tuple[int, int]:
     ratio = max(size[1] / policy_size[1], size[0] / policy_size[0])
-    return int(size[0] / ratio), int(size[1] / ratio)
+    height, width = int(size[0] / ratio), int(size[1] / ratio)
+    if not height or not width:
+        raise ObservationError(
+            f"A frame of {size[1]} x {size[0]} pixels becomes {width} x {height} where it is fitted into {policy_size[1]} x "
+            f"{policy_size[0]}: nothing of it is left. Crop it first."
+        )
+    return height, width

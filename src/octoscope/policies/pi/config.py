@@ -91,6 +91,7 @@ def read_pi_config(config: PolicyConfig, sizes: PiSizes) -> PiConfig:
         raise ConfigError(f"`image_resolution` must be [height, width] in pixels, got {size!r}.")
     if config.field("n_obs_steps", 1) != 1:
         raise ConfigError(f"`n_obs_steps` of a pi0 is 1, got {config.fields['n_obs_steps']}.")
+    config.refuse_aloha()
     pi = PiConfig(
         cameras=tuple(camera.name for camera in config.cameras),
         state_dim=state[0].size,

@@ -61,7 +61,7 @@ class SmolVlaConfig:
     chunk_size: int = 50
     passes: int = 10
     layers: int = 16
-    # Every how many layers of the expert look at the actions too; the others look at the prefix alone.
+    # Every how many layers of the expert look at the actions too; the others look at the prefix alone. 0 or less: no layer.
     self_attention_every: int = 2
     expert_width: float = 0.75
     periods: tuple[float, float] = (4e-3, 4.0)
@@ -85,7 +85,7 @@ class SmolVlaConfig:
 
     def looks_at_actions(self, layer: int) -> bool:
         """Whether the expert's layer sees the actions beside the prefix."""
-        return layer % self.self_attention_every == 0
+        return self.self_attention_every > 0 and layer % self.self_attention_every == 0
 
 
 def read_smolvla_config(config: PolicyConfig, folder: Path) -> SmolVlaConfig:
@@ -117,7 +117,7 @@ def read_smolvla_config(config: PolicyConfig, folder: Path) -> SmolVlaConfig:
         chunk_size=config.field("chunk_size", 50),
         passes=config.field("num_steps", 10),
         layers=layers if layers > 0 else vlm.layers,
-        self_attention_every=config.field("self_attn_every_n_layers", 2),
+        self_attention_every=config.field("self_attn_every_n_layers", 2, least=-1),
         expert_width=config.field("expert_width_multiplier", 0.75),
         periods=(config.field("min_period", 4e-3), config.field("max_period", 4.0)),
     )
@@ -130,8 +130,7 @@ def _check(smolvla: SmolVlaConfig, config: PolicyConfig) -> None:
         raise ConfigError(f"`attention_mode` '{config.fields['attention_mode']}' is not read here, only 'cross_attn'.")
     if config.field("num_expert_layers", -1, least=-1) not in (-1, 0, smolvla.layers):
         raise ConfigError("`num_expert_layers` other than the number of layers of the whole is not read here.")
-    if config.field("adapt_to_pi_aloha", False):
-        raise ConfigError("`adapt_to_pi_aloha` turns joints of an Aloha robot around, which is not read here.")
+    config.refuse_aloha()
     if config.field("n_obs_steps", 1) != 1:
         raise ConfigError(f"`n_obs_steps` of a SmolVLA is 1, got {config.fields['n_obs_steps']}.")
     side = smolvla.vlm.patch * smolvla.vlm.shuffle
