@@ -61,11 +61,13 @@ def read_policy_config(folder: Path) -> PolicyConfig:
     kind = _policy_kind(fields)
     if kind not in _KNOWN_FIELDS:
         raise ConfigError(
-            f"{folder} is a LeRobot policy of type '{kind}'; read here are {', '.join(_KNOWN_FIELDS)}.{nearest(kind, _KNOWN_FIELDS)}"
+            f"{folder} is a LeRobot policy of type '{kind}'; read here are {', '.join(_KNOWN_FIELDS)}.{nearest(kind, _KNOWN_FIELDS)} "
+            f"With LeRobot installed (octoscope[lerobot]), 'lerobot:{folder}' runs it there and watches it by hooks."
         )
     if fields.get("use_peft") or (folder / "adapter_config.json").is_file():
         raise ConfigError(
-            f"{folder} holds a PEFT adapter, not a whole policy. Merge it first (PEFT's `merge_and_unload`) and save the policy."
+            f"{folder} holds a PEFT adapter, not a whole policy. Merge it first (PEFT's `merge_and_unload`) and save the policy, or give "
+            "the loaded policy to `hook_lerobot` (docs/pytorch.md)."
         )
     inputs = read_features(fields.get("input_features"), "input_features")
     outputs = read_features(fields.get("output_features"), "output_features")
