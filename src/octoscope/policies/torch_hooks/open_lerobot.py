@@ -50,7 +50,7 @@ def load_lerobot(
     except ImportError as error:
         raise CheckpointError(
             f"'lerobot:' runs a policy with LeRobot, which is not installed here ({error}). Install 'octoscope[lerobot]' (Python 3.12 "
-            "or newer); ACT, SmolVLA, pi0 and pi0.5 are read without it: leave 'lerobot:' out."
+            "or newer); ACT, Diffusion Policy, SmolVLA, pi0 and pi0.5 are read without it: leave 'lerobot:' out."
         ) from error
     folder = _policy_folder(checkpoint)
     changed = dict(overrides or {})
