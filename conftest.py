@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["src/octoscope/cnn/*/torch_*.py"]
+_NEEDS_TORCH = ["src/octoscope/cnn/*/torch_*.py", "src/octoscope/policies/torch_hooks/*.py"]
+collect_ignore_glob = [] if importlib.util.find_spec("torch") else _NEEDS_TORCH
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -349,7 +349,7 @@ def test_relative_actions(files):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"type": "diffusion"}, "is a LeRobot policy of type 'diffusion'; read here are act, smolvla"),
+        ({"type": "vqbet"}, "is a LeRobot policy of type 'vqbet'; read here are act, diffusion, smolvla"),
         ({"type": "smolvl"}, "Did you mean 'smolvla'"),
         ({"type": None, "input_shapes": {}}, "as LeRobot wrote it in 2024"),
         ({"use_peft": True}, "PEFT adapter"),

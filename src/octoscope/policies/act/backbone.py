@@ -168,8 +168,21 @@ def _conv(
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         precision=jax.lax.Precision.HIGHEST,
     )
+    if "running_mean" not in norm:
+        return _group_norm(norm, maps)
     gain = norm["weight"] * jax.lax.rsqrt(norm["running_var"] + _EPSILON)
     return maps * gain + (norm["bias"] - norm["running_mean"] * gain)
+
+
+def _group_norm(
+    params: Mapping[str, Any], maps: Float[Array, "batch row column channel"]
+) -> Float[Array, "batch row column channel"]:
+    """Returns maps normalised in groups of 16 channels, which Diffusion Policy puts in the place of batch norms."""
+    grouped = maps.reshape(*maps.shape[:-1], -1, 16)
+    centered = grouped - grouped.mean((1, 2, 4), keepdims=True)
+    variance = jnp.square(centered).mean((1, 2, 4), keepdims=True)
+    normed = (centered * jax.lax.rsqrt(variance + _EPSILON)).reshape(maps.shape)
+    return normed * params["weight"] + params["bias"]
 
 
 def _at(params: Mapping[str, Any], name: str) -> Mapping[str, Any]:

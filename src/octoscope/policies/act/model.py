@@ -1,7 +1,7 @@
 """An ACT as people use it: load a LeRobot folder, act, and watch what the same forward looks at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,10 +59,16 @@ class ActModel:
           CheckpointError: If a file is missing or broken, statistics are missing, or the weights do not fit the config.
           ConfigError: If it is another kind of policy, or has options that are not known.
         """
+        described = cls.described(checkpoint)
+        folder = described.folder
+        params = load_act_params(folder.weights, described.config, source=str(folder.path / "model.safetensors"))
+        return replace(described, params=params)
+
+    @classmethod
+    def described(cls, checkpoint: str | Path) -> "ActModel":
+        """Reads all but the parameters: it lays out and prepares, and cannot act. Raises what `load_pretrained` does."""
         folder = open_lerobot_folder(checkpoint, kind="act")
-        config = read_act_config(folder.config)
-        params = load_act_params(folder.weights, config, source=str(folder.path / "model.safetensors"))
-        return cls(folder, config, params)
+        return cls(folder, read_act_config(folder.config), {})
 
     @property
     def name(self) -> str:

@@ -71,11 +71,13 @@ def read_policy_config(folder: Path) -> PolicyConfig:
     kind = _policy_kind(fields)
     if kind not in _KNOWN_FIELDS:
         raise ConfigError(
-            f"{folder} is a LeRobot policy of type '{kind}'; read here are {', '.join(_KNOWN_FIELDS)}.{nearest(kind, _KNOWN_FIELDS)}"
+            f"{folder} is a LeRobot policy of type '{kind}'; read here are {', '.join(_KNOWN_FIELDS)}.{nearest(kind, _KNOWN_FIELDS)} "
+            f"With LeRobot installed (octoscope[lerobot]), 'lerobot:{folder}' runs it there and watches it by hooks."
         )
     if fields.get("use_peft") or (folder / "adapter_config.json").is_file():
         raise ConfigError(
-            f"{folder} holds a PEFT adapter, not a whole policy. Merge it first (PEFT's `merge_and_unload`) and save the policy."
+            f"{folder} holds a PEFT adapter, not a whole policy. Merge it first (PEFT's `merge_and_unload`) and save the policy, or give "
+            "the loaded policy to `hook_lerobot` (docs/pytorch.md)."
         )
     inputs = read_features(fields.get("input_features"), "input_features")
     _check_camera_names(inputs)
@@ -153,8 +155,16 @@ _OF_SMOLVLA = _words("""
     load_vlm_weights add_image_special_tokens attention_mode prefix_length pad_language_to num_expert_layers num_vlm_layers
     self_attn_every_n_layers expert_width_multiplier
 """)
+_OF_DIFFUSION = _words("""
+    horizon drop_n_last_frames vision_backbone resize_shape crop_ratio crop_shape crop_is_random pretrained_backbone_weights use_group_norm
+    spatial_softmax_num_keypoints use_separate_rgb_encoder_per_camera down_dims kernel_size n_groups diffusion_step_embed_dim
+    use_film_scale_modulation gradient_checkpointing noise_scheduler_type num_train_timesteps beta_schedule beta_start beta_end
+    prediction_type clip_sample clip_sample_range num_inference_steps compile_model compile_mode do_mask_loss_for_padding optimizer_betas
+    optimizer_eps scheduler_name scheduler_warmup_steps
+""")
 _KNOWN_FIELDS: Mapping[str, frozenset[str]] = {
     "act": _OF_ALL | _OF_ACT,
+    "diffusion": _OF_ALL | _OF_DIFFUSION,
     "smolvla": _OF_ALL | _OF_FLOW | _OF_SMOLVLA,
     "pi0": _OF_ALL | _OF_FLOW | _OF_PI,
     "pi05": _OF_ALL | _OF_FLOW | _OF_PI,

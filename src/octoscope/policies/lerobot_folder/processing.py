@@ -32,6 +32,7 @@ _EPS = 1e-8
 _MEAN_STD = {"VISUAL": "MEAN_STD", "STATE": "MEAN_STD", "ACTION": "MEAN_STD"}
 _DEFAULT_MODES = {
     "act": _MEAN_STD,
+    "diffusion": {"VISUAL": "MEAN_STD", "STATE": "MIN_MAX", "ACTION": "MIN_MAX"},
     "smolvla": {**_MEAN_STD, "VISUAL": "IDENTITY"},
     "pi0": {**_MEAN_STD, "VISUAL": "IDENTITY"},
     "pi05": {"VISUAL": "IDENTITY", "STATE": "QUANTILES", "ACTION": "QUANTILES"},

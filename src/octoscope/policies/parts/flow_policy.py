@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import jax
 import numpy as np
 
-from octoscope.array_typing import Float, Float32, UInt8
+from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.inputs import PolicyInputs
@@ -105,6 +105,10 @@ class FlowPolicy:
         """Returns the prefix's tokens, then the suffix's; two stacks."""
         tensors, words = self._tensors(inputs)
         return self.model.layout(tensors).with_pieces(words.pieces[: words.spoken], words.reading)
+
+    def real_words(self, inputs: PolicyInputs) -> Bool[np.ndarray, " word"]:
+        """Returns which word pieces, those that tell the state among them, are no padding."""
+        return np.asarray(self._tensors(inputs)[0].real_words)
 
     def word_remarks(self, instruction: str) -> list[str]:
         """Returns what is cut off, and which words are not known."""

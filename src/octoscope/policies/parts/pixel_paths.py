@@ -1,16 +1,18 @@
 """Gradients of pixels summed along a straight line between two pictures, of policies whose pictures are normalised by a line too."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from octoscope.array_typing import Float, Float32
 
-Images = Mapping[str, np.ndarray]
+# Of NumPy or of jax.
+Images = Mapping[str, Any]
 
 
 def slopes_along(
-    slopes_at: Callable[[Images], Mapping[str, np.ndarray]],
+    slopes_at: Callable[[Images], Mapping[str, Any]],
     start: Images,
     end: Images,
     parts: Float[np.ndarray, " point"] | None,

@@ -1,6 +1,6 @@
 """A pi0 or pi0.5 as people use it: load a LeRobot folder, act, and watch what the same forward looks at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,15 @@ class PiModel(FlowModel):
             LeRobot before 0.4.
           ConfigError: If it is another kind of policy, or has options that are not read.
         """
+        described = cls.described(checkpoint)
+        folder = described.folder
+        five, source = described.config.state_in_words, str(folder.path / "model.safetensors")
+        weights = named_weights(folder.weights, five=five, source=source)
+        return replace(described, params=load_pi_params(weights, described.config, source=source))
+
+    @classmethod
+    def described(cls, checkpoint: str | Path) -> "PiModel":
+        """Reads all but the parameters: it lays out, prepares and reads words, and cannot act. Raises what `load_pretrained` does."""
         folder = open_lerobot_folder(checkpoint)
         if folder.config.kind not in KINDS:
             raise ConfigError(f"{folder.path} is a policy of type '{folder.config.kind}', neither pi0 nor pi05.")
@@ -52,7 +61,7 @@ class PiModel(FlowModel):
             max_length=folder.config.field("tokenizer_max_length", 200 if five else 48),
             padding="max_length",
         )
-        return cls(folder, load_pi_params(weights, config, source=source), config, text, remark)
+        return cls(folder, {}, config, text, remark)
 
     @property
     def network(self) -> PiNetwork:

@@ -1,6 +1,6 @@
 """A SmolVLA as people use it: load a LeRobot folder, act, and watch what the same forward looks at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,14 @@ class SmolVlaModel(FlowModel):
           CheckpointError: If a file is missing or broken, or the weights do not fit the config.
           ConfigError: If it is another kind of policy, or has options that are not read.
         """
+        described = cls.described(checkpoint)
+        folder = described.folder
+        params = load_smolvla_params(folder.weights, described.config, source=str(folder.path / "model.safetensors"))
+        return replace(described, params=params)
+
+    @classmethod
+    def described(cls, checkpoint: str | Path) -> "SmolVlaModel":
+        """Reads all but the parameters: it lays out, prepares and reads words, and cannot act. Raises what `load_pretrained` does."""
         folder = open_lerobot_folder(checkpoint, kind="smolvla")
         config = read_smolvla_config(folder.config, folder.path)
         text = open_text_reader(
@@ -43,8 +51,7 @@ class SmolVlaModel(FlowModel):
             max_length=folder.config.field("tokenizer_max_length", 48),
             padding=folder.config.field("pad_language_to", "longest"),
         )
-        params = load_smolvla_params(folder.weights, config, source=str(folder.path / "model.safetensors"))
-        return cls(folder, params, config, text)
+        return cls(folder, {}, config, text)
 
     @property
     def network(self) -> SmolVlaNetwork:

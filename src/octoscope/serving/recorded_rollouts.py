@@ -1,0 +1,346 @@
+"""Runs of a LeRobot policy while it is evaluated: your loop stays as it is, and its actions too, bit for bit.
+
+What is kept is the attention of the very forwards that acted: of a policy that carries out chunks, one step in each chunk. Every episode
+becomes a run, closed loop: the frames are those that the policy's own actions led to.
+"""
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from octoscope.array_typing import Float32, UInt8
+from octoscope.capture.attend import attend
+from octoscope.capture.policy_recorder import wanted_attention
+from octoscope.capture.watch_options import WatchOptions
+from octoscope.episodes.episode import Episode
+from octoscope.errors import ObservationError, OutputError
+from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.inputs import PolicyInputs
+from octoscope.policies.lerobot_folder.features import camera_name
+from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.tokens.attention_selection import select_attention
+from octoscope.tokens.image_transform import ImageTransform
+from octoscope.tokens.layout import TokenLayout
+
+if TYPE_CHECKING:
+    from octoscope.policies.torch_hooks.attention_watch import AttentionCall
+    from octoscope.policies.torch_hooks.hooked_policy import HookedPolicy
+
+# Where LeRobot's policies make a chunk.
+_CHUNKS = ("_get_action_chunk", "predict_action_chunk")
+
+
+@contextlib.contextmanager
+def record_rollouts(
+    policy: "HookedPolicy", folder: str | Path, *, options: WatchOptions | None = None, dataset: str = "rollouts"
+) -> Iterator["RolloutRecorder"]:
+    """Writes a run for every episode of the loop in the block, when the policy is reset for the next one, and at the end of the block.
+
+    Of several environments at once each has runs of its own; one that ended before the others goes on in them, as LeRobot steps it. After
+    an error in the block the episode at hand is written too, as far as it came.
+
+    Args:
+      policy: What `hook_lerobot` gave for the policy and the pipelines that your loop calls.
+      folder: Where runs go: FOLDER/episode_0.zarr, or FOLDER/episode_0_environment_1.zarr of several at once. New, or empty.
+      options: Which rows are kept; by default those that act.
+      dataset: What the runs call it.
+
+    Raises:
+      OutputError: If the folder holds something.
+      ObservationError: If the loop acts without the preprocessor that `hook_lerobot` was given, so that nobody sees the frames.
+    """
+    target = Path(folder)
+    if target.exists() and any(target.iterdir()):
+        raise OutputError(
+            f"{target} holds something already. Give a new folder, so that runs of two evaluations do not mix."
+        )
+    recorder = RolloutRecorder(policy, target, options or WatchOptions(), dataset)
+    with recorder.watching():
+        try:
+            yield recorder
+        finally:
+            recorder.finish_episode()
+
+
+class RolloutRecorder:
+    """Sees every observation and every forward; `paths` are the runs so far."""
+
+    def __init__(self, policy: "HookedPolicy", folder: Path, options: WatchOptions, dataset: str) -> None:
+        """Begins with nothing seen."""
+        self.policy = policy
+        self.paths: list[Path] = []
+        self._program: Any = policy.program
+        self._folder, self._options, self._dataset = folder, options, dataset
+        self._episodes = 0
+        # While our own code runs the policy, which is no step of the loop.
+        self._busy = False
+        self._chunk: np.ndarray | None = None
+        self._latest: _Observation | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._observations: list[_Observation] = []
+        self._forwards: dict[int, _Forward] = {}
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Stands between the loop and the policy in the block."""
+        module, preprocessor = self._program.policy, self._program.preprocessor
+        if not hasattr(preprocessor, "register_before_step_hook"):
+            raise ObservationError(
+                f"Runs are recorded through LeRobot's own pipeline (`make_pre_post_processors`); the preprocessor is a "
+                f"{type(preprocessor).__name__}."
+            )
+        methods = {"select_action": self._select_action, "reset": self._reset}
+        methods |= {name: self._make_chunk for name in _CHUNKS if hasattr(module, name)}
+        own = {name: vars(module)[name] for name in methods if name in vars(module)}
+        hook = self._observe
+        for name, method in methods.items():
+            object.__setattr__(module, name, functools.partial(method, getattr(module, name)))
+        preprocessor.register_before_step_hook(hook)
+        try:
+            yield
+        finally:
+            preprocessor.unregister_before_step_hook(hook)
+            for name in methods:
+                object.__delattr__(module, name)
+            for name, method in own.items():
+                object.__setattr__(module, name, method)
+
+    def finish_episode(self) -> None:
+        """Writes the runs of the episode at hand, if the policy acted in it."""
+        if not self._forwards:
+            self._begin()
+            return
+        self._busy = True
+        try:
+            count = self._observations[0].count
+            for environment in range(count):
+                name = f"episode_{self._episodes}" + (f"_environment_{environment}" if count > 1 else "")
+                forwards = {step: each.of(environment) for step, each in self._forwards.items()}
+                replayed = ReplayedPolicy(self.policy, forwards)
+                path = self._folder / f"{name}.zarr"
+                self._folder.mkdir(parents=True, exist_ok=True)
+                attend(replayed, self._episode(environment, name), path, steps=sorted(forwards), options=self._options)
+                self.paths.append(path)
+        finally:
+            self._busy = False
+        self._episodes += 1
+        self._begin()
+
+    def _episode(self, environment: int, name: str) -> Episode:
+        seen = [each.of(environment) for each in self._observations]
+        images = {camera: np.stack([each.images[camera] for each in seen]) for camera in seen[0].images}
+        numbers = {key: np.stack([each.numbers[key] for each in seen]) for key in seen[0].numbers}
+        return Episode(images, seen[0].task, None, f"{self._dataset}/{name}", self._dataset, extras=numbers)
+
+    def _observe(self, step: int, transition: Mapping[str, Any]) -> None:
+        if step == 0 and not self._busy:
+            features = self._program.policy.config.input_features
+            self._latest = _Observation.read(transition, features, _renames(self._program.preprocessor))
+
+    def _reset(self, original: Callable[[], None]) -> None:
+        if not self._busy:
+            self.finish_episode()
+        original()
+
+    def _make_chunk(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        chunk = original(*args, **kwargs)
+        if not self._busy:
+            self._chunk = np.array(chunk.detach().float().cpu().numpy(), np.float32)
+        return chunk
+
+    def _select_action(self, original: Callable[..., Any], batch: Any, *args: Any, **kwargs: Any) -> Any:
+        from octoscope.policies.torch_hooks.attention_watch import watch_attention
+
+        if self._latest is None:
+            raise ObservationError(
+                "The policy was asked for an action before its preprocessor saw an observation. Give `hook_lerobot` the very preprocessor "
+                "that the loop calls."
+            )
+        observation, self._latest, self._chunk = self._latest, None, None
+        rows = self._wanted_rows(observation)
+        with watch_attention(self._program.module, wanted=rows) as watch:
+            action = original(batch, *args, **kwargs)
+        if watch.sites:
+            made = (
+                np.array(action.detach().float().cpu().numpy(), np.float32)[:, None]
+                if self._chunk is None
+                else self._chunk
+            )
+            self._forwards[len(self._observations)] = _Forward(tuple(watch.calls), made)
+        self._observations.append(observation)
+        return action
+
+    def _wanted_rows(self, observation: "_Observation") -> dict[str, Sequence[int] | None]:
+        self._busy = True
+        try:
+            inputs = observation.of(0).inputs(self.policy)
+            tokens = self._program.tokens(inputs)
+        finally:
+            self._busy = False
+        rows: dict[str, Sequence[int] | None] = {}
+        for selection in select_attention(
+            tokens.layout,
+            query_groups=self._options.query_groups,
+            key_groups=self._options.key_groups,
+            layers=self._options.layers,
+            passes=self._options.passes,
+        ):
+            wanted = wanted_attention(selection, tokens.layout)
+            places = tokens.layout.places(tokens.layout.stack(selection.stack).query_groups)
+            chosen = np.searchsorted(places, wanted.queries).tolist()
+            rows |= {tokens.sites[selection.stack][layer]: chosen for layer in selection.layers}
+        return rows
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Scene:
+    """What one environment showed."""
+
+    images: Mapping[str, UInt8[np.ndarray, "height width 3"]]
+    numbers: Mapping[str, Float32[np.ndarray, "..."]]
+    task: str
+
+    def inputs(self, policy: "HookedPolicy") -> PolicyInputs:
+        """Returns it as the policy is given it when it has seen nothing else."""
+        window = policy.needs.window
+        images = {
+            camera: np.repeat(policy.prepare(camera, frame)[0][None], window, 0)
+            for camera, frame in self.images.items()
+        }
+        numbers = {name: np.repeat(value[None], window, 0) for name, value in self.numbers.items()}
+        return PolicyInputs(images, np.ones(window, bool), numbers, self.task if policy.needs.words else None)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Observation:
+    """What all environments showed at one step."""
+
+    scenes: tuple[_Scene, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.scenes)
+
+    def of(self, environment: int) -> _Scene:
+        return self.scenes[environment]
+
+    @classmethod
+    def read(
+        cls, transition: Mapping[str, Any], features: Mapping[str, Any], renames: Mapping[str, str]
+    ) -> "_Observation":
+        """Reads what goes into the preprocessor: frames in 0..1, channels first, with or without a batch."""
+        told = transition.get("complementary_data") or {}
+        images: dict[str, np.ndarray] = {}
+        numbers: dict[str, np.ndarray] = {}
+        for recorded, value in (transition.get("observation") or {}).items():
+            name = renames.get(recorded, recorded)
+            if name not in features:
+                continue
+            array, feature = np.asarray(value.detach().cpu().numpy()), features[name]
+            array = array[None] if array.ndim == len(feature.shape) else array
+            if feature.type.name == "VISUAL":
+                pixels = array if array.dtype == np.uint8 else np.rint(array * 255.0).clip(0, 255).astype(np.uint8)
+                images[camera_name(name)] = np.moveaxis(pixels, 1, -1)
+            else:
+                numbers[camera_name(name)] = array.astype(np.float32)
+        count = len(next(iter({**images, **numbers}.values())))
+        task = told.get("task", "")
+        tasks = [task] * count if isinstance(task, str) else list(task)
+        return cls(
+            tuple(
+                _Scene(
+                    {name: value[at] for name, value in images.items()},
+                    {name: value[at] for name, value in numbers.items()},
+                    tasks[at],
+                )
+                for at in range(count)
+            )
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Forward:
+    """The attention and the chunks of one forward, of all environments or of one."""
+
+    calls: "tuple[AttentionCall, ...]"
+    chunk: Float32[np.ndarray, "environment horizon dim"]
+
+    def of(self, environment: int) -> "_Forward":
+        calls = tuple(
+            dataclasses.replace(call, weights=call.weights[environment : environment + 1]) for call in self.calls
+        )
+        return _Forward(calls, self.chunk[environment : environment + 1])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ReplayedPolicy:
+    """A policy that did already what it is asked to do: `watch` gives what was seen at the step that the noise names."""
+
+    policy: "HookedPolicy"
+    forwards: Mapping[int, _Forward]
+
+    @property
+    def card(self) -> PolicyCard:
+        """What it is."""
+        return self._card
+
+    @functools.cached_property
+    def _card(self) -> PolicyCard:
+        card = self.policy.card
+        return dataclasses.replace(card, facts={**card.facts, "loop": "closed: recorded while it acted"})
+
+    @property
+    def needs(self) -> PolicyNeeds:
+        """What it takes."""
+        return self.policy.needs
+
+    def digest(self) -> str:
+        """Returns the SHA-256 of its parameters."""
+        return self.policy.digest()
+
+    def prepare(
+        self, camera: str, frame: UInt8[np.ndarray, "height width 3"]
+    ) -> tuple[UInt8[np.ndarray, "_height _width 3"], ImageTransform]:
+        """Returns a frame as the policy was given it."""
+        return self.policy.prepare(camera, frame)
+
+    def action_space(self, dataset: str) -> ActionSpace:
+        """Returns what its actions are; as many as the chunk of a forward holds."""
+        horizon = next(iter(self.forwards.values())).chunk.shape[1]
+        return dataclasses.replace(self.policy.action_space(dataset), horizon=horizon)
+
+    def layout(self, inputs: PolicyInputs) -> TokenLayout:
+        """Returns what every token is."""
+        return self.policy.layout(inputs)
+
+    def act(
+        self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
+    ) -> Float32[np.ndarray, "input horizon dim"]:
+        """Returns what it did."""
+        noises = [noise] * len(inputs) if isinstance(noise, Noise) else noise
+        return np.stack([self.forwards[each.step].chunk[0] for each in noises])
+
+    def watch(self, inputs: PolicyInputs, noise: Noise, wanted: Sequence[WantedAttention]) -> Watched:
+        """Returns what it did, and what was seen while it did it."""
+        from octoscope.policies.torch_hooks.attention_watch import AttentionWatch
+        from octoscope.policies.torch_hooks.hooked_policy import stack_weights
+
+        forward = self.forwards[noise.step]
+        tokens = self.policy.program.tokens(inputs)
+        calls = list(forward.calls)
+        watch = AttentionWatch(calls=calls, sites=[call.site for call in calls])
+        pad = np.zeros(tokens.layout.size, bool) if tokens.pad is None else tokens.pad
+        return Watched(forward.chunk[0], {each.stack: stack_weights(watch, tokens, each) for each in wanted}, pad)
+
+
+def _renames(preprocessor: Any) -> Mapping[str, str]:
+    steps = getattr(preprocessor, "steps", ())
+    return next((each.rename_map for each in steps if getattr(each, "rename_map", None)), {})

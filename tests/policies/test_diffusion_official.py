@@ -1,0 +1,139 @@
+"""Diffusion Policy against LeRobot's own numbers: key points and actions; and everything that is done with a policy."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import octoscope as osc
+from octoscope.errors import CheckpointError, ConfigError, ObservationError
+from octoscope.interventions.descriptions import BlankCamera, CoverPatches, MaskKeys, Nothing
+from octoscope.interventions.intervene import intervene
+from octoscope.policies.bind import bind
+from octoscope.policies.diffusion.diffusion_policy import DiffusionPolicy
+from octoscope.policies.diffusion.open_diffusion import open_diffusion
+from octoscope.policies.noise import Noise
+from octoscope.policies.open_policy import OpenOptions
+from octoscope.runs.verify import verify_run
+from policies.act_fixture import packed_weights
+
+TINY = Path(__file__).parent / "diffusion_tiny"
+CAMERAS = {"ddpm": ("top",), "ddim": ("top", "wrist")}
+PARTS = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
+KINDS = ("ddpm", "ddim")
+
+
+def unpacked(folder: Path, kind: str) -> Path:
+    """Makes the policy's folder whole and returns it."""
+    shutil.copytree(TINY / kind, folder, dirs_exist_ok=True)
+    weights = safetensors.numpy.load_file(folder / "rest.safetensors")
+    (folder / "rest.safetensors").unlink()
+    encoder = "diffusion.rgb_encoder.0" if kind == "ddpm" else "diffusion.rgb_encoder"
+    for name, array in packed_weights().items():
+        if name.startswith("model.backbone.") and not (kind == "ddim" and "running_" in name):
+            part, _, rest = name.removeprefix("model.backbone.").partition(".")
+            weights[f"{encoder}.backbone.{PARTS[part]}.{rest}"] = array
+    safetensors.numpy.save_file(weights, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def given(request, tmp_path_factory):
+    """The policy, what LeRobot gave, and an episode of the two steps."""
+    kind = request.param
+    policy = open_diffusion(str(unpacked(tmp_path_factory.mktemp("diffusion") / kind, kind)), OpenOptions())
+    assert isinstance(policy, DiffusionPolicy)
+    with np.load(TINY / "io.npz") as file:
+        official = {name.removeprefix(f"{kind}/"): file[name] for name in file.files if name.startswith(kind)}
+    images = {camera: official[f"frames/{camera}"].repeat(16, axis=1).repeat(16, axis=2) for camera in CAMERAS[kind]}
+    episode = osc.Episode(images, "", None, "tiny/0", "tiny", extras={"state": official["state"]})
+    return policy, official, episode
+
+
+@pytest.fixture
+def as_drawn(given, monkeypatch):
+    """Lets every noise be the one that LeRobot ran under."""
+    _, official, _ = given
+    monkeypatch.setattr(DiffusionPolicy, "draw", lambda policy, _noise: official["noise"][: 1 + policy.config.passes])
+
+
+def inputs_of(policy, episode, step=1):
+    return bind(policy, episode).at(step)
+
+
+@pytest.mark.usefixtures("as_drawn")
+def test_actions_and_key_points(given):
+    policy, official, episode = given
+    run = osc.attend(policy, episode, steps=[1], options=osc.WatchOptions(dtype="float32", query_groups="all"))
+    assert verify_run(run) == []
+    np.testing.assert_allclose(run.read("actions")[0], official["actions"], rtol=0, atol=2e-5)
+    np.testing.assert_allclose(run.read("actions_robot")[0], official["actions_robot"], rtol=0, atol=5e-3)
+    layout = run.layout
+    for at, camera in enumerate(CAMERAS["ddim" if len(policy.config.cameras) == 2 else "ddpm"]):
+        rows = run.read(f"attention/keypoints/keypoints_{camera}")[0, 0]
+        keys = run.read("attention/keypoints/key")
+        for time in (0, 1):
+            cells = np.searchsorted(keys, layout.select(f"image_{camera}", timestep=time))
+            np.testing.assert_allclose(rows[:, time, cells], official["weights"][at, time], rtol=0, atol=2e-5)
+    np.testing.assert_array_equal(policy.act([inputs_of(policy, episode)], Noise(0, 1))[0], run.read("actions")[0])
+
+
+def test_the_middle_of_a_frame_is_all_that_counts(given):
+    policy, _, episode = given
+    transform = inputs_of(policy, episode) and policy.prepare("top", np.asarray(episode.images["top"][0]))[1]
+    # (96 - 84) / 2 is 6; (96 - 75) / 2 is 10.5, which torchvision rounds to 10.
+    assert transform.policy_box == (6.0, 10.0, 90.0, 85.0)
+    frames = np.array(episode.images["top"])
+    edge = frames.copy()
+    edge[:, :6], edge[:, 90:], edge[:, :, :10], edge[:, :, 85:] = 0, 0, 0, 0
+    corner = frames.copy()
+    corner[:, 6:22, 10:26] = 0
+    acted = [
+        policy.act(
+            [inputs_of(policy, dataclasses.replace(episode, images={**episode.images, "top": each}))], Noise(0, 1)
+        )
+        for each in (frames, edge, corner)
+    ]
+    np.testing.assert_array_equal(acted[0], acted[1])
+    assert not np.array_equal(acted[0], acted[2])
+
+
+def test_it_is_ablated(given):
+    policy, _, episode = given
+    asked = [Nothing(), BlankCamera("top"), CoverPatches("top", ((1, 1),)), MaskKeys("top", ((1, 1),))]
+    effects = intervene(policy, episode, 1, asked, noises=3, controls=1)
+    assert effects.effects[0].size == 0.0
+    assert all(effect.size > 0 for effect in effects.effects[1:])
+    assert effects.noise_floor > 0
+    with pytest.raises(ObservationError, match="told to the U-Net as it is"):
+        intervene(policy, episode, 1, [MaskKeys(group="state")], noises=0)
+
+
+def test_what_does_not_fit_is_said(given, tmp_path):
+    policy, _, episode = given
+    kind = "ddim" if len(policy.config.cameras) == 2 else "ddpm"
+    small = dataclasses.replace(
+        episode, images={name: np.asarray(each)[:, ::2] for name, each in episode.images.items()}
+    )
+    with pytest.raises(ObservationError, match="must be 96 x 96"):
+        osc.attend(policy, small)
+    folder = unpacked(tmp_path / kind, kind)
+    fields = json.loads((folder / "config.json").read_text())
+    for change, message in (
+        ({"resize_shape": [48, 48]}, "`resize_shape` of a Diffusion Policy is not read here"),
+        ({"horizon": 9}, "`horizon` must be a multiple of 4"),
+        ({"n_action_steps": 8}, "at most 7"),
+        ({"noise_scheduler_type": "EDM"}, "one of DDPM, DDIM"),
+        ({"num_inference_steps": 21}, "at most 20"),
+        ({"crop_shape": [97, 10]}, "must fit into"),
+    ):
+        (folder / "config.json").write_text(json.dumps(fields | change))
+        with pytest.raises(ConfigError, match=message):
+            open_diffusion(str(folder), OpenOptions())
+    (folder / "config.json").write_text(json.dumps(fields | {"down_dims": [8, 24]}))
+    with pytest.raises(CheckpointError, match="does not fit the Diffusion Policy"):
+        open_diffusion(str(folder), OpenOptions())
