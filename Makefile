@@ -4,7 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo check fuzz install install-dev
+# What needs no policy, or a small one: episodes, runs, pictures, tables.
+QUICK = attention checkpoints episodes escaping render runs tokens trends
+
+.PHONY: demo check quick fuzz install install-dev
 
 demo: install
 	$(BIN)/octoscope demo
@@ -15,6 +18,10 @@ check: install-dev
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+# A part of the tests, for while you work.
+quick: install-dev
+	$(BIN)/pytest --quiet --numprocesses auto --dist worksteal $(addprefix tests/,$(QUICK))
 
 # Damaged files of every kind, a hundred times as many as in `check`, and others in each run.
 fuzz: install-dev

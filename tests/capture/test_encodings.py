@@ -8,6 +8,7 @@ import pytest
 
 import octoscope as osc
 from octoscope.errors import ObservationError, SelectionError
+from octoscope.policies.octo.recording import encodings
 from octoscope.policies.octo.recording.encodings import capture_encodings, compiled_forward, encoding_points
 from official_files import OFFICIAL, SHARED, nested
 from tiny_policies import head, images, numbers, tiny_episode, tiny_policy
@@ -226,3 +227,19 @@ def test_one_example_at_a_time(demo_model):
     )
     with pytest.raises(ObservationError, match="one example at a time, got a batch of 2"):
         capture_encodings(demo_model, observation, task)
+
+
+def test_points_are_followed_once_for_inputs_of_the_same_shapes(demo_model, monkeypatch):
+    observation, task = inputs(demo_model)
+    points = encoding_points(demo_model, observation, task)
+    traced = []
+    forward = encodings._forward
+    monkeypatch.setattr(encodings, "_forward", lambda *given: traced.append(given) or forward(*given))
+    other = {**observation, "image_primary": observation["image_primary"] + 1}
+    assert encoding_points(demo_model, other, task) == points
+    assert traced == []
+    shorter = jax.tree.map(lambda array: array[:, :1], dict(observation))
+    assert {point.name: point.shape for point in encoding_points(demo_model, shorter, task)} != {
+        point.name: point.shape for point in points
+    }
+    assert len(traced) == 1

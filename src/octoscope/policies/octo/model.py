@@ -353,8 +353,7 @@ class OctoModel:
     ) -> TokenLayout:
         """Returns what every token of the sequence is, for these inputs; nothing is computed, only shapes are followed."""
         mask = self.check_inputs(observations, tasks, timestep_pad_mask)
-        run = functools.partial(self._run, query_rows=None, watch=False)
-        outputs, _ = jax.eval_shape(run, self.params, observations, tasks, mask)
+        outputs = jax.eval_shape(self._embed, self.params, observations, tasks, mask)
         correct = self.config["model"]["use_correct_attention"]
         return with_octo_stack(lay_out(outputs), self.num_layers, self.num_heads, use_correct_attention=correct)
 
@@ -394,6 +393,18 @@ class OctoModel:
         ]
         lines.append("actions: " + ", ".join(_head_spec(name, head) for name, head in self.module.heads.items()))
         return "\n".join(lines)
+
+    @functools.cached_property
+    def _embed(self) -> Any:
+        # Blocks leave the groups of the sequence as they are, and take most of the time to trace.
+        without_blocks = self.module.clone(octo_transformer=self.module.octo_transformer.clone(num_layers=0))
+
+        def embed(params, observations, tasks, mask):
+            return without_blocks.apply(
+                {"params": params}, observations, tasks, mask, method=OctoModule.run_transformer
+            )
+
+        return jax.jit(embed)
 
     @functools.cached_property
     def _run(self) -> Any:

@@ -43,6 +43,11 @@ def encoding_points(
     (('token', 'embed'), True)
     """
     pad = _check_one_example(model, observation, task)
+    leaves, structure = jax.tree.flatten((observation, task, pad))
+    shapes = structure, tuple((np.shape(leaf), np.asarray(leaf).dtype.name) for leaf in leaves)
+    followed = _FOLLOWED.setdefault(model, {})
+    if shapes in followed:
+        return followed[shapes]
     found: list[EncodingPoint] = []
 
     def note(points: Mapping[str, EncodingPoint]) -> Sequence[str]:
@@ -50,7 +55,8 @@ def encoding_points(
         return ()
 
     jax.eval_shape(_forward(model, note), model.params, observation, task, pad)
-    return tuple(found)
+    followed[shapes] = tuple(found)
+    return followed[shapes]
 
 
 def capture_encodings(
@@ -120,5 +126,6 @@ def _check_one_example(model: OctoModel, observation: Mapping[str, Any], task: M
     return pad
 
 
-# Compiling takes longer than running.
+# Compiling takes longer than running, and following shapes nearly as long.
+_FOLLOWED: weakref.WeakKeyDictionary[OctoModel, dict[Any, tuple[EncodingPoint, ...]]] = weakref.WeakKeyDictionary()
 _COMPILED: weakref.WeakKeyDictionary[OctoModel, dict[tuple[str, ...], Any]] = weakref.WeakKeyDictionary()
