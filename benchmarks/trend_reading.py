@@ -29,9 +29,9 @@ from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.rules import Rules
 from octoscope.tokens.stack import AttentionStack
 from octoscope.tokens.token_source import TokenSource
-from octoscope.trends.episode_table import TableBuilder
 from octoscope.trends.phases import PhaseRule
 from octoscope.trends.summary_file import read_summary, summary_path
+from octoscope.trends.table_file import EpisodeTables
 
 STEPS = 50
 # Layers, heads, patches a side of the first camera and of the second, words.
@@ -129,10 +129,8 @@ def read_all(folder: Path, count: int) -> None:
     paths = sorted(folder.glob("*.zarr"))[:count]
     read_summary(paths[0])
     start = time.process_time()
-    builder = TableBuilder(PhaseRule())
-    for path in paths:
-        builder.add(path, read_summary(path))
-    builder.table()
+    rule = PhaseRule()
+    EpisodeTables(paths, [rule], folder=folder.with_name(f"{folder.name}_{count}")).of(rule)
     print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
 
 

@@ -1,6 +1,7 @@
 """`octoscope trends`: what it finds in runs on disk, what it leaves, and what it refuses."""
 
 import csv
+import dataclasses
 import json
 import re
 import shutil
@@ -11,12 +12,27 @@ import pytest
 
 from octoscope.cli.main import main
 from octoscope.errors import OutputError, RunError, SelectionError
+from octoscope.faithfulness.language_table import EpisodeLanguage
+from octoscope.faithfulness.language_use import language_table
+from octoscope.interventions.descriptions import BlankCamera
+from octoscope.interventions.effects import Effect, StepEffects
+from octoscope.policies.action_units import action_units
+from octoscope.policies.policy_model import PolicyCard
+from octoscope.runs.collection import begin_collection
+from octoscope.runs.episode_ledger import Failure
 from octoscope.runs.findings.find_findings import find_findings
-from octoscope.runs.findings.finding_folder import read_finding
+from octoscope.runs.findings.finding_folder import finding_path, read_finding, write_finding
+from octoscope.studies.ablate import ABLATION
+from octoscope.studies.language import LANGUAGE
 from octoscope.studies.options import trends as options
 from octoscope.studies.options.trends import TrendsOptions
+from octoscope.studies.trend_findings import findings_part
+from octoscope.studies.trend_report import TrendMaterial, trend_report
 from octoscope.studies.trends import TREND, trends
 from octoscope.trends import contrasts
+from octoscope.trends.find_paths import find_run_paths
+from octoscope.trends.table_file import EpisodeTables
+from octoscope.views.report_html import report_html
 from tests.hand_made_runs import hand_made_layout, hand_made_run
 
 # With "<b>": words of a dataset are anybody's.
@@ -67,6 +83,36 @@ def copied(folder, target, **told):
         }
         (path / "zarr.json").write_text(json.dumps({**metadata, "attributes": attributes}), encoding="utf-8")
     return target
+
+
+def episode_language(name, words, change):
+    values = {each: np.full(2, change) for each in ("swapped", "silent", "shuffled")}
+    shares = {each: np.full(2, 0.1) for each in ("share", "even_share")}
+    return EpisodeLanguage(name, words, ("other",), (0, 1), **shares, **values, noise=np.full(2, 0.5))
+
+
+def step_effects(words, step, size):
+    action = np.zeros((1, 2), np.float32)
+    effect = Effect(BlankCamera("wrist"), action, None, size, np.full(2, 0.1), {}, {}, None)
+    told = {
+        "units": action_units("made", 2),
+        "moves": np.ones(2, bool),
+        "effects": (effect,),
+        "noise": np.array([0.25]),
+    }
+    return StepEffects(
+        "made",
+        "",
+        f"episode of {words}",
+        step,
+        words,
+        0,
+        action,
+        None,
+        **told,
+        noise_per_dimension=np.zeros(2),
+        pictures={},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +263,92 @@ def test_the_command_takes_runs_and_names_what_it_knows(planted, tmp_path, capsy
         main(["trends", str(planted), "--by", "verbs"])
     assert "verb" in capsys.readouterr().err
     assert options.BY == contrasts.BY
+
+
+def test_a_collection_says_what_is_in_it_and_what_failed(tmp_path):
+    """A run that is listed and gone is damage; one that could not be made is told, and missing from every number."""
+    folder = tmp_path / "collected"
+    write_runs(tmp_path / "made", planted=3.0)
+    collection = begin_collection(folder, {"policy": "made"}, range(13))
+    for index in range(12):
+        (tmp_path / f"made/{index:02}.zarr").rename(collection.path_of(index))
+    # Another run in the folder is not listed, and is left out.
+    shutil.copytree(collection.path_of(0), collection.path_of(99))
+    given = TrendsOptions((folder,), by="verb", shuffles=0, output=tmp_path)
+    with pytest.raises(RunError, match=r"lists 13 episodes, and the runs of 1 are not there \(episodes 12\).*capture"):
+        trends(given)
+    collection.ledger.note_failure(Failure(12, "EpisodeError", "frame <3> cannot be read"))
+    lines: list[str] = []
+    trend = trends(given, tell=lambda *told: lines.extend(told))
+    assert int(trend.episodes.max()) == 12
+    assert any("1 of 13 episodes could not be run" in line for line in lines)
+    page = (tmp_path / "trends_verb/report.html").read_text(encoding="utf-8")
+    assert (
+        "12 of 13 episodes; 1 could not be run and are in no number (episode 12: frame &lt;3&gt; cannot be read)"
+        in page
+    )
+    shutil.rmtree(collection.path_of(4))
+    with pytest.raises(RunError, match=r"episodes 4\)"):
+        trends(given)
+    # What is there can be taken as it is.
+    assert len(find_run_paths([folder / "runs"]).paths) == 12
+
+
+def test_findings_beside_the_runs_enter_tables_over_tasks(planted, tmp_path):
+    """Two episodes of one task are one unit, and steps of an episode one value."""
+    runs = tmp_path / "runs"
+    shutil.copytree(planted, runs)
+    changes = {
+        "push the cup": (1.0, 3.0),
+        "lift the can": (4.0,),
+        "lift the pot": (5.0,),
+        "lift it": (6.0,),
+        "go": (7.0,),
+    }
+    spoken = [
+        episode_language(f"{words}/{place}", words, change)
+        for words, values in changes.items()
+        for place, change in enumerate(values)
+    ]
+    table = language_table(PolicyCard("<i>made</i>", "made", "numpy", "0", "cpu"), "made", spoken, seed=0)
+    write_finding(finding_path(runs, LANGUAGE, "1"), LANGUAGE, table, {"policy": "made"})
+    steps = [step_effects(words, step, size) for words, size in (("a", 1.0), ("b", 2.0)) for step in (0, 1)]
+    write_finding(finding_path(runs, ABLATION, "1"), ABLATION, tuple(steps), {"policy": "made"})
+    trends(TrendsOptions((runs,), by="verb", shuffles=0, output=tmp_path))
+    part = findings_part([runs])
+    words, ablations = part.tables
+    swapped = words.rows[0]
+    # Tasks 2, 4, 5, 6, 7.
+    assert swapped[0] == "other instructions"
+    assert swapped[1].startswith("4.800 (")
+    low, high = map(float, swapped[1].partition("(")[2].rstrip(")").split(".."))
+    assert low < 4.8 - 1.0
+    assert high > 4.8 + 1.0
+    assert swapped[2:] == ["5 (6)", "0.500", "-"]
+    # Two tasks have no interval.
+    assert ablations.rows == [["wrist blanked grey", "1.500", "2 (2)", "0.250", "0.100"]]
+    page = (tmp_path / "trends_verb/report.html").read_text(encoding="utf-8")
+    assert "4.800 (" in page
+    assert "&lt;i&gt;made" in page
+    (file,) = (runs / "findings/language/1").glob("*.npz")
+    file.write_bytes(b"")
+    assert "damaged" in findings_part([runs]).findings[0]
+
+
+def test_every_claim_that_was_found_leads_to_a_picture(planted, tmp_path):
+    trend = trends(TrendsOptions((planted,), by="object", shuffles=0, output=tmp_path))
+    strong = dataclasses.replace(trend, found=np.ones(len(trend.found), bool))
+    reading = EpisodeTables([path for path in find_run_paths([planted]).paths], [None], folder=tmp_path).of(None)
+    material = TrendMaterial(strong, None, reading, None, (), (), (), False, ())
+    report = trend_report(material)
+    first, others = report.parts[1].tables
+    assert others.folded
+    assert len(first.rows) + len(others.rows) == len(trend.estimate)
+    figures = {figure.name: figure for part in report.parts for figure in part.figures}
+    links = [*first.links, *others.links]
+    assert {link for link in links if link} <= set(figures)
+    assert all(links)
+    small = [figure for figure in figures.values() if figure.small]
+    page = report_html(report)
+    assert page.count('class="small"') == len(small) > 0
+    assert "<details><summary>" in page

@@ -63,6 +63,26 @@ def test_words_that_pad_are_out_of_their_groups_means():
     np.testing.assert_allclose(values[2], rows[..., patches].sum(axis=-1).mean(axis=-1), rtol=1e-5)
 
 
+def test_words_are_read_by_what_they_are():
+    """Of "push ball" in front and repeated: the row's weight on both copies of a word, over that of as many tokens seen evenly."""
+    run = hand_made_run()
+    summary = summarize(run)
+    visible = find_query(run.layout, None).visible_over(run, steps=run.steps)
+    places = {
+        kind: [span.start + at for span in run.layout.spans if span.source.kind == "language"]
+        for at, kind in enumerate(("verb", "object"))
+    }
+    for kind, tokens in places.items():
+        weight = np.stack(
+            [run.attention("readout_action", step=step)[:, :, 0, tokens].sum(axis=-1) for step in run.steps]
+        )
+        even = visible[:, tokens].sum(axis=-1) / visible.sum(axis=-1)
+        np.testing.assert_allclose(values_of(summary, f"words read: {kind}"), weight / even[:, None, None], rtol=1e-5)
+    assert "words read: other" not in summary.measures
+    # Of keys that are not held nothing is told.
+    assert not any("words read" in name for name in summarize(hand_made_run(key_groups=["obs_primary"])).measures)
+
+
 def test_even_attention_is_what_even_weights_give():
     run = masked_run(even_weights)
     summary = summarize(run)

@@ -1,5 +1,6 @@
 """Pictures as files: PNG, and JPEG where it is asked for."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +47,15 @@ def write_jpeg(path: str | Path, image: UInt8[np.ndarray, "height width 3"]) -> 
     """
     with atomic_path(path) as part:
         Image.fromarray(image).save(part, format="JPEG", **_JPEG)
+
+
+def jpeg_bytes(image: UInt8[np.ndarray, "height width 3"], *, quality: int) -> bytes:
+    """Returns a picture as JPEG, to be looked at small.
+
+    Args:
+      image: RGB, 0..255.
+      quality: 1..95.
+    """
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="JPEG", quality=quality)
+    return file.getvalue()

@@ -39,12 +39,18 @@ class TrendAlbum:
     # Name of each sheet by what is on it; "" where there is no map to draw.
     _names: dict[tuple[object, ...], str] = field(default_factory=dict)
 
-    def link(self, trend: Trend, at: int) -> str:
-        """Returns the name of the first figure behind an entry, after drawing it where it is new; "" where there is none."""
+    def link(self, trend: Trend, at: int, *, small: bool = False) -> str:
+        """Returns the name of the first figure behind an entry, after drawing it where it is new; "" where there is none.
+
+        Args:
+          trend: Its differences.
+          at: The entry.
+          small: A new figure is small, and shows neighbouring heads too, so that few serve many entries.
+        """
         key = trend.by, int(trend.contrast[at])
         if key not in self._examples:
             self._examples[key] = _examples(self.table, self.rule, trend, at)
-        names = [self._sheet(trend, at, example) for example in self._examples[key]]
+        names = [self._sheet(trend, at, example, small=small) for example in self._examples[key]]
         return next((name for name in names if name), "")
 
     def part(self) -> ReportPart:
@@ -57,24 +63,35 @@ class TrendAlbum:
             figures=list(self.figures.values()),
         )
 
-    def _sheet(self, trend: Trend, at: int, example: _Example) -> str:
+    def _sheet(self, trend: Trend, at: int, example: _Example, *, small: bool) -> str:
         stack, group, layer, head = trend.cells[trend.cell[at]]
         try:
             run = Run.open(example.path).of_stack(stack)
-            heads = None if run.num_heads <= _MOST_HEADS else [head]
-            key = example, stack, group, layer, head if heads else None
+            heads = None if run.num_heads <= _MOST_HEADS else _neighbours(head, run.num_heads) if small else [head]
+            key = example, stack, group, layer, None if heads is None else tuple(heads)
             if key not in self._names:
                 self._names[key] = f"picture-{len(self.figures)}"
                 sheet = attention_sheet(run, step=example.step, layer=layer, query=group, heads=heads)
                 caption = (
                     f"{example.side}: step {example.step} of {run.manifest['episode']} ({example.path}), {stack}, layer {layer}, "
-                    f"{'every head' if heads is None else f'head {head}'} of {group}."
+                    f"{_told_heads(heads)} of {group}."
                 )
-                self.figures[self._names[key]] = ReportFigure(self._names[key], sheet, caption)
+                self.figures[self._names[key]] = ReportFigure(self._names[key], sheet, caption, small)
         except OctoscopeError:
             # Some rows see no image: words in front, say.
             return ""
         return self._names[key] if self._names[key] in self.figures else ""
+
+
+def _neighbours(head: int, count: int) -> list[int]:
+    first = head // _MOST_HEADS * _MOST_HEADS
+    return list(range(first, min(first + _MOST_HEADS, count)))
+
+
+def _told_heads(heads: list[int] | None) -> str:
+    if heads is None:
+        return "every head"
+    return f"head {heads[0]}" if len(heads) == 1 else f"heads {heads[0]} to {heads[-1]}"
 
 
 def _examples(table: EpisodeTable, rule: PhaseRule | None, trend: Trend, at: int) -> list[_Example]:

@@ -1,19 +1,16 @@
 """The page of a trend: what was planned, what was found, the pictures behind each claim, and what n could have shown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from octoscope.errors import FindingError
-from octoscope.faithfulness.language_table import LanguageTable
 from octoscope.intervals import FEWEST
-from octoscope.runs.findings.find_findings import find_findings
-from octoscope.runs.findings.finding_folder import read_finding
-from octoscope.studies.language import LANGUAGE
+from octoscope.runs.collection import Collection
 from octoscope.studies.trend_album import TrendAlbum
+from octoscope.studies.trend_findings import findings_part
 from octoscope.trends import head_clusters, outcome_prediction, task_words
 from octoscope.trends.episode_table import EpisodeTable
 from octoscope.trends.group_measures import meaning_of
@@ -25,11 +22,12 @@ from octoscope.views.report_content import Report, ReportFigure, ReportPart, Rep
 from octoscope.views.trend_pictures import claim, clusters_chart, differences_chart, effect_grids_chart
 
 _ROWS = 15
+_MOST_FAILED = 5
+_LEAST = 1e-6
 _HEAD = (
     "difference of",
     "where",
-    "difference",
-    "95 % interval",
+    "difference (95 % interval)",
     "effect size",
     "q",
     "n",
@@ -65,6 +63,8 @@ class TrendMaterial:
     random_given: bool
     # Where findings of other kinds may lie.
     folders: tuple[Path, ...]
+    # That the runs are of.
+    collections: tuple[Collection, ...] = ()
 
 
 def trend_report(material: TrendMaterial) -> Report:
@@ -77,7 +77,7 @@ def trend_report(material: TrendMaterial) -> Report:
         parts.append(_differences(album, material.named, "named", title))
     parts.append(_differences(album, trend, "differences", f"What differs by {trend.by}?"))
     parts += [album.part()] if album.figures else []
-    others = (_sensitivity(material), _predictions(material), _clusters(material), _findings(material))
+    others = (_sensitivity(material), _predictions(material), _clusters(material), findings_part(material.folders))
     parts += [part for part in others if part is not None]
     return Report(
         f"What the heads of {policies} do, by {trend.by}",
@@ -101,9 +101,23 @@ def _provenance(material: TrendMaterial) -> list[tuple[str, str]]:
         ("policies", ", ".join(dict.fromkeys(f"{label.policy} ({label.policy_key[:12]})" for label in table.labels))),
         ("datasets", datasets),
         ("runs", f"{len(table.labels)}, from {table.labels[0].path} to {table.labels[-1].path}"),
+        *(("collection", _told_collection(collection)) for collection in material.collections),
         ("tasks", f"{len(tasks)}: {'; '.join(tasks[:6])}{'; ...' if len(tasks) > 6 else ''}"),
         ("octoscope", version("octoscope")),
     ]
+
+
+def _told_collection(collection: Collection) -> str:
+    """Returns which episodes of a collection are in the numbers, and which could not be run."""
+    failures, asked = collection.failures(), len(collection.episodes)
+    told = f"{collection.folder}: {asked - len(failures)} of {asked} episodes"
+    if not failures:
+        return told
+    named = "; ".join(
+        f"episode {failure.index}: {failure.sentence.splitlines()[0]}" for failure in failures[:_MOST_FAILED]
+    )
+    more = f"; and {len(failures) - _MOST_FAILED} more" if len(failures) > _MOST_FAILED else ""
+    return f"{told}; {len(failures)} could not be run and are in no number ({named}{more})"
 
 
 def _plan(material: TrendMaterial) -> ReportPart:
@@ -160,12 +174,34 @@ def _differences(album: TrendAlbum, trend: Trend, name: str, title: str) -> Repo
         title,
         f"{trend.question[:1].upper()}{trend.question[1:]} {trend.tested} differences were tested.",
         headline=_headline(trend, found),
-        findings=[_luck(trend), _reach(trend), *(f"{measure}: {meaning_of(measure)}." for measure in measures)],
+        findings=[_luck(trend), _reach(trend), *_meanings(measures)],
         figures=charts,
-        tables=[ReportTable(_HEAD, [_row(trend, at) for at in shown], _caption(trend, shown), links)] if shown else [],
+        tables=[
+            *([ReportTable(_HEAD, [_row(trend, at) for at in shown], _caption(trend, shown), links)] if shown else []),
+            *_other_claims(album, trend, shown),
+        ],
         shows="Where weights differ, by how much, and how sure that is for other tasks like these.",
         not_shows="That the action depends on it, or why it differs.",
     )
+
+
+def _meanings(measures: Iterable[str]) -> list[str]:
+    """Returns what measures are, those of one meaning together."""
+    names: dict[str, list[str]] = {}
+    for measure in measures:
+        names.setdefault(meaning_of(measure), []).append(measure)
+    return [f"{'; '.join(each)}: {meaning}." for meaning, each in names.items()]
+
+
+def _other_claims(album: TrendAlbum, trend: Trend, shown: Sequence[int]) -> list[ReportTable]:
+    """Returns all else that was found, folded; each claim leads to its pictures, which are small."""
+    others = [int(at) for at in trend.order if trend.found[at] and int(at) not in set(shown)]
+    if not others:
+        return []
+    links = [album.link(trend, at, small=True) for at in others]
+    rows = [_row(trend, at)[:6] for at in others]
+    head = _HEAD[:6]
+    return [ReportTable(head, rows, f"The other {len(others)} that were found", links, folded=True)]
 
 
 def _headline(trend: Trend, found: int) -> str:
@@ -204,13 +240,13 @@ def _row(trend: Trend, at: int) -> list[str]:
     stack, group, layer, head = trend.cells[trend.cell[at]]
 
     def told(value: float) -> str:
-        return "-" if np.isnan(value) else f"{value:.3g}"
+        # What rounding alone leaves is nothing.
+        return "-" if np.isnan(value) else f"{value if abs(value) >= _LEAST else 0:.3g}"
 
     return [
         f"{trend.levels[trend.contrast[at]]}: {trend.measures[trend.measure[at]]}",
-        f"{stack}, {group}, layer {layer} head {head}",
-        told(float(trend.estimate[at])),
-        f"({told(float(trend.low[at]))}..{told(float(trend.high[at]))})",
+        _where(trend, (stack, group, layer, head)),
+        f"{told(float(trend.estimate[at]))} ({told(float(trend.low[at]))}..{told(float(trend.high[at]))})",
         *(told(float(values[at])) for values in (trend.effect, trend.q)),
         f"{trend.tasks[at]} ({trend.episodes[at]})",
         *(
@@ -218,6 +254,17 @@ def _row(trend: Trend, at: int) -> list[str]:
             for values in (trend.smallest, trend.shuffled, trend.even, trend.template, trend.random)
         ),
     ]
+
+
+def _where(trend: Trend, cell: tuple[str, str, int, int]) -> str:
+    """Returns "layer 2 head 3", with what looks and the stack where there are several."""
+    stack, group, layer, head = cell
+    several_groups, several_stacks = (len({other[place] for other in trend.cells}) > 1 for place in (1, 0))
+    return (
+        f"layer {layer} head {head}"
+        + (f" of {group}" if several_groups else "")
+        + (f" in {stack}" if several_stacks else "")
+    )
 
 
 def _sensitivity(material: TrendMaterial) -> ReportPart | None:
@@ -274,31 +321,3 @@ def _clusters(material: TrendMaterial) -> ReportPart | None:
         figures=[ReportFigure("clusters-chart", clusters_chart(material.clusters), "The cluster of each head.")],
         tables=[ReportTable(["cluster", "heads", "like (in standard deviations over heads)"], rows)],
     )
-
-
-def _findings(material: TrendMaterial) -> ReportPart | None:
-    """Returns what findings that lie beside the runs say of language and ablations."""
-    rows: list[list[str]] = []
-    for folder in material.folders:
-        for summary in find_findings(folder):
-            kind = summary.path.parent.name
-            if summary.whole and kind in ("language", "ablation"):
-                rows.append([kind, summary.policy, summary.episodes, _sentence(summary.path, kind), str(summary.path)])
-    if not rows:
-        return None
-    return ReportPart(
-        "findings",
-        "What was found by changing something",
-        "Findings that lie in the folders of these runs.",
-        tables=[ReportTable(["kind", "policy", "episodes", "says", "lies in"], rows)],
-    )
-
-
-def _sentence(path: Path, kind: str) -> str:
-    if kind != "language":
-        return "see `octoscope ablate`"
-    try:
-        table: LanguageTable = read_finding(path, LANGUAGE)
-    except FindingError as error:
-        return str(error)
-    return table.sentence()

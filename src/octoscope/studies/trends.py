@@ -6,10 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from octoscope.errors import SelectionError
 from octoscope.render.view import save_view
+from octoscope.runs.collection import Collection
 from octoscope.runs.findings.finding_folder import FindingKind
 from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.studies.made_from import value_digest
@@ -18,15 +18,14 @@ from octoscope.studies.results import Results
 from octoscope.studies.telling import Tell, silent
 from octoscope.studies.trend_report import TrendMaterial, trend_report
 from octoscope.trends.contrasts import NAMED_OBJECT
-from octoscope.trends.episode_table import EpisodeTable, TableBuilder, read_outcomes
-from octoscope.trends.find_paths import find_run_paths
+from octoscope.trends.episode_table import EpisodeTable, read_outcomes
+from octoscope.trends.find_paths import FoundRuns, find_run_paths
 from octoscope.trends.group_measures import CONTRAST
 from octoscope.trends.head_clusters import cluster_heads
 from octoscope.trends.head_means import write_head_means
 from octoscope.trends.outcome_prediction import predict_outcomes
 from octoscope.trends.phases import PhaseRule
-from octoscope.trends.run_summary import RunSummary
-from octoscope.trends.summary_file import read_summary
+from octoscope.trends.table_file import EpisodeTables
 from octoscope.trends.trend import Trend, make_trend
 from octoscope.views.report_html import report_html
 
@@ -65,6 +64,7 @@ def trends(options: TrendsOptions, *, tell: Tell = silent, progress: bool = Fals
         predictions=predict_outcomes(read.table) if options.by == "outcome" else (),
         random_given=bool(options.random),
         folders=tuple(path for path in options.runs if path.is_dir()),
+        collections=read.collections,
     )
     report = trend_report(material)
     with results.drawn([request]) as folder:
@@ -77,8 +77,12 @@ def trends(options: TrendsOptions, *, tell: Tell = silent, progress: bool = Fals
             clusters.columns().write(folder, f"clusters_{clusters.stack}_{clusters.group}")
         (folder / "pictures").mkdir()
         for part in report.parts:
-            for figure in part.figures:
+            # Small ones are many, and lie in the page.
+            for figure in (each for each in part.figures if not each.small):
                 save_view(figure.view, folder / "pictures" / f"{figure.name}.{options.figure_format}")
+    # Only now: what is refused leaves nothing behind.
+    read.tables.keep()
+    read.random_tables.keep()
     tell(*(headline for _, headline in report.headlines()), *kept.sentences())
     tell(f"The page: {results.folder / 'report.html'}")
     return trend
@@ -94,23 +98,32 @@ class _Reading:
     random: EpisodeTable | None
     # None where episodes are compared as a whole.
     rule: PhaseRule | None
-    # Tells what is wrong with summaries, once.
-    tell: Tell
+    # Under other rules.
+    tables: EpisodeTables
+    random_tables: EpisodeTables
+    # That the runs, or those of random weights, are of.
+    collections: tuple[Collection, ...]
 
     @classmethod
     def of(cls, options: TrendsOptions, *, tell: Tell, progress: bool) -> "_Reading":
         found = find_run_paths(options.runs)
         if found.unfinished:
             tell(f"{len(found.unfinished)} unfinished runs are left out, such as {found.unfinished[0]}.")
-        random_paths = find_run_paths(options.random).paths if options.random else ()
+        random_found = find_run_paths(options.random) if options.random else FoundRuns((), ())
+        random_paths, collections = random_found.paths, (*found.collections, *random_found.collections)
+        for collection in collections:
+            if failures := collection.failures():
+                tell(f"{collection.folder}: {len(failures)} of {len(collection.episodes)} episodes could not be run.")
         rule = PhaseRule() if options.by == "phase" else None
+        rules = [None] if rule is None else [rule, *rule.others()]
         outcomes = {} if options.outcomes is None else read_outcomes(options.outcomes)
-        table, random = TableBuilder(rule, outcomes), TableBuilder(rule)
-        for path, summary in _summaries(found.paths, tell, progress):
-            table.add(path, summary)
-        for path, summary in _summaries(random_paths, tell, progress):
-            random.add(path, summary)
-        reading = cls(found.paths, random_paths, table.table(), random.table() if random_paths else None, rule, tell)
+        several = [
+            EpisodeTables(paths, rules, folder=options.output, outcomes=known, tell=tell, progress=progress)
+            for paths, known in ((found.paths, outcomes), (random_paths, {}))
+        ]
+        tables, random_tables = several
+        built = tables.of(rule), random_tables.of(rule) if random_paths else None
+        reading = cls(found.paths, random_paths, *built, rule, tables, random_tables, collections)
         _check_policies(reading.table, options.by)
         if outcomes and not any(label.outcome is not None for label in reading.table.labels):
             raise SelectionError(
@@ -123,12 +136,9 @@ class _Reading:
         assert self.rule is not None, "only phases have a rule"
         found = _found_set(make_trend(self.table, "phase", random=self.random, shuffles=0, seed=options.seed))
         for rule in self.rule.others():
-            tables = [TableBuilder(rule), TableBuilder(rule)]
-            for builder, paths in zip(tables, (self.paths, self.random_paths), strict=True):
-                for path, summary in _summaries(paths, silent, False):
-                    builder.add(path, summary)
-            random = tables[1].table() if self.random_paths else None
-            others = _found_set(make_trend(tables[0].table(), "phase", random=random, shuffles=0, seed=options.seed))
+            random = self.random_tables.of(rule) if self.random_paths else None
+            table = self.tables.of(rule)
+            others = _found_set(make_trend(table, "phase", random=random, shuffles=0, seed=options.seed))
             yield rule, (len(others), len(found & others) / len(found) if found else float("nan"))
 
 
@@ -142,11 +152,6 @@ def _found_set(trend: Trend) -> set[tuple[object, ...]]:
         )
         for at in np.flatnonzero(trend.found)
     }
-
-
-def _summaries(paths: Sequence[Path], tell: Tell, progress: bool) -> Iterator[tuple[Path, RunSummary]]:
-    for path in tqdm(paths, desc="read", unit="run", disable=not progress or not paths):
-        yield path, read_summary(path, tell=tell)
 
 
 def _check_policies(table: EpisodeTable, by: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from octoscope.array_typing import Float32
+from octoscope.array_typing import Float32, Int
 from octoscope.errors import RunError
 from octoscope.trends.phases import PHASES, PhaseRule, phases_of
 from octoscope.trends.run_summary import RunSummary
@@ -101,7 +101,7 @@ class TableBuilder:
     _labels: list[EpisodeLabel] = field(default_factory=list)
     _cells: dict[Cell, int] = field(default_factory=dict)
     _measures: dict[str, int] = field(default_factory=dict)
-    _rows: list[tuple[np.ndarray, np.ndarray, list[np.ndarray]]] = field(default_factory=list)
+    _rows: list[tuple[np.ndarray, np.ndarray, "_Row"]] = field(default_factory=list)
 
     def add(self, path: Path, summary: RunSummary) -> None:
         """Takes one run."""
@@ -136,11 +136,12 @@ class TableBuilder:
         shape = (len(self._rows), len(parts), len(self._cells), len(self._measures))
         arrays = [np.full(shape, np.nan, np.float32) for _ in range(3)]
         counts = np.zeros(shape[:2], np.float32)
-        for episode, (cells, measures, reduced) in enumerate(self._rows):
-            for target, values in zip(arrays, reduced, strict=False):
-                target[episode][:, cells[:, None], measures] = values
-            counts[episode] = reduced[3]
         values, even, template = arrays
+        for episode, (cells, measures, row) in enumerate(self._rows):
+            values[episode][:, cells[:, None], measures] = row.values
+            even[episode][:, cells[:, None], measures] = row.even[:, row.groups]
+            template[episode][:, cells[:, None], measures[row.told]] = row.template
+            counts[episode] = row.steps
         return EpisodeTable(
             tuple(self._labels), parts, tuple(self._cells), tuple(self._measures), values, even, template, counts
         )
@@ -173,8 +174,24 @@ def _outcome(outcomes: Mapping[str, bool], path: Path, episode: str) -> bool | N
     return next((outcomes[name] for name in (episode, str(path), path.name, path.stem) if name in outcomes), None)
 
 
-def _reduced(summary: RunSummary, rule: PhaseRule | None) -> list[np.ndarray]:
-    """Returns values, even attention, template (part, cell, measure), and steps of each part.
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """What is kept of a run: no more than differs."""
+
+    values: Float32[np.ndarray, "part cell measure"]
+    # Of a group's heads all alike.
+    even: Float32[np.ndarray, "part group measure"]
+    # Group of each cell.
+    groups: Int[np.ndarray, " cell"]
+    # Of the measures that have one, at these places.
+    template: Float32[np.ndarray, "part cell told"]
+    told: Int[np.ndarray, " told"]
+    # Of each part.
+    steps: Float32[np.ndarray, " part"]
+
+
+def _reduced(summary: RunSummary, rule: PhaseRule | None) -> _Row:
+    """Returns the means over the steps of each part.
 
     Steps whose window holds padded history count only where there are no others: their shares are of other keys.
     """
@@ -182,15 +199,18 @@ def _reduced(summary: RunSummary, rule: PhaseRule | None) -> list[np.ndarray]:
     counted = counted if counted.any() else np.ones(len(counted), bool)
     part_of = np.where(counted, 0 if rule is None else phases_of(summary.motion, rule), -1)
     count = len(WHOLE if rule is None else PHASES)
-    values, even = _part_means(summary.values, part_of, count), _part_means(summary.even, part_of, count)
-    groups = np.repeat(np.arange(len(summary.groups)), [group.size for group in summary.groups])
     # Few measures have a template, and most runs no such measure.
     told = np.flatnonzero(~np.isnan(summary.template).all(axis=(0, 1)))
-    template = np.full_like(values, np.nan)
-    if len(told):
-        template[..., told] = _part_means(summary.template[..., told], part_of, count)
-    steps = np.array([(part_of == part).sum() for part in range(count)], np.float32)
-    return [values, even[:, groups], template, steps]
+    means = _part_means(np.concatenate([summary.values, summary.template[..., told]], axis=-1), part_of, count)
+    measures = summary.values.shape[-1]
+    return _Row(
+        means[..., :measures],
+        _part_means(summary.even, part_of, count),
+        np.repeat(np.arange(len(summary.groups)), [group.size for group in summary.groups]),
+        means[..., measures:],
+        told,
+        np.bincount(part_of[part_of >= 0], minlength=count).astype(np.float32),
+    )
 
 
 def _part_means(values: np.ndarray, part_of: np.ndarray, count: int) -> np.ndarray:
@@ -201,6 +221,10 @@ def _part_means(values: np.ndarray, part_of: np.ndarray, count: int) -> np.ndarr
     if len(order):
         ordered = values[order]
         unknown = np.isnan(ordered)
+        if not unknown.any():
+            sizes = np.diff([*starts, len(order)]).astype(np.float32).reshape(-1, *[1] * (values.ndim - 1))
+            means[present] = np.add.reduceat(ordered, starts, axis=0) / sizes
+            return means
         total = np.add.reduceat(np.where(unknown, np.float32(0.0), ordered), starts, axis=0)
         known = np.add.reduceat((~unknown).astype(np.float32), starts, axis=0)
         means[present] = np.where(known > 0, total / np.maximum(1.0, known), np.float32("nan"))

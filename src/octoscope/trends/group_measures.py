@@ -16,9 +16,12 @@ from octoscope.attention.shares import NOT_CAPTURED, attention_shares
 from octoscope.embedded.table_names import GRIPPER_ID, OBJECTS, TABLE_DATASETS
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenSpan
+from octoscope.tokens.words import words_of_pieces
+from octoscope.trends.task_words import OBJECT, OTHER, VERB, kinds_of_words
 
 SHARE, ENTROPY, SINKS = "share: ", "relative entropy", "sinks"
 SPREAD, STABILITY, DEVIATION, DISTANCE = "spread: ", "stability: ", "deviation: ", "distance: "
+WORDS = "words read: "
 NAMED, DISTRACTORS, CONTRAST, GRIPPER = "named object: ", "distractors: ", "named less distractors: ", "gripper: "
 # As `find_sinks` has it by default.
 _TIMES_UNIFORM, _MOST_VARIATION, _LEAST_STEPS = 5.0, 0.5, 3
@@ -34,6 +37,8 @@ MEANINGS: dict[str, str] = {
     DISTANCE: "how far the patches of this camera look within their own frame on average, in patches",
     STABILITY: "1 less the part of the map on this camera's current frame that moves from the step before; 1 stands still",
     DEVIATION: "part of the map on this camera's current frame that differs from the episode's mean map, 0..1",
+    WORDS: "weight on the words of the instruction that are its verb, its object or others, over what even attention gives to as many "
+    "tokens",
     NAMED: "weight on the object that the instruction names, over what even attention gives it",
     DISTRACTORS: "weight on the other objects, over what even attention gives them, mean over objects in sight",
     CONTRAST: "named object less distractors, both in times even: above 0 the named one gets more than its size",
@@ -72,6 +77,7 @@ class GroupMeasures:
         self._visible = self._query.visible_over(run, steps=run.steps)
         self._frames = frames
         self._shares = _kinds(run)
+        self._words = _word_places(run)
         self._entropy: list[Float32[np.ndarray, "step layer head"]] = []
         self._means: list[Float32[np.ndarray, "step layer head key"]] = []
         self._distance: dict[str, list[np.ndarray]] = {}
@@ -102,6 +108,10 @@ class GroupMeasures:
         columns: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
         for name, places in self._shares.items():
             columns[SHARE + name] = (flat[..., places].sum(axis=-1), even[:, places].sum(axis=-1), None)
+        for kind, places in self._words.items():
+            expected = even[:, places].sum(axis=-1)
+            read = flat[..., places].sum(axis=-1) / np.where(expected > 0, expected, np.nan)[:, None]
+            columns[WORDS + kind] = (read, _known(read), None)
         nothing = np.full(steps, np.nan, np.float32)
         if self._entropy:
             columns[ENTROPY] = (np.concatenate(self._entropy).reshape(steps, -1), np.ones(steps), None)
@@ -183,6 +193,21 @@ def _kinds(run: Run) -> dict[str, slice | list[int]]:
             neighbours = bool(places) and places[-1] - places[0] == len(places) - 1
             kinds[name] = slice(places[0], places[-1] + 1) if neighbours else places
     return kinds
+
+
+def _word_places(run: Run) -> dict[str, list[int]]:
+    """Returns the places of the instruction's words by what they are, in front and repeated; nothing where the run does not hold them."""
+    layout, places = run.layout, dict[str, list[int]]()
+    for span in layout.spans:
+        pieces = layout.pieces_of(span)
+        if span.source.kind != "language" or pieces is None or span.group not in run.stack.key_groups:
+            continue
+        words = words_of_pieces(pieces)
+        for word, kind in zip(words, kinds_of_words([word.text for word in words]), strict=True):
+            places.setdefault(kind, []).extend(span.start + at for at in word.positions)
+    return {
+        kind: places[kind] for kind in (VERB, OBJECT, OTHER) if kind in places and run.captured_keys[places[kind]].all()
+    }
 
 
 def current_frames(run: Run) -> Iterator[CurrentFrame]:

@@ -16,7 +16,7 @@ from octoscope.trends.group_measures import CurrentFrame, GroupMeasures, current
 from octoscope.trends.motion import Motion, read_motion
 
 # Raised whenever measures change, so that summaries of another octoscope are made anew.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

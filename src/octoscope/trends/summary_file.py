@@ -34,6 +34,8 @@ ENDING = ".summary.parquet"
 _HEAD, _SEAL = b"octoscope", b"octoscope_sha256"
 _TEMPLATE = "template: "
 _ARRAYS = ("values", "even", "template")
+# Bytes of a column from which on it is packed.
+_LEAST_PACKED = 2**14
 
 
 def summary_path(run: Path) -> Path:
@@ -55,10 +57,10 @@ def read_summary(path: Path, *, tell: Tell = lambda line: None) -> RunSummary:
     Raises:
       RunError: If there is no run, or it is damaged.
     """
-    file, manifest = summary_path(path), _manifest_digest(path)
+    file, state = summary_path(path), run_state(path)
     if file.exists():
         try:
-            summary = _read(file, path, manifest)
+            summary = _read(file, state)
         except _UnreadableError as problem:
             tell(f"{file}: {problem}. Made anew.")
         else:
@@ -66,7 +68,7 @@ def read_summary(path: Path, *, tell: Tell = lambda line: None) -> RunSummary:
                 return summary
     summary = summarize(Run.open(path))
     try:
-        _write(file, summary, {"manifest_sha256": manifest, "files": _attention_files(path)})
+        _write(file, summary, state)
     except OutputError as error:
         tell(f"{error} Until then the summary of {path} is made anew each time.")
     return summary
@@ -76,32 +78,31 @@ class _UnreadableError(Exception):
     """A summary's file is not what was written; says how."""
 
 
-def _manifest_digest(path: Path) -> str:
-    """Returns a digest of a run's manifest, which names the policy, the episode and all arguments.
+def run_state(path: Path) -> dict[str, Any]:
+    """Returns what tells whether a run is still the same; JSON.
+
+    That is a digest of its manifest, which names the policy, the episode and all arguments, and path, bytes and time of each file of its
+    attention: a run may be made anew with other weights and the same manifest.
 
     Raises:
       RunError: If there is no run.
     """
     try:
-        return hashlib.sha256((path / METADATA).read_bytes()).hexdigest()
+        manifest = hashlib.sha256((path / METADATA).read_bytes()).hexdigest()
     except OSError:
         # Tells what is there instead.
         Run.open(path)
         raise RunError(f"There is no run at {path} (its {METADATA} cannot be read).") from None
+    files: list[list[Any]] = []
+    # A Path for each file costs more than the look itself.
+    for parent, _, names in os.walk(f"{path}/attention"):
+        for name in names:
+            state = os.stat(f"{parent}/{name}")  # noqa: PTH116
+            files.append([os.path.relpath(f"{parent}/{name}", path), state.st_size, state.st_mtime_ns])
+    return {"manifest_sha256": manifest, "files": sorted(files)}
 
 
-def _attention_files(path: Path) -> list[list[Any]]:
-    """Returns path, bytes and time of each file of a run's attention: a run may be made anew with other weights and the same manifest."""
-    files = sorted(file.relative_to(path).as_posix() for file in (path / "attention").rglob("*") if file.is_file())
-    return [[name, *_state(path, name)] for name in files]
-
-
-def _state(path: Path, name: str) -> tuple[int, int]:
-    state = os.stat(f"{path}/{name}")  # noqa: PTH116  # a Path costs more than the look itself
-    return state.st_size, state.st_mtime_ns
-
-
-def _read(file: Path, path: Path, manifest: str) -> RunSummary | None:
+def _read(file: Path, state: dict[str, Any]) -> RunSummary | None:
     """Returns what lies in a file; None where it was made from another run, or by another octoscope.
 
     Raises:
@@ -114,7 +115,7 @@ def _read(file: Path, path: Path, manifest: str) -> RunSummary | None:
         head = json.loads(content)
         if metadata[_SEAL].decode() != hashlib.sha256(content).hexdigest():
             raise _UnreadableError("it is not what was written")
-        if head["format"] != FORMAT or not _is_of(head["made_from"], path, manifest):
+        if head["format"] != FORMAT or head["made_from"] != state:
             return None
         names = [*head["summary"]["measures"], *(_TEMPLATE + name for name in head["templates"])]
         table = parquet.read(columns=names, use_threads=False)
@@ -124,20 +125,14 @@ def _read(file: Path, path: Path, manifest: str) -> RunSummary | None:
         raise _UnreadableError(f"it cannot be read ({type(error).__name__})") from None
 
 
-def _is_of(made_from: dict[str, Any], path: Path, manifest: str) -> bool:
-    try:
-        same_files = all([*_state(path, name)] == state for name, *state in made_from["files"])
-    except FileNotFoundError:
-        return False
-    return made_from["manifest_sha256"] == manifest and same_files
-
-
 def _together(head: dict[str, Any], columns: np.ndarray) -> RunSummary:
     plain = dict(head["summary"])
     steps, measures = len(plain["steps"]), len(plain["measures"])
     # Measure by measure, as they lie in the file.
     columns = columns.reshape(len(columns), steps, -1).transpose(1, 2, 0)
     template = np.full((*columns.shape[:2], measures), np.nan, np.float32)
+    for name, value in head["constants"].items():
+        template[..., plain["measures"].index(name)] = value
     template[..., [plain["measures"].index(name) for name in head["templates"]]] = columns[..., measures:]
     even = np.frombuffer(base64.b64decode(head["even"]), "<f4").reshape(steps, -1, measures)
     groups = (QueryGroup(**{**group, "layers": tuple(group["layers"])}) for group in plain.pop("groups"))
@@ -154,16 +149,24 @@ def _write(file: Path, summary: RunSummary, made_from: dict[str, Any]) -> None:
         for field in dataclasses.fields(summary)
         if field.name not in _ARRAYS
     }
-    known = np.asarray(~np.isnan(summary.template).all(axis=(0, 1)))
-    templates = [name for name, told in zip(summary.measures, known.tolist(), strict=True) if told]
+    # What is the same at every step of every head takes no column: a fixed map never deviates from itself.
+    constants = {
+        name: float(summary.template[0, 0, at])
+        for at, name in enumerate(summary.measures)
+        if summary.template[..., at].size and (summary.template[..., at] == summary.template[0, 0, at]).all()
+    }
+    known = np.asarray(~np.isnan(summary.template).all(axis=(0, 1))).tolist()
+    varying = [at for at, name in enumerate(summary.measures) if known[at] and name not in constants]
+    templates = [summary.measures[at] for at in varying]
     head = {
         "format": FORMAT,
         "made_from": made_from,
         "summary": plain,
         "templates": templates,
+        "constants": constants,
         "even": base64.b64encode(summary.even.astype("<f4").tobytes()).decode(),
     }
-    columns = np.concatenate([summary.values, summary.template[..., known]], axis=-1)
+    columns = np.concatenate([summary.values, summary.template[..., varying]], axis=-1)
     columns = columns.reshape(-1, columns.shape[-1]).T
     content = json.dumps(head).encode()
     heads, count = summary.heads, len(summary.steps)
@@ -180,14 +183,17 @@ def _write(file: Path, summary: RunSummary, made_from: dict[str, Any]) -> None:
         {_HEAD: content, _SEAL: hashlib.sha256(content).hexdigest()}
     )
     with atomic_path(file) as part:
-        # Numbers of attention hardly compress, and would take as long to unpack as all else.
-        packed: Any = dict.fromkeys(names, "none") | dict.fromkeys(places, "zstd")
+        # Signs, exponents and fractions each by themselves: a third smaller, where unpacking them does not take as long as all else.
+        large = columns[:1].nbytes >= _LEAST_PACKED
+        packed: Any = dict.fromkeys(names, "zstd" if large else "none") | dict.fromkeys(places, "zstd")
+        split: Any = dict.fromkeys(names, "BYTE_STREAM_SPLIT") if large else None
         numbered: Any = [*places]
         pyarrow.parquet.write_table(
             table,
             part,
             compression=packed,
             use_dictionary=numbered,
+            column_encoding=split,
             write_statistics=False,
             write_page_checksum=True,
         )

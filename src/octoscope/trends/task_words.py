@@ -2,12 +2,14 @@
 
 import functools
 import re
+from collections.abc import Sequence
 
 from octoscope.embedded.instructions import read_instruction
 from octoscope.embedded.table_names import TABLE_DATASETS
 from octoscope.errors import ObservationError
 
 NO_WORDS = "(no words)"
+VERB, OBJECT, OTHER = "verb", "object", "other"
 _FILLERS = ("please", "now", "then", "just", "go", "and")
 _ARTICLES = ("the", "a", "an", "some", "all")
 # What comes after the object.
@@ -81,12 +83,26 @@ def verb_and_object(instruction: str, dataset: str) -> tuple[str, str]:
         else:
             return meaning.family, " ".join(meaning.target)
     words = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", task_of(instruction)) if instruction.strip() else []
-    while words and words[0] in _FILLERS:
-        words.pop(0)
-    if not words:
-        return NO_WORDS, NO_WORDS
-    verb, rest = words[0], words[1:]
-    while rest and rest[0] in (*_PARTICLES, *_ARTICLES):
-        rest.pop(0)
-    end = next((place for place, word in enumerate(rest) if word in _ENDS), len(rest))
-    return verb, " ".join(rest[:end]) or NO_WORDS
+    told = list(zip(words, kinds_of_words(words), strict=True))
+    verb = next((word for word, kind in told if kind == VERB), NO_WORDS)
+    return verb, " ".join(word for word, kind in told if kind == OBJECT) or NO_WORDS
+
+
+def kinds_of_words(words: Sequence[str]) -> list[str]:
+    """Returns of each word whether it is the verb, of the object, or another.
+
+    >>> kinds_of_words(["Please", "pick", "up", "the", "red", "cup", "from", "the", "rack"])
+    ['other', 'verb', 'other', 'other', 'object', 'object', 'other', 'other', 'other']
+    """
+    plain = [word.casefold() for word in words]
+    kinds = [OTHER] * len(plain)
+    verb = next((place for place, word in enumerate(plain) if word not in _FILLERS), None)
+    if verb is None:
+        return kinds
+    kinds[verb] = VERB
+    first = verb + 1
+    while first < len(plain) and plain[first] in (*_PARTICLES, *_ARTICLES):
+        first += 1
+    end = next((place for place in range(first, len(plain)) if plain[place] in _ENDS), len(plain))
+    kinds[first:end] = [OBJECT] * (end - first)
+    return kinds

@@ -14,6 +14,8 @@ class ReportFigure:
     name: str
     view: View
     caption: str
+    # Drawn small, where there are many.
+    small: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class ReportTable:
     caption: str = ""
     # Of each row, the name of the figure that its first cell leads to, "" for none; () where no row has one.
     links: Sequence[str] = ()
+    # Opened by a click on its caption, where it is long.
+    folded: bool = False
 
 
 @dataclass(frozen=True, eq=False)

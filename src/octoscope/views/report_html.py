@@ -5,11 +5,17 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 
+import numpy as np
+
+from octoscope.array_typing import UInt8
 from octoscope.escaping.html import html_text
+from octoscope.render.image_file import jpeg_bytes
+from octoscope.render.photo import resize_photo
 from octoscope.render.png import png_bytes
 from octoscope.render.view import draw_view
 from octoscope.views.report_content import Report, ReportFigure, ReportPart, ReportTable
 
+_SMALL_WIDTH, _SMALL_QUALITY = 640, 80
 _NUMBER = re.compile(r"-?[\d.]+( %|x| \(.*\)|\.\..*)?|-")
 
 
@@ -75,10 +81,20 @@ def _part(part: ReportPart) -> str:
 
 
 def _figure(figure: ReportFigure) -> str:
-    data = base64.b64encode(png_bytes(draw_view(figure.view))).decode("ascii")
+    pixels = draw_view(figure.view)
+    content, kind = (_small(pixels), "jpeg") if figure.small else (png_bytes(pixels), "png")
+    data = base64.b64encode(content).decode("ascii")
     caption = html_text(figure.caption)
-    image = f'<img alt="{caption}" src="data:image/png;base64,{data}">'
-    return f'<figure id="{html_text(figure.name)}">{image}<figcaption>{caption}</figcaption></figure>'
+    # Decoded when it comes into sight.
+    image = f'<img alt="{caption}" loading="lazy" decoding="async" src="data:image/{kind};base64,{data}">'
+    small = ' class="small"' if figure.small else ""
+    return f'<figure id="{html_text(figure.name)}"{small}>{image}<figcaption>{caption}</figcaption></figure>'
+
+
+def _small(pixels: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """Returns a picture at most so many pixels wide, as JPEG; one that is smaller keeps its size."""
+    longer = max(pixels.shape[:2]) * min(1.0, _SMALL_WIDTH / pixels.shape[1])
+    return jpeg_bytes(resize_photo(pixels, max(1, round(longer))), quality=_SMALL_QUALITY)
 
 
 def _table(table: ReportTable) -> str:
@@ -94,8 +110,10 @@ def _table(table: ReportTable) -> str:
         + "</tr>"
         for row, link in zip(table.rows, table.links or [""] * len(table.rows), strict=True)
     )
-    caption = f'<p class="caption">{html_text(table.caption)}</p>' if table.caption else ""
-    return f'{caption}<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    whole = f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    if table.folded:
+        return f"<details><summary>{html_text(table.caption)}</summary>{whole}</details>"
+    return (f'<p class="caption">{html_text(table.caption)}</p>' if table.caption else "") + whole
 
 
 def _cells(row: Sequence[str], link: str) -> list[str]:
