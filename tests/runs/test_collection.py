@@ -57,7 +57,7 @@ def test_damage_is_a_sentence(tmp_path, content):
 
 def test_failures_are_kept_until_they_are_mended(tmp_path):
     collection = begin_collection(tmp_path, MADE_FROM, [0, 3])
-    collection.note_failure(Failure(3, "EpisodeError", "no <camera>"))
+    collection.ledger.note_failure(Failure(3, "EpisodeError", "no <camera>"))
     assert open_collection(tmp_path).failures() == (Failure(3, "EpisodeError", "no <camera>"),)
-    collection.forget_failure(3)
+    collection.ledger.forget_failure(3)
     assert open_collection(tmp_path).failures() == ()
