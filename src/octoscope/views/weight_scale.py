@@ -31,7 +31,9 @@ _READ = {
     "tile": "Brighter: the query attends more to that patch than to others of the same tile. Each tile is stretched to its own largest "
     "weight: do not compare tiles by colour.",
 }
-_BARS = " Bars: shares of all attention that go to tokens which no picture shows, on one scale; blue: under even attention."
+_BARS = (
+    " Bars: shares of all attention that go to tokens which no picture shows, on one scale; blue: under even attention."
+)
 _NO_PROOF = " Attention alone does not show what the action depends on."
 
 
