@@ -349,7 +349,7 @@ class Run:
 
     @functools.cached_property
     def _arrays(self) -> RunArrays:
-        return RunArrays(self.group, self.steps)
+        return RunArrays(self.group, self.manifest.get("steps", ()))
 
     @functools.cached_property
     def _attention(self) -> StoredAttention:
