@@ -8,8 +8,9 @@ import pytest
 
 from hand_made_runs import even_weights, hand_made_layout, hand_made_run, random_weights
 from octoscope.attention.following import gripper_positions
-from octoscope.attention.head_statistics import head_table, patch_centers
+from octoscope.attention.head_statistics import head_table
 from octoscope.attention.sinks import find_sinks, sink_table
+from octoscope.attention.step_maps import patch_centers
 from octoscope.embedded.table_names import GRIPPER_ID, TABLE_DATASETS
 from octoscope.errors import SelectionError
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoscope.array_typing import Float
-from octoscope.attention.head_statistics import patch_centers
 from octoscope.attention.head_table import HeadStatistic
 from octoscope.attention.map_measures import attention_distance, relative_entropy_of_row
 from octoscope.attention.maps import captured_spans, grid_box
+from octoscope.attention.step_maps import patch_centers
 from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenSpan

@@ -18,6 +18,7 @@ from octoscope.attention.map_measures import (
 from octoscope.attention.maps import captured_spans, grid_box, require_sight
 from octoscope.attention.query import QueryRow, find_query, step_blocks
 from octoscope.attention.share_table import WORD_SHARES, shares_of_weights
+from octoscope.attention.step_maps import StepMaps, patch_centers
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenSpan
 
@@ -54,7 +55,7 @@ def head_table(
         raise ValueError(f"`positions` must be ({len(run.steps)}, 2), a place for each step, got {positions.shape}.")
     camera, span = _current_span(run, camera)
     rows = _read_rows(run, row, chosen)
-    maps = _Maps.of(rows.weights[..., span.start : span.stop], _grid(span))
+    maps = StepMaps.of(rows.weights[..., span.start : span.stop], _grid(span))
     places = _patch_places(run, camera, span)
     statistics = [
         *_row_statistics(rows, span, camera),
@@ -74,18 +75,6 @@ def head_table(
     return HeadTable(row, camera, run.steps, chosen, tuple(statistics), maps.deviation(), tuple(notes))
 
 
-def patch_centers(grid: tuple[int, int], box: tuple[float, float, float, float]) -> Float[np.ndarray, "row column 2"]:
-    """Returns the centre (y, x) of each cell of a grid that lies on a box.
-
-    >>> patch_centers((1, 2), (0.0, 0.0, 16.0, 32.0)).tolist()
-    [[[8.0, 8.0], [8.0, 24.0]]]
-    """
-    top, left, bottom, right = box
-    rows = top + (np.arange(grid[0]) + 0.5) * (bottom - top) / grid[0]
-    columns = left + (np.arange(grid[1]) + 0.5) * (right - left) / grid[1]
-    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
-
-
 def _current_span(run: Run, camera: str | None) -> tuple[str, TokenSpan]:
     spans = captured_spans(run.layout, run.key_groups, camera)
     return next(pair for pair in spans if run.layout.time_of(pair[1]) == run.layout.window - 1)
@@ -99,78 +88,9 @@ class _Rows:
     visible: Bool[np.ndarray, "step key"]
 
 
-@dataclass(frozen=True)
-class _Maps:
-    """The rows on one frame, each decoded and brought to a sum of 1 once; NaN where there is no weight at all."""
-
-    raw: Float32[np.ndarray, "step layer head patch"]
-    # That sum to 1.
-    parts: Float32[np.ndarray, "step layer head patch"]
-    # Of the parts, about the grid's middle, in patches: mean of y and x, and of their squares. Doubles: what is spread little would
-    # be lost in the difference of two large numbers.
-    first: Float[np.ndarray, "step layer head 2"]
-    second: Float[np.ndarray, "step layer head 2"]
-    grid: tuple[int, int]
-
-    @classmethod
-    def of(cls, raw: Float32[np.ndarray, "step layer head patch"], grid: tuple[int, int]) -> "_Maps":
-        places = _centred(grid)
-        columns = np.concatenate([np.ones((len(places), 1)), places, places**2], axis=1)
-        moments = raw.astype(np.float64) @ columns
-        total = np.where(moments[..., :1] > 0, moments[..., :1], np.nan)
-        moments = moments[..., 1:] / total
-        return cls(raw, raw / total.astype(np.float32), moments[..., :2], moments[..., 2:], grid)
-
-    def centers(self, places: Float[np.ndarray, "row column 2"]) -> Float[np.ndarray, "step layer head 2"]:
-        """Returns the centre of mass of each map, in the units of a grid of places."""
-        return places.mean(axis=(0, 1)) + self.first * _patch_size(places)
-
-    def spread(self, places: Float[np.ndarray, "row column 2"]) -> Float[np.ndarray, "step layer head"]:
-        """Returns what `map_spread` does, in the units of a grid of places."""
-        variance = np.maximum(0.0, self.second - self.first**2) * _patch_size(places) ** 2
-        return np.sqrt(variance.sum(axis=-1))
-
-    def moved(self, later: Sequence[int]) -> Float[np.ndarray, "layer head"]:
-        """Returns the part of the map that moves from the step before, mean over some steps."""
-        before = [place - 1 for place in later]
-        change = np.abs(self.parts[later] - self.parts[before]).sum(axis=-1)
-        return 0.5 * change.mean(axis=0, dtype=np.float64)
-
-    def deviation(self) -> Float[np.ndarray, "step layer head"]:
-        """Returns how far each step's map is from the mean map of all."""
-        mean = self.raw.mean(axis=0, dtype=np.float64)
-        total = mean.sum(axis=-1, keepdims=True)
-        mean = (mean / np.where(total > 0, total, np.nan)).astype(np.float32)
-        return 0.5 * np.abs(self.parts - mean).sum(axis=-1).astype(np.float64)
-
-    def template(self) -> Float[np.ndarray, "layer head"]:
-        """Returns the cosine of each step's map with the mean map of all, mean over steps."""
-        mean = self.raw.mean(axis=0, dtype=np.float64).astype(np.float32)
-        product = np.einsum("slhp,lhp->slh", self.raw, mean).astype(np.float64)
-        lengths = np.sqrt(
-            np.einsum("slhp,slhp->slh", self.raw, self.raw).astype(np.float64)
-            * np.einsum("lhp,lhp->lh", mean, mean).astype(np.float64)
-        )
-        return np.minimum(1.0, product / np.where(lengths > 0, lengths, np.nan)).mean(axis=0)
-
-
 def _grid(span: TokenSpan) -> tuple[int, int]:
     assert span.source.grid is not None, "placed spans have a grid"
     return span.source.grid
-
-
-def _centred(grid: tuple[int, int]) -> Float[np.ndarray, "patch 2"]:
-    """Returns the patches' centres about the grid's middle, in patches."""
-    places = patch_centers(grid, (0.0, 0.0, float(grid[0]), float(grid[1]))).reshape(-1, 2)
-    return places - places.mean(axis=0)
-
-
-def _patch_size(places: Float[np.ndarray, "row column 2"]) -> Float[np.ndarray, " 2"]:
-    """Returns height and width of a patch, in the units of a grid of places; 1 where there is one patch alone."""
-    rows, columns = places.shape[:2]
-    height = places[1, 0, 0] - places[0, 0, 0] if rows > 1 else 1.0
-    width = places[0, 1, 1] - places[0, 0, 1] if columns > 1 else 1.0
-    return np.array([height, width])
 
 
 def _read_rows(run: Run, row: QueryRow, layers: Sequence[int]) -> _Rows:
@@ -222,7 +142,7 @@ def _entropy(weights: Float32[np.ndarray, "step layer head key"]) -> Float[np.nd
 
 
 def _spread_statistics(
-    maps: _Maps,
+    maps: StepMaps,
     places: dict[str, Float[np.ndarray, "row column 2"]],
     camera: str,
 ) -> list[HeadStatistic]:
@@ -234,7 +154,7 @@ def _spread_statistics(
     ]
 
 
-def _change_statistics(maps: _Maps, steps: Sequence[int]) -> list[HeadStatistic]:
+def _change_statistics(maps: StepMaps, steps: Sequence[int]) -> list[HeadStatistic]:
     later = [place for place in range(1, len(steps)) if steps[place] == steps[place - 1] + 1]
     moved = maps.moved(later) if later else np.full(maps.raw.shape[1:3], np.nan)
     return [
@@ -257,7 +177,7 @@ def _change_statistics(maps: _Maps, steps: Sequence[int]) -> list[HeadStatistic]
 
 def _following_statistics(
     run: Run,
-    maps: _Maps,
+    maps: StepMaps,
     pixels: Float[np.ndarray, "row column 2"],
     camera: str,
     positions: Float[np.ndarray, "step 2"] | None,

@@ -1,4 +1,4 @@
-"""Measures of a row or map, one number each: entropy, spread, distance, change between maps, centre of mass. NumPy in, NumPy out.
+"""Measures of a row or map, one number each: entropy, spread, distance, centre of mass. NumPy in, NumPy out.
 
 Where a measure needs a distribution, a map is divided by its own sum first, so it says how the weight within the frame is spread and
 nothing of how much weight there is: that is the share's to say. A map without any weight gives NaN.
@@ -85,27 +85,3 @@ def attention_distance(
     flat = places.reshape(-1, 2)
     apart = np.linalg.norm(flat[:, None] - flat[None], axis=-1).reshape(len(flat), *places.shape[:2])
     return (_as_distribution(maps) * apart).sum(axis=(-2, -1))
-
-
-def map_difference(
-    some: Float[np.ndarray, "*batch row column"], others: Float[np.ndarray, "*batch row column"]
-) -> Float[np.ndarray, "*batch"]:
-    """Returns the part of the weight that would have to move to turn one map into the other (total variation), 0..1.
-
-    >>> float(map_difference(np.array([[1.0, 1.0]]), np.array([[0.0, 1.0]])))
-    0.5
-    """
-    return np.asarray(0.5 * np.abs(_as_distribution(some) - _as_distribution(others)).sum(axis=(-2, -1)))
-
-
-def map_cosine(
-    some: Float[np.ndarray, "*batch row column"], others: Float[np.ndarray, "*batch row column"]
-) -> Float[np.ndarray, "*batch"]:
-    """Returns the cosine of the angle between two maps taken as vectors, 0..1; 1 for maps of one shape.
-
-    >>> float(map_cosine(np.array([[1.0, 0.0]]), np.array([[2.0, 0.0]])))
-    1.0
-    """
-    product = (some * others).sum(axis=(-2, -1), dtype=np.float64)
-    lengths = np.sqrt((some**2).sum(axis=(-2, -1), dtype=np.float64) * (others**2).sum(axis=(-2, -1), dtype=np.float64))
-    return np.asarray(product / np.where(lengths > 0, lengths, np.nan))
