@@ -105,3 +105,15 @@ def test_what_no_scale_can_be_is_refused(demo_run):
     for kind, vmax in (("even", 1.0), ("linear", 0.0), ("log", float("nan")), ("tile", 0.5)):
         with pytest.raises(SelectionError, match="vmax"):
             weight_scale(demo_run, row, kind=kind, layers=[0], vmax=vmax)
+
+
+def test_a_row_that_sees_more_keys_keeps_the_multiples():
+    tile = Tile("head 0", FRAME, heat=np.array([[0.02, 0.005]]))
+    shared = WeightScale("even", 16.0)
+    own = shared.on(tile, even=0.01).scale
+    assert (own.vmin, own.vmax) == (0.01, 0.16)
+    assert shared.on(tile).scale is None
+    # Twice even attention is the same colour in both.
+    bar = shared.bar(0.03, over="all").scale
+    assert own.levels(np.array([0.02])) == bar.levels(np.array([0.06]))
+    assert WeightScale("linear", 1.0).on(tile, even=0.01).scale is None

@@ -54,7 +54,8 @@ def comparison_sheet(
         row = find_query(run.layout, query)
         present = [m for m in attention_maps(run, row, step=step, layer=layer, camera=camera) if not m.steps_back]
         words = run.manifest["instruction"]
-        maps += [(words, found) for found in present]
+        even = even_weight(run, row, step=step)
+        maps += [(words, even, found) for found in present]
         lines.append(f'"{words}": first action {_numbers(run.actions[run.index_of(step)][0])}')
         lines += instruction_remarks(run.layout)
         lines += [
@@ -64,14 +65,20 @@ def comparison_sheet(
         scales.append(weight_scale(run, row, kind=scale, layers=[layer], camera=camera, timesteps=now))
     query_row = find_query(first.layout, query)
     shared, heads = max(scales, key=lambda each: each.top), range(first.num_heads)
+    # Of more words, each gets less under even attention.
+    even = even_weight(first, query_row, step=step)
+    evens = [None if own == even else own for _, own, _ in maps]
     return Sheet(
-        rows=[SheetRow(words, [*map(shared.on, map_tiles(found, heads, with_frame=True))]) for words, found in maps],
+        rows=[
+            SheetRow(words, [shared.on(tile, even=own) for tile in map_tiles(found, heads, with_frame=True)])
+            for own, (words, _, found) in zip(evens, maps, strict=True)
+        ],
         title=f"Same frame, other words: {query_row.label} attends, layer {layer} of 0..{first.num_layers - 1}, step {step}",
         subtitle=[
             f"policy {first.manifest['policy']}, episode {first.manifest['episode']}, open loop, same noise",
             *lines,
         ],
-        bar=shared.bar(even_weight(first, query_row, step=step), over="all rows, all steps"),
+        bar=shared.bar(even, over="all rows, all steps"),
         tile_size=_TILE,
         footnote=shared.caption(),
     )

@@ -72,9 +72,18 @@ class WeightScale:
             return ColorBar(ColorScale(vmax=1.0), "fraction of each tile's own largest weight")
         return ColorBar(ColorScale(vmax=self.top), f"attention weight, {one}", even)
 
-    def on(self, tile: Tile) -> Tile:
-        """Returns a tile as this scale shows it: stretched, and labelled so, where each tile has its own."""
-        if self.kind != "tile" or tile.heat is None:
+    def on(self, tile: Tile, *, even: float | None = None) -> Tile:
+        """Returns a tile as this scale shows it: stretched, and labelled so, where each tile has its own.
+
+        Args:
+          tile: As it is made.
+          even: Even attention of this tile, where it is not that of the sheet's bar: multiples hold for all tiles, weights for the bar's.
+        """
+        if tile.heat is None:
+            return tile
+        if self.kind == "even" and even is not None:
+            return dataclasses.replace(tile, scale=self.bar(even, over="").scale)
+        if self.kind != "tile":
             return tile
         largest = float(tile.known_heat().max(initial=0.0))
         return dataclasses.replace(tile, scale=ColorScale(vmax=largest or 1.0), note=f"max {largest:.3g}")

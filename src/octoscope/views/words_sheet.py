@@ -62,17 +62,21 @@ def words_sheet(
     names = [query.label.removeprefix("word '").removesuffix("'") for query in queries]
     if isinstance(scale, str):
         scale = word_scale(run, layer=layer, kind=scale, head=head, camera=camera, padding=padding)
+    evens = [even_weight(run, query, step=step) for query in queries]
+    # Where words see the words before them alone, the last see more than the first.
+    owns = [None if even == evens[0] else even for even in evens]
     rows = []
     for frames in zip(*maps, strict=True):
         first = frames[0]
         tiles = [Tile("recorded", first.frame, dimmed=first.padded)]
-        tiles += [scale.on(_word_tile(name, found, heads)) for name, found in zip(names, frames, strict=True)]
+        found = zip(names, owns, frames, strict=True)
+        tiles += [scale.on(_word_tile(name, each, heads), even=own) for name, own, each in found]
         rows.append(SheetRow(_row_label(first), tiles))
     return Sheet(
         rows=rows,
         title=f"Where each word looks: {_whose(run, head)}, layer {layer} of 0..{run.num_layers - 1}, {_when(run, step)}",
         subtitle=describe_run(run),
-        bar=scale.bar(even_weight(run, queries[0], step=step), over="this layer, all steps"),
+        bar=scale.bar(evens[0], over="this layer, all steps"),
         tile_size=_tile_size(len(names)),
         footnote=scale.caption() + _WORDS_CAPTION,
     )
@@ -145,9 +149,10 @@ def word_scale(
     largest = 0.0
     for step in run.steps:
         rows = run.attention(queries[0].group, step=step, layers=run.check_layers([layer]))[0, heads].mean(axis=0)
-        words = np.stack([rows[list(query.positions)].mean(axis=0) for query in queries])
-        top = float(words[:, places].max(initial=0.0))
-        largest = max(largest, top / even_weight(run, queries[0], step=step) if kind == "even" else top)
+        words = np.stack([rows[list(query.positions)].mean(axis=0) for query in queries])[:, places]
+        if kind == "even":
+            words = words / np.array([even_weight(run, query, step=step) for query in queries])[:, None]
+        largest = max(largest, float(words.max(initial=0.0)))
     return scale_of_largest(kind, largest)
 
 
