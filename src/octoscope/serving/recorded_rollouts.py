@@ -5,7 +5,6 @@ becomes a run, closed loop: the frames are those that the policy's own actions l
 """
 
 import contextlib
-import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,23 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from octoscope.array_typing import Float32, UInt8
 from octoscope.capture.attend import attend
 from octoscope.capture.policy_recorder import wanted_attention
 from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError, OutputError
-from octoscope.policies.action_space import ActionSpace
-from octoscope.policies.inputs import PolicyInputs
-from octoscope.policies.lerobot_folder.features import camera_name
-from octoscope.policies.noise import Noise
-from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.serving.replayed_policy import ReplayedPolicy, SeenStep
+from octoscope.serving.rollout_observation import RolloutObservation
 from octoscope.tokens.attention_selection import select_attention
-from octoscope.tokens.image_transform import ImageTransform
-from octoscope.tokens.layout import TokenLayout
 
 if TYPE_CHECKING:
-    from octoscope.policies.torch_hooks.attention_watch import AttentionCall
     from octoscope.policies.torch_hooks.hooked_policy import HookedPolicy
 
 # Where LeRobot's policies make a chunk.
@@ -81,12 +73,12 @@ class RolloutRecorder:
         # While our own code runs the policy, which is no step of the loop.
         self._busy = False
         self._chunk: np.ndarray | None = None
-        self._latest: _Observation | None = None
+        self._latest: RolloutObservation | None = None
         self._begin()
 
     def _begin(self) -> None:
-        self._observations: list[_Observation] = []
-        self._forwards: dict[int, _Forward] = {}
+        self._observations: list[RolloutObservation] = []
+        self._forwards: dict[int, SeenStep] = {}
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -143,7 +135,7 @@ class RolloutRecorder:
     def _observe(self, step: int, transition: Mapping[str, Any]) -> None:
         if step == 0 and not self._busy:
             features = self._program.policy.config.input_features
-            self._latest = _Observation.read(transition, features, _renames(self._program.preprocessor))
+            self._latest = RolloutObservation.read(transition, features, _renames(self._program.preprocessor))
 
     def _reset(self, original: Callable[[], None]) -> None:
         if not self._busy:
@@ -174,11 +166,11 @@ class RolloutRecorder:
                 if self._chunk is None
                 else self._chunk
             )
-            self._forwards[len(self._observations)] = _Forward(tuple(watch.calls), made)
+            self._forwards[len(self._observations)] = SeenStep(tuple(watch.calls), made)
         self._observations.append(observation)
         return action
 
-    def _wanted_rows(self, observation: "_Observation") -> dict[str, Sequence[int] | None]:
+    def _wanted_rows(self, observation: RolloutObservation) -> dict[str, Sequence[int] | None]:
         self._busy = True
         try:
             inputs = observation.of(0).inputs(self.policy)
@@ -198,147 +190,6 @@ class RolloutRecorder:
             chosen = np.searchsorted(places, wanted.queries).tolist()
             rows |= {tokens.sites[selection.stack][layer]: chosen for layer in selection.layers}
         return rows
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Scene:
-    """What one environment showed."""
-
-    images: Mapping[str, UInt8[np.ndarray, "height width 3"]]
-    numbers: Mapping[str, Float32[np.ndarray, "..."]]
-    task: str
-
-    def inputs(self, policy: "HookedPolicy") -> PolicyInputs:
-        """Returns it as the policy is given it when it has seen nothing else."""
-        window = policy.needs.window
-        images = {
-            camera: np.repeat(policy.prepare(camera, frame)[0][None], window, 0)
-            for camera, frame in self.images.items()
-        }
-        numbers = {name: np.repeat(value[None], window, 0) for name, value in self.numbers.items()}
-        return PolicyInputs(images, np.ones(window, bool), numbers, self.task if policy.needs.words else None)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Observation:
-    """What all environments showed at one step."""
-
-    scenes: tuple[_Scene, ...]
-
-    @property
-    def count(self) -> int:
-        return len(self.scenes)
-
-    def of(self, environment: int) -> _Scene:
-        return self.scenes[environment]
-
-    @classmethod
-    def read(
-        cls, transition: Mapping[str, Any], features: Mapping[str, Any], renames: Mapping[str, str]
-    ) -> "_Observation":
-        """Reads what goes into the preprocessor: frames in 0..1, channels first, with or without a batch."""
-        told = transition.get("complementary_data") or {}
-        images: dict[str, np.ndarray] = {}
-        numbers: dict[str, np.ndarray] = {}
-        for recorded, value in (transition.get("observation") or {}).items():
-            name = renames.get(recorded, recorded)
-            if name not in features:
-                continue
-            array, feature = np.asarray(value.detach().cpu().numpy()), features[name]
-            array = array[None] if array.ndim == len(feature.shape) else array
-            if feature.type.name == "VISUAL":
-                pixels = array if array.dtype == np.uint8 else np.rint(array * 255.0).clip(0, 255).astype(np.uint8)
-                images[camera_name(name)] = np.moveaxis(pixels, 1, -1)
-            else:
-                numbers[camera_name(name)] = array.astype(np.float32)
-        count = len(next(iter({**images, **numbers}.values())))
-        task = told.get("task", "")
-        tasks = [task] * count if isinstance(task, str) else list(task)
-        return cls(
-            tuple(
-                _Scene(
-                    {name: value[at] for name, value in images.items()},
-                    {name: value[at] for name, value in numbers.items()},
-                    tasks[at],
-                )
-                for at in range(count)
-            )
-        )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Forward:
-    """The attention and the chunks of one forward, of all environments or of one."""
-
-    calls: "tuple[AttentionCall, ...]"
-    chunk: Float32[np.ndarray, "environment horizon dim"]
-
-    def of(self, environment: int) -> "_Forward":
-        calls = tuple(
-            dataclasses.replace(call, weights=call.weights[environment : environment + 1]) for call in self.calls
-        )
-        return _Forward(calls, self.chunk[environment : environment + 1])
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class ReplayedPolicy:
-    """A policy that did already what it is asked to do: `watch` gives what was seen at the step that the noise names."""
-
-    policy: "HookedPolicy"
-    forwards: Mapping[int, _Forward]
-
-    @property
-    def card(self) -> PolicyCard:
-        """What it is."""
-        return self._card
-
-    @functools.cached_property
-    def _card(self) -> PolicyCard:
-        card = self.policy.card
-        return dataclasses.replace(card, facts={**card.facts, "loop": "closed: recorded while it acted"})
-
-    @property
-    def needs(self) -> PolicyNeeds:
-        """What it takes."""
-        return self.policy.needs
-
-    def digest(self) -> str:
-        """Returns the SHA-256 of its parameters."""
-        return self.policy.digest()
-
-    def prepare(
-        self, camera: str, frame: UInt8[np.ndarray, "height width 3"]
-    ) -> tuple[UInt8[np.ndarray, "_height _width 3"], ImageTransform]:
-        """Returns a frame as the policy was given it."""
-        return self.policy.prepare(camera, frame)
-
-    def action_space(self, dataset: str) -> ActionSpace:
-        """Returns what its actions are; as many as the chunk of a forward holds."""
-        horizon = next(iter(self.forwards.values())).chunk.shape[1]
-        return dataclasses.replace(self.policy.action_space(dataset), horizon=horizon)
-
-    def layout(self, inputs: PolicyInputs) -> TokenLayout:
-        """Returns what every token is."""
-        return self.policy.layout(inputs)
-
-    def act(
-        self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
-    ) -> Float32[np.ndarray, "input horizon dim"]:
-        """Returns what it did."""
-        noises = [noise] * len(inputs) if isinstance(noise, Noise) else noise
-        return np.stack([self.forwards[each.step].chunk[0] for each in noises])
-
-    def watch(self, inputs: PolicyInputs, noise: Noise, wanted: Sequence[WantedAttention]) -> Watched:
-        """Returns what it did, and what was seen while it did it."""
-        from octoscope.policies.torch_hooks.attention_watch import AttentionWatch
-        from octoscope.policies.torch_hooks.hooked_policy import stack_weights
-
-        forward = self.forwards[noise.step]
-        tokens = self.policy.program.tokens(inputs)
-        calls = list(forward.calls)
-        watch = AttentionWatch(calls=calls, sites=[call.site for call in calls])
-        pad = np.zeros(tokens.layout.size, bool) if tokens.pad is None else tokens.pad
-        return Watched(forward.chunk[0], {each.stack: stack_weights(watch, tokens, each) for each in wanted}, pad)
 
 
 def _renames(preprocessor: Any) -> Mapping[str, str]:
