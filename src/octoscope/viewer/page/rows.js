@@ -127,10 +127,14 @@ export function cell(step, layer, head) {
     return weights.subarray(start, start + places);
   }
   const out = new Float32Array(places);
-  for (const l of chosen) for (const h of of) {
-    const start = (l * heads + h) * places;
-    if (head === "max") for (let i = 0; i < places; i++) out[i] = Math.max(out[i], weights[start + i]);
-    else for (let i = 0; i < places; i++) out[i] += weights[start + i] / (chosen.length * of.length);
+  for (const l of chosen) {
+    const line = new Float32Array(places).fill(head === "max" ? -Infinity : 0);
+    for (const h of of) {
+      const start = (l * heads + h) * places;
+      if (head === "max") for (let i = 0; i < places; i++) line[i] = Math.max(line[i], weights[start + i]);
+      else for (let i = 0; i < places; i++) line[i] += weights[start + i] / of.length;
+    }
+    for (let i = 0; i < places; i++) out[i] += line[i] / chosen.length;
   }
   return out;
 }
