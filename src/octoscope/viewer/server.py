@@ -114,7 +114,11 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _PATIENCE_SECONDS
     # Small answers leave at once.
     wbufsize = 2**16
-    server: PageServer
+
+    @property
+    def _pages(self) -> PageServer:
+        assert isinstance(self.server, PageServer), "only it makes handlers of this kind"
+        return self.server
 
     def log_message(self, format: str, *args: Any) -> None:
         """Logs nothing."""
@@ -144,18 +148,18 @@ class _Handler(BaseHTTPRequestHandler):
         if len(self.path) > _MOST_ADDRESS:
             return self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, f"An address has at most {_MOST_ADDRESS} characters.")
         headers = {name: str(value) for name, value in self.headers.items()}
-        if refusal := self.server.access.refusal(_titled(headers)):
+        if refusal := self._pages.access.refusal(_titled(headers)):
             return self._refuse(HTTPStatus.FORBIDDEN, refusal)
         address = urlsplit(self.path)
         given = parse_qs(address.query).get("token", [""])[0]
-        if not self.server.access.admits(_titled(headers), given):
+        if not self._pages.access.admits(_titled(headers), given):
             return self._refuse(
                 HTTPStatus.UNAUTHORIZED, "The address lacks its token: open the one that `octoscope view` printed."
             )
-        if given and address.path == "/" and self.server.access.token:
+        if given and address.path == "/" and self._pages.access.token:
             # From here on the cookie speaks, and the token is in no address that somebody copies.
             return self._send(
-                HTTPStatus.SEE_OTHER, "text/plain", b"", {"Location": "/", "Set-Cookie": self.server.access.cookie()}
+                HTTPStatus.SEE_OTHER, "text/plain", b"", {"Location": "/", "Set-Cookie": self._pages.access.cookie()}
             )
         self._give(unquote(address.path))
 
@@ -179,12 +183,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, path: str) -> RunFile:
         room, _, rest = path.removeprefix("/").partition("/")
         if path == "/runs.json":
-            return json_file(page_index(self.server.runs.listed()))
+            return json_file(page_index(self._pages.runs.listed()))
         if room == "page" and (known := page_file(rest)) is not None:
             return RunFile(*known)
         if room == "runs":
             name, _, file = rest.partition("/")
-            return self.server.runs.file(name, file)
+            return self._pages.runs.file(name, file)
         raise NoSuchFileError(f"There is nothing at '{path[:120]}'.")
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
