@@ -14,9 +14,13 @@ from octoscope.studies.options.values import Batch, Between, FigureFormat, NotNe
 class Knobs:
     """What to change in the preset."""
 
+    # Steps of the ascent.
     steps: Positive | None = None
+    # How far the picture goes in a step.
     learning_rate: Annotated[float | None, Between(0, 1e6, above=True)] = None
+    # Adam divides each gradient by its usual size; sgd does not.
     optimizer: Literal["adam", "sgd"] | None = None
+    # Pulls the picture towards grey: added to the gradient, this times the picture.
     weight_decay: Annotated[float | None, Between(0, 1e6)] = None
     # How pictures are written down while they are optimised.
     space: Literal["pixel", "fourier"] | None = None
@@ -24,21 +28,27 @@ class Knobs:
     seed: Seed | None = None
     # Blur the picture after every so many steps.
     blur_every: NotNegative | None = None
-    # Pixels.
+    # Width of that blur, in pixels.
     blur_sigma: Annotated[float | None, Between(0, 1000, above=True)] = None
     # Shorten each picture's gradient to this norm.
     clip_gradient: Annotated[float | None, Between(0, 1e9)] = None
     # Bring each picture's gradient to a root mean square of 1.
     normalize_gradient: bool | None = None
-    # Weights of the penalties on the picture.
+    # Weight of the penalty on differences of neighbouring pixels.
     total_variation: Annotated[float | None, Between(0, 1e9)] = None
+    # Weight of the penalty on the distance from mid-grey.
     l2: Annotated[float | None, Between(0, 1e9)] = None
-    # Changes of view before each step: pixels, pixels, degrees, share.
+    # Change of view before each step: a grey rim of so many pixels around the picture.
     pad: Annotated[int | None, Between(0, 1024)] = None
+    # Change of view before each step: a shift of up to so many pixels.
     jitter: Annotated[int | None, Between(0, 1024)] = None
+    # Change of view before each step: a turn of up to so many degrees.
     rotate: Annotated[float | None, Between(0, 180)] = None
+    # Change of view before each step: larger or smaller by up to this share.
     scale: Annotated[float | None, Between(0, 0.99)] = None
+    # Sizes that the picture goes through, from small to large, with all steps in each; for --space pixel.
     octaves: Annotated[int | None, Between(1, 16)] = None
+    # Each size is so many times the one before.
     octave_scale: Annotated[float | None, Between(1, 16, above=True)] = None
     # Filters optimised at once.
     chunk: Batch | None = None
