@@ -8,6 +8,8 @@ from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 import tyro
 
+from octoscope.cli.option_fields import option_fields
+from octoscope.cli.spelling import check_names, joined_selections
 from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
 from octoscope.studies.options.ablate import AblateOptions
@@ -127,6 +129,9 @@ def parse_command(arguments: list[str]) -> Any:
         return tyro.cli(_any_command(), prog="octoscope", args=arguments, config=_CONFIG)
     if known or {"-h", "--help"}.intersection(rest):
         _show_help(words, options, known, asked=bool(rest))
+    fields = option_fields(options)
+    check_names(tuple(words), rest, fields)
+    rest = joined_selections(rest, fields)
     # Only what was asked for: others' options are not read, and not told in its messages.
     return tyro.cli(options, prog=" ".join(["octoscope", *words]), args=rest, config=_CONFIG)
 

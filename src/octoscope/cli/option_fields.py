@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from tyro.conf import Positional
 
 from octoscope.studies.options.meaning import Meaning, Topic
-from octoscope.studies.options.values import OneOf, Pair, Selected, Share
+from octoscope.studies.options.values import OneOf, Pair, Passes, Selected, Share
 
 _FIELD = re.compile(r"    (\w+): ")
 _COMMENT = re.compile(r"    # ?(.*)")
@@ -38,6 +38,8 @@ class OptionField:
     # How values are written: "int", "str", "tuple[str]".
     kind: str
     takes_several: bool
+    # Whether it takes indices and ranges.
+    selects: bool
     positional: bool
     default: Any
 
@@ -93,8 +95,9 @@ def _shown(field: dataclasses.Field[Any], hint: Any, comment: str) -> OptionFiel
     rules = list(hint_rules(hint))
     meaning = next((rule for rule in rules if isinstance(rule, Meaning)), Meaning(""))
     plain = _plain(hint)
-    several = get_origin(plain) is tuple
-    entry = get_args(plain)[0] if several else plain
+    is_tuple = get_origin(plain) is tuple
+    several = is_tuple and Ellipsis in get_args(plain)
+    entry = get_args(plain)[0] if is_tuple else plain
     choices = next((rule.names for rule in rules if isinstance(rule, OneOf)), ())
     if get_origin(entry) is Literal:
         choices, entry = get_args(entry), str
@@ -109,8 +112,9 @@ def _shown(field: dataclasses.Field[Any], hint: Any, comment: str) -> OptionFiel
         note=comment,
         value=meaning.value or (field.name.upper() if positional else _value(entry, rules, choices)),
         choices=choices,
-        kind=f"tuple[{entry.__name__}]" if several else entry.__name__,
+        kind=f"tuple[{entry.__name__}]" if is_tuple else entry.__name__,
         takes_several=several,
+        selects=any(isinstance(rule, Selected | Passes) for rule in rules),
         positional=positional,
         default=default,
     )
@@ -141,7 +145,8 @@ def _plain(hint: Any) -> Any:
         (rest,) = (part for part in get_args(hint) if part is not types.NoneType)
         return _plain(rest)
     if origin is tuple:
-        return tuple[_plain(get_args(hint)[0]), ...]
+        first, *others = get_args(hint)
+        return tuple[_plain(first), ...] if Ellipsis in others else tuple[_plain(first), _plain(first)]
     return hint
 
 

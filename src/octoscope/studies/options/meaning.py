@@ -9,6 +9,10 @@ class Topic(Enum):
 
     TAKES = "What it takes"
     LOOKED_AT = "What is looked at"
+    WORDS = "Words and FiLM (--parts words film)"
+    IMAGE = "Patches (--parts image)"
+    STEM = "Convolutions in front (--parts stem)"
+    OF_RUNS = "When a run is given"
     HOW = "How"
     OPENED = "How policy and episodes are opened"
     SPREAD = "Who does the episodes"
