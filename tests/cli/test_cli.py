@@ -50,7 +50,7 @@ def test_a_second_run_does_not_mix_with_the_first(tmp_path, capsys):
 
 
 def test_layout_prints_every_token_and_draws_the_matrix(tmp_path, capsys):
-    run("layout", "drawn", "drawn", "--step", 0, "-o", tmp_path)
+    run("layout", "drawn", "drawn", "--step", 0, "--full", "-o", tmp_path)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["token", "group", "time", "camera", "row", "column", "piece", "pad"]
     assert lines[1].split() == ["0", "task_language", "-", "-", "-", "-", "\u2581pick", "-"]
@@ -61,7 +61,7 @@ def test_layout_prints_every_token_and_draws_the_matrix(tmp_path, capsys):
 
 
 def test_layout_without_an_episode(tmp_path, capsys):
-    run("layout", "drawn", "--brief", "-o", tmp_path)
+    run("layout", "drawn", "-o", tmp_path)
     assert "The policy's example batch" in capsys.readouterr().out
 
 

@@ -111,7 +111,7 @@ def test_words_draws_the_direction_that_the_run_holds(stored, words_only, tmp_pa
 
 
 def test_the_table_of_patches_holds_every_patch_and_word(stored, tmp_path):
-    main(["words", str(stored), "--layers", "all", "--steps", "3", "--head", "1", "-o", str(tmp_path)])
+    main(["words", str(stored), "--layers", "all", "--steps", "3", "--heads", "1", "-o", str(tmp_path)])
     lines = list(csv.DictReader((tmp_path / "words" / "patches.csv").read_text().splitlines()))
     assert len(lines) == 2 * 3 * 16
     run = osc.Run.open(stored)
@@ -126,7 +126,7 @@ def test_the_table_of_patches_holds_every_patch_and_word(stored, tmp_path):
 def test_what_does_not_exist_is_said_and_nothing_is_written(stored, tmp_path, capsys):
     assert "holds the layers 0, 2" in failure(["words", str(stored), "--layers", "1", "-o", str(tmp_path)], capsys)
     assert "holds the steps 0, 3" in failure(["words", str(stored), "--steps", "1", "-o", str(tmp_path)], capsys)
-    assert "`head` must be in 0..3" in failure(["words", str(stored), "--head", "9", "-o", str(tmp_path)], capsys)
+    assert "head must be in 0..3" in failure(["words", str(stored), "--heads", "9", "-o", str(tmp_path)], capsys)
     assert "Did you mean 'primary'" in failure(
         ["heads", str(stored), "--camera", "primari", "-o", str(tmp_path)], capsys
     )

@@ -37,6 +37,9 @@ def _run(arguments: list[str]) -> int:
             from octoscope.cli.typed import check_arguments, checked_options, typed_options
             from octoscope.policies.octo.freed_memory import keep_freed_memory
 
+            if arguments[:1] == ["--version"]:
+                _tell_version()
+                return 0
             check_arguments(arguments)
             options = parse_command(arguments)
             work = load_work(checked_options(options, typed_options(arguments)))
@@ -67,6 +70,12 @@ def _run(arguments: list[str]) -> int:
         return _MENDABLE
     # A checkup that found something wrong is told, and is no success.
     return 1 if getattr(outcome, "ok", True) is False else 0
+
+
+def _tell_version() -> None:
+    from importlib.metadata import version
+
+    say(f"octoscope {version('octoscope')}")
 
 
 def _say(sentence: str) -> None:

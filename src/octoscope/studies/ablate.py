@@ -26,7 +26,7 @@ from octoscope.studies.made_from import StudiedEpisode, finding_request
 from octoscope.studies.opening import Opened, open_given, scene_options
 from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.results import Results
-from octoscope.studies.selection import parse_selection
+from octoscope.studies.selection import parse_steps
 from octoscope.studies.telling import Tell, silent
 from octoscope.views.ablation_sheet import ablation_chart
 
@@ -54,8 +54,8 @@ def ablate(
     results = Results(options.output, "ablation", options.overwrite)
     results.check(resume=options.resume)
     opened = opened or open_given(options.given, options.checkpoint, options.episodes, tell=tell)
-    model, (episode,) = opened.model, opened.chosen(str(options.episode))
-    steps = parse_selection(options.step, count=len(episode), what="step")
+    model, episode = opened.model, opened.chosen_one(options.episode)
+    steps = parse_steps(options.steps, count=len(episode))
     request = ablation_request(
         options.output,
         model,

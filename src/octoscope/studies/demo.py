@@ -19,13 +19,12 @@ from octoscope.studies.options.demo import DemoOptions
 from octoscope.studies.options.given import Given
 from octoscope.studies.options.shares import SharesOptions
 from octoscope.studies.other_words import with_words
-from octoscope.studies.selection import parse_selection
 from octoscope.studies.shares import shares
 from octoscope.studies.telling import Tell, silent
 from octoscope.views.comparison_sheet import comparison_sheet
 
 _COMPARISON = "comparison"
-_NAMES = {"octo": "demo", "act": "demo-act"}
+_NAMES = {"octo": "demo", "demo": "demo", "act": "demo-act", "demo-act": "demo-act"}
 # Steps at which things are covered: the beginning, while the object stands free.
 _COVERED = "0,2"
 
@@ -42,20 +41,20 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
       ObservationError: If words are given to a policy that takes none.
       SelectionError: If there is no such episode.
     """
-    name, words = _NAMES[options.policy], options.policy != "act"
+    name = _NAMES[options.policy]
+    words = name == "demo"
     if options.instruction is not None and not words:
         raise ObservationError(f"The policy '{name}' takes no words: leave out --instruction.")
     asked = AttendOptions(
         name,
         name,
-        (str(options.episode),),
+        options.episode,
         overwrite=True,
         scale=options.scale,
         figure_format=options.figure_format,
     )
     opened = open_given(Given(), asked.checkpoint, asked.episodes)
-    source = opened.source
-    episode = source[parse_selection(str(options.episode), count=len(source), what="episode")[0]]
+    episode = opened.chosen_one(options.episode)
     job = EpisodeJob(opened.model, asked, scene_options(Given()), tell, progress)
     if options.instruction is None:
         job.run(episode, options.output)
@@ -73,7 +72,7 @@ def _take_away(options: DemoOptions, opened: Opened, *, tell: Tell, progress: bo
     shares(SharesOptions(options.output / RUN, **common), tell=tell, progress=progress)
     name = _NAMES[options.policy]
     ablate(
-        AblateOptions(name, name, episode=options.episode, step=_COVERED, **common),
+        AblateOptions(name, name, episode=options.episode, steps=_COVERED, **common),
         opened=opened,
         tell=tell,
         progress=progress,

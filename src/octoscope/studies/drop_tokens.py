@@ -51,7 +51,7 @@ def drop_tokens(
         scores=options.scores,
         fractions=options.keep,
         how=options.how,
-        steps=options.steps,
+        steps=options.max_steps,
         timings=options.timings,
         seed=options.seed,
         batch=options.batch,

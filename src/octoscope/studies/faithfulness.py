@@ -194,7 +194,7 @@ def faithfulness_settings(options: FaithfulnessOptions) -> FaithfulnessSettings:
     """
     return FaithfulnessSettings(
         methods=options.methods,
-        steps=options.steps,
+        steps=options.max_steps,
         points=options.points,
         deletion=options.deletion,
         insertion=options.insertion,

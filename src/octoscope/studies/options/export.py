@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from tyro.conf import Positional, arg
+from octoscope.studies.options.vocabulary import Overwrite, Queries, RunPaths
 
 
 @dataclass(frozen=True)
@@ -19,10 +18,9 @@ class ExportOptions:
     """
 
     # Runs, folders that hold some, or collections.
-    runs: Positional[tuple[Path, ...]]
+    runs: RunPaths
     # The file to write.
     html: Path
-    # Only the rows of these token groups; all that the runs hold by default.
-    queries: Annotated[tuple[str, ...], arg(metavar="GROUP")] = ()
-    # Replace the file.
-    overwrite: bool = False
+    # All that the runs hold by default.
+    queries: Queries = ()
+    overwrite: Overwrite = False

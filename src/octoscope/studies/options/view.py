@@ -1,12 +1,10 @@
 """`octoscope view`: what can be typed."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
-
 from octoscope.studies.options.values import Between
+from octoscope.studies.options.vocabulary import RunPaths
 
 Port = Annotated[int, Between(0, 65535)]
 
@@ -23,7 +21,7 @@ class ViewOptions:
     """
 
     # Runs, folders that hold some, or collections; also one that is still being written.
-    runs: Positional[tuple[Path, ...]]
+    runs: RunPaths
     # Address to serve on; anything but this machine's own lets others in who have the token.
     host: str = "127.0.0.1"
     # Port to serve on; 0 takes a free one.
