@@ -1,7 +1,7 @@
 """ACT behind the door that every policy comes through."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -18,6 +18,7 @@ from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.noise import Noise
 from octoscope.policies.parts.folder_actions import folder_action_space
+from octoscope.policies.parts.folder_example import folder_example
 from octoscope.policies.parts.pixel_paths import slopes_along
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
 from octoscope.tokens.encoding_point import EncodingPoint
@@ -118,6 +119,18 @@ class ActPolicy:
             columns = np.searchsorted(layout.places(stack.key_groups), each.keys)
             parts[each.stack] = weights[each.stack][list(each.layers)][:, :, rows][..., columns][None]
         return Watched(np.asarray(outputs.actions), parts, np.zeros(layout.size, bool))
+
+    def example_layout(self, instruction: str | None = None) -> tuple[TokenLayout, Bool[np.ndarray, " token"]]:
+        """Returns the layout of a step that the folder describes by itself, and which tokens are padded.
+
+        Raises:
+          SelectionError: If the policy reads no words and is given some.
+        """
+        return folder_example(self, self.model.folder, instruction)
+
+    def parameters(self) -> Iterable[tuple[str, np.ndarray]]:
+        """Yields each parameter by its name in the file, as it lies there."""
+        return self.model.folder.weights.items()
 
     def encoding_points(self, inputs: PolicyInputs) -> tuple[EncodingPoint, ...]:
         """Returns every point there is for these inputs; nothing is computed."""

@@ -1,7 +1,7 @@
 """A Diffusion Policy behind the door that every policy comes through."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from octoscope.policies.lerobot_folder.policy_folder import LeRobotFolder, open_
 from octoscope.policies.noise import Noise
 from octoscope.policies.parts.device_name import device_name
 from octoscope.policies.parts.folder_actions import folder_action_space
+from octoscope.policies.parts.folder_example import folder_example
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
@@ -128,6 +129,18 @@ class DiffusionPolicy:
         """Returns the cells, key points and state of every timestep."""
         self._tensors(inputs)
         return diffusion_layout(self.config)
+
+    def example_layout(self, instruction: str | None = None) -> tuple[TokenLayout, Bool[np.ndarray, " token"]]:
+        """Returns the layout of a step that the folder describes by itself, and which tokens are padded.
+
+        Raises:
+          SelectionError: If the policy reads no words and is given some.
+        """
+        return folder_example(self, self.folder, instruction)
+
+    def parameters(self) -> Iterable[tuple[str, np.ndarray]]:
+        """Yields each parameter by its name in the file, as it lies there."""
+        return self.folder.weights.items()
 
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16

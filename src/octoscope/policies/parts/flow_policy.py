@@ -1,7 +1,7 @@
 """A flow-matching policy of LeRobot behind the door that every policy comes through."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -11,13 +11,14 @@ from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.inputs import PolicyInputs
-from octoscope.policies.lerobot_folder.features import STATE, camera_name
+from octoscope.policies.lerobot_folder.features import EMPTY_CAMERA, STATE, camera_name
 from octoscope.policies.noise import Noise
 from octoscope.policies.parts.device_name import device_name
 from octoscope.policies.parts.flow import FlowInputs, PrefixMemory, StackMasks
 from octoscope.policies.parts.flow_encodings import at_point, prefix_points
 from octoscope.policies.parts.flow_model import FlowModel
 from octoscope.policies.parts.folder_actions import folder_action_space
+from octoscope.policies.parts.folder_example import folder_example
 from octoscope.policies.parts.pixel_paths import slopes_along
 from octoscope.policies.parts.text_reader import Words
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
@@ -72,7 +73,10 @@ class FlowPolicy:
     def _needs(self) -> PolicyNeeds:
         shapes = {feature.name: feature.shape for feature in self.model.folder.config.inputs}
         return PolicyNeeds(
-            cameras=dict.fromkeys(self._cameras, self.model.network.image_size),
+            # Nobody records what stands for a camera that is not there.
+            cameras={
+                camera: self.model.network.image_size for camera in self._cameras if not camera.startswith(EMPTY_CAMERA)
+            },
             numbers={_STATE: shapes[STATE]},
             words=True,
             renames=self.model.folder.processing.own_renames,
@@ -105,6 +109,18 @@ class FlowPolicy:
         """Returns the prefix's tokens, then the suffix's; two stacks."""
         tensors, words = self._tensors(inputs)
         return self.model.layout(tensors).with_pieces(words.pieces[: words.spoken], words.reading)
+
+    def example_layout(self, instruction: str | None = None) -> tuple[TokenLayout, Bool[np.ndarray, " token"]]:
+        """Returns the layout of a step that the folder describes by itself, and which tokens are padded.
+
+        Raises:
+          SelectionError: If the policy reads no words and is given some.
+        """
+        return folder_example(self, self.model.folder, instruction)
+
+    def parameters(self) -> Iterable[tuple[str, np.ndarray]]:
+        """Yields each parameter by its name in the file, as it lies there."""
+        return self.model.folder.weights.items()
 
     def real_words(self, inputs: PolicyInputs) -> Bool[np.ndarray, " word"]:
         """Returns which word pieces, those that tell the state among them, are no padding."""
