@@ -78,6 +78,8 @@ class AttendOptions:
     goal_image: tuple[str, ...] = ()
     # Training step of the parameters; the latest by default.
     checkpoint_step: NotNegative | None = None
+    # Draw all weights anew from this seed, as if nothing had been learnt: a control.
+    random_weights: Seed | None = None
     # Of the action head's noise.
     seed: Seed = 0
     # How weights become colours: 'even', multiples of even attention on a log scale, the frame in colour where there is less; 'linear';

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from octoscope.policies.device_names import Device
-from octoscope.studies.options.values import Cameras, Fields, NotNegative, Positive, Turn
+from octoscope.studies.options.values import Cameras, Fields, NotNegative, Positive, Seed, Turn
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Given:
     goal_image: tuple[str, ...] = ()
     # Training step of the parameters; the latest by default.
     checkpoint_step: NotNegative | None = None
+    # Draw all weights anew from this seed, as if nothing had been learnt: a control.
+    random_weights: Seed | None = None
     # What the policy runs on; a GPU where there is one, by default.
     device: Device = "auto"
     # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.

@@ -1,11 +1,12 @@
 """`octoscope trends`: what can be typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from octoscope.studies.options.spread import Workers
 from octoscope.studies.options.values import FigureFormat, NotNegative, OneOf, Seed
 
 # A test holds it to what `trends.contrasts` knows.
@@ -18,7 +19,8 @@ class TrendsOptions:
 
     Writes trends_BY/: report.html, differences.csv and .parquet (every difference with its interval, correction and controls),
     heads.parquet (the means behind them), clusters, pictures. The unit is the episode in its task; below five tasks there is no verdict.
-    The numbers of each run are kept beside it (NAME.summary.parquet), so that a second call reads no weights. Example:
+    The numbers of each run are kept beside it (NAME.summary.parquet), so that a second call reads no weights; with --workers or --ray they
+    are made by many, and with --shard alone those of a part of the runs, for a later call without. Example:
 
     octoscope trends output/collection --by phase --random output/random_weights
     """
@@ -35,6 +37,8 @@ class TrendsOptions:
     shuffles: NotNegative = 200
     # Of shuffles and intervals.
     seed: Seed = 0
+    # Who reads the runs.
+    workers: Workers = field(default_factory=Workers)
     # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
     # Replace the results of an earlier call.
