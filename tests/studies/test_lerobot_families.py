@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from flax import traverse_util
 
 import octoscope as osc
 from octoscope.episodes.episode_source import EpisodeSource
@@ -14,7 +16,8 @@ from octoscope.errors import EpisodeError, ObservationError, SelectionError
 from octoscope.interventions.descriptions import MaskKeys
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
-from octoscope.policies.open_policy import open_policy
+from octoscope.policies.noise import Noise
+from octoscope.policies.open_policy import OpenOptions, open_policy
 from octoscope.policies.policy_model import PolicyNeeds
 from octoscope.policies.toy.toy_policy import ToyPolicy
 from octoscope.studies.doctor import doctor
@@ -173,6 +176,31 @@ def test_what_is_usually_asked_leaves_every_token_something_to_look_at(policies,
     masked = [each.camera for each in usual_interventions(scene) if isinstance(each, MaskKeys) and each.camera]
     # Key points look at their picture alone.
     assert masked == ([] if family == "diffusion" else ["top", "wrist"])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_weight_belongs_to_one_part_that_is_drawn_anew(folders, policies, family):
+    policy = policies[family]
+    params = policy.params if family == "diffusion" else policy.model.params
+    patterns = [pattern for _, pattern in policy._parts]
+    for path in traverse_util.flatten_dict(dict(params), sep="/"):
+        assert sum(bool(re.fullmatch(pattern, path)) for pattern in patterns) == 1, path
+    inputs = StepScene.at(policy, family_episodes(family, count=1)[0], 1).inputs
+    learnt = policy.act([inputs], Noise(0, 1))[0]
+    # From the action back, each part changes what it does.
+    seen = [learnt]
+    for count in (1, len(patterns)):
+        drawn = policy.redrawn(policy.stages[:count], seed=3)
+        actions = drawn.act([inputs], Noise(0, 1))[0]
+        assert np.isfinite(actions).all()
+        assert all(np.abs(actions - other).max() > 1e-4 for other in seen)
+        seen.append(actions)
+    whole = open_policy(str(folders[family]), OpenOptions(random_weights=3))
+    np.testing.assert_array_equal(whole.act([inputs], Noise(0, 1))[0], seen[-1])
+    assert whole.card.note.endswith("Drawn anew: all weights (seed 3, draw 0).")
+    assert len({policy.digest(), whole.digest(), policy.redrawn(policy.stages, seed=4).digest()}) == 3
+    with pytest.raises(SelectionError, match=f"Did you mean '{policy.stages[-1]}'"):
+        policy.redrawn([policy.stages[-1] + "s"], seed=0)
 
 
 @pytest.mark.parametrize("family", [each for each in FAMILIES if each not in FLOW])

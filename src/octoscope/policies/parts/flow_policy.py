@@ -20,6 +20,14 @@ from octoscope.policies.parts.flow_model import FlowModel
 from octoscope.policies.parts.folder_actions import folder_action_space
 from octoscope.policies.parts.folder_example import folder_example
 from octoscope.policies.parts.pixel_paths import slopes_along
+from octoscope.policies.parts.redrawn_weights import (
+    Parts,
+    drawn_digest,
+    drawn_name,
+    drawn_note,
+    numbered_parts,
+    redrawn_params,
+)
 from octoscope.policies.parts.text_reader import Words
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
 from octoscope.tokens.encoding_point import EncodingPoint
@@ -29,6 +37,16 @@ from octoscope.tokens.layout import TokenLayout
 _STATE = camera_name(STATE)
 # Prefixes that are kept: a step as it is, and the last ones that something was done to.
 _KEPT = 4
+_PARTS = (
+    ("head", "action_out_proj/.*|expert/norm/.*"),
+    ("suffix layer #", "expert/layers/#/.*"),
+    ("prefix layer #", "text/layers/#/.*"),
+    (
+        "tokens",
+        "(action_in_proj|action_time_mlp|time_mlp|state_proj|connector|projector|text/embed_tokens|text/norm).*",
+    ),
+    ("vision", "vision/.*"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +60,8 @@ class FlowPolicy:
     model: FlowModel
     # "smolvla", "pi0", "pi05".
     family: str
+    # What of its weights was drawn anew: "all weights (seed 3, draw 0)".
+    drawn: str = ""
 
     @property
     def card(self) -> PolicyCard:
@@ -52,17 +72,18 @@ class FlowPolicy:
     def _card(self) -> PolicyCard:
         folder = self.model.folder
         return PolicyCard(
-            name=folder.name,
+            name=drawn_name(folder.name, self.drawn),
             family=self.family,
             framework="jax",
             framework_version=jax.__version__,
             device=device_name(self.model.params),
+            note=drawn_note("", self.drawn),
             facts={"config": dict(folder.config.fields), "remarks": [*folder.remarks, *self.model.remarks]},
         )
 
     def digest(self) -> str:
         """Returns the SHA-256 of the files that it was read from."""
-        return self.model.digest()
+        return drawn_digest(self.model.digest(), self.drawn)
 
     @property
     def needs(self) -> PolicyNeeds:
@@ -176,6 +197,24 @@ class FlowPolicy:
         points = {point.name: point for point in self.encoding_points(inputs)}
         stages = self.model.encode_prefix(*self._given(inputs))
         return {name: np.asarray(at_point(stages, points[name])) for name in names}
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Parts from the action back to the pictures."""
+        return tuple(name for name, _ in self._parts)
+
+    @functools.cached_property
+    def _parts(self) -> Parts:
+        return numbered_parts(self.model.params, _PARTS)
+
+    def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> "FlowPolicy":
+        """Returns the policy with these parts drawn anew; nothing is compiled again.
+
+        Raises:
+          SelectionError: If there is no such part.
+        """
+        params, drawn = redrawn_params(self.model.params, self._parts, stages, seed=seed, draw=draw)
+        return replace(self, model=replace(self.model, params=params), drawn=drawn)
 
     @property
     def no_gradient(self) -> str:
