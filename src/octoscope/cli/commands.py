@@ -28,15 +28,23 @@ from octoscope.studies.options.doctor import DoctorOptions
 from octoscope.studies.options.drop_tokens import DropTokensOptions
 from octoscope.studies.options.encodings import EncodingsOptions
 from octoscope.studies.options.episodes import EpisodesOptions
+from octoscope.studies.options.export import ExportOptions
 from octoscope.studies.options.faithfulness import FaithfulnessOptions
 from octoscope.studies.options.heads import HeadsOptions
 from octoscope.studies.options.language import LanguageOptions
 from octoscope.studies.options.layout import LayoutOptions
 from octoscope.studies.options.maps import MapsOptions
 from octoscope.studies.options.report import ReportOptions
-from octoscope.studies.options.runs import CompactRunOptions, ListRunsOptions, RunsOptions, VerifyRunsOptions
+from octoscope.studies.options.runs import (
+    CheckReceiptOptions,
+    CompactRunOptions,
+    ListRunsOptions,
+    RunsOptions,
+    VerifyRunsOptions,
+)
 from octoscope.studies.options.shares import SharesOptions
 from octoscope.studies.options.trends import TrendsOptions
+from octoscope.studies.options.view import ViewOptions
 from octoscope.studies.options.words import WordsOptions
 
 # In the order of the help.
@@ -45,6 +53,8 @@ COMMANDS: dict[str, type] = {
     "episodes": EpisodesOptions,
     "attend": AttendOptions,
     "capture": CaptureOptions,
+    "view": ViewOptions,
+    "export": ExportOptions,
     "layout": LayoutOptions,
     "shares": SharesOptions,
     "heads": HeadsOptions,
@@ -73,6 +83,7 @@ _STUDIES: dict[type, tuple[str, str]] = {
     CnnFiltersOptions: ("cnn.filters", "filters"),
     CnnGradcamOptions: ("cnn.gradcam", "gradcam"),
     CnnLayersOptions: ("cnn.layers", "layers"),
+    CheckReceiptOptions: ("receipts", "check_receipts"),
     CompactRunOptions: ("runs", "compact_runs"),
     ConvertOptions: ("convert", "convert"),
     DemoOptions: ("demo", "demo"),
@@ -80,6 +91,7 @@ _STUDIES: dict[type, tuple[str, str]] = {
     DropTokensOptions: ("drop_tokens", "drop_tokens"),
     EncodingsOptions: ("encodings", "encodings"),
     EpisodesOptions: ("episodes", "episodes"),
+    ExportOptions: ("export", "export"),
     FaithfulnessOptions: ("faithfulness", "faithfulness"),
     HeadsOptions: ("heads", "heads"),
     LanguageOptions: ("language", "language"),
@@ -90,6 +102,7 @@ _STUDIES: dict[type, tuple[str, str]] = {
     SharesOptions: ("shares", "shares"),
     TrendsOptions: ("trends", "trends"),
     VerifyRunsOptions: ("runs", "verify_runs"),
+    ViewOptions: ("view", "view"),
     WordsOptions: ("words", "words"),
 }
 _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)

@@ -133,7 +133,9 @@ class Redrawable(Protocol):
         ...
 
     def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> PolicyModel:
-        """Returns the same policy with these parts drawn anew; a part draws the same whatever else is drawn."""
+        """Returns the same policy with these parts drawn anew, with a digest and a note of its own; a part draws the same whatever else is
+        drawn.
+        """
         ...
 
 

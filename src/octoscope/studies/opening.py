@@ -72,7 +72,12 @@ def open_given(given: Given, checkpoint: str, episodes: str, *, tell: Tell = sil
     Raises:
       OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
     """
-    options = OpenOptions(given.device, given.checkpoint_step, keep_compiled=not given.no_compilation_cache)
+    options = OpenOptions(
+        given.device,
+        given.checkpoint_step,
+        keep_compiled=not given.no_compilation_cache,
+        random_weights=given.random_weights,
+    )
     policy = open_policy(checkpoint, options)
     source = open_for(policy, episodes, given)
     remark = policy.dataset_remark(source.name) if isinstance(policy, KnowsDatasets) else ""

@@ -1,6 +1,7 @@
 """The policy as people use it: load a checkpoint, make tasks, run the transformer, sample actions."""
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,17 @@ class OctoModel:
         expected = expected_params(module, opened.example_batch, directory)
         params = load_params(opened.open_params(), expected)
         return cls(folder_name(checkpoint), module, params, text_processor, opened)
+
+    def with_params(self, params: Mapping[str, Any]) -> "OctoModel":
+        """Returns the policy with other parameters of the same shapes; nothing is compiled again.
+
+        Args:
+          params: Nested as `params`.
+        """
+        other = dataclasses.replace(self, params=params)
+        # Compiled programs take the parameters as an argument.
+        other.__dict__.update({name: getattr(self, name) for name in ("_embed", "_run", "_act")})
+        return other
 
     def save_pretrained(self, directory: str | Path, *, step: int | None = None) -> None:
         """Writes the policy as an official-format checkpoint, or adds a step to one of the same policy.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,8 @@ class OctoPolicy:
     model: OctoModel
     # Other parameters of the same shapes; the model's own with None.
     other_params: Mapping[str, Any] | None = None
+    # What was drawn anew to make them: "all weights (seed 3)"; "" where they come from elsewhere.
+    drawn: str = ""
     # How the acting dataset was normalised; as the checkpoint's config says with None.
     normalization: NormalizationType | None = None
 
@@ -75,25 +78,27 @@ class OctoPolicy:
     @functools.cached_property
     def _card(self) -> PolicyCard:
         return PolicyCard(
-            name=self.model.name,
+            name=f"{self.model.name}, random weights" if self.drawn else self.model.name,
             family="octo",
             framework="jax",
             framework_version=jax.__version__,
             device=device_name(self.model.params),
-            note=self.model.note,
+            note=" ".join(filter(None, (self.model.note, f"Drawn anew: {self.drawn}." if self.drawn else ""))),
             step=self.model.checkpoint.step,
             facts={"config": self.model.config, "head": acting_head(self.model)},
         )
 
     def digest(self) -> str:
-        """Returns the SHA-256 of the parameter file.
+        """Returns the SHA-256 of the parameter file, and of what was drawn anew.
 
         Raises:
-          ValueError: If weights are drawn anew: they lie in no file.
+          ValueError: If other parameters were given: they lie in no file.
         """
-        if self.other_params is not None:
-            raise ValueError("A policy with weights drawn anew has no parameter file.")
-        return policy_digest(self.model)
+        if self.other_params is None:
+            return policy_digest(self.model)
+        if not self.drawn:
+            raise ValueError("A policy with other parameters has no parameter file.")
+        return hashlib.sha256(f"{policy_digest(self.model)} {self.drawn}".encode()).hexdigest()
 
     @property
     def needs(self) -> PolicyNeeds:
@@ -234,7 +239,7 @@ class OctoPolicy:
         if any(each.kept is not None for each in inputs):
             noises = [noise] * len(inputs) if isinstance(noise, Noise) else noise
             return np.stack([self._act_on_some(each, under) for each, under in zip(inputs, noises, strict=True)])
-        if isinstance(noise, Noise) and len(inputs) == 1 and inputs[0].hidden is None and self.other_params is None:
+        if isinstance(noise, Noise) and len(inputs) == 1 and inputs[0].hidden is None:
             return self._act_alone(inputs[0], noise)
         if not isinstance(noise, Noise) and len(noise) != len(inputs):
             raise ValueError(f"`noise` must be one for all, or one each of the {len(inputs)} inputs, got {len(noise)}.")
@@ -256,14 +261,14 @@ class OctoPolicy:
         octo, programs = self.tensors(inputs), self._gradients(inputs)
         if inputs.kept is not None:
             raise ObservationError("Dropped tokens have no attention to watch: hide their keys instead.")
-        if any(each.moved_norms for each in wanted) or inputs.hidden is not None or self.other_params is not None:
+        if any(each.moved_norms for each in wanted) or inputs.hidden is not None:
             seen = programs.watch(octo, noise_key(noise))
             weights, norms = seen.weights, {STACK: seen.moved_norms}
             actions, pad = seen.action, seen.token_pad
             rows = np.arange(weights.shape[-2])
         else:
             rows = np.unique([query for each in wanted for query in each.queries]).astype(int)
-            acted, states = self.model.act(
+            acted, states = self._whole_model.act(
                 octo.observation,
                 octo.tasks,
                 rng=noise_key(noise),
@@ -292,7 +297,7 @@ class OctoPolicy:
           SelectionError: If `compute` is not known or does not go with `batch`, or a point does not exist.
         """
         (selection,) = selections
-        return StepRecorder(self.model, bound, selection, options)
+        return StepRecorder(self._whole_model, bound, selection, options)
 
     @property
     def no_gradient(self) -> str:
@@ -373,11 +378,18 @@ class OctoPolicy:
                 f"`stages` must be of {', '.join(known)}, got '{unknown[0]}'.{nearest(unknown[0], known)}"
             )
         patterns = [known[name] for name in stages]
-        return self.with_params(randomized_params(self.params, patterns, seed=seed, draw=draw))
+        parts = "all weights" if len(stages) == len(known) else ", ".join(stages)
+        params = randomized_params(self.params, patterns, seed=seed, draw=draw)
+        return self.with_params(params, drawn=f"{parts} (seed {seed}, draw {draw})")
 
-    def with_params(self, params: Mapping[str, Any]) -> "OctoPolicy":
-        """Returns the policy with other parameters of the same shapes; nothing is compiled again."""
-        other = dataclasses.replace(self, other_params=params)
+    def with_params(self, params: Mapping[str, Any], *, drawn: str = "") -> "OctoPolicy":
+        """Returns the policy with other parameters of the same shapes; nothing is compiled again.
+
+        Args:
+          params: The parameters.
+          drawn: What of them was drawn anew, and from which seed.
+        """
+        other = dataclasses.replace(self, other_params=params, drawn=drawn)
         # The compiled passes take parameters as an argument.
         other._programs.update({dim: made.with_params(params) for dim, made in self._programs.items()})
         return other
@@ -403,8 +415,12 @@ class OctoPolicy:
           ObservationError: If keys are hidden: encodings are captured in a forward without.
         """
         octo = self._whole_tensors(inputs)
-        captured = capture_chosen(self.model, octo.observation, octo.tasks, tuple(names))
+        captured = capture_chosen(self._whole_model, octo.observation, octo.tasks, tuple(names))
         return {name: np.asarray(array) for name, array in captured.items()}
+
+    @functools.cached_property
+    def _whole_model(self) -> OctoModel:
+        return self.model if self.other_params is None else self.model.with_params(self.other_params)
 
     def _action_dim(self, inputs: PolicyInputs) -> int | None:
         space = self.action_space(inputs.dataset)
@@ -413,7 +429,7 @@ class OctoPolicy:
     def _act_alone(self, inputs: PolicyInputs, noise: Noise) -> Float32[np.ndarray, "1 horizon dim"]:
         """Returns the chunk of the very forward that `watch` watches, to the bit."""
         octo = self.tensors(inputs)
-        actions, _ = self.model.act(
+        actions, _ = self._whole_model.act(
             octo.observation,
             octo.tasks,
             rng=noise_key(noise),

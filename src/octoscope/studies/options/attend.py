@@ -31,6 +31,7 @@ from octoscope.studies.options.vocabulary import (
     Precision,
     Queries,
     Query,
+    RandomWeights,
     Resume,
     Scale,
     Seed,
@@ -63,6 +64,7 @@ class AttendOptions:
     layers: Layers = "all"
     # These are drawn; mean and max are always over all, and the run keeps all.
     heads: Heads = "all"
+    # Also 'readout', and 'all' for every row of every timestep; by default the readouts and the words that can see images.
     queries: Queries = ()
     keys: Keys = ()
     # 'mean' keeps all and draws their mean; of several the last is drawn.
@@ -80,6 +82,7 @@ class AttendOptions:
     task: Task = None
     goal_image: GoalImage = ()
     checkpoint_step: CheckpointStep = None
+    random_weights: RandomWeights = None
     seed: Seed = 0
     scale: Scale = "even"
     fps: FramesPerSecond = 3.0

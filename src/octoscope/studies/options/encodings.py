@@ -22,6 +22,7 @@ from octoscope.studies.options.vocabulary import (
     Overwrite,
     PolicyOrRun,
     Precision,
+    RandomWeights,
     Seed,
     Split,
     Step,
@@ -47,6 +48,7 @@ _OF_NEW_RUNS = (
         "task",
         "goal_image",
         "checkpoint_step",
+        "random_weights",
         "seed",
         "device",
         "precision",
@@ -113,6 +115,7 @@ class EncodingsOptions:
     window: Window = None
     goal_image: GoalImage = ()
     checkpoint_step: CheckpointStep = None
+    random_weights: RandomWeights = None
     seed: Seed = 0
     device: Device = "auto"
     no_compilation_cache: NoCompilationCache = False

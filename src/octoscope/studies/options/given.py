@@ -9,6 +9,7 @@ from octoscope.studies.options.vocabulary import (
     Fields,
     GoalImage,
     NoCompilationCache,
+    RandomWeights,
     Split,
     SwapRedBlue,
     Task,
@@ -30,5 +31,6 @@ class Given:
     task: Task = None
     goal_image: GoalImage = ()
     checkpoint_step: CheckpointStep = None
+    random_weights: RandomWeights = None
     device: Device = "auto"
     no_compilation_cache: NoCompilationCache = False

@@ -17,6 +17,7 @@ from octoscope.studies.options.vocabulary import (
     Output,
     Overwrite,
     Policy,
+    RandomWeights,
     Split,
     Step,
     SwapRedBlue,
@@ -52,6 +53,7 @@ class LayoutOptions:
     # A line for each token; else one for each group and timestep.
     full: Full = False
     checkpoint_step: CheckpointStep = None
+    random_weights: RandomWeights = None
     device: Device = "auto"
     no_compilation_cache: NoCompilationCache = False
     figure_format: FigureFormat = "png"

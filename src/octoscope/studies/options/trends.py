@@ -1,9 +1,10 @@
 """`octoscope trends`: what can be typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from octoscope.studies.options.spread import Workers
 from octoscope.studies.options.values import NotNegative, OneOf
 from octoscope.studies.options.vocabulary import FigureFormat, Output, Overwrite, RunPaths, Seed
 
@@ -17,7 +18,8 @@ class TrendsOptions:
 
     Writes trends_BY/: report.html, differences.csv and .parquet (every difference with its interval, correction and controls),
     heads.parquet (the means behind them), clusters, pictures. The unit is the episode in its task; below five tasks there is no verdict.
-    The numbers of each run are kept beside it (NAME.summary.parquet), so that a second call reads no weights. Example:
+    The numbers of each run are kept beside it (NAME.summary.parquet), so that a second call reads no weights; with --workers or --ray they
+    are made by many, and with --shard alone those of a part of the runs, for a later call without. Example:
 
     octoscope trends output/collection --by phase --random output/random_weights
     """
@@ -32,6 +34,7 @@ class TrendsOptions:
     # How often labels are shuffled, to show what luck gives.
     shuffles: NotNegative = 200
     seed: Seed = 0
+    workers: Workers = field(default_factory=Workers)
     figure_format: FigureFormat = "png"
     overwrite: Overwrite = False
     output: Output = Path("output")

@@ -69,15 +69,7 @@ Query = Annotated[
         "QUERY",
     ),
 ]
-Queries = Annotated[
-    tuple[str, ...],
-    Meaning(
-        "Token groups whose attention is kept: 'readout', 'all' for every row of every timestep, or names; by default the readouts and "
-        "the words that can see images.",
-        _AT,
-        "GROUP",
-    ),
-]
+Queries = Annotated[tuple[str, ...], Meaning("Token groups whose attention is kept, by name.", _AT, "GROUP")]
 Keys = Annotated[tuple[str, ...], Meaning("Token groups that attention to is kept; all by default.", _AT, "GROUP")]
 KeptPasses = Annotated[
     str,
@@ -174,6 +166,11 @@ GoalImage = Annotated[
 ]
 CheckpointStep = Annotated[
     NotNegative | None, Meaning("Training step of the parameters; the latest by default.", _OPEN, "N")
+]
+RandomWeights = Annotated[
+    int | None,
+    _SEEDS,
+    Meaning("Draw all weights anew from this seed, as if nothing had been learnt: a control.", _OPEN, "N"),
 ]
 Device = Annotated[DeviceName, Meaning("What the policy runs on; a GPU where there is one, by default.", _OPEN)]
 NoCompilationCache = Annotated[
