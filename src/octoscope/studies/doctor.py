@@ -1,6 +1,5 @@
 """What a checkpoint is, what is wrong with it, and what would be captured."""
 
-import json
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +15,7 @@ _LINE_WIDTH = 140
 def doctor(options: DoctorOptions, *, tell: Tell = silent, progress: bool = False) -> Checkup:
     """Returns what was found of a checkpoint, after telling it; raises nothing that a checkpoint can cause."""
     checkup = examine_checkpoint(options.checkpoint, step=options.checkpoint_step)
-    tell(*(json.dumps(checkup.to_json(), indent=2).split("\n") if options.json else checkup_lines(checkup)))
+    tell(*checkup_lines(checkup))
     return checkup
 
 

@@ -213,4 +213,6 @@ _OUT = Topic.RESULTS
 Full = Annotated[bool, Meaning("Print the whole table; files hold it in any case.", _OUT)]
 Resume = Annotated[bool, Meaning("Go on with what an earlier call kept before it was stopped.", _OUT)]
 Overwrite = Annotated[bool, Meaning("Replace the results of an earlier call, and compute them anew.", _OUT)]
-Output = Annotated[Path, arg(aliases=["-o"]), Meaning("Folder for the results.", _OUT, "FOLDER")]
+_OUTPUT = Meaning("Folder for the results.", _OUT, "FOLDER")
+Output = Annotated[Path, arg(aliases=["-o"]), _OUTPUT]
+OutputOrBeside = Annotated[Path | None, arg(aliases=["-o"]), _OUTPUT]
