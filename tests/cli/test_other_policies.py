@@ -173,7 +173,7 @@ def test_the_layout_of_an_act_is_told(tmp_path, act_folder, act_data, capsys):
     assert "in 'decoder.cross', the stack that acts; not drawn: encoder, decoder." in printed
     assert (tmp_path / "out" / "token_matrix.png").is_file()
     with pytest.raises(SystemExit):
-        run("layout", act_folder, "-o", tmp_path / "alone")
+        run("layout", "toy", "-o", tmp_path / "alone")
     assert "Give episodes too" in capsys.readouterr().err
 
 

@@ -168,6 +168,22 @@ def test_an_act_is_ablated(act, act_episodes):
         intervene(act, act_episodes[0], 0, [UseInstruction("push")], noises=0)
 
 
+def test_tokens_of_an_act_can_be_dropped(act, act_episodes):
+    inputs = StepScene.at(act, act_episodes[0], 0).inputs
+    hidden, layout = expected()["hidden_keys"], act.layout(inputs)
+    stays = np.setdiff1d(np.arange(layout.size), np.flatnonzero(hidden))
+    drop = act.dropper(inputs, Noise(0, 0))
+    # What LeRobot gave with the same tokens hidden as keys.
+    np.testing.assert_allclose(drop(stays), expected()["actions_hidden_keys"], atol=2e-5)
+    np.testing.assert_allclose(drop(np.arange(layout.size)), expected()["actions"], atol=2e-5)
+    with pytest.raises(SelectionError, match="what is asked for"):
+        drop(stays[:-1])
+    asked = {"scores": ["mean of heads"], "fractions": [1.0, 0.0], "steps": 1, "noises": 0, "timings": 0}
+    table = osc.drop_tokens(act, act_episodes[:1], how="remove", **asked)
+    assert table.errors[0][0].mean == 0.0
+    assert table.errors[0][1].mean > 0.0
+
+
 def test_an_acts_maps_are_scored(act, act_episodes):
     methods = ("last layer", "rollout", "gradient", "integrated gradients", "readout knock-outs", "occlusion", "random")
     settings = FaithfulnessSettings(methods=methods, steps=1, points=1, path_points=2, path_tolerance=10.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from octoscope.attention.query import QueryRow, sighted_words
 from octoscope.attention.shares import timestep_name
 from octoscope.errors import SelectionError
-from octoscope.tokens.layout import TokenLayout, TokenSpan
+from octoscope.tokens.layout import TokenLayout, TokenSpan, no_words
 from octoscope.tokens.words import Word, words_of_pieces
 
 
@@ -43,10 +43,7 @@ def instruction_words(layout: TokenLayout, *, padding: bool = False) -> tuple[Wo
     """
     pieces = layout.instruction_pieces
     if not pieces:
-        raise SelectionError(
-            "No token of this run is a word: the policy was given no words, or reads them as one encoding. "
-            "Use an episode with an instruction, or give one with --task."
-        )
+        raise SelectionError(no_words(layout))
     seen: Counter[str] = Counter()
     words: list[Word] = []
     for word in words_of_pieces(pieces):

@@ -89,6 +89,18 @@ def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> Quer
     return QueryRow(group, (position,), group if size == 1 else f"{group} token {position} of 0..{size - 1}{pad}")
 
 
+def missing_rows(run: Run, groups: Sequence[str]) -> str:
+    """Returns why a run holds no rows of groups, and how to capture them where the stack that is looked at has such rows."""
+    named, stack = ", ".join(groups), run.stack
+    if set(groups) <= set(stack.query_groups):
+        return (
+            f"the run holds no rows of {named}. Capture them with --queries {' '.join([*run.query_groups, *groups])}."
+        )
+    others = [each.name for each in run.layout.stacks if set(groups) & set(each.query_groups)]
+    where = f"they look in {', '.join(others)}" if others else "they look at nothing"
+    return f"{named} have no rows in '{stack.name}', the stack that is shown: {where}."
+
+
 def step_blocks(run: Run, query_group: str, steps: Sequence[int]) -> Iterator[Sequence[int]]:
     """Yields the steps in blocks whose attention of a group fits into memory several times over."""
     rows = len(run.selection.query_places(run.layout, query_group)) * len(run.selection.passes)

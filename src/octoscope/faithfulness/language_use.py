@@ -140,10 +140,19 @@ def check_language(model: PolicyModel | HoldsPolicy, episodes: Sequence[Episode]
       ObservationError: If the policy takes no words.
       EpisodeError: If there is no episode.
     """
-    if not as_policy(model).needs.words:
-        raise ObservationError("This policy takes no words, so there is no use of language to measure.")
+    check_takes_words(model)
     if not episodes:
         raise EpisodeError("There must be at least one episode, got none.")
+
+
+def check_takes_words(model: PolicyModel | HoldsPolicy) -> None:
+    """Refuses a policy that takes no words, before any are read.
+
+    Raises:
+      ObservationError: If it takes none.
+    """
+    if not as_policy(model).needs.words:
+        raise ObservationError("This policy takes no words, so there is no use of language to measure.")
 
 
 def language_steps(episode: Episode, steps: int | None) -> list[int]:

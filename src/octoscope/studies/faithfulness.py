@@ -11,7 +11,7 @@ from octoscope.faithfulness.action_target import ActionTarget
 from octoscope.faithfulness.episode_scores import EpisodeScores, complete_maps, example_step
 from octoscope.faithfulness.map_makers import spread_steps
 from octoscope.faithfulness.randomize_policy import randomize_policy
-from octoscope.faithfulness.randomized_weights import RandomizationTable
+from octoscope.faithfulness.randomized_weights import RandomizationTable, redrawable
 from octoscope.faithfulness.score import example_place, faithfulness_table, score_faithfulness
 from octoscope.faithfulness.score_table import FaithfulnessTable
 from octoscope.faithfulness.settings import FaithfulnessSettings
@@ -79,6 +79,9 @@ def faithfulness(
     results = Results(options.output, "faithfulness", options.overwrite)
     results.check(resume=options.resume)
     here = open_faithfulness(options, opened, tell=tell)
+    if options.sanity:
+        # Before the scores, which may take hours.
+        redrawable(here.opened.model)
     study = EpisodeStudy(
         "faithfulness",
         results,

@@ -11,7 +11,13 @@ from tqdm import tqdm
 from octoscope.episodes.episode import Episode
 from octoscope.errors import OctoscopeError
 from octoscope.faithfulness.language_table import EpisodeLanguage, LanguageTable
-from octoscope.faithfulness.language_use import check_language, language_table, language_use, other_words
+from octoscope.faithfulness.language_use import (
+    check_language,
+    check_takes_words,
+    language_table,
+    language_use,
+    other_words,
+)
 from octoscope.faithfulness.map_makers import spread_steps
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
@@ -67,6 +73,7 @@ def language(
     results = Results(options.output, "language", options.overwrite)
     results.check(resume=options.resume)
     opened = opened or open_given(options.given, options.checkpoint, options.episodes, tell=tell)
+    check_takes_words(opened.model)
     words = _words(options, opened, progress=progress)
     here = open_language(options, words, opened, tell=tell)
     study = EpisodeStudy(

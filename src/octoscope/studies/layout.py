@@ -17,6 +17,7 @@ from octoscope.studies.options.names import figure_files
 from octoscope.studies.selection import parse_step
 from octoscope.studies.telling import Tell, silent
 from octoscope.tokens.layout import Token, TokenLayout, TokenSpan, instruction_remarks
+from octoscope.tokens.token_source import camera_of
 from octoscope.views.layout_picture import layout_chart
 
 _PICTURE = "token_matrix"
@@ -56,7 +57,7 @@ def _look(options: LayoutOptions, model: PolicyModel, *, tell: Tell) -> tuple[To
     if options.episodes is None:
         if not isinstance(model, HasExample):
             raise SelectionError(f"Give episodes too: the tokens of {model.card.name} depend on what it is given.")
-        return *model.example_layout(options.task), "The policy's example batch"
+        return *model.example_layout(options.task), "The policy's own example"
     given = given_of(options)
     episode = Opened(model, open_for(model, options.episodes, given)).chosen_one(options.episode)
     step = parse_step(options.step, count=len(episode))
@@ -125,6 +126,8 @@ def _what(span: TokenSpan, layout: TokenLayout) -> str:
         return f"{copy}: {' '.join(piece.text for piece in pieces)}" if pieces else copy
     if source.kind == "vector":
         return "one vector, without a place in the image"
+    if source.kind == "readout" and source.inputs and source.inputs[0].startswith("image_"):
+        return f"where the key points of {camera_of(source.inputs[0])} are read off its patches"
     return "read by an action head" if source.kind == "readout" else ""
 
 

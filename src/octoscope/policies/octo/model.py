@@ -58,8 +58,7 @@ class OctoModel:
         """Loads a policy from an official-format checkpoint.
 
         Args:
-          checkpoint: A folder, 'hf://owner/name' (also from the hub's local cache), 'demo' for the embedded policy, or 'drawn' for
-            a smaller one with random weights.
+          checkpoint: A folder, 'hf://owner/name' (also from the hub's local cache), or 'demo' for the embedded policy.
           step: Training step of the parameters; the latest by default.
 
         Raises:

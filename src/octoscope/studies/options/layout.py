@@ -62,7 +62,8 @@ class LayoutOptions:
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""
+        unused = {"random_weights": "what tokens are depends on no weight."}
         if self.episodes is not None:
-            return {}
+            return unused
         names = ("episode", "split", "step", "cameras", "turn", "swap_red_blue", "observation", "window", "goal_image")
-        return dict.fromkeys(names, "without EPISODES the policy's own example batch is shown.")
+        return unused | dict.fromkeys(names, "without EPISODES the policy's own example batch is shown.")
