@@ -1,5 +1,6 @@
 """A command as it was typed, from its words to what comes out; and one that is typed again from a recipe."""
 
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,8 +67,8 @@ def _results_folder(options: Any) -> Path | None:
         return None
     if options.output is not None:
         return options.output
-    from octoscope.studies.run_place import run_at
-
+    # Imported already by the command that read the run.
+    run_at = importlib.import_module("octoscope.studies.run_place").run_at
     given = getattr(options, "run", None) or Path(options.source)
     try:
         return run_at(given).parent if getattr(options, "episodes", None) is None else Path("output")

@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     """Returns the exit code."""
+    if arguments[:1] == ["--version"]:
+        _tell_version()
+        return 0
     manner = outcome = None
     try:
         with leaving_at_once():
@@ -38,9 +41,6 @@ def _run(arguments: list[str]) -> int:
             from octoscope.cli.manner import split_manner
             from octoscope.policies.octo.freed_memory import keep_freed_memory
 
-            if arguments[:1] == ["--version"]:
-                _tell_version()
-                return 0
             manner, rest = split_manner(arguments)
             calls = prepare(rest, manner)
         keep_freed_memory()

@@ -1,6 +1,7 @@
 """How a command speaks, whichever it is: --json, --quiet, --verbose."""
 
 import functools
+import importlib
 import json
 import traceback
 from collections.abc import Callable, Sequence
@@ -51,8 +52,8 @@ class Manner:
         """Prints what came out as JSON, where that is the manner."""
         if not self.json:
             return
-        from octoscope.studies.plain_outcome import plain_outcome
-
+        # With all that outcomes are made of, which the command has imported.
+        plain_outcome = importlib.import_module("octoscope.studies.plain_outcome").plain_outcome
         whole = {"command": command, "found": plain_outcome(outcome), "told": [line for line in self.told if line]}
         say(*json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False).split("\n"), flush=True)
 

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,11 @@ def write_recipe(words: Sequence[str], options: Any, folder: Path) -> None:
     Raises:
       OutputError: If it cannot be written.
     """
+    # Not above: only who writes one needs them.
+    from importlib.metadata import version
+
+    from octoscope.runs.durable_file import write_durably
+
     file = folder / RECIPE
     command = " ".join(words)
     call = {"command": command, "octoscope": version("octoscope"), "options": _values(options)}
@@ -32,8 +36,6 @@ def write_recipe(words: Sequence[str], options: Any, folder: Path) -> None:
         # Somebody else's, or damaged: results matter more than how others were made.
         others = []
     text = _HEAD + "".join(_as_toml(each) for each in (*others, call))
-    from octoscope.runs.durable_file import write_durably
-
     try:
         write_durably(file, text.encode())
     except OSError as error:
