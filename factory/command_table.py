@@ -34,6 +34,10 @@ A word means one thing over all commands, and has one type.
 - What counts says so: `--max-steps 3` looks at three steps of each episode, spread evenly.
 - `ablate` and `maps` look at the middle step by default, as what shows one step does: there history is real.
 - An option that would change nothing beside the others is refused.
+- Results of RUN go beside the run; RUN may be the folder that `attend` made. Results that are there are kept unless `--overwrite` is given;
+  the same call again draws them from the findings that it computed before.
+- Every command leaves a `recipe.toml` beside its results, with every option of the last call of each command; `octoscope repeat` makes
+  them again.
 
 """
 

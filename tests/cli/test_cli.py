@@ -32,6 +32,7 @@ def test_attend_leaves_exactly_these_files(tmp_path, capsys):
         "attention_video.mp4",
         "attention_video_wrist.gif",
         "attention_video_wrist.mp4",
+        "recipe.toml",
         "run.zarr",
     ]
     sheets = sorted(p.name for p in (out / "attention_results").iterdir())
@@ -138,7 +139,10 @@ def test_several_episodes_each_into_its_folder_and_finished_ones_are_left_alone(
     written = [path.stat().st_mtime_ns for path in whole]
     assert "4.8 kB a step" in capsys.readouterr().out
     run(*arguments, "--episode", "all", "--resume")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"episode_{index}" for index in range(4)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *(f"episode_{index}" for index in range(4)),
+        "recipe.toml",
+    ]
     assert [path.stat().st_mtime_ns for path in whole] == written
 
 
@@ -152,11 +156,12 @@ def test_an_episode_that_cannot_be_run_does_not_stop_the_others(tmp_path, capsys
     assert len(list(tmp_path.glob("episode_*/run.zarr"))) == 1
 
 
-def test_demo_replaces_an_earlier_demo(tmp_path, capsys):
+def test_demo_replaces_an_earlier_demo_when_it_may(tmp_path, capsys):
     earlier = tmp_path / "out" / "attention_results"
     earlier.mkdir(parents=True)
     (earlier / "step_99_layer_0.png").touch()
-    run("demo", "-o", tmp_path / "out")
+    assert "already holds results" in fails(capsys, "demo", "-o", tmp_path / "out")
+    run("demo", "-o", tmp_path / "out", "--overwrite")
     run_of_demo = osc.Run.open(tmp_path / "out" / "run.zarr")
     sheets = len(run_of_demo.steps) * run_of_demo.num_layers
     assert f"one sheet per step and layer ({sheets})" in capsys.readouterr().out

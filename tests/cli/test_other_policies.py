@@ -40,7 +40,7 @@ def test_proprioception_is_named_on_the_command_line(tmp_path, data, capsys):
 def test_a_policy_without_cameras_leaves_a_run_and_says_why_there_is_no_picture(tmp_path, data, capsys):
     tiny_policy(tmp_path / "ckpt", {"proprio": numbers("joints")}, cameras={}, lowdim={"joints": 3})
     run("attend", tmp_path / "ckpt", data, "--steps", "1", "-o", tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.zarr"]
+    assert [path.name for path in (tmp_path / "out").glob("*.zarr")] == ["run.zarr"]
     printed = capsys.readouterr().out
     assert "No picture was drawn. No token of this policy has a place in a recorded image" in printed
     assert "obs_proprio: 3 numbers" in printed
@@ -113,6 +113,7 @@ def test_an_act_is_attended_from_its_folder(tmp_path, act_folder, act_data, caps
         "attention_results",
         "attention_video.mp4",
         "attention_video_wrist.mp4",
+        "recipe.toml",
     }
     assert len(list((tmp_path / "out" / "attention_results").iterdir())) == 2
     np.testing.assert_allclose(

@@ -283,6 +283,7 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     assert counts == {"ablation": 2, "faithfulness": 2, "sanity": 1, "drop_tokens": 2, "language": 2, **by_episode}
     written = {str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file()}
     assert written == {
+        "recipe.toml",
         "ablation/effects.csv",
         "ablation/effects.parquet",
         "ablation/step_2.png",

@@ -1,6 +1,5 @@
 """Every command: what can be typed, and where its work is done, which is imported when it is asked for."""
 
-import functools
 import importlib
 import sys
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 import tyro
 
+from octoscope.cli.manner import Manner, spoken
 from octoscope.cli.option_fields import option_fields
 from octoscope.cli.spelling import check_names, joined_selections
 from octoscope.errors import SelectionError, nearest
@@ -34,6 +34,7 @@ from octoscope.studies.options.heads import HeadsOptions
 from octoscope.studies.options.language import LanguageOptions
 from octoscope.studies.options.layout import LayoutOptions
 from octoscope.studies.options.maps import MapsOptions
+from octoscope.studies.options.repeat import RepeatOptions
 from octoscope.studies.options.report import ReportOptions
 from octoscope.studies.options.runs import (
     CheckReceiptOptions,
@@ -69,6 +70,7 @@ COMMANDS: dict[str, type] = {
     "trends": TrendsOptions,
     "cnn": CnnOptions,
     "runs": RunsOptions,
+    "repeat": RepeatOptions,
     "doctor": DoctorOptions,
     "convert": ConvertOptions,
 }
@@ -163,11 +165,15 @@ def _show_help(words: list[str], options: Any, known: dict[str, type], *, asked:
     sys.exit(0 if asked else 2)
 
 
-def load_work(options: Any) -> Callable[[], Any]:
+def load_work(options: Any, manner: Manner) -> Callable[[], Any]:
     """Returns what does the work of a command, with all that it imports."""
     module, name = _STUDIES[type(options)]
-    study = getattr(importlib.import_module(f"octoscope.studies.{module}"), name)
-    return functools.partial(study, options, tell=functools.partial(say, flush=True), progress=True)
+    return spoken(getattr(importlib.import_module(f"octoscope.studies.{module}"), name), options, manner)
+
+
+def words_of(options: Any) -> tuple[str, ...]:
+    """Returns the words of the command that takes these options."""
+    return next(words for words, each in every_command().items() if each is type(options))
 
 
 def _any_command() -> Any:

@@ -45,7 +45,7 @@ GROUPS: dict[str, dict[str, Purpose]] = {
     "Data": {
         "episodes": Purpose("what a dataset holds, and whether a policy can run on it", "What is in this dataset?"),
         "capture": Purpose("runs of many episodes, by several processes", "How do I make a thousand runs?"),
-        "runs": Purpose("list, verify or compact runs", "Which runs are there, and are they sound?"),
+        "runs": Purpose("list, verify or compact runs; check receipts", "Which runs are there, and are they sound?"),
         "repeat": Purpose("make a result again from its recipe.toml", "How was this made, and is it so again?"),
         "doctor": Purpose("what a checkpoint is, and what is wrong with it", "Why does my checkpoint not open?"),
         "convert": Purpose("a checkpoint's weights in one safetensors file", "How do others read these weights?"),

@@ -13,7 +13,10 @@ _MOST_COLUMNS = 120
 _INDENT = 26
 # What every command takes.
 EVERYWHERE = {
-    "--help": "This.",
+    "--json": "Print what comes out as one JSON object, and nothing else.",
+    "--quiet, -q": "Print nothing but errors.",
+    "--verbose, -v": "Also say how long it took, and Python's own words for an error.",
+    "--help, -h": "Print the help.",
 }
 
 

@@ -31,6 +31,7 @@ from octoscope.interventions.step_scene import StepScene
 from octoscope.notebook import shows_progress
 from octoscope.policies.abilities import DropsTokens
 from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.forward_count import counted
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.runs.findings.kept_steps import NoSteps, Steps
@@ -190,10 +191,16 @@ class _Bench:
     ) -> Float[np.ndarray, "point horizon dim"]:
         cells = self.maker.cells
         if self.how == "remove":
-            assert isinstance(scene.policy, DropsTokens), "tokens can be dropped"
-            act = scene.policy.dropper(scene.inputs, noise)
-            return np.stack([act(kept_places(cells, kept)) for kept in sets])
+            return self._removed(sets, scene, noise)
         return scene.policy.act([cells.without(scene, ~kept, KEYS) for kept in sets], noise, batch=self.maker.batch)
+
+    @counted
+    def _removed(
+        self, sets: Sequence[Bool[np.ndarray, " cell"]], scene: StepScene, noise: Noise
+    ) -> Float[np.ndarray, "point horizon dim"]:
+        assert isinstance(scene.policy, DropsTokens), "tokens can be dropped"
+        act = scene.policy.dropper(scene.inputs, noise)
+        return np.stack([act(kept_places(self.maker.cells, kept)) for kept in sets])
 
 
 def _check(scores: Sequence[str], fractions: Sequence[float], how: str) -> None:

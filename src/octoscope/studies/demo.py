@@ -9,9 +9,9 @@ from octoscope.embedded import files
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError
 from octoscope.render.view import save_view
-from octoscope.runs.staged_output import staged_output
+from octoscope.runs.staged_output import check_no_results, staged_output
 from octoscope.studies.ablate import ablate
-from octoscope.studies.attend_episode import RUN, EpisodeJob
+from octoscope.studies.attend_episode import RESULTS, RUN, EpisodeJob
 from octoscope.studies.opening import Opened, open_given, scene_options
 from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.options.attend import AttendOptions
@@ -24,6 +24,7 @@ from octoscope.studies.telling import Tell, silent
 from octoscope.views.comparison_sheet import comparison_sheet
 
 _COMPARISON = "comparison"
+_RESULTS = (RUN, *RESULTS, "own_words", "other_words", _COMPARISON, "shares", "ablation")
 _NAMES = {"octo": "demo", "demo": "demo", "act": "demo-act", "demo-act": "demo-act"}
 # Steps at which things are covered: the beginning, while the object stands free.
 _COVERED = "0,2"
@@ -33,13 +34,14 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
     """Attends with the episode's words, and with other words if there are any; without words, also takes away what it looks at.
 
     Args:
-      options: Which policy, episode and words, and where results go; those of an earlier demo there are replaced.
+      options: Which policy, episode and words, and where results go.
       tell: Takes where everything is.
       progress: Show progress bars.
 
     Raises:
       ObservationError: If words are given to a policy that takes none.
       SelectionError: If there is no such episode.
+      OutputError: If results lie there, and are not to be replaced.
     """
     name = _NAMES[options.policy]
     words = name == "demo"
@@ -49,10 +51,12 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
         name,
         name,
         options.episode,
-        overwrite=True,
+        overwrite=options.overwrite,
         scale=options.scale,
         figure_format=options.figure_format,
     )
+    if not options.overwrite:
+        check_no_results(options.output, _RESULTS)
     opened = open_given(Given(), asked.checkpoint, asked.episodes)
     episode = opened.chosen_one(options.episode)
     job = EpisodeJob(opened.model, asked, scene_options(Given()), tell, progress)
@@ -68,7 +72,11 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
 
 def _take_away(options: DemoOptions, opened: Opened, *, tell: Tell, progress: bool) -> None:
     """Leaves where attention goes, and how the action changes when the named object, or another place of its size, is covered."""
-    common: dict[str, Any] = {"figure_format": options.figure_format, "overwrite": True, "output": options.output}
+    common: dict[str, Any] = {
+        "figure_format": options.figure_format,
+        "overwrite": options.overwrite,
+        "output": options.output,
+    }
     shares(SharesOptions(options.output / RUN, **common), tell=tell, progress=progress)
     name = _NAMES[options.policy]
     ablate(
@@ -83,7 +91,7 @@ def _compare(job: EpisodeJob, episode: Episode, instruction: str, output: Path) 
     """Runs the frames with both instructions, and draws each step and layer of both on one sheet."""
     asked, remark = with_words(episode, instruction)
     runs = [job.run(episode, output / "own_words"), job.run(asked, output / "other_words")]
-    with staged_output(output, (_COMPARISON,), overwrite=True) as staged:
+    with staged_output(output, (_COMPARISON,), overwrite=job.options.overwrite) as staged:
         (staged / _COMPARISON).mkdir()
         for step in tqdm(runs[0].steps, desc="compare", unit="step", disable=not job.progress):
             for layer in runs[0].layers:

@@ -31,7 +31,12 @@ def layout(options: LayoutOptions, *, tell: Tell = silent, progress: bool = Fals
     """
     model = open_policy(
         options.checkpoint,
-        OpenOptions(options.device, options.checkpoint_step, keep_compiled=not options.no_compilation_cache),
+        OpenOptions(
+            options.device,
+            options.checkpoint_step,
+            keep_compiled=not options.no_compilation_cache,
+            random_weights=options.random_weights,
+        ),
     )
     tokens, pad, subject = _look(options, model, tell=tell)
     with staged_output(options.output, figure_files(_PICTURE), overwrite=options.overwrite) as folder:

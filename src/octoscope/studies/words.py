@@ -17,6 +17,7 @@ from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.options.words import WordsOptions
+from octoscope.studies.run_place import results_of, run_at
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
 from octoscope.tokens.layout import instruction_remarks
@@ -37,13 +38,15 @@ def words(options: WordsOptions, *, tell: Tell = silent, progress: bool = False)
     Raises:
       OctoscopeError: If the run has the rows for none, or results lie there.
     """
-    run = _where_words_look(Run.open(options.run))
+    path = run_at(options.run)
+    output = results_of(path, options.output)
+    run = _where_words_look(Run.open(path))
     steps, layers = _steps(options, run), _layers(options, run)
     heads = _heads(options, run)
     missing = _missing(options, run)
     if len(missing) == 2:
         raise SelectionError("\n".join(missing.values()))
-    with staged_output(options.output, [_FOLDER], overwrite=options.overwrite) as staging:
+    with staged_output(output, [_FOLDER], overwrite=options.overwrite) as staging:
         folder = staging / _FOLDER
         folder.mkdir()
         if "words" not in missing:
@@ -53,8 +56,8 @@ def words(options: WordsOptions, *, tell: Tell = silent, progress: bool = False)
             _write_patches(options, run, folder / "patches.csv", steps, layers, heads)
     for sentence in (*instruction_remarks(run.layout), *missing.values()):
         tell(*sentence.split("\n"))
-    tell(f"Words and images, {len(steps)} steps, layers {', '.join(map(str, layers))}: {options.output / _FOLDER}")
-    return options.output / _FOLDER
+    tell(f"Words and images, {len(steps)} steps, layers {', '.join(map(str, layers))}: {output / _FOLDER}")
+    return output / _FOLDER
 
 
 def _where_words_look(run: Run) -> Run:

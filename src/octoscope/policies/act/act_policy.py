@@ -14,6 +14,7 @@ from octoscope.policies.act.encodings import act_points, at_point
 from octoscope.policies.act.model import ActModel
 from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, HiddenKeys
 from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.noise import Noise
@@ -118,6 +119,7 @@ class ActPolicy(ShowsItself):
         """Returns the encoder's tokens, then the actions that the decoder asks for; three stacks."""
         return self.model.layout(self._tensors(inputs))
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

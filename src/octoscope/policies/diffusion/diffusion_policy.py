@@ -18,6 +18,7 @@ from octoscope.policies.diffusion.config import DiffusionConfig, read_diffusion_
 from octoscope.policies.diffusion.forward import DiffusionInputs, Seen, crop_corner, denoise, see
 from octoscope.policies.diffusion.layout import diffusion_layout
 from octoscope.policies.diffusion.params import load_diffusion_params
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import STATE, camera_name
 from octoscope.policies.lerobot_folder.policy_folder import LeRobotFolder, open_lerobot_folder
@@ -162,6 +163,7 @@ class DiffusionPolicy(ShowsItself):
         """Yields each parameter by its name in the file, as it lies there."""
         return self.folder.weights.items()
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

@@ -16,6 +16,7 @@ from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.bind import BoundEpisode
 from octoscope.policies.episode_plan import BindOptions, EpisodePlan
 from octoscope.policies.finite_actions import check_finite_actions
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.normalization_type import NormalizationType
@@ -233,6 +234,7 @@ class OctoPolicy(ShowsItself):
             self._tasks.clear()
         return OctoTensors(self.model, self._tasks)
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

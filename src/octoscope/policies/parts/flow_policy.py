@@ -10,6 +10,7 @@ import numpy as np
 from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import EMPTY_CAMERA, STATE, camera_name
 from octoscope.policies.noise import Noise
@@ -153,6 +154,7 @@ class FlowPolicy(ShowsItself):
         state = np.zeros(self.needs.numbers[_STATE], np.float32)
         return self.model.read(instruction, state).reading.remarks()
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

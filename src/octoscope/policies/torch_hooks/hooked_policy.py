@@ -9,6 +9,7 @@ import torch  # pyright: ignore[reportMissingImports]
 from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError
 from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
@@ -54,6 +55,7 @@ class HookedPolicy(ShowsItself):
         """Returns what every token is."""
         return self.program.tokens(inputs).layout
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

@@ -13,6 +13,7 @@ from PIL import Image
 from octoscope.array_typing import Float, Float32, Int, UInt8
 from octoscope.errors import SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
@@ -77,6 +78,7 @@ class ToyPolicy(ShowsItself):
         reading = InstructionReading(" ".join(words[:LONGEST]), " ".join(words[LONGEST:]), len(words[:LONGEST]))
         return layout.with_pieces(_pieces(words), reading).with_stacks([stack])
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

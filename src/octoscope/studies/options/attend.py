@@ -64,7 +64,7 @@ class AttendOptions:
     layers: Layers = "all"
     # These are drawn; mean and max are always over all, and the run keeps all.
     heads: Heads = "all"
-    # By default the readouts and the words that can see images.
+    # Also 'readout', and 'all' for every row of every timestep; by default the readouts and the words that can see images.
     queries: Queries = ()
     keys: Keys = ()
     # 'mean' keeps all and draws their mean; of several the last is drawn.

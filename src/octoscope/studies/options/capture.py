@@ -42,7 +42,7 @@ class CaptureOptions:
     per_task: Positive | None = None
     steps: Steps = "all"
     layers: Layers = "all"
-    # By default the readouts and the words that can see images.
+    # Also 'readout', and 'all' for every row of every timestep; by default the readouts and the words that can see images.
     queries: Queries = ()
     keys: Keys = ()
     passes: KeptPasses = "last"

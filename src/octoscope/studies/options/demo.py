@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from octoscope.studies.options.values import OneOf
-from octoscope.studies.options.vocabulary import OF_POLICY, Episode, FigureFormat, Output, Scale
+from octoscope.studies.options.vocabulary import OF_POLICY, Episode, FigureFormat, Output, Overwrite, Scale
 
 
 @dataclass(frozen=True)
@@ -29,4 +29,5 @@ class DemoOptions:
     instruction: str | None = None
     scale: Scale = "even"
     figure_format: FigureFormat = "png"
+    overwrite: Overwrite = False
     output: Output = Path("output/demo")

@@ -16,5 +16,3 @@ class DoctorOptions:
 
     checkpoint: Policy
     checkpoint_step: CheckpointStep = None
-    # Print JSON instead of text.
-    json: bool = False

@@ -18,7 +18,7 @@ from octoscope.studies.options.vocabulary import (
     FigureFormat,
     GoalImage,
     NoCompilationCache,
-    Output,
+    OutputOrBeside,
     Overwrite,
     PolicyOrRun,
     Precision,
@@ -121,7 +121,8 @@ class EncodingsOptions:
     no_compilation_cache: NoCompilationCache = False
     figure_format: FigureFormat = "png"
     overwrite: Overwrite = False
-    output: Output = Path("output")
+    # By default "output", and for a run the one in which it lies.
+    output: OutputOrBeside = None
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""

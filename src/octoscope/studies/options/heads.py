@@ -1,11 +1,10 @@
 """`octoscope heads`: what can be typed."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from octoscope.studies.options.values import Between
-from octoscope.studies.options.vocabulary import Camera, FigureFormat, Output, Overwrite, Query, RunPath
+from octoscope.studies.options.vocabulary import Camera, FigureFormat, Full, OutputOrBeside, Overwrite, Query, RunPath
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,9 @@ class HeadsOptions:
     sink_weight: Annotated[float, Between(1, 1e9)] = 5.0
     # ...if the standard deviation of its weight over steps is at most this part of the mean.
     sink_variation: Annotated[float, Between(0, 1e9)] = 0.5
+    # Else of the dozen that look at the least.
+    full: Full = False
     figure_format: FigureFormat = "png"
     overwrite: Overwrite = False
-    output: Output = Path("output")
+    # By default the one in which the run lies.
+    output: OutputOrBeside = None

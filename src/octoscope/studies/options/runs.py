@@ -58,7 +58,7 @@ class CheckReceiptOptions:
 
     # As the page copied it.
     receipt: Positional[str]
-    # Runs, or folders that hold the one that the receipt names.
+    # One of them is the run that the receipt names.
     runs: RunPaths
 
 

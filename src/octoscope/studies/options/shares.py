@@ -1,9 +1,8 @@
 """`octoscope shares`: what can be typed."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from octoscope.studies.options.vocabulary import FigureFormat, Output, Overwrite, Query, RunPath
+from octoscope.studies.options.vocabulary import FigureFormat, OutputOrBeside, Overwrite, Query, RunPath
 
 
 @dataclass(frozen=True)
@@ -20,4 +19,5 @@ class SharesOptions:
     query: Query = None
     figure_format: FigureFormat = "png"
     overwrite: Overwrite = False
-    output: Output = Path("output")
+    # By default the one in which the run lies.
+    output: OutputOrBeside = None

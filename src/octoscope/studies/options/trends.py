@@ -34,7 +34,6 @@ class TrendsOptions:
     # How often labels are shuffled, to show what luck gives.
     shuffles: NotNegative = 200
     seed: Seed = 0
-    # Who reads the runs.
     workers: Workers = field(default_factory=Workers)
     figure_format: FigureFormat = "png"
     overwrite: Overwrite = False

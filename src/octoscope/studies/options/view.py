@@ -16,11 +16,11 @@ class ViewOptions:
     Serves until Ctrl-C, to this machine alone unless --host says otherwise; then the printed address holds a token, without which nobody
     is answered. Nothing but the runs named can be read. Needs neither the policy nor jax. Examples:
 
-    octoscope view output/run.zarr
+    octoscope view output
     octoscope view output/a output/b --open
     """
 
-    # Runs, folders that hold some, or collections; also one that is still being written.
+    # Also one that is still being written.
     runs: RunPaths
     # Address to serve on; anything but this machine's own lets others in who have the token.
     host: str = "127.0.0.1"

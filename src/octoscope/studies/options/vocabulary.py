@@ -69,14 +69,7 @@ Query = Annotated[
         "QUERY",
     ),
 ]
-Queries = Annotated[
-    tuple[str, ...],
-    Meaning(
-        "Token groups whose attention is kept: 'readout', 'all' for every row of every timestep, or names.",
-        _AT,
-        "GROUP",
-    ),
-]
+Queries = Annotated[tuple[str, ...], Meaning("Token groups whose attention is kept, by name.", _AT, "GROUP")]
 Keys = Annotated[tuple[str, ...], Meaning("Token groups that attention to is kept; all by default.", _AT, "GROUP")]
 KeptPasses = Annotated[
     str,
@@ -175,8 +168,9 @@ CheckpointStep = Annotated[
     NotNegative | None, Meaning("Training step of the parameters; the latest by default.", _OPEN, "N")
 ]
 RandomWeights = Annotated[
-    NotNegative | None,
-    Meaning("Draw all weights anew from this seed, as if nothing had been learnt: a control.", _OPEN, "SEED"),
+    int | None,
+    _SEEDS,
+    Meaning("Draw all weights anew from this seed, as if nothing had been learnt: a control.", _OPEN, "N"),
 ]
 Device = Annotated[DeviceName, Meaning("What the policy runs on; a GPU where there is one, by default.", _OPEN)]
 NoCompilationCache = Annotated[
@@ -219,4 +213,6 @@ _OUT = Topic.RESULTS
 Full = Annotated[bool, Meaning("Print the whole table; files hold it in any case.", _OUT)]
 Resume = Annotated[bool, Meaning("Go on with what an earlier call kept before it was stopped.", _OUT)]
 Overwrite = Annotated[bool, Meaning("Replace the results of an earlier call, and compute them anew.", _OUT)]
-Output = Annotated[Path, arg(aliases=["-o"]), Meaning("Folder for the results.", _OUT, "FOLDER")]
+_OUTPUT = Meaning("Folder for the results.", _OUT, "FOLDER")
+Output = Annotated[Path, arg(aliases=["-o"]), _OUTPUT]
+OutputOrBeside = Annotated[Path | None, arg(aliases=["-o"]), _OUTPUT]

@@ -1,14 +1,13 @@
 """`octoscope words`: what can be typed."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from octoscope.studies.options.vocabulary import (
     Camera,
     FigureFormat,
     HeadsOrNone,
     LayersOrNone,
-    Output,
+    OutputOrBeside,
     Overwrite,
     RunPath,
     Scale,
@@ -39,4 +38,5 @@ class WordsOptions:
     scale: Scale = "even"
     figure_format: FigureFormat = "png"
     overwrite: Overwrite = False
-    output: Output = Path("output")
+    # By default the one in which the run lies.
+    output: OutputOrBeside = None
