@@ -4,6 +4,7 @@ import contextlib
 import webbrowser
 
 from octoscope.studies.options.view import ViewOptions
+from octoscope.studies.shown_findings import drawers_of_findings
 from octoscope.studies.telling import Tell, silent
 from octoscope.viewer.access import LOOPBACK
 from octoscope.viewer.served_runs import ServedRuns
@@ -22,7 +23,7 @@ def view(options: ViewOptions, *, tell: Tell = silent, progress: bool = False) -
       RunError: If there is no run.
       OutputError: If the port cannot be taken.
     """
-    server = PageServer(ServedRuns(options.runs), host=options.host, port=options.port)
+    server = PageServer(ServedRuns(options.runs, drawers=drawers_of_findings), host=options.host, port=options.port)
     names = server.runs.names
     tell(
         f"{len(names)} {'run' if len(names) == 1 else 'runs'}: {', '.join(names[:6])}{' ...' if len(names) > 6 else ''}"

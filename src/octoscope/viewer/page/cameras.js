@@ -143,6 +143,7 @@ export class Cameras {
     const within = (token) => token >= panel.span.start && token < panel.span.start + panel.span.size;
     for (const [layer, token] of look?.whole?.sinks || []) if (within(token) && (state.layer === "mean" || state.layer === layer)) outline(token - panel.span.start, "#5adcff", [5, 3]);
     for (const token of this.app.asked()) if (within(token)) outline(token - panel.span.start, "#28ff82");
+    for (const token of this.app.marked) if (within(token)) outline(token - panel.span.start, "#ff9d2e", [3, 2], 2.5);
     if (within(this.app.pointed)) outline(this.app.pointed - panel.span.start, "#ffffff");
     if (levels.every((level) => level === -2)) this.tell(panel, context, look?.status && panel.tokens.some((token) => look.status(token) === "missing") ? "not captured" : "masked: nothing to see here");
   }

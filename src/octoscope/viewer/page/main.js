@@ -15,6 +15,7 @@ import { useKeys } from "octoscope/keys.js";
 import { describe, receiptOf } from "octoscope/reading.js";
 import { Pins } from "octoscope/pins.js";
 import { Tabs } from "octoscope/tabs.js";
+import { Findings } from "octoscope/findings.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -31,6 +32,9 @@ class App {
     this.timeline = new Timeline(byId("time"), this);
     this.pins = new Pins(byId("pins"), this);
     this.tabs = new Tabs(byId("tabs"), byId("panel"), this);
+    this.findings = new Findings(this);
+    // Tokens that something under the pointer took away.
+    this.marked = [];
     this.run = this.other = null;
     this.pointed = -1;
     this.direction = 1;
@@ -85,6 +89,7 @@ class App {
     document.title = `${run.card.told.policy} · ${run.card.told.episode} · octoscope`;
     for (const part of [this.cameras, this.matrix, this.tokens, this.timeline, this.tabs]) part.build(run);
     this.header();
+    this.findings.build(run);
     this.redraw();
     this.resize();
   }
@@ -175,6 +180,9 @@ class App {
     this.redraw();
   }
 
+  moreTabs() { return []; }
+  panelOf(key) { return key === "heads" ? this.matrixBox : this.findings.box; }
+
   pointCell(stack, layer, head) { this.cellPointed = stack < 0 ? null : { stack, layer, head }; this.redraw(); }
 
   // A click: asks for a token until Esc, or a click on the same.
@@ -222,7 +230,7 @@ class App {
     if (!run || run.name !== state.run) return;
     if (state.map === "difference") this.compare();
     const tokens = this.asked(), single = !!this.preview;
-    const all = run.stacks.map((_, at) => (state.tab === "heads" || at === state.stack ? this.looks.of(run, this.other, state, at, tokens, { single, ahead: this.direction }) : null));
+    const all = run.stacks.map((_, at) => (this.tabs.shown === "heads" || at === state.stack ? this.looks.of(run, this.other, state, at, tokens, { single, ahead: this.direction }) : null));
     const look = all[state.stack];
     this.waiting = !look;
     this.look = look;
@@ -232,8 +240,9 @@ class App {
       const top = this.tokens.draw(look, state);
       drawBar(byId("bar"), look, top);
     } else this.cameras.prefetch(state);
-    this.tabs.draw(state, look);
-    if (state.tab === "heads") this.matrix.draw(all, state);
+    const tab = this.tabs.draw(state);
+    if (tab === "heads") this.matrix.draw(all, state);
+    else this.findings.draw(tab, state);
     const asked = { stack: state.stack, pass: state.pass, tokens: tokensOf(state.tokens).join("+") };
     this.timeline.draw(state.way === "from" ? this.rows.shares(run, asked) : null, state, look);
     this.queryLine(tokens);
