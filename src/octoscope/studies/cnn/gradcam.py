@@ -19,6 +19,7 @@ from octoscope.errors import SelectionError
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.open_policy import claimed_policy
 from octoscope.render.view import save_view
 from octoscope.studies.cnn.findings import CAMS, CamFinding, network_request
 from octoscope.studies.cnn.picture import open_picture
@@ -89,6 +90,12 @@ def _of_class(options: CnnGradcamOptions, *, tell: Tell) -> _Asked:
 
 
 def _of_action(options: CnnGradcamOptions) -> _Asked:
+    other = claimed_policy(options.network)
+    if other is not None:
+        raise SelectionError(
+            f"Activation maps of an action are made of an Octo; {other.card.name} is of the family '{other.card.family}'. `octoscope "
+            "faithfulness` makes maps of gradients of its action, `octoscope cnn features` shows its layers."
+        )
     model = OctoModel.load_pretrained(options.network)
     stored = options.stored
     given = Given(split=stored.split, cameras=stored.cameras, turn=stored.turn, swap_red_blue=stored.swap_red_blue)
