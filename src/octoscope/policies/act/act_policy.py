@@ -30,6 +30,7 @@ from octoscope.policies.parts.redrawn_weights import (
     redrawn_params,
 )
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
@@ -43,8 +44,8 @@ _PARTS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class ActPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class ActPolicy(ShowsItself):
     """An ACT as a `PolicyModel`: it takes no words, has no history, and acts the same under every noise."""
 
     model: ActModel

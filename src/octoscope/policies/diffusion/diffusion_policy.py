@@ -35,6 +35,7 @@ from octoscope.policies.parts.redrawn_weights import (
     redrawn_params,
 )
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 
@@ -50,8 +51,8 @@ _PARTS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class DiffusionPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class DiffusionPolicy(ShowsItself):
     """A Diffusion Policy of LeRobot with its parameters, as a `PolicyModel`: no words, a window of observations, noise in every pass.
 
     Frames stay as they were recorded until the network cuts out their middle.

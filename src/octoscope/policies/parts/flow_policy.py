@@ -31,6 +31,7 @@ from octoscope.policies.parts.redrawn_weights import (
 )
 from octoscope.policies.parts.text_reader import Words
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
@@ -50,8 +51,8 @@ _PARTS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class FlowPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class FlowPolicy(ShowsItself):
     """A `FlowModel` as a `PolicyModel`: words, any of its cameras, the state; one timestep.
 
     Frames stay as they were recorded until the network resizes and pads them, so that nothing is rounded on the way: what is covered or

@@ -17,6 +17,7 @@ from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.receptive_field import ReceptiveField
@@ -29,8 +30,8 @@ CAMERA, STACK, SIZE, PATCH, LONGEST = "primary", "transformer", (32, 48), 8, 6
 GRID = (SIZE[0] // PATCH, SIZE[1] // PATCH)
 
 
-@dataclass(frozen=True)
-class ToyPolicy:
+@dataclass(frozen=True, repr=False)
+class ToyPolicy(ShowsItself):
     """Acts on the patch at `row`, `column` of its one camera and on the word `word`; draws no more noise than `noise`."""
 
     row: int = 1
