@@ -40,7 +40,7 @@ def work_shown(forwards: int | None, *, of: str, tell: Tell, progress: bool) -> 
         yield
         # An estimate that was not met would leave a bar that looks unfinished.
         bar.total = bar.n
-    if progress and bar.n:
+    if progress and forwards and bar.n:
         note_pace(of, (time.perf_counter() - begun) / bar.n)
 
 
