@@ -80,14 +80,11 @@ def names_policy(name: str) -> bool:
 
 def _open_policy(checkpoint: str, camera: str | None, opening: OpenOptions | None) -> GraphNetwork:
     # Two seconds of imports that no other network needs.
+    from octoscope.cnn.networks.lerobot_network import lerobot_network
     from octoscope.cnn.networks.policy_network import policy_network
     from octoscope.policies.octo.octo_policy import OctoPolicy
 
     policy = open_policy(checkpoint, opening)
     if not isinstance(policy, OctoPolicy):
-        raise SelectionError(
-            f"Image encoders are looked into of an Octo, and {policy.card.name} is of the family {policy.card.family}: "
-            "`octoscope maps` and `ablate` show what its action depends on."
-        )
-    model = policy.model if policy.other_params is None else policy.model.with_params(policy.other_params)
-    return policy_network(model, camera)
+        return lerobot_network(policy, camera)
+    return policy_network(policy.acting_model, camera)
