@@ -98,6 +98,7 @@ _UNUSED = (
     ("drop-tokens drawn drawn --how mask --timings 3", "--timings would change nothing"),
     ("report drawn drawn --parts language --step 3", "--step would change nothing"),
     ("report drawn drawn --parts attention --max-steps 3", "--max-steps would change nothing"),
+    ("cnn layers embedded --device cpu", "--device would change nothing: 'embedded' is no policy"),
     ("cnn filters embedded --select conv1:1 --filters 3", "--filters would change nothing: --select"),
     ("cnn filters embedded --layer conv1 --blur-sigma 2", "--blur-sigma would change nothing"),
     ("cnn filters embedded --layer conv1 --octave-scale 2", "--octave-scale would change nothing"),

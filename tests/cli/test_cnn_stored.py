@@ -1,5 +1,6 @@
 """`octoscope cnn` on pictures and frames that are stored upside down, with red and blue exchanged, or under other cameras' names."""
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +8,8 @@ from PIL import Image
 import octoscope as osc
 from octoscope.cli.main import main
 from octoscope.cnn.activation_maps.action_score import camera_picture
+from octoscope.cnn.networks.sources import open_network
+from octoscope.policies.open_policy import OpenOptions
 from octoscope.studies.cnn.features import features
 from octoscope.studies.cnn.gradcam import _of_action
 from octoscope.studies.cnn.picture import open_picture
@@ -70,3 +73,16 @@ def test_what_would_change_nothing_is_refused(line, sentence, tmp_path, capsys):
     assert stop.value.code == 2
     assert sentence in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_are_drawn_anew_are_those_of_the_encoder():
+    networks = [
+        open_network("drawn", opening=None if seed is None else OpenOptions(random_weights=seed))
+        for seed in (None, 3, 4)
+    ]
+    own, drawn, other = (
+        np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(each.weights)]) for each in networks
+    )
+    assert own.shape == drawn.shape
+    assert not np.array_equal(own, drawn)
+    assert not np.array_equal(drawn, other)

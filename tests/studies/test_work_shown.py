@@ -18,6 +18,7 @@ from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.options.drop_tokens import DropTokensOptions
 from octoscope.studies.options.faithfulness import FaithfulnessOptions
 from octoscope.studies.options.language import LanguageOptions
+from octoscope.studies.pace import last_pace, note_pace
 from octoscope.studies.work_shown import work_shown
 
 AT = ("toy", "demo")
@@ -70,9 +71,33 @@ def test_forwards_are_counted_once_and_only_for_who_listens():
 
 def test_nothing_is_told_of_no_work_and_a_bar_without_a_total_where_nobody_knows(capsys):
     lines: list[str] = []
-    with work_shown(0, tell=lines.append, progress=True):
+    with work_shown(0, of="x", tell=lines.append, progress=True):
         pass
-    with work_shown(None, tell=lines.append, progress=True):
+    with work_shown(None, of="x", tell=lines.append, progress=True):
         forwards_done(7)
     assert lines == []
     assert "7/7" in capsys.readouterr().err
+
+
+def test_the_next_call_says_how_long_it_takes(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    note_pace("ablation of toy on cpu", 0.5)
+    lines: list[str] = []
+    with work_shown(100, of="ablation of toy on cpu", tell=lines.append, progress=False):
+        pass
+    with work_shown(100, of="ablation of another on cpu", tell=lines.append, progress=False):
+        pass
+    assert lines == [
+        "About 100 forwards of the policy, 50 s at the pace of the last call here.",
+        "About 100 forwards of the policy.",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"x": "soon"}', '{"x": NaN}', '{"x": -1.0}'])
+def test_a_pace_that_cannot_be_read_is_none(text, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "octoscope").mkdir()
+    (tmp_path / "octoscope" / "pace.json").write_text(text)
+    assert last_pace("x") is None
+    note_pace("x", 0.25)
+    assert last_pace("x") == 0.25

@@ -28,7 +28,7 @@ from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_steps
 from octoscope.studies.telling import Tell, silent
-from octoscope.studies.work_shown import work_shown
+from octoscope.studies.work_shown import work_of, work_shown
 from octoscope.views.ablation_sheet import ablation_chart
 
 ABLATION = FindingKind("ablation", tuple[StepEffects, ...])
@@ -76,7 +76,9 @@ def ablate(
     )
     results.check_drawn_from([request])
     cost = sum(_forwards(each, options) for each in interventions.values())
-    with work_shown(request.cost_of(cost, overwrite=options.overwrite), tell=tell, progress=progress):
+    with work_shown(
+        request.cost_of(cost, overwrite=options.overwrite), of=work_of("ablation", model), tell=tell, progress=progress
+    ):
         finding = request.get_or_make(resume=options.resume, overwrite=options.overwrite)
     with results.drawn([request]) as folder:
         effect_columns(finding.value).write(folder, "effects")

@@ -20,7 +20,7 @@ from octoscope.studies.opening import Opened, open_given, reading_remarks, scene
 from octoscope.studies.options.drop_tokens import DropTokensOptions
 from octoscope.studies.results import Results
 from octoscope.studies.telling import Tell, silent
-from octoscope.studies.work_shown import work_shown
+from octoscope.studies.work_shown import work_of, work_shown
 from octoscope.views.drop_pictures import drop_curves_chart, kept_tokens_sheet
 
 # Of the noise floor, and the undisturbed step beside it.
@@ -63,7 +63,12 @@ def drop_tokens(
     )
     results.check_drawn_from([request])
     cost = len(chosen) * options.max_steps * _forwards(options)
-    with work_shown(request.cost_of(cost, overwrite=options.overwrite), tell=tell, progress=progress):
+    with work_shown(
+        request.cost_of(cost, overwrite=options.overwrite),
+        of=work_of("drop tokens", model),
+        tell=tell,
+        progress=progress,
+    ):
         finding = request.get_or_make(resume=options.resume, overwrite=options.overwrite)
     table: DropTable = finding.value
     with results.drawn([request]) as folder:

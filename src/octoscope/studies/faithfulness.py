@@ -33,7 +33,7 @@ from octoscope.studies.opening import Opened, open_given, reading_remarks, scene
 from octoscope.studies.options.faithfulness import FaithfulnessOptions
 from octoscope.studies.results import Results
 from octoscope.studies.telling import Tell, silent
-from octoscope.studies.work_shown import work_shown
+from octoscope.studies.work_shown import work_of, work_shown
 from octoscope.views.faithfulness_pictures import (
     faithfulness_curves_chart,
     faithfulness_maps_sheet,
@@ -98,7 +98,12 @@ def faithfulness(
     open_worker = functools.partial(open_faithfulness, options)
     here_alone = options.spread.workers == 1 and options.spread.ray is None
     with (
-        work_shown(_forwards(here, study, ledger), tell=tell, progress=progress and here_alone),
+        work_shown(
+            _forwards(here, study, ledger),
+            of=work_of("faithfulness", here.opened.model),
+            tell=tell,
+            progress=progress and here_alone,
+        ),
         begin_crew(options.spread, here, open_worker, most=len(study.mine)) as crew,
     ):
         study.do(0, ledger, crew, study.mine, progress=progress)

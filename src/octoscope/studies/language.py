@@ -36,7 +36,7 @@ from octoscope.studies.opening import Opened, open_given, reading_remarks, scene
 from octoscope.studies.options.language import LanguageOptions
 from octoscope.studies.results import Results
 from octoscope.studies.telling import Tell, silent
-from octoscope.studies.work_shown import work_shown
+from octoscope.studies.work_shown import work_of, work_shown
 from octoscope.views.language_effect import language_effect_chart
 
 LANGUAGE = FindingKind("language", LanguageTable)
@@ -91,7 +91,12 @@ def language(
     open_worker = functools.partial(open_language, options, words)
     here_alone = options.spread.workers == 1 and options.spread.ray is None
     with (
-        work_shown(_forwards(options, opened, study, ledger, words), tell=tell, progress=progress and here_alone),
+        work_shown(
+            _forwards(options, opened, study, ledger, words),
+            of=work_of("language", opened.model),
+            tell=tell,
+            progress=progress and here_alone,
+        ),
         begin_crew(options.spread, here, open_worker, most=len(study.mine)) as crew,
     ):
         study.do(0, ledger, crew, study.mine, progress=progress)

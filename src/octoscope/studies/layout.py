@@ -7,11 +7,11 @@ from octoscope.errors import SelectionError
 from octoscope.policies.abilities import HasExample
 from octoscope.policies.bind import bind
 from octoscope.policies.noise import Noise
-from octoscope.policies.open_policy import OpenOptions, open_policy
+from octoscope.policies.open_policy import open_policy
 from octoscope.policies.policy_model import PolicyModel, WantedAttention
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
-from octoscope.studies.opening import Opened, given_of, open_for, scene_options
+from octoscope.studies.opening import Opened, given_of, open_for, opening_of, scene_options
 from octoscope.studies.options.layout import LayoutOptions
 from octoscope.studies.options.names import figure_files
 from octoscope.studies.selection import parse_step
@@ -29,15 +29,7 @@ def layout(options: LayoutOptions, *, tell: Tell = silent, progress: bool = Fals
     Raises:
       OctoscopeError: If the policy, the episodes or something else that was asked for is not there, or results lie there.
     """
-    model = open_policy(
-        options.checkpoint,
-        OpenOptions(
-            options.device,
-            options.checkpoint_step,
-            keep_compiled=not options.no_compilation_cache,
-            random_weights=options.random_weights,
-        ),
-    )
+    model = open_policy(options.checkpoint, opening_of(options))
     tokens, pad, subject = _look(options, model, tell=tell)
     with staged_output(options.output, figure_files(_PICTURE), overwrite=options.overwrite) as folder:
         title = f"Token matrix of {model.card.name}: {tokens.size} tokens, window {tokens.window}"

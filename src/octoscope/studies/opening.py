@@ -19,7 +19,7 @@ from octoscope.policies.open_policy import OpenOptions, open_policy
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, PolicyNeeds, as_policy
 from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.options.encodings import EncodingsOptions
-from octoscope.studies.options.given import Given
+from octoscope.studies.options.given import Given, GivenNetwork
 from octoscope.studies.options.layout import LayoutOptions
 from octoscope.studies.selection import parse_one, parse_pairs, parse_selection
 from octoscope.studies.telling import Tell, silent
@@ -73,18 +73,20 @@ def open_given(given: Given, checkpoint: str, episodes: str, *, tell: Tell = sil
     Raises:
       OctoscopeError: If the device, the checkpoint, the dataset or a camera is not there.
     """
-    options = OpenOptions(
-        given.device,
-        given.checkpoint_step,
-        keep_compiled=not given.no_compilation_cache,
-        random_weights=given.random_weights,
-    )
-    policy = open_policy(checkpoint, options)
+    policy = open_policy(checkpoint, opening_of(given))
     source = open_for(policy, episodes, given)
     remark = policy.dataset_remark(source.name) if isinstance(policy, KnowsDatasets) else ""
     if remark:
         tell(remark)
     return Opened(policy, source)
+
+
+def opening_of(given: Given | GivenNetwork | LayoutOptions) -> OpenOptions:
+    """Returns how a policy is opened."""
+    keep_compiled = not getattr(given, "no_compilation_cache", False)
+    return OpenOptions(
+        given.device, given.checkpoint_step, keep_compiled=keep_compiled, random_weights=given.random_weights
+    )
 
 
 def scene_options(given: Given, *, tell: Tell = silent) -> BindOptions:

@@ -1,11 +1,14 @@
 """What a study will cost, told before it begins, and how far it has come, by forwards of the policy."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 from tqdm import tqdm
 
 from octoscope.policies.forward_count import counting_forwards
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
+from octoscope.studies.pace import last_pace, note_pace, told_time
 from octoscope.studies.telling import Tell
 
 # Rather too few digits than ones that nobody can know.
@@ -13,11 +16,12 @@ _DIGITS = 2
 
 
 @contextlib.contextmanager
-def work_shown(forwards: int | None, *, tell: Tell, progress: bool) -> Iterator[None]:
+def work_shown(forwards: int | None, *, of: str, tell: Tell, progress: bool) -> Iterator[None]:
     """Tells about how many forwards are to come, and shows them while the block runs.
 
     Args:
       forwards: About so many; None where nobody knows, 0 where there are none.
+      of: What is done with which policy, "ablation of demo on cpu": the next call of it takes about as long.
       tell: Takes the sentence.
       progress: Show a bar, which tells from its pace how long the rest takes.
     """
@@ -25,7 +29,10 @@ def work_shown(forwards: int | None, *, tell: Tell, progress: bool) -> Iterator[
         yield
         return
     if forwards is not None:
-        tell(f"About {rounded(forwards):,} forwards of the policy; the bar says how long the rest takes.")
+        pace = last_pace(of)
+        time_told = "" if pace is None else f", {told_time(forwards * pace)} at the pace of the last call here"
+        tell(f"About {rounded(forwards):,} forwards of the policy{time_told}.")
+    begun = time.perf_counter()
     with (
         tqdm(total=forwards, desc="forwards", unit="forward", disable=not progress, smoothing=0.1) as bar,
         counting_forwards(bar.update),
@@ -33,6 +40,14 @@ def work_shown(forwards: int | None, *, tell: Tell, progress: bool) -> Iterator[
         yield
         # An estimate that was not met would leave a bar that looks unfinished.
         bar.total = bar.n
+    if progress and forwards and bar.n:
+        note_pace(of, (time.perf_counter() - begun) / bar.n)
+
+
+def work_of(study: str, model: PolicyModel | HoldsPolicy) -> str:
+    """Returns what is done with which policy on what, by which calls take about as long a forward."""
+    card = as_policy(model).card
+    return f"{study} of {card.name} on {card.device}"
 
 
 def rounded(forwards: int) -> int:

@@ -9,7 +9,7 @@ from octoscope.cnn.networks.squeezenet import load_squeezenet
 from octoscope.cnn.networks.vgg16 import load_vgg16, random_vgg16_weights, vgg16_network
 from octoscope.embedded.files import EMBEDDED
 from octoscope.errors import SelectionError, nearest
-from octoscope.policies.open_policy import claimed_policy
+from octoscope.policies.open_policy import OpenOptions, open_policy
 from octoscope.user_path import user_path
 
 _KNOWN = (
@@ -24,7 +24,9 @@ _KNOWN = (
 )
 
 
-def open_network(name: str, *, camera: str | None = None, classifier: bool = False) -> GraphNetwork:
+def open_network(
+    name: str, *, camera: str | None = None, classifier: bool = False, opening: OpenOptions | None = None
+) -> GraphNetwork:
     """Returns a network by name.
 
     Args:
@@ -33,6 +35,7 @@ def open_network(name: str, *, camera: str | None = None, classifier: bool = Fal
         also as 'policy:CHECKPOINT' or 'policy:CHECKPOINT:CAMERA'.
       camera: Which image encoder of a policy; the first by default.
       classifier: Also read VGG16's classifier.
+      opening: Device, training step and so on of a policy.
 
     Raises:
       SelectionError: If there is no such network or camera.
@@ -62,9 +65,9 @@ def open_network(name: str, *, camera: str | None = None, classifier: bool = Fal
             checkpoint, named = rest, ""
         if camera is not None and named not in ("", camera):
             raise SelectionError(f"'{name}' names the camera '{named}', and `camera` is '{camera}': give one of them.")
-        return _open_policy(checkpoint, camera or named or None)
+        return _open_policy(checkpoint, camera or named or None, opening)
     if names_policy(name):
-        return _open_policy(name, camera)
+        return _open_policy(name, camera, opening)
     raise SelectionError(
         f"There is no network or checkpoint folder '{name}'.{nearest(name, _KNOWN)} Networks: {', '.join(_KNOWN)}."
     )
@@ -75,13 +78,13 @@ def names_policy(name: str) -> bool:
     return name in EMBEDDED or name.startswith(("hf://", "policy:")) or user_path(name).is_dir()
 
 
-def _open_policy(checkpoint: str, camera: str | None) -> GraphNetwork:
+def _open_policy(checkpoint: str, camera: str | None, opening: OpenOptions | None) -> GraphNetwork:
     # Two seconds of imports that no other network needs.
     from octoscope.cnn.networks.lerobot_network import lerobot_network
     from octoscope.cnn.networks.policy_network import policy_network
-    from octoscope.policies.octo.model import OctoModel
+    from octoscope.policies.octo.octo_policy import OctoPolicy
 
-    policy = claimed_policy(checkpoint)
-    if policy is not None:
+    policy = open_policy(checkpoint, opening)
+    if not isinstance(policy, OctoPolicy):
         return lerobot_network(policy, camera)
-    return policy_network(OctoModel.load_pretrained(checkpoint), camera)
+    return policy_network(policy.acting_model, camera)

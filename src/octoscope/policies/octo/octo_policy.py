@@ -271,7 +271,7 @@ class OctoPolicy(ShowsItself):
             rows = np.arange(weights.shape[-2])
         else:
             rows = np.unique([query for each in wanted for query in each.queries]).astype(int)
-            acted, states = self._whole_model.act(
+            acted, states = self.acting_model.act(
                 octo.observation,
                 octo.tasks,
                 rng=noise_key(noise),
@@ -300,7 +300,7 @@ class OctoPolicy(ShowsItself):
           SelectionError: If `compute` is not known or does not go with `batch`, or a point does not exist.
         """
         (selection,) = selections
-        return StepRecorder(self._whole_model, bound, selection, options)
+        return StepRecorder(self.acting_model, bound, selection, options)
 
     @property
     def no_gradient(self) -> str:
@@ -411,11 +411,12 @@ class OctoPolicy(ShowsItself):
           ObservationError: If keys are hidden: encodings are captured in a forward without.
         """
         octo = self._whole_tensors(inputs)
-        captured = capture_chosen(self._whole_model, octo.observation, octo.tasks, tuple(names))
+        captured = capture_chosen(self.acting_model, octo.observation, octo.tasks, tuple(names))
         return {name: np.asarray(array) for name, array in captured.items()}
 
     @functools.cached_property
-    def _whole_model(self) -> OctoModel:
+    def acting_model(self) -> OctoModel:
+        """The model with the parameters that act."""
         return self.model if self.other_params is None else self.model.with_params(self.other_params)
 
     def _action_dim(self, inputs: PolicyInputs) -> int | None:
@@ -425,7 +426,7 @@ class OctoPolicy(ShowsItself):
     def _act_alone(self, inputs: PolicyInputs, noise: Noise) -> Float32[np.ndarray, "1 horizon dim"]:
         """Returns the chunk of the very forward that `watch` watches, to the bit."""
         octo = self.tensors(inputs)
-        actions, _ = self._whole_model.act(
+        actions, _ = self.acting_model.act(
             octo.observation,
             octo.tasks,
             rng=noise_key(noise),

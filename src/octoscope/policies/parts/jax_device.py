@@ -9,6 +9,7 @@ import jax
 from octoscope.errors import DeviceError
 from octoscope.policies.device_names import Device
 from octoscope.policies.open_policy import OpenOptions
+from octoscope.user_path import user_cache
 
 
 def prepare_jax(options: OpenOptions) -> None:
@@ -106,8 +107,7 @@ def keep_compiled_programs(folder: Path | None = None) -> Path | None:
 
 def cache_folder() -> Path:
     """Returns where compiled programs are kept by default."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "octoscope" / "jax"
+    return user_cache() / "jax"
 
 
 def _first_line(error: Exception) -> str:

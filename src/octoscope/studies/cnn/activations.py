@@ -18,6 +18,7 @@ from octoscope.render.sheet_page import render_sheet
 from octoscope.render.view import save_view
 from octoscope.studies.cnn.findings import SALIENCY, SaliencyFinding, network_request
 from octoscope.studies.cnn.picture import open_picture
+from octoscope.studies.opening import opening_of
 from octoscope.studies.options.cnn_activations import CnnActivationsOptions
 from octoscope.studies.options.names import figure_files
 from octoscope.studies.results import Results
@@ -43,7 +44,7 @@ def activations(
         )
     if options.layer is None and options.sweep != "layers":
         raise SelectionError("Give --layer; `octoscope cnn layers NETWORK` lists them. Only --sweep layers needs none.")
-    network = open_network(options.network, camera=options.camera)
+    network = open_network(options.network, camera=options.camera, opening=opening_of(options.of_policy))
     picture = open_picture(options.image, network.input_size, options.stored, tell=tell)
     if options.sweep != "none":
         return _film(options, network, picture, tell=tell, progress=progress)

@@ -10,6 +10,7 @@ from octoscope.errors import SelectionError, nearest
 from octoscope.render.view import save_view
 from octoscope.studies.cnn.findings import COMPARISON, ComparisonFinding, network_request
 from octoscope.studies.cnn.picture import open_picture
+from octoscope.studies.opening import opening_of
 from octoscope.studies.options.cnn_compare import CnnCompareOptions
 from octoscope.studies.options.names import figure_files
 from octoscope.studies.results import Results
@@ -31,7 +32,9 @@ def compare(options: CnnCompareOptions, *, tell: Tell = silent, progress: bool =
             raise SelectionError(f"There is no method '{method}'.{nearest(method, every)} Methods: {', '.join(every)}.")
     if not 50 <= options.percentile <= 100:
         raise SelectionError(f"`--percentile` must be in 50..100, got {options.percentile:g}.")
-    network = open_network(options.network, camera=options.camera, classifier=True)
+    network = open_network(
+        options.network, camera=options.camera, opening=opening_of(options.of_policy), classifier=True
+    )
     picture = open_picture(options.image, network.input_size, options.stored, tell=tell)
     arguments = {"picture": picture, "target": options.target, "layer": options.layer, "stages": options.stages}
     arguments |= {"seed": options.seed, "methods": methods}

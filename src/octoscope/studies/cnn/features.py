@@ -20,6 +20,7 @@ from octoscope.render.sheet import Sheet
 from octoscope.render.view import save_view
 from octoscope.studies.cnn.findings import FEATURES, FeaturesFinding, network_request
 from octoscope.studies.cnn.picture import as_stored, open_picture
+from octoscope.studies.opening import opening_of
 from octoscope.studies.options.cnn_features import CnnFeaturesOptions
 from octoscope.studies.options.names import PICTURES, figure_files
 from octoscope.studies.results import Results
@@ -44,7 +45,9 @@ def features(options: CnnFeaturesOptions, *, tell: Tell = silent, progress: bool
             f"--camera would change nothing: '{options.network}' is no policy, and no --patches are looked for in a dataset. "
             "Leave it out."
         )
-    network = open_network(options.network, camera=options.camera if policy else None)
+    network = open_network(
+        options.network, camera=options.camera if policy else None, opening=opening_of(options.of_policy)
+    )
     layer = find_layer(network, options.layer)
     filters = None if options.filters is None else parse_selection(options.filters, count=layer.channels, what="filter")
     picture = open_picture(options.image, network.input_size, options.stored, tell=tell)

@@ -17,6 +17,7 @@ from octoscope.cnn.networks.sources import open_network
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.studies.cnn.findings import FILTERS, network_request
 from octoscope.studies.cnn.picture import open_picture
+from octoscope.studies.opening import opening_of
 from octoscope.studies.options.cnn_filters import CnnFiltersOptions, Knobs
 from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_selection
@@ -42,7 +43,7 @@ def filters(options: CnnFiltersOptions, *, tell: Tell = silent, progress: bool =
         raise SelectionError("The preset 'dream' begins with a picture: give --start FILE.")
     if options.size is not None and not 16 <= options.size <= 4096:
         raise SelectionError(f"`--size` must be in 16..4096 pixels, got {options.size}.")
-    network = open_network(options.network, camera=options.camera)
+    network = open_network(options.network, camera=options.camera, opening=opening_of(options.of_policy))
     asked = [(layer, _objectives(options, layer, numbers)) for layer, numbers in _chosen(options, network)]
     size = network.input_size if options.size is None else (options.size, options.size)
     start = (

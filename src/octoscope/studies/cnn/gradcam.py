@@ -22,7 +22,7 @@ from octoscope.render.view import save_view
 from octoscope.studies.cnn.findings import CAMS, CamFinding, network_request
 from octoscope.studies.cnn.picture import open_picture
 from octoscope.studies.made_from import value_digest
-from octoscope.studies.opening import open_given, scene_options
+from octoscope.studies.opening import open_given, opening_of, scene_options
 from octoscope.studies.options.cnn_gradcam import CnnGradcamOptions
 from octoscope.studies.options.names import figure_files
 from octoscope.studies.options.stored import StoredPictures
@@ -80,7 +80,7 @@ class _Asked:
 
 
 def _of_class(options: CnnGradcamOptions, *, tell: Tell) -> _Asked:
-    network = open_network(options.network, camera=options.camera, classifier=True)
+    network = open_network(options.network, camera=options.camera, opening=opening_of(options.given), classifier=True)
     picture = open_picture(
         options.subject,
         network.input_size,
@@ -123,7 +123,7 @@ def _of_action(options: CnnGradcamOptions, *, tell: Tell) -> _Asked:
             f"Activation maps of an action are made of an Octo; {card.name} is of the family '{card.family}'. `octoscope faithfulness` "
             "makes maps of gradients of its action, `octoscope cnn features` shows its layers."
         )
-    model, step = policy.model, parse_step(options.step, count=len(episode))
+    model, step = policy.acting_model, parse_step(options.step, count=len(episode))
     bound = bind(policy, episode, scene_options(options.given, tell=tell))
     words, inputs = bound.instruction, policy.tensors(bound.at(step))
     dimensions = parse_selection(

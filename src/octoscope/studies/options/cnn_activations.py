@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from octoscope.studies.options.given import GivenNetwork
 from octoscope.studies.options.names import SALIENCY
 from octoscope.studies.options.stored import StoredPictures
 from octoscope.studies.options.values import OneOf
@@ -55,6 +56,7 @@ class CnnActivationsOptions:
     fps: FramesPerSecond = 4.0
     # Its image encoder is the network; the first by default.
     camera: Camera = None
+    of_policy: GivenNetwork = field(default_factory=GivenNetwork)
     stored: StoredPictures = field(default_factory=StoredPictures)
     figure_format: FigureFormat = "png"
     overwrite: Overwrite = False
@@ -62,7 +64,7 @@ class CnnActivationsOptions:
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""
-        unused: dict[str, str] = {}
+        unused = self.of_policy.unused_of(self.network)
         if self.sweep == "none":
             unused["fps"] = "only a film has it: --sweep."
         else:

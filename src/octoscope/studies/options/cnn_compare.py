@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from octoscope.studies.options.given import GivenNetwork
 from octoscope.studies.options.names import CAMS, SALIENCY
 from octoscope.studies.options.stored import StoredPictures
 from octoscope.studies.options.values import NotNegative, OneOf
@@ -43,6 +44,7 @@ class CnnCompareOptions:
     seed: Seed = 0
     # Its image encoder is the network; the first by default.
     camera: Camera = None
+    of_policy: GivenNetwork = field(default_factory=GivenNetwork)
     percentile: Percentile = 100.0
     stored: StoredPictures = field(default_factory=StoredPictures)
     figure_format: FigureFormat = "png"
@@ -51,7 +53,7 @@ class CnnCompareOptions:
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""
-        unused: dict[str, str] = {}
+        unused = self.of_policy.unused_of(self.network)
         if self.methods and not set(CAMS) & set(self.methods):
             unused["layer"] = "it is of class activation maps, and --methods names none."
         if self.methods and not set(SALIENCY) & set(self.methods):

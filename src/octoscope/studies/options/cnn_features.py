@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from octoscope.studies.options.given import GivenNetwork
 from octoscope.studies.options.stored import StoredFrames
 from octoscope.studies.options.values import Positive
 from octoscope.studies.options.vocabulary import (
@@ -45,6 +46,7 @@ class CnnFeaturesOptions:
     episode: Episode = "0"
     # Its image encoder is the network, and its frames are those of --patches; the first by default.
     camera: Camera = None
+    of_policy: GivenNetwork = field(default_factory=GivenNetwork)
     stored: StoredFrames = field(default_factory=StoredFrames)
     figure_format: FigureFormat = "png"
     overwrite: Overwrite = False
@@ -52,7 +54,7 @@ class CnnFeaturesOptions:
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""
-        unused: dict[str, str] = {}
+        unused = self.of_policy.unused_of(self.network)
         if self.patches is None:
             unused |= dict.fromkeys(("episode", "split", "cameras"), "it is of the dataset that --patches names.")
         if self.filters:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from octoscope.studies.options.given import GivenNetwork
 from octoscope.studies.options.stored import StoredPictures
 from octoscope.studies.options.values import Between, NotNegative, Positive
 from octoscope.studies.options.vocabulary import (
@@ -79,6 +80,7 @@ class CnnFiltersOptions:
     select: tuple[str, ...] = ()
     # Its image encoder is the network; the first by default.
     camera: Camera = None
+    of_policy: GivenNetwork = field(default_factory=GivenNetwork)
     # 'clear' to see what a filter wants; 'classic' to repeat published pictures; 'dream' to begin with --start.
     preset: Literal["clear", "classic", "dream"] = "clear"
     # The mean of its map, its middle unit, or the sum of all filters of a layer in one picture.
@@ -97,7 +99,7 @@ class CnnFiltersOptions:
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""
-        knobs, unused = self.knobs, dict[str, str]()
+        knobs, unused = self.knobs, self.of_policy.unused_of(self.network)
         if self.select:
             unused["filters"] = "--select names the filters of each layer."
         if knobs.octaves == 1 or (knobs.octaves is None and self.preset != "dream"):

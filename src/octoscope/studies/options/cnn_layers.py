@@ -1,7 +1,8 @@
 """`octoscope cnn layers`: what can be typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from octoscope.studies.options.given import GivenNetwork
 from octoscope.studies.options.vocabulary import Camera, Network
 
 
@@ -17,3 +18,8 @@ class CnnLayersOptions:
     network: Network
     # Its image encoder is the network; the first by default.
     camera: Camera = None
+    of_policy: GivenNetwork = field(default_factory=GivenNetwork)
+
+    def unused(self) -> dict[str, str]:
+        """Returns the options that would change nothing beside the others, and why."""
+        return self.of_policy.unused_of(self.network)

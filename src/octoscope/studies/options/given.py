@@ -1,7 +1,8 @@
 """What commands that open a policy and episodes can be told of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from octoscope.studies.options.names import NETWORKS
 from octoscope.studies.options.vocabulary import (
     Cameras,
     CheckpointStep,
@@ -34,3 +35,19 @@ class Given:
     random_weights: RandomWeights = None
     device: Device = "auto"
     no_compilation_cache: NoCompilationCache = False
+
+
+@dataclass(frozen=True)
+class GivenNetwork:
+    """What commands that look into a network can be told of it, where it is a policy's."""
+
+    checkpoint_step: CheckpointStep = None
+    random_weights: RandomWeights = None
+    device: Device = "auto"
+
+    def unused_of(self, network: str) -> dict[str, str]:
+        """Returns the options that would change nothing for a network, and why."""
+        kind = network.partition(":")[0]
+        if kind not in NETWORKS:
+            return {}
+        return dict.fromkeys((each.name for each in fields(self)), f"'{kind}' is no policy.")

@@ -1,5 +1,6 @@
 """What an option may be given, said beside its type: `seed: Seed = 0`. Checked before anything is opened."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, runtime_checkable
@@ -9,6 +10,10 @@ from octoscope.studies.selection import check_selection, parse_pairs, parse_shar
 
 # Far more than any recording has, and still a number that arrays can be asked for.
 MOST = 10**9
+
+
+# A name of something in a network, a number, or a range.
+_NAMED = re.compile(r"[\w./+:-]+")
 
 
 @runtime_checkable
@@ -64,7 +69,7 @@ class Selected:
         """Raises SelectionError where it is none."""
         if not self.or_names:
             check_selection(value, what=self.what)
-        elif not all(part.strip() for part in value.split(",")):
+        elif not all(_NAMED.fullmatch(part.strip()) for part in value.split(",")):
             raise SelectionError(f'{name} takes names and numbers with commas between, got "{_shortened(value)}".')
 
 

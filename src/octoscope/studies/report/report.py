@@ -15,6 +15,7 @@ from octoscope.studies.report.score_parts import faithfulness_part, sanity_part
 from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_step
 from octoscope.studies.telling import Tell, silent
+from octoscope.studies.work_shown import work_shown
 from octoscope.views.report_content import Report, ReportPart
 from octoscope.views.report_html import report_html
 from octoscope.views.report_markdown import report_markdown
@@ -72,7 +73,8 @@ def report(
         progress,
         results,
     )
-    report = make_report(material, options.parts)
+    with work_shown(None, of="report", tell=tell, progress=progress):
+        report = make_report(material, options.parts)
     with results.drawn(material.requests) as folder:
         _write(folder, report, figure_format=options.figure_format)
     tell(*(f"{part.title} {part.headline or part.missing}" for part in report.parts))
