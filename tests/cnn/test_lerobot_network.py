@@ -84,6 +84,3 @@ def test_networks_are_told_and_refused_by_name(tmp_path, capsys):
         open_network("demo-act", camera="primry")
     with pytest.raises(SelectionError, match="No image encoder of toy"):
         lerobot_network(ToyPolicy())
-    with pytest.raises(SystemExit):
-        main(["cnn", "gradcam", "demo-act", "--episodes", "demo-act", "-o", str(tmp_path / "cam")])
-    assert "of the family 'act'" in capsys.readouterr().err

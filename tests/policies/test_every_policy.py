@@ -364,3 +364,28 @@ def test_a_flow_policy_in_a_control_loop_does_what_attend_saw(flow, flow_episode
     chunks = osc.Policy(flow[kind], instruction=episode.instruction, execution="chunk")
     acted = [chunks.step({**frames, "state": episode.extras["state"][0]}) for _ in range(3)]
     assert [each.predicted_at for each in acted] == [0, 0, 0]
+
+
+def test_stacks_and_passes_have_axes_of_their_own_in_xarray(act, act_episodes, flow, flow_episodes):
+    run = osc.attend(act, act_episodes[0], steps=[1])
+    dataset = run.to_xarray()
+    assert [stack.name for stack in run.stacks] == list(
+        dict.fromkeys(name.split("/")[0] for name in dataset if "/" in name)
+    )
+    cross = dataset["decoder.cross/action"]
+    assert cross.dims == (
+        "step",
+        "decoder.cross.layer",
+        "decoder.cross.head",
+        "decoder.cross.query_action",
+        "decoder.cross.key",
+    )
+    np.testing.assert_allclose(cross.sum("decoder.cross.key"), 1.0, atol=2e-3)
+    options = osc.WatchOptions(passes="all")
+    of_passes = osc.attend(flow["smolvla"], flow_episodes[0], steps=[0], options=options).to_xarray()
+    (suffix,) = [name for name in of_passes if str(name).startswith("suffix/")]
+    assert of_passes[suffix].dims[:2] == ("step", "suffix.pass")
+    assert of_passes["suffix.pass"].values.tolist() == [0, 1]
+    assert "act" in repr(act)
+    assert "ActPolicy" in repr(act)
+    assert len(repr(flow["pi0"])) < 300

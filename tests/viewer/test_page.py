@@ -9,6 +9,9 @@ from octoscope.cli.main import main
 from octoscope.runs.run import Run
 from octoscope.viewer.block import WORST_ERROR
 from octoscope.viewer.receipts import check_receipt
+from octoscope.viewer.served_runs import ServedRuns
+from octoscope.viewer.server import PageServer
+from viewer.looked_at_toy import patch_of, toy_run, what_if
 
 # Two frames: what came is drawn. Then until what is shown is all there.
 _READY = """async () => {
@@ -348,3 +351,33 @@ def test_a_file_from_a_disk_shows_the_same(browser, run, runs_folder, tmp_path, 
     assert shown.errors == []
     assert {url.partition(":")[0] for url in shown.asked} <= {"file", "data", "blob", "about"}
     shown.page.close()
+
+
+def test_patches_are_painted_and_the_policy_asked(browser, tmp_path):
+    path = tmp_path / "toy.zarr"
+    run, told = toy_run(path), what_if()
+    runs = ServedRuns([path])
+    served = PageServer(runs, ask=lambda name, asked: told.ask(name, runs.run(name), asked))
+    served.begin()
+    try:
+        shown = Viewed(browser, served.url)
+        shown.open("run=toy&step=1&tab=whatif&layer=0&head=0")
+        page = shown.page
+        page.get_by_role("button", name="Paint patches and words").click()
+        page.mouse.click(*shown.point(patch_of(run)))
+        page.get_by_role("button", name="Hide as keys").click()
+        page.wait_for_selector(".whatif .effects tr")
+        expected = told.ask("toy", run, {"step": 1, "do": "hide", "tokens": [patch_of(run)]})["row"]["size"]
+        near(float(page.inner_text(".whatif .size")), expected)
+        # What changed in the attention stands on the cameras: the patch had half of it, and has nothing now.
+        shown.point(patch_of(run))
+        near(shown.numbers()[0], -0.5)
+        page.get_by_label("Other words").fill("push the blue ball")
+        page.get_by_role("button", name="Ask").click()
+        page.wait_for_selector(".whatif .effects tr >> nth=1")
+        assert 'told "push the blue ball"' in page.inner_text(".whatif .effects tr >> nth=0")
+        assert shown.errors == []
+        page.close()
+    finally:
+        served.shutdown()
+        served.server_close()

@@ -1,6 +1,5 @@
 """What a checkpoint is, what is wrong with it, and what would be captured."""
 
-import json
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +20,7 @@ def doctor(options: DoctorOptions, *, tell: Tell = silent, progress: bool = Fals
     checkup = examine_policy(options.checkpoint, OpenOptions(step=step)) or examine_checkpoint(
         options.checkpoint, step=step
     )
-    tell(*(json.dumps(checkup.to_json(), indent=2).split("\n") if options.json else checkup_lines(checkup)))
+    tell(*checkup_lines(checkup))
     return checkup
 
 

@@ -4,6 +4,7 @@ from octoscope.errors import OutputError
 from octoscope.render.atomic_path import atomic_path
 from octoscope.runs.contents import readable_bytes
 from octoscope.studies.options.export import ExportOptions
+from octoscope.studies.shown_findings import drawers_of_findings
 from octoscope.studies.telling import Tell, silent
 from octoscope.viewer.served_runs import ServedRuns
 from octoscope.viewer.single_file import Exported, export_page
@@ -24,7 +25,9 @@ def export(options: ExportOptions, *, tell: Tell = silent, progress: bool = Fals
     """
     if options.html.exists() and not options.overwrite:
         raise OutputError(f"{options.html} lies there already. Give --overwrite to replace it.")
-    exported = export_page(ServedRuns(options.runs), queries=options.queries, progress=progress)
+    exported = export_page(
+        ServedRuns(options.runs, drawers=drawers_of_findings), queries=options.queries, progress=progress
+    )
     tell(f"{readable_bytes(len(exported.page))}: {exported.contents()}")
     options.html.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(options.html) as part:

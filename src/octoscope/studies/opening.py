@@ -21,7 +21,7 @@ from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.options.encodings import EncodingsOptions
 from octoscope.studies.options.given import Given
 from octoscope.studies.options.layout import LayoutOptions
-from octoscope.studies.selection import parse_pairs, parse_selection
+from octoscope.studies.selection import parse_one, parse_pairs, parse_selection
 from octoscope.studies.telling import Tell, silent
 
 _MOST_TOLD = 5
@@ -47,6 +47,14 @@ class Opened:
           SelectionError: If it chooses none, or one that is not there.
         """
         return [self.source[place] for place in self.places(episodes)]
+
+    def chosen_one(self, episode: str) -> Episode:
+        """Returns the episode that a text chooses.
+
+        Raises:
+          SelectionError: If it chooses none or several, or one that is not there.
+        """
+        return self.source[parse_one(episode, count=len(self.source), what="episode")]
 
     def places(self, episodes: str) -> list[int]:
         """Returns the indices of the episodes that a text chooses, without reading any; see `chosen`."""

@@ -1,13 +1,16 @@
 """The page over runs, served until it is stopped."""
 
 import contextlib
+import functools
 import webbrowser
 
+from octoscope.errors import SelectionError
 from octoscope.studies.options.view import ViewOptions
+from octoscope.studies.shown_findings import drawers_of_findings
 from octoscope.studies.telling import Tell, silent
 from octoscope.viewer.access import LOOPBACK
 from octoscope.viewer.served_runs import ServedRuns
-from octoscope.viewer.server import PageServer
+from octoscope.viewer.server import Ask, PageServer
 
 
 def view(options: ViewOptions, *, tell: Tell = silent, progress: bool = False) -> None:
@@ -22,7 +25,8 @@ def view(options: ViewOptions, *, tell: Tell = silent, progress: bool = False) -
       RunError: If there is no run.
       OutputError: If the port cannot be taken.
     """
-    server = PageServer(ServedRuns(options.runs), host=options.host, port=options.port)
+    runs = ServedRuns(options.runs, drawers=drawers_of_findings)
+    server = PageServer(runs, host=options.host, port=options.port, ask=_asker(options, runs, tell))
     names = server.runs.names
     tell(
         f"{len(names)} {'run' if len(names) == 1 else 'runs'}: {', '.join(names[:6])}{' ...' if len(names) > 6 else ''}"
@@ -34,6 +38,26 @@ def view(options: ViewOptions, *, tell: Tell = silent, progress: bool = False) -
         webbrowser.open(server.url)
     with contextlib.closing(_Closing(server)):
         server.serve_forever(poll_interval=0.2)
+
+
+def _asker(options: ViewOptions, runs: ServedRuns, tell: Tell) -> Ask | None:
+    """Returns what answers "what if", with the policy opened; None without one.
+
+    Raises:
+      SelectionError: If a dataset is given without a policy.
+    """
+    if options.policy is None:
+        if options.dataset is not None:
+            raise SelectionError("--dataset is for --policy: without a policy nothing is asked of its episodes.")
+        return None
+    # Not above: without a policy, the page opens before either could be imported.
+    from octoscope.studies.opening import open_given
+    from octoscope.studies.options.given import Given
+    from octoscope.viewer.what_if import WhatIf, find_episode
+
+    opened = open_given(Given(), options.policy, options.dataset or options.policy, tell=tell)
+    what_if = WhatIf(opened.model, functools.cache(lambda name: find_episode(opened.source, runs.run(name))))
+    return lambda name, asked: what_if.ask(name, runs.run(name), asked)
 
 
 class _Closing:

@@ -5,6 +5,8 @@
     masks/CAMERA/TIME.bin                        where the object lies that the instruction names, a byte a pixel
     rows/STACK/PASS/from|to/TOKENS/FIRST-LAST    weights between tokens ("117", a word "4+5") and all others, at some steps of the run
     whole/STACK/PASS/from|to/TOKENS              what all steps say together: ends of scales, mean, sinks
+    findings.json                                what was found by changing something in the same episode: `beside`
+    findings/NAME/PLACE.png                      a picture of a finding
     shares/STACK/PASS/TOKENS                     shares of the row at every step, layer and head, and those of even attention
 
 STACK is its place in the card; PASS is "last", "mean" or the number of a pass; FIRST and LAST are places in the card's list of steps.
@@ -22,12 +24,13 @@ from octoscope.attention.share_table import share_table
 from octoscope.errors import SelectionError
 from octoscope.escaping.html import html_json
 from octoscope.runs.run import Run
+from octoscope.viewer.beside import Shelf
 from octoscope.viewer.block import pack_block
 from octoscope.viewer.run_card import run_card
 from octoscope.viewer.token_rows import Direction, read_rows
 from octoscope.viewer.whole_run import query_row, whole_run
 
-JSON, JPEG, BINARY = "application/json", "image/jpeg", "application/octet-stream"
+JSON, JPEG, PNG, BINARY = "application/json", "image/jpeg", "image/png", "application/octet-stream"
 # As files are written by `write_jpeg`: looked at, not measured.
 _QUALITY = 92
 _MOST_TOKENS, _MOST_STEPS = 4096, 64
@@ -53,6 +56,7 @@ class RunFiles:
     """Gives one run's files by name."""
 
     run: Run
+    shelf: Shelf | None = None
     # Whether weights are rounded to a byte each: see `block`.
     coded: bool = False
 
@@ -115,6 +119,15 @@ class RunFiles:
         arrays = {"shares": table.shares.astype(np.float32), "even": table.uniform.astype(np.float32)}
         return RunFile(BINARY, pack_block({"names": list(table.names)}, arrays))
 
+    def _findings(self) -> RunFile:
+        return json_file({"findings": [], "problems": []} if self.shelf is None else self.shelf.listed())
+
+    def _finding_picture(self, name: str, place: str) -> RunFile:
+        picture = None if self.shelf is None else self.shelf.picture(name, int(place))
+        if picture is None:
+            raise NoSuchFileError(f"The run has no picture {place} of a finding '{name}'.")
+        return RunFile(PNG, picture)
+
     def _seen(self, stack: str, seen_pass: str) -> Run:
         stacks = self.run.stacks
         if int(stack) >= len(stacks):
@@ -139,6 +152,8 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], Callable[..., RunFile]]] = [
     (re.compile(rf"masks/{_NUMBER}/{_NUMBER}\.bin"), RunFiles._mask),
     (re.compile(rf"rows/{_SEEN}/(from|to)/{_TOKENS}/{_NUMBER}-{_NUMBER}"), RunFiles._rows),
     (re.compile(rf"whole/{_SEEN}/(from|to)/{_TOKENS}"), RunFiles._whole),
+    (re.compile(r"findings\.json"), RunFiles._findings),
+    (re.compile(rf"findings/([0-9a-f]{{1,64}})/{_NUMBER}\.png"), RunFiles._finding_picture),
     (re.compile(rf"shares/{_SEEN}/{_TOKENS}"), RunFiles._shares),
 ]
 

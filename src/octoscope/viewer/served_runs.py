@@ -13,6 +13,7 @@ from octoscope.runs.find_runs import find_runs, summarize_run
 from octoscope.runs.glance import glance_at
 from octoscope.runs.run import Run
 from octoscope.runs.unfinished import SUFFIX, Unfinished
+from octoscope.viewer.beside import Drawers, Shelf, no_drawers
 from octoscope.viewer.run_files import NoSuchFileError, RunFile, RunFiles
 
 _ENDING = ".zarr"
@@ -39,17 +40,19 @@ class _OpenRun:
 class ServedRuns:
     """Runs by name. Whoever asks for several things at once waits for his turn at a run."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], *, drawers: Drawers = no_drawers) -> None:
         """Looks for runs below some paths.
 
         Args:
           paths: Runs, folders of runs, or collections.
+          drawers: How findings that lie beside them are shown.
 
         Raises:
           RunError: If there is none at a path.
         """
         targets = list(dict.fromkeys(target.absolute() for path in paths for target in runs_at(path)))
         self._paths = dict(zip(_short_names(targets), targets, strict=True))
+        self._drawers = drawers
         self._open: OrderedDict[str, _OpenRun] = OrderedDict()
         self._turns = {name: threading.Lock() for name in self._paths}
         self._opening = threading.Lock()
@@ -90,6 +93,12 @@ class ServedRuns:
         with self._turn(name):
             return self._opened(name).file(file)
 
+    def files(self, name: str, *, coded: bool = False) -> RunFiles:
+        """Returns what gives a run's files, the run opened anew; errors are those of `open_run`."""
+        path = self.path(name)
+        run = open_run(path)
+        return RunFiles(run, Shelf(run, path, self._drawers), coded)
+
     def _turn(self, name: str) -> threading.Lock:
         self.path(name)
         return self._turns[name]
@@ -102,7 +111,7 @@ class ServedRuns:
                 self._open.move_to_end(name)
                 return self._open[name].files
             self._open.pop(name, None)
-        files = RunFiles(open_run(path))
+        files = self.files(name)
         with self._opening:
             self._open[name] = _OpenRun(files, written)
             while len(self._open) > _MOST_OPEN:

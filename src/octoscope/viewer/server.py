@@ -33,8 +33,9 @@ _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (SelectionError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (OctoscopeError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
-# Answers one question that changes nothing but takes a policy: what is asked, JSON, to what is found, JSON.
-Ask = Callable[[str, dict[str, Any]], Any]
+# Answers one question that changes nothing but takes a policy: the name of a run and what is asked, JSON, to what is found, JSON.
+Ask = Callable[[str, Any], Any]
+_MOST_QUESTION = 65536
 
 
 class PageServer(ThreadingHTTPServer):
@@ -140,9 +141,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answers what is asked of the policy."""
+        try:
+            self._answer()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def do_PUT(self) -> None:
+        """Refuses whatever would write."""
         self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "This page only reads: ask with GET.")
 
-    do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = do_POST
+    do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = do_PUT
 
     def _answer(self) -> None:
         if len(self.path) > _MOST_ADDRESS:
@@ -161,7 +169,27 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(
                 HTTPStatus.SEE_OTHER, "text/plain", b"", {"Location": "/", "Set-Cookie": self._pages.access.cookie()}
             )
-        self._give(unquote(address.path))
+        path = unquote(address.path)
+        if self.command == "POST":
+            return self._ask(path)
+        self._give(path)
+
+    def _ask(self, path: str) -> None:
+        name, ask = path.removeprefix("/ask/"), self._pages.ask
+        if not path.startswith("/ask/"):
+            return self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "This page only reads: ask with GET.")
+        if ask is None:
+            return self._refuse(HTTPStatus.NOT_FOUND, "No policy is at hand: start `octoscope view` with --policy.")
+        length = self.headers.get("Content-Length", "")
+        if not length.isascii() or not length.isdecimal() or int(length[:9]) > _MOST_QUESTION:
+            return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A question has up to {_MOST_QUESTION} bytes.")
+        if self.headers.get_content_type() != "application/json":
+            return self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A question is JSON.")
+        try:
+            asked = json.loads(self.rfile.read(int(length)))
+        except (ValueError, RecursionError):
+            return self._refuse(HTTPStatus.BAD_REQUEST, "The question is no JSON.")
+        self._told(lambda: json_file(ask(name, asked)))
 
     def _give(self, path: str) -> None:
         if path == "/":
@@ -169,8 +197,12 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(
                 HTTPStatus.OK, "text/html; charset=utf-8", page.encode(), {"Content-Security-Policy": policy}
             )
+        self._told(lambda: self._file(path))
+
+    def _told(self, give: Callable[[], RunFile]) -> None:
+        """Sends what is given, or the sentence that says why there is nothing to give."""
         try:
-            file = self._file(path)
+            file = give()
         except OctoscopeError as error:
             status = next(status for kind, status in _STATUS if isinstance(error, kind))
             return self._refuse(status, str(error))
@@ -183,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, path: str) -> RunFile:
         room, _, rest = path.removeprefix("/").partition("/")
         if path == "/runs.json":
-            return json_file(page_index(self._pages.runs.listed()))
+            return json_file(page_index({**self._pages.runs.listed(), "what_if": self._pages.ask is not None}))
         if room == "page" and (known := page_file(rest)) is not None:
             return RunFile(*known)
         if room == "runs":

@@ -17,7 +17,7 @@ from octoscope.runs.run import Run
 from octoscope.viewer.block import WORST_ERROR
 from octoscope.viewer.page_files import page_index, whole_page
 from octoscope.viewer.run_files import RunFiles, json_file
-from octoscope.viewer.served_runs import ServedRuns, open_run
+from octoscope.viewer.served_runs import ServedRuns
 from octoscope.viewer.token_rows import row_places
 from octoscope.viewer.whole_run import query_row
 
@@ -42,7 +42,7 @@ class Exported:
         """Returns what is in it, as people say it, for before it is written."""
         runs = f"{self.runs} {'run' if self.runs == 1 else 'runs'}, {self.steps} steps"
         rows = f"{self.rows} rows of attention with every layer and head ({readable_bytes(self.weight_bytes)})"
-        return f"{runs}, {rows}, frames ({readable_bytes(self.picture_bytes)})"
+        return f"{runs}, {rows}, pictures ({readable_bytes(self.picture_bytes)})"
 
     def error_sentence(self) -> str:
         """Returns by how much weights may differ."""
@@ -61,16 +61,16 @@ def export_page(runs: ServedRuns, *, queries: Sequence[str] = (), progress: bool
       RunError: If a run is damaged or unfinished.
       SelectionError: If a run holds no rows of a group that was asked for.
     """
-    opened = {name: open_run(runs.path(name)) for name in runs.names}
+    opened = {name: runs.files(name, coded=True) for name in runs.names}
     files: dict[str, bytes] = {"runs.json": json_file(page_index(runs.listed())).content}
     rows = 0
-    for name, run in opened.items():
+    for name, given in opened.items():
+        run = given.run
         kept = {stack: _rows_kept(run.of_stack(run.stacks[stack].name), queries) for stack in range(len(run.stacks))}
         if queries and not any(kept.values()):
             raise SelectionError(_no_rows(run, queries))
         rows += sum(map(len, kept.values()))
-        given = RunFiles(run, coded=True)
-        wanted = list(_names(run, kept))
+        wanted = [*_names(run, kept), *_finding_names(given)]
         for file in tqdm(wanted, desc=f"export {name}", unit="file", disable=not progress):
             files[f"runs/{name}/{file}"] = given.file(file).content
     packed = {name: zlib.compress(content, 9) for name, content in files.items()}
@@ -83,11 +83,11 @@ def export_page(runs: ServedRuns, *, queries: Sequence[str] = (), progress: bool
         "steps_per_block": _STEPS,
         "what_if": False,
     }
-    pictures = sum(len(content) for name, content in held.items() if name.endswith(".jpg"))
+    pictures = sum(len(content) for name, content in held.items() if name.endswith((".jpg", ".png")))
     return Exported(
         page=whole_page(held, told).encode(),
         runs=len(opened),
-        steps=sum(len(run.steps) for run in opened.values()),
+        steps=sum(len(given.run.steps) for given in opened.values()),
         rows=rows,
         weight_bytes=sum(len(content) for name, content in held.items() if "/rows/" in name or "/whole/" in name),
         picture_bytes=pictures,
@@ -112,6 +112,14 @@ def _names(run: Run, kept: dict[int, list[int]]) -> Iterator[str]:
             yield f"whole/{stack}/last/from/{text}"
             if query_row(seen, query) is not None:
                 yield f"shares/{stack}/last/{text}"
+
+
+def _finding_names(given: RunFiles) -> Iterator[str]:
+    """Yields the names of findings and their pictures."""
+    yield "findings.json"
+    findings = [] if given.shelf is None else given.shelf.listed()["findings"]
+    for finding in findings:
+        yield from (f"findings/{finding['name']}/{place}.png" for place in range(finding["pictures"]))
 
 
 def _long_words(run: Run, tokens: Sequence[int]) -> list[list[int]]:

@@ -14,6 +14,7 @@ from octoscope.policies.act.encodings import act_points, at_point
 from octoscope.policies.act.model import ActModel
 from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, HiddenKeys, StackWeights
 from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.noise import Noise
@@ -30,6 +31,7 @@ from octoscope.policies.parts.redrawn_weights import (
     redrawn_params,
 )
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
@@ -43,8 +45,8 @@ _PARTS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class ActPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class ActPolicy(ShowsItself):
     """An ACT as a `PolicyModel`: it takes no words, has no history, and acts the same under every noise."""
 
     model: ActModel
@@ -118,6 +120,7 @@ class ActPolicy:
         """Returns the encoder's tokens, then the actions that the decoder asks for; three stacks."""
         return self.model.layout(self._tensors(inputs))
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

@@ -18,6 +18,7 @@ from octoscope.policies.diffusion.config import DiffusionConfig, read_diffusion_
 from octoscope.policies.diffusion.forward import DiffusionInputs, Seen, crop_corner, denoise, see
 from octoscope.policies.diffusion.layout import diffusion_layout
 from octoscope.policies.diffusion.params import load_diffusion_params
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import STATE, camera_name
 from octoscope.policies.lerobot_folder.policy_folder import LeRobotFolder, open_lerobot_folder
@@ -35,6 +36,7 @@ from octoscope.policies.parts.redrawn_weights import (
     redrawn_params,
 )
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 
@@ -50,8 +52,8 @@ _PARTS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class DiffusionPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class DiffusionPolicy(ShowsItself):
     """A Diffusion Policy of LeRobot with its parameters, as a `PolicyModel`: no words, a window of observations, noise in every pass.
 
     Frames stay as they were recorded until the network cuts out their middle.
@@ -162,6 +164,7 @@ class DiffusionPolicy:
         """Yields each parameter by its name in the file, as it lies there."""
         return self.folder.weights.items()
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

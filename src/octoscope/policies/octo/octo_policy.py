@@ -16,6 +16,7 @@ from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.bind import BoundEpisode
 from octoscope.policies.episode_plan import BindOptions, EpisodePlan
 from octoscope.policies.finite_actions import check_finite_actions
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.normalization_type import NormalizationType
@@ -41,6 +42,7 @@ from octoscope.policies.octo.token_dropper import TokenDropper
 from octoscope.policies.parts.device_name import device_name
 from octoscope.policies.parts.redrawn_weights import drawn_digest, drawn_name, drawn_note, redrawn_params
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.policies.recording import RecordOptions
 from octoscope.tokens.attention_selection import AttentionSelection
 from octoscope.tokens.blanked_words import blanked_words_remark
@@ -53,8 +55,8 @@ from octoscope.tokens.token_source import camera_of
 _TASKS = 16
 
 
-@dataclass(frozen=True, eq=False)
-class OctoPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class OctoPolicy(ShowsItself):
     """An Octo as a `PolicyModel`, with every ability there is."""
 
     model: OctoModel
@@ -232,6 +234,7 @@ class OctoPolicy:
             self._tasks.clear()
         return OctoTensors(self.model, self._tasks)
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

@@ -10,6 +10,7 @@ import numpy as np
 from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import EMPTY_CAMERA, STATE, camera_name
 from octoscope.policies.noise import Noise
@@ -31,6 +32,7 @@ from octoscope.policies.parts.redrawn_weights import (
 )
 from octoscope.policies.parts.text_reader import Words
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
@@ -50,8 +52,8 @@ _PARTS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class FlowPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class FlowPolicy(ShowsItself):
     """A `FlowModel` as a `PolicyModel`: words, any of its cameras, the state; one timestep.
 
     Frames stay as they were recorded until the network resizes and pads them, so that nothing is rounded on the way: what is covered or
@@ -153,6 +155,7 @@ class FlowPolicy:
         state = np.zeros(self.needs.numbers[_STATE], np.float32)
         return self.model.read(instruction, state).reading.remarks()
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
-
 from octoscope.studies.options.spread import Workers
-from octoscope.studies.options.values import FigureFormat, NotNegative, OneOf, Seed
+from octoscope.studies.options.values import NotNegative, OneOf
+from octoscope.studies.options.vocabulary import FigureFormat, Output, Overwrite, RunPaths, Seed
 
 # A test holds it to what `trends.contrasts` knows.
 BY = ("task", "verb", "object", "dataset", "phase", "outcome", "policy")
@@ -25,8 +24,7 @@ class TrendsOptions:
     octoscope trends output/collection --by phase --random output/random_weights
     """
 
-    # Runs, or folders with runs, such as a collection.
-    runs: Positional[tuple[Path, ...]]
+    runs: RunPaths
     # What is compared. 'policy' compares the runs of several policies on the same episodes with those of the first.
     by: Annotated[str, OneOf(BY)] = "phase"
     # The same episodes run by the same network with random weights, a folder or runs: what it does too is not found.
@@ -35,13 +33,8 @@ class TrendsOptions:
     outcomes: Path | None = None
     # How often labels are shuffled, to show what luck gives.
     shuffles: NotNegative = 200
-    # Of shuffles and intervals.
     seed: Seed = 0
-    # Who reads the runs.
     workers: Workers = field(default_factory=Workers)
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    overwrite: Overwrite = False
+    output: Output = Path("output")

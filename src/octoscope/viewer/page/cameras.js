@@ -36,7 +36,12 @@ export class Cameras {
     const at = (event) => this.tokenAt(made, event);
     canvas.addEventListener("pointermove", (event) => this.app.point(at(event), panel));
     canvas.addEventListener("pointerleave", () => this.app.point(-1, null));
-    canvas.addEventListener("click", (event) => { if (event.detail < 2) this.app.choose(at(event)); });
+    canvas.addEventListener("click", (event) => { if (this.painting) { this.painting = false; return; } if (event.detail < 2) this.app.choose(at(event)); });
+    // Dragged over while painting: what the first patch became, the others become too.
+    let add = null;
+    canvas.addEventListener("pointerdown", (event) => { const { whatIf, tabs } = this.app, token = at(event); if (whatIf.painting && tabs.shown === "whatif" && token >= 0) { add = whatIf.toggle([token]); canvas.setPointerCapture(event.pointerId); this.painting = true; } });
+    canvas.addEventListener("pointermove", (event) => { const token = at(event); if (add !== null && token >= 0) this.app.whatIf.toggle([token], add); });
+    canvas.addEventListener("pointerup", () => { add = null; });
     canvas.addEventListener("focus", () => this.app.store.set({ focus: panel.key }));
     canvas.addEventListener("keydown", (event) => this.walk(made, event));
     return made;
@@ -143,6 +148,7 @@ export class Cameras {
     const within = (token) => token >= panel.span.start && token < panel.span.start + panel.span.size;
     for (const [layer, token] of look?.whole?.sinks || []) if (within(token) && (state.layer === "mean" || state.layer === layer)) outline(token - panel.span.start, "#5adcff", [5, 3]);
     for (const token of this.app.asked()) if (within(token)) outline(token - panel.span.start, "#28ff82");
+    for (const token of [...this.app.marked, ...(this.app.tabs.shown === "whatif" ? this.app.whatIf.painted : [])]) if (within(token)) outline(token - panel.span.start, "#ff9d2e", [3, 2], 2.5);
     if (within(this.app.pointed)) outline(this.app.pointed - panel.span.start, "#ffffff");
     if (levels.every((level) => level === -2)) this.tell(panel, context, look?.status && panel.tokens.some((token) => look.status(token) === "missing") ? "not captured" : "masked: nothing to see here");
   }
@@ -244,7 +250,7 @@ function paint(context, panel, scene, levels, signed, opacity) {
         if (level === -2) { r = g = b = ((x + y) % 6 < 2 ? 192 : 141) * 0.7 + grey[i] * 0.3; }
         else if (level >= 0) {
           let nr, ng, nb;
-          if (signed) { const part = Math.min(1, Math.abs(level - 127.5) / 127.5 * 1.15), base = grey[i]; nr = colors[3 * level] * part + base * (1 - part); ng = colors[3 * level + 1] * part + base * (1 - part); nb = colors[3 * level + 2] * part + base * (1 - part); }
+          if (signed) { const part = Math.min(1, Math.abs(level - 127.5) / 32), base = grey[i]; nr = colors[3 * level] * part + base * (1 - part); ng = colors[3 * level + 1] * part + base * (1 - part); nb = colors[3 * level + 2] * part + base * (1 - part); }
           else { const t = (level * 256 + grey[i]) * 3; nr = table[t]; ng = table[t + 1]; nb = table[t + 2]; }
           r = nr * opacity + r * stay; g = ng * opacity + g * stay; b = nb * opacity + b * stay;
         }

@@ -3,7 +3,7 @@
 const KEYS = [
   ["space", "play, pause"], ["← →", "a step back, on; with Shift ten"], ["Home End", "first, last step"], ["[ ]", "layer before, after"], [", .", "head before, after"],
   ["m", "mean of heads, largest of heads, or head 0"], ["d", "whom it looks at, who looks at it"], ["s", "next scale"], ["f", "next camera for the maps"], ["Tab, arrows, Enter", "in a camera: walk over patches, ask for one; in words: ask for one"],
-  ["p", "pin this view"], ["1 … 9", "open a pin"], ["c", "copy the receipt of the number in the line"], ["l", "copy a link to this view"], ["t", "light, dark"], ["Esc", "unlock; clear the span"], ["?", "this help"],
+  ["b", "under What if: paint patches and words"], ["p", "pin this view"], ["1 … 9", "open a pin"], ["c", "copy the receipt of the number in the line"], ["l", "copy a link to this view"], ["t", "light, dark"], ["Esc", "unlock; clear the span"], ["?", "this help"],
 ];
 const SCALES = ["even", "linear", "log", "tile"];
 
@@ -34,6 +34,7 @@ function press(app, event) {
   const range = target.matches("input[type=range]");
   if (key === " " && target.matches("button")) return;
   if (range && target.id !== "step" && /^(Arrow|Home|End)/.test(key)) return;
+  if (key === "b" && app.tabs.shown === "whatif") { app.whatIf.paint(!app.whatIf.painting); return; }
   const action = actionOf(app, key, event.shiftKey);
   if (!action) return;
   event.preventDefault();

@@ -11,7 +11,7 @@ export class Looks {
   }
 
   // null while weights are on their way, {error} or {advice} where there are none.
-  of(run, other, state, stack, tokens, { single = false, ahead = 1 } = {}) {
+  of(run, other, state, stack, tokens, { single = false, ahead = 1, whatIf = null } = {}) {
     const asked = { stack, pass: state.pass, way: state.way, tokens: tokens.join("+") };
     const advice = tokens.length ? run.advice(run.stacks[stack], tokens, state.way) : { text: "Nothing is asked for." };
     if (advice) return { advice };
@@ -19,6 +19,11 @@ export class Looks {
     if (!step || step.error) return step;
     if (state.map === "difference" && other) return this.difference(run, other, asked, state, step, ahead);
     const whole = this.rows.whole(run, asked);
+    if (state.map === "whatif" && whatIf) {
+      const changed = whatIf.changed(state, tokens);
+      return changed ? this.signed(run, asked, step, changed.map((value, at) => value - step.weights[at]), "whatif:" + whatIf.answers.length) : new Look(run, step, step.weights, this.scale(run, asked, state, step, whole), whole, asked);
+    }
+    if (state.map === "hidden" && whatIf) return this.hidden(run, asked, state, step, whatIf);
     if (state.map === "deviation") return whole ? this.signed(run, asked, step, step.weights.map((value, at) => value - whole.weights[at]), "deviation") : null;
     return new Look(run, step, step.weights, this.scale(run, asked, state, step, whole), whole, asked);
   }
@@ -32,6 +37,18 @@ export class Looks {
     if (!beside || beside.error) return beside;
     if (beside.weights.length !== step.weights.length) return { advice: { text: `${other.name} has other tokens or heads: their difference means nothing.` } };
     return this.signed(run, asked, step, step.weights.map((value, i) => value - beside.weights[i]), "difference:" + other.name);
+  }
+
+  // How far the action changes when each patch is hidden: one number a patch, whatever the layer and head.
+  hidden(run, asked, state, step, whatIf) {
+    const { each } = whatIf;
+    if (!each || each.step !== state.step) return { advice: { text: 'Ask under "What if" to hide each patch at this step.' } };
+    const weights = new Float32Array(step.weights.length), even = new Float32Array(step.places);
+    for (const [token, size] of each.sizes) { const slot = step.slots[token]; if (slot < 0) continue; even[slot] = 1; for (let row = 0; row < step.layers * step.heads; row++) weights[row * step.places + slot] = size; }
+    const top = Math.max(...each.sizes.values(), 0), look = new Look(run, { ...step, even }, weights, new Scale("linear", top), null, asked);
+    look.scale.title = () => "change of the action when each patch is hidden, standard deviations";
+    look.effects = true;
+    return look;
   }
 
   signed(run, asked, step, weights, what) {

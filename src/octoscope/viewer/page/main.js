@@ -15,6 +15,8 @@ import { useKeys } from "octoscope/keys.js";
 import { describe, receiptOf } from "octoscope/reading.js";
 import { Pins } from "octoscope/pins.js";
 import { Tabs } from "octoscope/tabs.js";
+import { Findings } from "octoscope/findings.js";
+import { WhatIf } from "octoscope/whatif.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -31,6 +33,10 @@ class App {
     this.timeline = new Timeline(byId("time"), this);
     this.pins = new Pins(byId("pins"), this);
     this.tabs = new Tabs(byId("tabs"), byId("panel"), this);
+    this.findings = new Findings(this);
+    this.whatIf = new WhatIf(this);
+    // Tokens that something under the pointer took away.
+    this.marked = [];
     this.run = this.other = null;
     this.pointed = -1;
     this.direction = 1;
@@ -85,6 +91,8 @@ class App {
     document.title = `${run.card.told.policy} · ${run.card.told.episode} · octoscope`;
     for (const part of [this.cameras, this.matrix, this.tokens, this.timeline, this.tabs]) part.build(run);
     this.header();
+    this.findings.build(run);
+    if (this.listed.what_if) this.whatIf.build(run);
     this.redraw();
     this.resize();
   }
@@ -171,9 +179,12 @@ class App {
     const run = this.run, tokens = token < 0 ? null : run.whole(token);
     const stack = run?.stacks[this.state.stack];
     this.preview = null;
-    if (tokens && !this.state.lock && stack && !run.lacks(stack, tokens, this.state.way)) this.preview = tokens;
+    if (tokens && !this.state.lock && !this.whatIf.painting && stack && !run.lacks(stack, tokens, this.state.way)) this.preview = tokens;
     this.redraw();
   }
+
+  moreTabs() { return this.listed?.what_if ? [["whatif", "What if"]] : []; }
+  panelOf(key) { return { heads: this.matrixBox, whatif: this.whatIf.box }[key] || this.findings.box; }
 
   pointCell(stack, layer, head) { this.cellPointed = stack < 0 ? null : { stack, layer, head }; this.redraw(); }
 
@@ -181,6 +192,7 @@ class App {
   choose(token) {
     if (token < 0 || !this.run) return;
     const tokens = this.run.whole(token), text = tokens.join("+");
+    if (this.whatIf.painting && this.tabs.shown === "whatif") { this.whatIf.toggle(tokens); return; }
     if (this.state.lock && text === this.state.tokens) { this.unlock(); return; }
     this.preview = null;
     this.store.set({ tokens: text, lock: 1 });
@@ -215,6 +227,7 @@ class App {
     document.documentElement.classList.toggle("dark", this.dark());
     for (const name of ["scale", "map", "opacity", "pass"]) byId(name).value = state[name];
     for (const way of ["from", "to"]) byId(way).setAttribute("aria-checked", state.way === way);
+    for (const name of ["whatif", "hidden"]) byId("map").querySelector(`[value=${name}]`).hidden = !this.listed?.what_if;
     byId("beside").hidden = state.map !== "difference";
     byId("play").textContent = this.playing ? "❚❚" : "▶";
     byId("play").setAttribute("aria-label", this.playing ? "Pause" : "Play");
@@ -222,7 +235,7 @@ class App {
     if (!run || run.name !== state.run) return;
     if (state.map === "difference") this.compare();
     const tokens = this.asked(), single = !!this.preview;
-    const all = run.stacks.map((_, at) => (state.tab === "heads" || at === state.stack ? this.looks.of(run, this.other, state, at, tokens, { single, ahead: this.direction }) : null));
+    const all = run.stacks.map((_, at) => (this.tabs.shown === "heads" || at === state.stack ? this.looks.of(run, this.other, state, at, tokens, { single, ahead: this.direction, whatIf: this.listed.what_if ? this.whatIf : null }) : null));
     const look = all[state.stack];
     this.waiting = !look;
     this.look = look;
@@ -232,8 +245,10 @@ class App {
       const top = this.tokens.draw(look, state);
       drawBar(byId("bar"), look, top);
     } else this.cameras.prefetch(state);
-    this.tabs.draw(state, look);
-    if (state.tab === "heads") this.matrix.draw(all, state);
+    const tab = this.tabs.draw(state);
+    if (tab === "heads") this.matrix.draw(all, state);
+    else if (tab === "whatif") this.whatIf.draw();
+    else this.findings.draw(tab, state);
     const asked = { stack: state.stack, pass: state.pass, tokens: tokensOf(state.tokens).join("+") };
     this.timeline.draw(state.way === "from" ? this.rows.shares(run, asked) : null, state, look);
     this.queryLine(tokens);

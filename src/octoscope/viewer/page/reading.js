@@ -23,7 +23,7 @@ export function describe(app, box, receipt, look) {
     }
   }
   box.replaceChildren(...parts);
-  receipt.hidden = !at;
+  receipt.hidden = !at || !receiptOf(app, at);
   return at;
 }
 
@@ -32,10 +32,20 @@ function tellToken(app, look, values, token, parts, cellTold, isLargest) {
   if (isLargest) parts.push("largest: ");
   parts.push(element("b", "", run.name_of(whole)));
   if (status !== "seen" && !(look.signed && status === "masked")) { parts.push(` · ${WORDS[status]}`); return null; }
+  if (look.effects) {
+    const size = values[look.step.slots[token]];
+    parts.push(" · hidden from the acting row: action changes by ", element("b", "value", short(size)), ` · step ${run.steps[state.step]}`);
+    return null;
+  }
   const slots = whole.map((each) => look.step.slots[each]).filter((slot) => slot >= 0);
   const value = slots.reduce((sum, slot) => sum + values[slot], 0), even = slots.reduce((sum, slot) => sum + look.step.even[slot], 0);
   parts.push(look.asked.way === "from" ? " gets " : " gives ", element("b", "value", `${look.signed && value > 0 ? "+" : ""}${short(value)}`));
   if (!look.signed && even > 0) parts.push(" = ", element("b", "times", `${short(value / even)}×`), " even");
+  const taken = app.findings.taken(token, run.steps[state.step]);
+  if (taken) {
+    const controls = taken.controls.filter((each) => each !== null);
+    parts.push(taken.tokens.length > whole.length ? ` · taken away with ${taken.tokens.length - whole.length} others: action changes by ` : " · taken away: action changes by ", element("b", "effect", short(taken.size)), controls.length ? ` (random ${short(Math.min(...controls))}–${short(Math.max(...controls))})` : "");
+  }
   parts.push(look.asked.way === "from" ? ` from ${asked}` : ` to ${asked}`, ` · ${cellTold} · step ${run.steps[state.step]}`);
   return { token, whole, value, look };
 }
