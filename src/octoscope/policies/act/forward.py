@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from octoscope.policies.act.config import ActConfig
 from octoscope.policies.act.decoder import run_decoder
@@ -31,8 +31,8 @@ class ActOutputs(NamedTuple):
 class ActMemory(NamedTuple):
     """What the decoder takes from the encoder."""
 
-    embeddings: Float[AnyArray, "token embed"]
-    positions: Float[AnyArray, "token embed"]
+    embeddings: Float[Array, "token embed"]
+    positions: Float[Array, "token embed"]
 
 
 def encode(params: Mapping[str, Any], config: ActConfig, inputs: ActInputs, hidden: HiddenKeys) -> ActMemory:

@@ -207,7 +207,7 @@ class FlowPolicy(ShowsItself):
         own, keys = np.searchsorted(layout.places(stack.query_groups), rows), layout.places(stack.key_groups)
 
         def flat(suffix: Float[np.ndarray, "pass layer head query key"]) -> Float[np.ndarray, "_ head _query _key"]:
-            whole = over_layout(np.asarray(suffix), layout, stack.name, rows)
+            whole = over_layout(suffix, layout, stack.name, rows)
             return whole.reshape(-1, *whole.shape[2:])
 
         def act_without(hidden: Bool[np.ndarray, " key"]) -> Float32[np.ndarray, "horizon dim"]:
@@ -222,9 +222,9 @@ class FlowPolicy(ShowsItself):
             rows,
             visible,
             self.model.act_from(memory, tensors, drawn, nothing),
-            flat(outputs.weights.suffix),
+            flat(np.asarray(outputs.weights.suffix)),
             act_without,
-            lambda weights: flat(self.model.gradients(tensors, drawn, weights).weights.suffix),
+            lambda weights: flat(np.asarray(self.model.gradients(tensors, drawn, weights).weights.suffix)),
         )
 
     def no_row_pass(self, layout: TokenLayout) -> str:
