@@ -25,7 +25,7 @@ def run(*arguments):
 def test_proprioception_is_named_on_the_command_line(tmp_path, data, capsys):
     tokenizers = {"primary": images("image_primary"), "proprio": numbers("proprio")}
     tiny_policy(tmp_path / "ckpt", tokenizers, lowdim={"proprio": 3})
-    run("layout", tmp_path / "ckpt", data, "--observation", "proprio=joints", "-o", tmp_path / "out")
+    run("layout", tmp_path / "ckpt", data, "--full", "--observation", "proprio=joints", "-o", tmp_path / "out")
     printed = capsys.readouterr().out
     assert "obs_proprio            t         3  numbers: proprio (3), without a place in the image" in printed
     assert "proprio[2]" in printed
