@@ -49,7 +49,7 @@ def _look(options: LayoutOptions, model: PolicyModel, *, tell: Tell) -> tuple[To
     if options.episodes is None:
         if not isinstance(model, HasExample):
             raise SelectionError(f"Give episodes too: the tokens of {model.card.name} depend on what it is given.")
-        return *model.example_layout(options.task), "The policy's own example"
+        return *model.example_layout(options.task), "The policy's example batch"
     given = given_of(options)
     episode = Opened(model, open_for(model, options.episodes, given)).chosen_one(options.episode)
     step = parse_step(options.step, count=len(episode))

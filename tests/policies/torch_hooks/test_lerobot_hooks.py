@@ -1,6 +1,7 @@
 """LeRobot's own policies run by LeRobot and watched by hooks, against our own forwards; and runs recorded while they are evaluated."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from octoscope.policies.act.open_act import open_act
 from octoscope.policies.bind import bind
 from octoscope.policies.noise import Noise
 from octoscope.policies.open_policy import OpenOptions, open_policy
+from octoscope.policies.pi.open_pi import open_pi
 from octoscope.policies.smolvla.open_smolvla import open_smolvla
 from octoscope.runs.run import Run
 from octoscope.runs.verify import verify_run
@@ -27,9 +29,12 @@ pytestmark = [
 ]
 
 from octoscope.policies.torch_hooks.open_lerobot import hook_lerobot, load_lerobot  # noqa: E402
+from policies.torch_hooks.tiny_pi import tiny_sizes  # noqa: E402
 
 SMOLVLA = Path(__file__).parents[1] / "smolvla_tiny" / "policy"
 VLM = Path(__file__).parents[4] / "shared" / "fixtures" / "lerobot" / "smolvla_tiny" / "vlm"
+# Of the frames of the tiny pi0 and pi0.5.
+SIZES = {"pi0": (20, 28), "pi05": (20, 28)}
 FLOAT32 = osc.WatchOptions(dtype="float32", query_groups="all", passes="all")
 
 
@@ -38,20 +43,29 @@ def policies(kind, folder):
     if kind == "act":
         path = unpacked_act(folder)
         return load_lerobot(path), open_act(str(path), OpenOptions())
+    if kind in SIZES:
+        given = VLM.parents[1] / f"{kind}_tiny"
+        if not given.is_dir():
+            pytest.skip("needs the weights and the tokenizer that the shared fixtures hold")
+        shutil.copytree(given / "policy", folder)
+        shutil.copytree(given / "tokenizer", folder / "google" / "paligemma-3b-pt-224")
+        with tiny_sizes(kind):
+            hooked = load_lerobot(folder, overrides={"tokenizer": folder / "google" / "paligemma-3b-pt-224"})
+        return hooked, open_pi(str(folder), OpenOptions())
     if not VLM.is_dir():
         pytest.skip("needs the model of words and pictures that LeRobot loads beside the policy")
     hooked = load_lerobot(SMOLVLA, overrides={"vlm_model_name": str(VLM), "tokenizer": VLM})
     return hooked, open_smolvla(str(SMOLVLA), OpenOptions())
 
 
-@pytest.fixture(scope="module", params=["act", "smolvla"])
+@pytest.fixture(scope="module", params=["act", "smolvla", "pi0", "pi05"])
 def pair(request, tmp_path_factory):
     return policies(request.param, tmp_path_factory.mktemp("hooks") / request.param)
 
 
 def episode_for(policy):
     rng = np.random.default_rng(0)
-    size = (96, 128) if policy.card.family == "act" else (48, 64)
+    size = {"act": (96, 128), "smolvla": (48, 64)}.get(policy.card.family) or SIZES[policy.card.family]
     images = {camera: rng.integers(0, 256, (2, *size, 3), dtype=np.uint8) for camera in ("top", "wrist")}
     state = rng.normal(size=(2, 6)).astype(np.float32)
     return osc.Episode(images, "pick up the red ball", None, "made/0", "made", extras={"state": state})

@@ -12,12 +12,13 @@ from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.act.encoder import ActInputs
 from octoscope.policies.act.encodings import act_points, at_point
 from octoscope.policies.act.model import ActModel
-from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, HiddenKeys
+from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, HiddenKeys, StackWeights
 from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.noise import Noise
+from octoscope.policies.parts.acting_rows import ActingRows, acting_places, over_layout
 from octoscope.policies.parts.folder_actions import folder_action_space
 from octoscope.policies.parts.folder_example import folder_example
 from octoscope.policies.parts.pixel_paths import slopes_along
@@ -174,6 +175,41 @@ class ActPolicy(ShowsItself):
             return act(np.flatnonzero(np.isin(tokens, kept)))
 
         return act_on
+
+    def row_pass(self, inputs: PolicyInputs, noise: Noise) -> ActingRows:
+        """Runs the policy once and keeps what its actions need: the decoder runs again, the encoder does not.
+
+        Raises:
+          ObservationError: If keys are hidden already.
+        """
+        if inputs.hidden is not None or inputs.kept is not None:
+            raise ObservationError("The row that acts is run alone from a step as it is: without hidden keys.")
+        layout, tensors = self.layout(inputs), self._tensors(inputs)
+        rows, outputs, memory = acting_places(layout), self.model.watch(tensors), self.model.remember(tensors)
+        tokens = layout.places(layout.stack(CROSS).key_groups)
+
+        def both(weights: StackWeights) -> Float32[np.ndarray, "layer head query key"]:
+            # Actions look at each other in one stack and at the encoder's tokens in the other.
+            return over_layout(np.asarray(weights.decoder), layout, DECODER, rows) + over_layout(
+                np.asarray(weights.cross), layout, CROSS, rows
+            )
+
+        def act_without(keys: Bool[np.ndarray, " key"]) -> Float32[np.ndarray, "horizon dim"]:
+            masks = {DECODER: keys[rows], CROSS: keys[tokens]}
+            return self.model.act_from(memory, self.model.hide(tensors, masks))
+
+        return ActingRows(
+            rows,
+            np.ones(layout.size, bool),
+            self.model.act_from(memory, self.model.hide(tensors)),
+            both(outputs.weights),
+            act_without,
+            lambda weights: both(self.model.gradients(tensors, weights).weights),
+        )
+
+    def no_row_pass(self, layout: TokenLayout) -> str:
+        """It always can."""
+        return ""
 
     def encoding_points(self, inputs: PolicyInputs) -> tuple[EncodingPoint, ...]:
         """Returns every point there is for these inputs; nothing is computed."""

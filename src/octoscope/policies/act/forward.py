@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from octoscope.policies.act.config import ActConfig
 from octoscope.policies.act.decoder import run_decoder
@@ -26,6 +26,28 @@ class ActOutputs(NamedTuple):
     actions: Float[AnyArray, "horizon dim"]
     weights: StackWeights
     encodings: ActEncodings
+
+
+class ActMemory(NamedTuple):
+    """What the decoder takes from the encoder."""
+
+    embeddings: Float[Array, "token embed"]
+    positions: Float[Array, "token embed"]
+
+
+def encode(params: Mapping[str, Any], config: ActConfig, inputs: ActInputs, hidden: HiddenKeys) -> ActMemory:
+    """Returns what any decoding of these inputs takes from them; see `act_forward`."""
+    tokens = encoder_tokens(params, config, inputs)
+    return ActMemory(run_encoder(params["encoder"], config, tokens, hidden.encoder, None).embeddings, tokens.positions)
+
+
+def decode(
+    params: Mapping[str, Any], config: ActConfig, memory: ActMemory, hidden: HiddenKeys
+) -> Float[AnyArray, "horizon dim"]:
+    """Returns the actions over what was encoded before; see `act_forward`."""
+    places = params["decoder_pos_embed"]["weight"]
+    decoded = run_decoder(params["decoder"], config, places, memory.embeddings, memory.positions, hidden, None)
+    return dense(params["action_head"], decoded.embeddings)
 
 
 def act_forward(

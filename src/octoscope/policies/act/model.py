@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Float32, Int, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.act.config import ActConfig, read_act_config
 from octoscope.policies.act.encoder import ActInputs
-from octoscope.policies.act.forward import ActOutputs, act_forward
+from octoscope.policies.act.forward import ActMemory, ActOutputs, act_forward, decode, encode
 from octoscope.policies.act.layout import act_layout
 from octoscope.policies.act.params import load_act_params
 from octoscope.policies.act.stacks import AnyArray, HiddenKeys, StackWeights, hide_nothing, no_nudges
@@ -142,6 +142,14 @@ class ActModel:
         """
         return np.asarray(_act(self.params, self.config, inputs, self.hide(inputs) if hidden is None else hidden))
 
+    def remember(self, inputs: ActInputs) -> ActMemory:
+        """Returns what the decoder takes from the encoder: it serves any keys hidden from the actions alone."""
+        return _encode(self.params, self.config, inputs, self.hide(inputs))
+
+    def act_from(self, memory: ActMemory, hidden: HiddenKeys) -> Float32[np.ndarray, "horizon dim"]:
+        """Returns the chunk of actions over inputs that were encoded before."""
+        return np.asarray(_decode(self.params, self.config, memory, hidden))
+
     def dropper(self, inputs: ActInputs) -> Callable[[Int[np.ndarray, " token"]], Float32[np.ndarray, "horizon dim"]]:
         """Returns what acts with some of the encoder's tokens alone, all else on the device already; compiled for each number of them."""
         params, given = jax.device_put((self.params, inputs))
@@ -196,6 +204,10 @@ def _act(
     params: Mapping[str, Any], config: ActConfig, inputs: ActInputs, hidden: HiddenKeys
 ) -> Float[AnyArray, "horizon dim"]:
     return act_forward(params, config, inputs, hidden).actions
+
+
+_encode = jax.jit(encode, static_argnames="config")
+_decode = jax.jit(decode, static_argnames="config")
 
 
 @partial(jax.jit, static_argnames="config")

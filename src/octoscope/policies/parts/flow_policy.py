@@ -14,6 +14,7 @@ from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import EMPTY_CAMERA, STATE, camera_name
 from octoscope.policies.noise import Noise
+from octoscope.policies.parts.acting_rows import ActingRows, acting_places, over_layout
 from octoscope.policies.parts.device_name import device_name
 from octoscope.policies.parts.flow import FlowInputs, PrefixMemory, StackMasks
 from octoscope.policies.parts.flow_encodings import at_point, prefix_points
@@ -190,6 +191,45 @@ class FlowPolicy(ShowsItself):
         pad = np.zeros(layout.size, bool)
         pad[: len(outputs.real)] = ~outputs.real
         return Watched(np.asarray(outputs.actions), parts, pad)
+
+    def row_pass(self, inputs: PolicyInputs, noise: Noise) -> ActingRows:
+        """Runs the policy once and keeps what its actions need: all passes run again, the prefix does not.
+
+        Raises:
+          ObservationError: If keys are hidden already.
+        """
+        if inputs.hidden is not None or inputs.kept is not None:
+            raise ObservationError("The row that acts is run alone from a step as it is: without hidden keys.")
+        layout, drawn = self.layout(inputs), self.draw(noise)
+        tensors, nothing = self._given(inputs)
+        outputs, memory = self.model.watch(tensors, drawn), self._prefixes.of(inputs, tensors, nothing)
+        stack, rows = layout.stack(), acting_places(layout)
+        own, keys = np.searchsorted(layout.places(stack.query_groups), rows), layout.places(stack.key_groups)
+
+        def flat(suffix: Float[np.ndarray, "pass layer head query key"]) -> Float[np.ndarray, "_ head _query _key"]:
+            whole = over_layout(suffix, layout, stack.name, rows)
+            return whole.reshape(-1, *whole.shape[2:])
+
+        def act_without(hidden: Bool[np.ndarray, " key"]) -> Float32[np.ndarray, "horizon dim"]:
+            mask = np.zeros(stack.rules.shape, bool)
+            mask[own] = hidden[keys]
+            return self.model.act_from(memory, tensors, drawn, self.model.hide(tensors, {stack.name: mask}))
+
+        visible = np.zeros(layout.size, bool)
+        visible[keys] = stack.rules.matrix[own].any(axis=0)
+        visible[: len(outputs.real)] &= outputs.real
+        return ActingRows(
+            rows,
+            visible,
+            self.model.act_from(memory, tensors, drawn, nothing),
+            flat(np.asarray(outputs.weights.suffix)),
+            act_without,
+            lambda weights: flat(np.asarray(self.model.gradients(tensors, drawn, weights).weights.suffix)),
+        )
+
+    def no_row_pass(self, layout: TokenLayout) -> str:
+        """It always can."""
+        return ""
 
     def encoding_points(self, inputs: PolicyInputs) -> tuple[EncodingPoint, ...]:
         """Returns every point there is for these inputs: the prefix's."""
