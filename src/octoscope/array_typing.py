@@ -9,6 +9,7 @@
 | `layer`, `head`       | of the block transformer                                                         |
 | `query`, `key`        | tokens that attend, tokens attended to                                           |
 | `token`               | all tokens of one sequence                                                       |
+| `place`               | tokens of a sequence that a run holds, in order                                  |
 | `row`, `column`       | of a patch grid                                                                  |
 | `height`, `width`     | of an image, in pixels                                                           |
 | `channel`             | of an image or feature map                                                       |

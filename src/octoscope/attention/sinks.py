@@ -12,11 +12,10 @@ import numpy as np
 
 from octoscope.array_typing import Float
 from octoscope.attention.query import QueryRow, find_query, step_blocks
-from octoscope.attention.shares import timestep_name
 from octoscope.errors import SelectionError
 from octoscope.escaping.markdown import markdown_table
 from octoscope.runs.run import Run
-from octoscope.tokens.layout import Token, TokenLayout
+from octoscope.tokens.token_names import token_names
 
 # Fewer tell nothing about variation over steps.
 _LEAST_STEPS = 3
@@ -83,7 +82,7 @@ def find_sinks(
     multiple = weights * visible.sum(axis=-1)[:, None, None]
     # Steps at which a token is masked (padded history) say nothing about it.
     multiple = np.where(visible[:, None], multiple, np.nan)
-    names = _token_names(run.layout)
+    names = token_names(run.layout)
     seen = visible.any(axis=0) & run.captured_keys
     count = np.maximum(1, visible.sum(axis=0))
     # Few tokens come near the limit: only these are looked at one by one.
@@ -123,17 +122,6 @@ def sink_rule(run: Run, *, times_uniform: float = _TIMES_UNIFORM, most_variation
     )
 
 
-def _token_names(layout: TokenLayout) -> list[str]:
-    """Returns a short name for each token: its group or camera, timestep, and patch, piece or number.
-
-    >>> from octoscope.tokens.token_source import TokenSource
-    >>> image = ("obs_primary", 2, TokenSource("image", ("image_primary",), grid=(1, 2)))
-    >>> _token_names(TokenLayout.assemble([], [image], window=1))
-    ['primary t patch (0, 0)', 'primary t patch (0, 1)']
-    """
-    return [_token_name(token, layout) for token in layout.tokens()]
-
-
 _COLUMNS = ("layer", "token", "place", "share", "times uniform", "variation over steps", "relative value norm")
 
 
@@ -165,11 +153,3 @@ def _relative(moved_norms: np.ndarray | None, visible: np.ndarray, place: int, k
         return None
     norms = moved_norms[:, place]
     return float(norms[visible[:, key], key].mean() / norms[visible].mean())
-
-
-def _token_name(token: Token, layout: TokenLayout) -> str:
-    time = "" if token.timestep is None else f" {timestep_name(layout, token.timestep)}"
-    if token.row is not None:
-        return f"{'+'.join(token.cameras)}{time} patch ({token.row}, {token.column})"
-    detail = (token.piece.letters or token.piece.text) if token.piece else (token.number or "")
-    return f"{token.group}{time}{f': {detail}' if detail else f' token {token.position}'}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from octoscope.array_typing import Bool, Float
+from octoscope.array_typing import Bool, Float, Int
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError, check_at_least, nearest
 from octoscope.faithfulness.cells import KEYS, Cells
@@ -28,8 +28,10 @@ from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.faithfulness.step_times import StepTimes
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.step_scene import StepScene
+from octoscope.notebook import shows_progress
 from octoscope.policies.abilities import DropsSets, DropsTokens
 from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.forward_count import counted
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.runs.findings.kept_steps import NoSteps, Steps
@@ -51,7 +53,7 @@ def drop_tokens(
     timings: int = 10,
     batch: int = 16,
     options: BindOptions | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     kept: Steps | None = None,
 ) -> DropTable:
     """Returns how far the action moves, and how long a step takes, when only the best image tokens are kept.
@@ -68,7 +70,7 @@ def drop_tokens(
       timings: Rounds in which a step with each part of the tokens is timed once; 0 for none, 5 or more for intervals.
       batch: Inputs run at once, for occlusion.
       options: Other words, goal images, observations, history.
-      progress: Show a progress bar.
+      progress: Show a progress bar; in notebooks alone by default.
       kept: Steps that an earlier call made, and where those of this one are kept.
 
     Raises:
@@ -84,7 +86,9 @@ def drop_tokens(
     settings = FaithfulnessSettings(methods=methods, steps=steps, seed=seed, batch=batch)
     bench: _Bench | None = None
     dataset, owners, scenes, drops = "", [], [], []
-    for index, episode in enumerate(tqdm(episodes, desc="drop tokens", unit="episode", disable=not progress)):
+    for index, episode in enumerate(
+        tqdm(episodes, desc="drop tokens", unit="episode", disable=not shows_progress(progress))
+    ):
         first = StepScene.at(model, episode, 0, **options.arguments())
         if bench is None:
             if how == "remove" and not isinstance(first.policy, DropsTokens):
@@ -186,16 +190,18 @@ class _Bench:
     ) -> Float[np.ndarray, "order point horizon dim"]:
         """Returns the action with each set of cells alone; what several orders keep alike, such as all or nothing, is run once."""
         different, place = np.unique(sets.reshape(-1, sets.shape[-1]), axis=0, return_inverse=True)
-        actions = self._actions_of(scene, noise, different)
+        if self.how == "mask":
+            inputs = [self.maker.cells.without(scene, ~kept, KEYS) for kept in different]
+            actions = scene.policy.act(inputs, noise, batch=self.maker.batch)
+        else:
+            actions = self._removed([kept_places(self.maker.cells, kept) for kept in different], scene, noise)
         return actions[place.ravel()].reshape(*sets.shape[:2], *actions.shape[1:])
 
-    def _actions_of(
-        self, scene: StepScene, noise: Noise, sets: Bool[np.ndarray, "set cell"]
+    @counted
+    def _removed(
+        self, places: Sequence[Int[np.ndarray, "..."]], scene: StepScene, noise: Noise
     ) -> Float[np.ndarray, "set horizon dim"]:
-        cells, policy = self.maker.cells, scene.policy
-        if self.how == "mask":
-            return policy.act([cells.without(scene, ~kept, KEYS) for kept in sets], noise, batch=self.maker.batch)
-        places = [kept_places(cells, kept) for kept in sets]
+        policy = scene.policy
         assert isinstance(policy, DropsTokens), "tokens can be dropped"
         actions: dict[int, np.ndarray] = {}
         for alike in _of_one_length(places):
@@ -210,10 +216,10 @@ class _Bench:
         return np.stack([actions[at] for at in range(len(places))])
 
 
-def _of_one_length(places: Sequence[np.ndarray]) -> list[list[int]]:
+def _of_one_length(places: Sequence[Int[np.ndarray, "..."]]) -> list[list[int]]:
     """Returns the numbers of the sets of each length, together.
 
-    >>> _of_one_length([np.zeros(3), np.zeros(1), np.zeros(3)])
+    >>> _of_one_length([np.array([3, 4, 5]), np.array([1]), np.array([0, 1, 2])])
     [[0, 2], [1]]
     """
     alike: dict[int, list[int]] = {}

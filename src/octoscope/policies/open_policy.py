@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from octoscope.errors import CheckpointError, SelectionError
+from octoscope.policies.abilities import Redrawable
 from octoscope.policies.device_names import Device
 from octoscope.policies.policy_model import PolicyModel
 
@@ -26,6 +27,8 @@ class OpenOptions:
     step: int | None = None
     # Whether compiled programs are kept in the user's cache folder, so that the next start needs seconds less.
     keep_compiled: bool = False
+    # Seed to draw all weights anew from, of a policy that is `Redrawable`: a control that has learnt nothing.
+    random_weights: int | None = None
 
     def refuse_step(self) -> None:
         """For a family whose folders hold one step.
@@ -47,14 +50,33 @@ def open_policy(path: str, options: OpenOptions | None = None) -> PolicyModel:
     Raises:
       CheckpointError: If no family knows what lies there, or what lies there is broken.
       DeviceError: If the device is not there.
-      SelectionError: If there are no steps to choose from.
+      SelectionError: If there are no steps to choose from, or its weights cannot be drawn anew.
     """
     for family in _families():
         policy = family.load()(path, options or OpenOptions())
         if policy is not None:
-            return policy
+            return _drawn(policy, options)
     names = ", ".join(family.name for family in _families()) or "none"
     raise CheckpointError(f"{path} is no policy that is known here. Families asked: {names}. Check the path.")
+
+
+def claimed_policy(path: str, options: OpenOptions | None = None) -> PolicyModel | None:
+    """Returns the policy at a path where a family other than the one that is asked last claims it; None elsewhere. See `open_policy`."""
+    for family in _families():
+        policy = None if family.name == _LAST else family.load()(path, options or OpenOptions())
+        if policy is not None:
+            return policy
+    return None
+
+
+def _drawn(policy: PolicyModel, options: OpenOptions | None) -> PolicyModel:
+    if options is None or options.random_weights is None:
+        return policy
+    if not isinstance(policy, Redrawable):
+        raise SelectionError(
+            f"--random-weights: the weights of {policy.card.name} ({policy.card.family}) cannot be drawn anew here; leave it out."
+        )
+    return policy.redrawn(policy.stages, seed=options.random_weights)
 
 
 def _families() -> list[EntryPoint]:

@@ -6,10 +6,11 @@ values (the maps start dark), so that a little attention would look like less th
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
-from octoscope.array_typing import Float, UInt8
+from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.render.color_scale import LEVELS, ColorScale, color_table
 
 # Up to this the blend gets lighter, over any scene and in every map, as the value rises (within 0.6 of a unit of CIE L*).
@@ -60,6 +61,29 @@ def blend_levels(
     >>> blend_levels(np.uint8([[0, 255]]), np.uint8([[200, 200]]), scale=ColorScale(vmax=1.0)).tolist()
     [[[106, 106, 106], [252, 253, 191]]]
     """
-    # One flat place in the table is found twice as fast as two of a pair.
+    return blend_beside(levels, scene, [], scale=scale)
+
+
+def blend_beside(
+    levels: UInt8[np.ndarray, "height width"],
+    scene: UInt8[np.ndarray, "height width"],
+    others: Sequence[tuple[Bool[np.ndarray, "height width"], UInt8[np.ndarray, "height width 3"]]],
+    *,
+    scale: ColorScale,
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Does the work of `blend_levels`, but takes other pictures where their masks say so; the last one wins.
+
+    >>> others = [(np.array([[True, False]]), np.full((1, 2, 3), 7, np.uint8))]
+    >>> blend_beside(np.uint8([[0, 255]]), np.uint8([[200, 200]]), others, scale=ColorScale(vmax=1.0)).tolist()
+    [[[7, 7, 7], [252, 253, 191]]]
+    """
+    # All colours in one list and one look-up a pixel: each `np.where` over three channels takes longer than that.
     table = blend_table(scale.cmap)
-    return table.reshape(-1, 3).take(levels.astype(np.int32) * table.shape[1] + scene, axis=0)
+    colors = [table.reshape(-1, 3)]
+    places = levels.astype(np.int32) * table.shape[1] + scene
+    start = len(colors[0])
+    for mask, picture in others:
+        np.copyto(places, np.arange(start, start + mask.size, dtype=np.int32).reshape(mask.shape), where=mask)
+        colors.append(picture.reshape(-1, 3))
+        start += mask.size
+    return (np.concatenate(colors) if others else colors[0]).take(places, axis=0)

@@ -1,5 +1,7 @@
 """Hatching: the mark of cells that hold no data, which is something else than a low value."""
 
+import functools
+
 import numpy as np
 
 from octoscope.array_typing import Bool, UInt8
@@ -21,11 +23,14 @@ def hatch_strokes(height: int, width: int, *, period: int = 6) -> Bool[np.ndarra
     return (np.arange(height)[:, None] + np.arange(width)[None, :]) % period < period // 3
 
 
+@functools.lru_cache(maxsize=16)
 def hatch_image(height: int, width: int) -> UInt8[np.ndarray, "height width 3"]:
-    """Returns light strokes on grey, the look of "no data" in every picture of this package.
+    """Returns light strokes on grey, the look of "no data" in every picture of this package; nobody may change it.
 
     >>> hatch_image(4, 9).shape
     (4, 9, 3)
     """
     strokes = hatch_strokes(height, width)[..., None]
-    return np.where(strokes, rgb_array(HATCH_LIGHT), rgb_array(HATCH_DARK))
+    image = np.where(strokes, rgb_array(HATCH_LIGHT), rgb_array(HATCH_DARK))
+    image.flags.writeable = False
+    return image

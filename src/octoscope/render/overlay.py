@@ -2,11 +2,12 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, Int, UInt8
-from octoscope.render.blend import blend_levels
+from octoscope.render.blend import blend_beside
 from octoscope.render.color_scale import ColorScale, has_data
 from octoscope.render.hatching import hatch_image
 from octoscope.render.photo import gray_scene, resize_photo
@@ -120,19 +121,21 @@ def overlay_scene(
         levels, clear = scale.levels(pixels), scale.clear(pixels)
     else:
         levels, clear = rows.spread(scale.levels(heat), columns), rows.spread(scale.clear(heat), columns)
-    picture = blend_levels(levels, scene, scale=scale)
+    others: list[tuple[np.ndarray, np.ndarray]] = []
     if scale.clear_below and photo is not None:
-        picture = np.where(clear[..., None], photo, picture)
+        others.append((clear, photo))
     if not known.all():
-        picture = np.where(rows.spread(~known, columns)[..., None], hatch_image(*scene.shape), picture)
+        others.append((rows.spread(~known, columns), hatch_image(*scene.shape)))
+    picture = blend_beside(levels, scene, others, scale=scale)
     if grid and not smooth and min(rows.cell_size, columns.cell_size) >= _SMALLEST_CELL_WITH_GRID:
         plain = picture[rows.starts_cell]
         picture[:, columns.starts_cell] = _mixed(picture[:, columns.starts_cell], _GRID_GRAY, _GRID_STRENGTH)
         # Where lines cross, they are drawn once.
         picture[rows.starts_cell] = _mixed(plain, _GRID_GRAY, _GRID_STRENGTH)
     if not (rows.inside.all() and columns.inside.all()):
-        outside = ~(rows.inside[:, None] & columns.inside[None, :])
-        picture = np.where(outside[..., None], _mixed(scene, 255, 0.6)[..., None], picture)
+        # What lies outside is four bands.
+        _wash(picture, scene, (~rows.inside, slice(None)))
+        _wash(picture, scene, (slice(None), ~columns.inside))
     return picture
 
 
@@ -166,7 +169,7 @@ class _Axis:
 
     def spread(self, cells: np.ndarray, columns: "_Axis") -> np.ndarray:
         """Returns the value of each pixel's cell; `self` are the rows."""
-        return cells[self.cell][:, columns.cell]
+        return cells[self.cell].take(columns.cell, axis=1)
 
 
 def _interpolated(
@@ -188,6 +191,10 @@ def _linear_weights(axis: _Axis, cells: int) -> Float[np.ndarray, "pixel cell"]:
     # Half-pixel centres: a cell's value holds at its centre, and outside the outermost centres it stays constant.
     centre = np.clip(axis.position - 0.5, 0.0, cells - 1.0)
     return np.maximum(0.0, 1.0 - np.abs(centre[:, None] - np.arange(cells))).astype(np.float32)
+
+
+def _wash(picture: UInt8[np.ndarray, "height width 3"], scene: UInt8[np.ndarray, "height width"], where: Any) -> None:
+    picture[where] = _mixed(scene[where], 255, 0.6)[..., None]
 
 
 def _mixed(picture: UInt8[np.ndarray, "*axes"], gray: int, strength: float) -> UInt8[np.ndarray, "*axes"]:

@@ -30,10 +30,13 @@ class RunArrays:
         Raises:
           RunError: If it is damaged so that it cannot be told.
         """
-        try:
-            return self._reader(name) is not None or name in self.group
-        except Exception as error:  # whatever a changed zarr.json leads zarr to
-            raise self._damaged(name, error) from None
+        # zarr looks on disk each time, and pictures ask for each tile; arrays come and go with the run alone.
+        if name not in self._held:
+            try:
+                self._held[name] = self._reader(name) is not None or name in self.group
+            except Exception as error:  # whatever a changed zarr.json leads zarr to
+                raise self._damaged(name, error) from None
+        return self._held[name]
 
     def read(self, name: str, index: Any = slice(None)) -> np.ndarray:
         """Returns an array as it is, or a part of it.
@@ -55,6 +58,10 @@ class RunArrays:
             raise
         except Exception as error:  # zarr's codecs raise their own kinds
             raise self._damaged(self._told(name, index), error) from None
+
+    @functools.cached_property
+    def _held(self) -> dict[str, bool]:
+        return {}
 
     @functools.cached_property
     def recent(self) -> RecentReads:

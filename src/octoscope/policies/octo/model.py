@@ -1,6 +1,7 @@
 """The policy as people use it: load a checkpoint, make tasks, run the transformer, sample actions."""
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 _WATCHED = ["intermediates"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OctoModel:
     """An Octo policy with its parameters."""
 
@@ -57,8 +58,7 @@ class OctoModel:
         """Loads a policy from an official-format checkpoint.
 
         Args:
-          checkpoint: A folder, 'hf://owner/name' (also from the hub's local cache), 'demo' for the embedded policy, or 'drawn' for
-            a smaller one with random weights.
+          checkpoint: A folder, 'hf://owner/name' (also from the hub's local cache), or 'demo' for the embedded policy.
           step: Training step of the parameters; the latest by default.
 
         Raises:
@@ -75,6 +75,24 @@ class OctoModel:
         expected = expected_params(module, opened.example_batch, directory)
         params = load_params(opened.open_params(), expected)
         return cls(folder_name(checkpoint), module, params, text_processor, opened)
+
+    def __repr__(self) -> str:
+        """Returns one line; `get_pretty_spec` says more."""
+        return repr(self.policy).replace("OctoPolicy", "OctoModel", 1)
+
+    def _repr_html_(self) -> str:
+        return self.policy._repr_html_()
+
+    def with_params(self, params: Mapping[str, Any]) -> "OctoModel":
+        """Returns the policy with other parameters of the same shapes; nothing is compiled again.
+
+        Args:
+          params: Nested as `params`.
+        """
+        other = dataclasses.replace(self, params=params)
+        # Compiled programs take the parameters as an argument.
+        other.__dict__.update({name: getattr(self, name) for name in ("_embed", "_run", "_act")})
+        return other
 
     def save_pretrained(self, directory: str | Path, *, step: int | None = None) -> None:
         """Writes the policy as an official-format checkpoint, or adds a step to one of the same policy.

@@ -16,6 +16,7 @@ from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.bind import BoundEpisode
 from octoscope.policies.episode_plan import BindOptions, EpisodePlan
 from octoscope.policies.finite_actions import check_finite_actions
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.normalization_type import NormalizationType
@@ -36,10 +37,12 @@ from octoscope.policies.octo.readout.readout_row import ReadoutRow
 from octoscope.policies.octo.readout.readout_rows import readout_span
 from octoscope.policies.octo.recording.encodings import capture_chosen, encoding_points
 from octoscope.policies.octo.recording.step_recorder import StepRecorder
-from octoscope.policies.octo.redrawn_weights import randomization_stages, randomized_params
+from octoscope.policies.octo.redrawn_weights import randomization_stages
 from octoscope.policies.octo.token_dropper import TokenDropper
 from octoscope.policies.parts.device_name import device_name
+from octoscope.policies.parts.redrawn_weights import drawn_digest, drawn_name, drawn_note, redrawn_params
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.policies.recording import RecordOptions
 from octoscope.tokens.attention_selection import AttentionSelection
 from octoscope.tokens.blanked_words import blanked_words_remark
@@ -52,13 +55,15 @@ from octoscope.tokens.token_source import camera_of
 _TASKS = 16
 
 
-@dataclass(frozen=True, eq=False)
-class OctoPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class OctoPolicy(ShowsItself):
     """An Octo as a `PolicyModel`, with every ability there is."""
 
     model: OctoModel
     # Other parameters of the same shapes; the model's own with None.
     other_params: Mapping[str, Any] | None = None
+    # What was drawn anew to make them: "all weights (seed 3)"; "" where they come from elsewhere.
+    drawn: str = ""
     # How the acting dataset was normalised; as the checkpoint's config says with None.
     normalization: NormalizationType | None = None
 
@@ -75,25 +80,27 @@ class OctoPolicy:
     @functools.cached_property
     def _card(self) -> PolicyCard:
         return PolicyCard(
-            name=self.model.name,
+            name=drawn_name(self.model.name, self.drawn),
             family="octo",
             framework="jax",
             framework_version=jax.__version__,
             device=device_name(self.model.params),
-            note=self.model.note,
+            note=drawn_note(self.model.note, self.drawn),
             step=self.model.checkpoint.step,
             facts={"config": self.model.config, "head": acting_head(self.model)},
         )
 
     def digest(self) -> str:
-        """Returns the SHA-256 of the parameter file.
+        """Returns the SHA-256 of the parameter file, and of what was drawn anew.
 
         Raises:
-          ValueError: If weights are drawn anew: they lie in no file.
+          ValueError: If other parameters were given: they lie in no file.
         """
-        if self.other_params is not None:
-            raise ValueError("A policy with weights drawn anew has no parameter file.")
-        return policy_digest(self.model)
+        if self.other_params is None:
+            return policy_digest(self.model)
+        if not self.drawn:
+            raise ValueError("A policy with other parameters has no parameter file.")
+        return drawn_digest(policy_digest(self.model), self.drawn)
 
     @property
     def needs(self) -> PolicyNeeds:
@@ -227,6 +234,7 @@ class OctoPolicy:
             self._tasks.clear()
         return OctoTensors(self.model, self._tasks)
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:
@@ -234,7 +242,7 @@ class OctoPolicy:
         if any(each.kept is not None for each in inputs):
             noises = [noise] * len(inputs) if isinstance(noise, Noise) else noise
             return np.stack([self._act_on_some(each, under) for each, under in zip(inputs, noises, strict=True)])
-        if isinstance(noise, Noise) and len(inputs) == 1 and inputs[0].hidden is None and self.other_params is None:
+        if isinstance(noise, Noise) and len(inputs) == 1 and inputs[0].hidden is None:
             return self._act_alone(inputs[0], noise)
         if not isinstance(noise, Noise) and len(noise) != len(inputs):
             raise ValueError(f"`noise` must be one for all, or one each of the {len(inputs)} inputs, got {len(noise)}.")
@@ -256,14 +264,14 @@ class OctoPolicy:
         octo, programs = self.tensors(inputs), self._gradients(inputs)
         if inputs.kept is not None:
             raise ObservationError("Dropped tokens have no attention to watch: hide their keys instead.")
-        if any(each.moved_norms for each in wanted) or inputs.hidden is not None or self.other_params is not None:
+        if any(each.moved_norms for each in wanted) or inputs.hidden is not None:
             seen = programs.watch(octo, noise_key(noise))
             weights, norms = seen.weights, {STACK: seen.moved_norms}
             actions, pad = seen.action, seen.token_pad
             rows = np.arange(weights.shape[-2])
         else:
             rows = np.unique([query for each in wanted for query in each.queries]).astype(int)
-            acted, states = self.model.act(
+            acted, states = self._whole_model.act(
                 octo.observation,
                 octo.tasks,
                 rng=noise_key(noise),
@@ -292,7 +300,7 @@ class OctoPolicy:
           SelectionError: If `compute` is not known or does not go with `batch`, or a point does not exist.
         """
         (selection,) = selections
-        return StepRecorder(self.model, bound, selection, options)
+        return StepRecorder(self._whole_model, bound, selection, options)
 
     @property
     def no_gradient(self) -> str:
@@ -367,17 +375,17 @@ class OctoPolicy:
         Raises:
           SelectionError: If there is no such part.
         """
-        known = dict(randomization_stages(self.params))
-        if unknown := [name for name in stages if name not in known]:
-            raise SelectionError(
-                f"`stages` must be of {', '.join(known)}, got '{unknown[0]}'.{nearest(unknown[0], known)}"
-            )
-        patterns = [known[name] for name in stages]
-        return self.with_params(randomized_params(self.params, patterns, seed=seed, draw=draw))
+        params, drawn = redrawn_params(self.params, randomization_stages(self.params), stages, seed=seed, draw=draw)
+        return self.with_params(params, drawn=drawn)
 
-    def with_params(self, params: Mapping[str, Any]) -> "OctoPolicy":
-        """Returns the policy with other parameters of the same shapes; nothing is compiled again."""
-        other = dataclasses.replace(self, other_params=params)
+    def with_params(self, params: Mapping[str, Any], *, drawn: str = "") -> "OctoPolicy":
+        """Returns the policy with other parameters of the same shapes; nothing is compiled again.
+
+        Args:
+          params: The parameters.
+          drawn: What of them was drawn anew, and from which seed.
+        """
+        other = dataclasses.replace(self, other_params=params, drawn=drawn)
         # The compiled passes take parameters as an argument.
         other._programs.update({dim: made.with_params(params) for dim, made in self._programs.items()})
         return other
@@ -406,8 +414,12 @@ class OctoPolicy:
           ObservationError: If keys are hidden: encodings are captured in a forward without.
         """
         octo = self._whole_tensors(inputs)
-        captured = capture_chosen(self.model, octo.observation, octo.tasks, tuple(names))
+        captured = capture_chosen(self._whole_model, octo.observation, octo.tasks, tuple(names))
         return {name: np.asarray(array) for name, array in captured.items()}
+
+    @functools.cached_property
+    def _whole_model(self) -> OctoModel:
+        return self.model if self.other_params is None else self.model.with_params(self.other_params)
 
     def _action_dim(self, inputs: PolicyInputs) -> int | None:
         space = self.action_space(inputs.dataset)
@@ -416,7 +428,7 @@ class OctoPolicy:
     def _act_alone(self, inputs: PolicyInputs, noise: Noise) -> Float32[np.ndarray, "1 horizon dim"]:
         """Returns the chunk of the very forward that `watch` watches, to the bit."""
         octo = self.tensors(inputs)
-        actions, _ = self.model.act(
+        actions, _ = self._whole_model.act(
             octo.observation,
             octo.tasks,
             rng=noise_key(noise),

@@ -33,7 +33,10 @@ class RayCrew:
         try:
             ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise SelectionError(f"There is no Ray cluster at '{address}' ({str(error).splitlines()[0]}).") from None
+            raise SelectionError(
+                f"There is no Ray cluster at '{address}' that lets this process in ({str(error).splitlines()[0]}). Look with `ray status`; "
+                "a cluster that was started with tokens needs RAY_AUTH_MODE=token here too."
+            ) from None
         # Our own tries are counted by episode: Ray's are used up while a node that died is only "unavailable".
         self._actor = ray.remote(num_cpus=cores, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Actor)
         self._arguments = (open_worker, cores)

@@ -7,6 +7,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional
 
+from octoscope.studies.options.vocabulary import RunPaths
+
 
 @dataclass(frozen=True)
 class ListRunsOptions:
@@ -30,8 +32,7 @@ class VerifyRunsOptions:
     octoscope runs verify output/run.zarr
     """
 
-    # Runs, or folders with runs.
-    runs: Positional[tuple[Path, ...]]
+    runs: RunPaths
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,31 @@ class CompactRunOptions:
     octoscope runs compact output/run.zarr
     """
 
-    # Runs, or folders with runs.
-    runs: Positional[tuple[Path, ...]]
+    runs: RunPaths
+
+
+@dataclass(frozen=True)
+class CheckReceiptOptions:
+    """Confirm a number that was copied from the page: that the run it names holds it, in that array at that place.
+
+    Example:
+
+    octoscope runs check octoscope:0123456789abcdef:attention/transformer/readout_action:5,3,2,0,117:0.03125 output/run.zarr
+    """
+
+    # As the page copied it.
+    receipt: Positional[str]
+    # One of them is the run that the receipt names.
+    runs: RunPaths
 
 
 @dataclass(frozen=True)
 class RunsOptions:
-    """List, verify or compact runs."""
+    """List, verify or compact runs, or check a receipt."""
 
     command: (
         Annotated[ListRunsOptions, tyro.conf.subcommand("list")]
         | Annotated[VerifyRunsOptions, tyro.conf.subcommand("verify")]
         | Annotated[CompactRunOptions, tyro.conf.subcommand("compact")]
+        | Annotated[CheckReceiptOptions, tyro.conf.subcommand("check")]
     )

@@ -1,0 +1,27 @@
+"""`octoscope export`: what can be typed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from octoscope.studies.options.meaning import Meaning, Topic
+from octoscope.studies.options.vocabulary import Overwrite, Queries, RunPaths
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write runs as one page that opens from a disk, without any server: everything that `octoscope view` shows, in one file.
+
+    Weights are rounded to a byte each (the square root of their part of their row's largest); the file says by how much they may differ.
+    Its size is told before it is written. Examples:
+
+    octoscope export output --html run.html
+    octoscope export output/a output/b --html both.html --queries readout_action
+    """
+
+    runs: RunPaths
+    # The file to write.
+    html: Annotated[Path, Meaning("", Topic.RESULTS, "FILE")]
+    # All that the runs hold by default.
+    queries: Queries = ()
+    overwrite: Overwrite = False

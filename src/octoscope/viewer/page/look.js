@@ -1,0 +1,121 @@
+// What is drawn at this moment: the weights of one stack as the chosen map shows them, and the scale that all its cells share.
+
+import { cell } from "octoscope/rows.js";
+import { Scale } from "octoscope/colors.js";
+
+export class Looks {
+  constructor(rows) {
+    this.rows = rows;
+    // Largest values met so far, by what was asked: a scale never shrinks under the eyes.
+    this.met = new Map();
+  }
+
+  // null while weights are on their way, {error} or {advice} where there are none.
+  of(run, other, state, stack, tokens, { single = false, ahead = 1, whatIf = null } = {}) {
+    const asked = { stack, pass: state.pass, way: state.way, tokens: tokens.join("+") };
+    const advice = tokens.length ? run.advice(run.stacks[stack], tokens, state.way) : { text: "Nothing is asked for." };
+    if (advice) return { advice };
+    const step = this.rows.step(run, asked, state.step, { single, ahead });
+    if (!step || step.error) return step;
+    if (state.map === "difference" && other) return this.difference(run, other, asked, state, step, ahead);
+    const whole = this.rows.whole(run, asked);
+    if (state.map === "whatif" && whatIf) {
+      const changed = whatIf.changed(state, tokens);
+      return changed ? this.signed(run, asked, step, changed.map((value, at) => value - step.weights[at]), "whatif:" + whatIf.answers.length) : new Look(run, step, step.weights, this.scale(run, asked, state, step, whole), whole, asked);
+    }
+    if (state.map === "hidden" && whatIf) return this.hidden(run, asked, state, step, whatIf);
+    if (state.map === "deviation") return whole ? this.signed(run, asked, step, step.weights.map((value, at) => value - whole.weights[at]), "deviation") : null;
+    return new Look(run, step, step.weights, this.scale(run, asked, state, step, whole), whole, asked);
+  }
+
+  difference(run, other, asked, state, step, ahead) {
+    const advice = other.advice(other.stacks[asked.stack], asked.tokens.split("+").map(Number), asked.way);
+    if (advice) return { advice: { ...advice, text: `${other.name}: ${advice.text}` } };
+    const at = other.steps.indexOf(run.steps[state.step]);
+    if (at < 0) return { advice: { text: `${other.name} has no step ${run.steps[state.step]}.` } };
+    const beside = this.rows.step(other, asked, at, { ahead });
+    if (!beside || beside.error) return beside;
+    if (beside.weights.length !== step.weights.length) return { advice: { text: `${other.name} has other tokens or heads: their difference means nothing.` } };
+    return this.signed(run, asked, step, step.weights.map((value, i) => value - beside.weights[i]), "difference:" + other.name);
+  }
+
+  // How far the action changes when each patch is hidden: one number a patch, whatever the layer and head.
+  hidden(run, asked, state, step, whatIf) {
+    const { each } = whatIf;
+    if (!each || each.step !== state.step) return { advice: { text: 'Ask under "What if" to hide each patch at this step.' } };
+    const weights = new Float32Array(step.weights.length), even = new Float32Array(step.places);
+    for (const [token, size] of each.sizes) { const slot = step.slots[token]; if (slot < 0) continue; even[slot] = 1; for (let row = 0; row < step.layers * step.heads; row++) weights[row * step.places + slot] = size; }
+    const top = Math.max(...each.sizes.values(), 0), look = new Look(run, { ...step, even }, weights, new Scale("linear", top), null, asked);
+    look.scale.title = () => "change of the action when each patch is hidden, standard deviations";
+    look.effects = true;
+    return look;
+  }
+
+  signed(run, asked, step, weights, what) {
+    const top = this.largest([what, run.name, ...Object.values(asked)].join("/"), weights.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
+    return new Look(run, step, weights, new Scale("linear", top, { diverging: true, seen: true }), null, asked);
+  }
+
+  scale(run, asked, state, step, whole) {
+    const kind = state.scale;
+    if (whole) return new Scale(kind, Math.max(0, ...(kind === "even" ? whole.largest_multiple : whole.largest)));
+    let top = 0;
+    const drawn = drawnTokens(run).map((token) => step.slots[token]).filter((slot) => slot >= 0 && step.even[slot] > 0);
+    for (let row = 0; row < step.layers * step.heads; row++) for (const slot of drawn) {
+      const value = step.weights[row * step.places + slot];
+      top = Math.max(top, kind === "even" ? value / step.even[slot] : value);
+    }
+    return new Scale(kind, this.largest([kind, run.name, ...Object.values(asked)].join("/"), top), { seen: true });
+  }
+
+  largest(key, value) {
+    const most = Math.max(value, this.met.get(key) || 0);
+    this.met.set(key, most);
+    return most;
+  }
+}
+
+function drawnTokens(run) {
+  return run.drawn ??= run.panels.flatMap((panel) => Array.from({ length: panel.span.size }, (_, at) => panel.span.start + at));
+}
+
+export class Look {
+  constructor(run, step, weights, scale, whole, asked) {
+    Object.assign(this, { run, step, scale, whole, asked });
+    this.picked = { ...step, weights };
+    this.raw = step;
+    this.cells = new Map();
+  }
+  get signed() { return this.scale.diverging; }
+  layerAt(layer) { return layer === "mean" ? "mean" : this.run.stacks[this.asked.stack].layers.indexOf(layer); }
+  // Weights of a cell by slots; LAYER is a number of the policy's.
+  values(layer, head) {
+    const key = layer + "/" + head;
+    let values = this.cells.get(key);
+    if (!values) {
+      const at = this.layerAt(layer);
+      values = at === -1 ? null : cell(this.picked, at, head);
+      this.cells.set(key, values);
+    }
+    return values;
+  }
+  raws(layer, head) { const at = this.layerAt(layer); return at === -1 ? null : cell(this.raw, at, head); }
+  // "seen", "masked" by rules or padding, "missing" from the run, or "none": no key of this stack.
+  status(token) {
+    const slot = this.step.slots[token];
+    if (slot >= 0) return this.step.even[slot] > 0 ? "seen" : "masked";
+    const stack = this.run.stacks[this.asked.stack], group = this.run.card.spans[this.run.spanOf[token]].group;
+    const able = this.asked.way === "from" ? stack.key_groups : stack.query_groups;
+    return able.includes(group) ? "missing" : "none";
+  }
+  even(token) { const slot = this.step.slots[token]; return slot < 0 ? 0 : this.step.even[slot]; }
+  // The largest weight of a cell on some tokens: the end of its own scale.
+  top(values, tokens) { return tokens.reduce((most, token) => Math.max(most, this.status(token) === "seen" ? values[this.step.slots[token]] : 0), 0); }
+  // 0..255; -1 where the frame shows as recorded, -2 where there is nothing to show.
+  level(values, token, top) {
+    const slot = this.step.slots[token];
+    if (!values || slot < 0 || (this.step.even[slot] <= 0 && !this.signed)) return -2;
+    const fraction = this.scale.fraction(values[slot], this.step.even[slot], top);
+    return fraction < 0 ? -1 : Math.round(fraction * 255);
+  }
+}

@@ -1,0 +1,228 @@
+// The matrix: a small map for each layer and head of each stack, all on one scale, and the means beside and above them.
+
+import { element } from "octoscope/cameras.js";
+import { blendOf, mapOf } from "octoscope/colors.js";
+import { range } from "octoscope/rows.js";
+
+const GAP = 3, SIDE = 46, TOP = 18;
+// Where the frame would show as recorded: darker than any level, so that brighter is always more.
+const BELOW = 20;
+
+export class Matrix {
+  constructor(box, app) {
+    this.box = box;
+    this.app = app;
+    this.sections = [];
+    this.side = { width: 40, height: 40 };
+  }
+
+  build(run) {
+    this.run = run;
+    this.box.replaceChildren();
+    this.sections = run.stacks.map((stack, at) => {
+      const section = element("section", "stack"), title = element("h3", "", stack.name), note = element("span", "quiet"), area = element("div", "area");
+      const canvas = element("canvas"), grid = element("div", "cells");
+      const advice = element("div", "advice");
+      grid.setAttribute("role", "grid");
+      grid.setAttribute("aria-label", `Attention of the stack ${stack.name}: layers down, heads across`);
+      title.append(note);
+      area.append(canvas, grid);
+      section.append(title, area, advice);
+      this.box.append(section);
+      return { stack, at, section, note, area, canvas, grid, advice, buttons: [] };
+    });
+    for (const section of this.sections) this.buildCells(section);
+    this.place();
+  }
+
+  layersOf(stack) { return ["mean", ...range(stack.num_layers)]; }
+  headsOf(stack) { return ["mean", ...range(stack.num_heads)]; }
+
+  buildCells(section) {
+    const { stack, grid } = section;
+    this.layersOf(stack).forEach((layer) => {
+      const row = element("div", "line");
+      row.setAttribute("role", "row");
+      grid.append(row);
+      this.headsOf(stack).forEach((head) => {
+        const button = element("button", "cell");
+        button.type = "button";
+        button.tabIndex = -1;
+        button.setAttribute("role", "gridcell");
+        const kept = layer === "mean" || stack.layers.includes(layer);
+        const told = (what, value) => (value === "mean" ? `mean of ${what}s` : `${what} ${value}`);
+        button.setAttribute("aria-label", `${stack.name}, ${told("layer", layer)}, ${told("head", head)}${kept ? "" : ", not captured"}`);
+        button.title = kept ? "" : `Layer ${layer} was not captured: octoscope attend … --layers ${[...stack.layers, layer].sort((a, b) => a - b).join(" ")}`;
+        button.addEventListener("click", () => this.app.store.set({ stack: section.at, layer, head }));
+        button.addEventListener("pointerenter", () => this.app.pointCell(section.at, layer, head));
+        button.addEventListener("pointerleave", () => this.app.pointCell(-1));
+        row.append(button);
+        section.buttons.push({ button, layer, head });
+      });
+    });
+  }
+
+  place() {
+    if (!this.run) return;
+    const frame = this.box.parentElement;
+    if (!frame) return;
+    const width = frame.clientWidth - 4, height = frame.clientHeight - 16;
+    const shown = this.sections.filter((section) => !section.section.classList.contains("short")).map(({ stack }) => stack);
+    const aspect = this.aspect(), short = 32 * (this.sections.length - shown.length);
+    // Side by side where that makes maps larger.
+    const fit = (across) => {
+      const lines = Array.from({ length: Math.ceil(shown.length / across) }, (_, at) => shown.slice(at * across, (at + 1) * across));
+      const heads = Math.max(1, ...lines.map((line) => line.reduce((sum, stack) => sum + stack.num_heads + 1, 0))), layers = lines.reduce((sum, line) => sum + Math.max(...line.map((stack) => stack.num_layers + 1)), 0);
+      return Math.min((width - across * (SIDE + 30)) / heads - GAP, ((height - short - lines.length * (TOP + 32)) / Math.max(1, layers) - GAP) / aspect);
+    };
+    const side = Math.floor(Math.max(22, Math.min(110, ...[Math.max(...range(Math.max(1, shown.length)).map((at) => fit(at + 1)))])));
+    this.side = { width: side, height: Math.max(14, Math.floor(side * aspect)) };
+    const ratio = Math.min(2, devicePixelRatio || 1);
+    for (const section of this.sections) {
+      const { stack, canvas, area, buttons } = section, columns = stack.num_heads + 1, rows = stack.num_layers + 1;
+      const w = SIDE + columns * (this.side.width + GAP), h = TOP + rows * (this.side.height + GAP);
+      Object.assign(canvas, { width: w * ratio, height: h * ratio });
+      section.section.style.width = w + "px";
+      section.section.firstChild.title = section.section.firstChild.textContent;
+      for (const each of [canvas, area]) { each.style.width = w + "px"; each.style.height = h + "px"; }
+      buttons.forEach(({ button }, at) => {
+        const row = Math.floor(at / columns), column = at % columns;
+        button.style.left = SIDE + column * (this.side.width + GAP) + "px";
+        button.style.top = TOP + row * (this.side.height + GAP) + "px";
+        button.style.width = this.side.width + "px";
+        button.style.height = this.side.height + "px";
+      });
+    }
+  }
+
+  aspect() { const panel = this.run.panels[0]; return panel ? Math.min(1, panel.height / panel.width) : 0.7; }
+
+  draw(looks, state) {
+    const focus = this.run.focus(state.focus), ratio = Math.min(2, devicePixelRatio || 1);
+    this.sections.forEach((section, at) => {
+      const look = looks[at], context = section.canvas.getContext("2d"), chosen = state.stack === at;
+      const advice = look?.advice || (look?.error ? { text: look.error } : null);
+      section.advice.hidden = !advice;
+      section.area.classList.toggle("grey", !!advice);
+      const short = !!advice && !chosen;
+      if (section.section.classList.contains("short") !== short) { section.section.classList.toggle("short", short); this.place(); this.app.redraw(); }
+      section.note.textContent = advice ? "" : this.describe(section.stack, focus, look);
+      if (advice) this.advise(section.advice, advice);
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      context.clearRect(0, 0, section.canvas.width, section.canvas.height);
+      this.letters(context, section.stack);
+      if (look?.values) this.maps(context, section, look, focus);
+      else if (advice) this.blank(context, section);
+      for (const { button, layer, head } of section.buttons) {
+        const selected = chosen && layer === state.layer && head === (state.head === "max" ? "mean" : state.head);
+        button.setAttribute("aria-selected", selected);
+        button.tabIndex = selected ? 0 : -1;
+      }
+    });
+  }
+
+  describe(stack, focus, look) {
+    const told = focus && this.showsPatches(look, focus) ? `maps on ${focus.label}` : "a square a token";
+    const still = stack.constant_layers.length ? ` · layer ${stack.constant_layers.join(", ")} is the same for every input` : "";
+    const idle = stack.idle_layers.length ? ` · no action depends on layer ${stack.idle_layers.join(", ")}` : "";
+    return ` ${told}${still}${idle}`;
+  }
+
+  advise(box, advice) {
+    if (box.dataset.text === advice.text + advice.command) return;
+    box.dataset.text = advice.text + advice.command;
+    box.replaceChildren(element("p", "", advice.text));
+    if (advice.command) {
+      const code = element("code", "", advice.command), copy = element("button", "small", "Copy");
+      copy.type = "button";
+      copy.addEventListener("click", () => this.app.copy(advice.command));
+      box.append(element("p", "quiet", "Capture it with"), code, copy);
+    }
+  }
+
+  letters(context, stack) {
+    const style = getComputedStyle(this.box), { width, height } = this.side;
+    context.fillStyle = style.getPropertyValue("--quiet");
+    context.font = "11px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    context.textAlign = "center";
+    const every = width < 26 ? 2 : 1;
+    this.headsOf(stack).forEach((head, at) => { if (head === "mean" || head % every === 0) context.fillText(head === "mean" ? "mean" : at === 1 && width >= 40 ? "head 0" : String(head), SIDE + at * (width + GAP) + width / 2, TOP / 2); });
+    context.textAlign = "right";
+    this.layersOf(stack).forEach((layer, at) => context.fillText(layer === "mean" ? "mean" : at === 1 ? `layer ${layer}` : String(layer), SIDE - 6, TOP + at * (height + GAP) + height / 2));
+  }
+
+  // Whether any of a panel's patches is looked at in the stack.
+  showsPatches(look, focus) { return !!focus && !!look?.values && ["seen", "masked"].some((kind) => look.status(focus.span.start) === kind || look.status(focus.span.start + focus.span.size - 1) === kind); }
+
+  maps(context, section, look, focus) {
+    const { stack } = section, { width, height } = this.side, patches = this.showsPatches(look, focus);
+    const tokens = patches ? range(focus.span.size).map((at) => focus.span.start + at) : range(this.run.size).filter((token) => look.step.slots[token] >= 0);
+    const columns = patches ? focus.columns : Math.ceil(Math.sqrt((tokens.length * width) / height)), rows = patches ? focus.rows : Math.ceil(tokens.length / columns);
+    const small = this.small?.width === columns && this.small?.height === rows ? this.small : (this.small = new OffscreenCanvas(columns, rows));
+    const tile = small.getContext("2d"), image = tile.createImageData(columns, rows), colors = look.signed ? mapOf(true) : tileColors();
+    const rim = getComputedStyle(this.box).getPropertyValue("--rule");
+    context.imageSmoothingEnabled = false;
+    context.lineWidth = 1;
+    this.layersOf(stack).forEach((layer, row) => this.headsOf(stack).forEach((head, column) => {
+      const x = SIDE + column * (width + GAP), y = TOP + row * (height + GAP), values = look.values(layer, head);
+      if (!values) { hatch(context, x, y, width, height); return; }
+      const top = look.scale.ownTop ? look.top(values, tokens) : 0;
+      image.data.fill(0);
+      tokens.forEach((token, at) => {
+        const level = look.level(values, token, top), o = 4 * at;
+        if (level === -2) { image.data[o] = image.data[o + 1] = image.data[o + 2] = 141; }
+        else if (level === -1) { image.data[o] = image.data[o + 1] = image.data[o + 2] = BELOW; }
+        else for (let c = 0; c < 3; c++) image.data[o + c] = colors[3 * level + c];
+        image.data[o + 3] = 255;
+      });
+      tile.putImageData(image, 0, 0);
+      context.drawImage(small, x, y, width, height);
+      context.strokeStyle = rim;
+      context.strokeRect(x - 0.5, y - 0.5, width + 1, height + 1);
+      this.sinks(context, look, layer, tokens, columns, rows, x, y);
+    }));
+  }
+
+  sinks(context, look, layer, tokens, columns, rows, x, y) {
+    const { width, height } = this.side;
+    context.strokeStyle = "#5adcff";
+    context.lineWidth = 1;
+    for (const [at, token] of look.whole?.sinks || []) {
+      const place = tokens.indexOf(token);
+      if (at !== layer || place < 0) continue;
+      const w = width / columns, h = height / rows;
+      context.strokeRect(x + (place % columns) * w + 0.5, y + Math.floor(place / columns) * h + 0.5, Math.max(2, w - 1), Math.max(2, h - 1));
+    }
+  }
+
+  blank(context, section) {
+    const { width, height } = this.side;
+    this.layersOf(section.stack).forEach((_, row) => this.headsOf(section.stack).forEach((__, column) => hatch(context, SIDE + column * (width + GAP), TOP + row * (height + GAP), width, height)));
+  }
+}
+
+function hatch(context, x, y, width, height) {
+  context.fillStyle = "rgba(138,141,146,.28)";
+  context.fillRect(x, y, width, height);
+  context.save();
+  context.beginPath();
+  context.rect(x, y, width, height);
+  context.clip();
+  context.strokeStyle = "rgba(138,141,146,.55)";
+  context.lineWidth = 1;
+  context.beginPath();
+  for (let at = -height; at < width; at += 6) { context.moveTo(x + at, y + height); context.lineTo(x + at + height, y); }
+  context.stroke();
+  context.restore();
+}
+
+// The blend of the cameras over a middle grey.
+let colorsOfTiles = null;
+function tileColors() {
+  if (!colorsOfTiles) {
+    const table = blendOf();
+    colorsOfTiles = Uint8Array.from({ length: 768 }, (_, at) => table[(Math.floor(at / 3) * 256 + 128) * 3 + (at % 3)]);
+  }
+  return colorsOfTiles;
+}

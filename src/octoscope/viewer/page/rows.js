@@ -1,0 +1,142 @@
+// Weights as they come: blocks of steps, kept up to a bound, with those ahead fetched before they are asked for.
+
+// Of all blocks kept by the page, in bytes.
+export const MOST_BYTES = 256 * 2 ** 20;
+const DECODED = 24;
+
+export class Rows {
+  constructor(source, tell) {
+    this.source = source;
+    this.tell = tell;
+    this.blocks = new Map();
+    this.wholes = new Map();
+    this.shared = new Map();
+    this.decoded = new Map();
+    this.bytes = 0;
+  }
+
+  // Numbers of one step: {weights (layer, head, place), even (place), layers, heads, places}; null until they are there.
+  step(run, asked, at, { ahead = 1, single = false } = {}) {
+    const stack = run.stacks[asked.stack];
+    if (!stack || !asked.tokens || run.lacks(stack, asked.tokens.split("+").map(Number), asked.way)) return null;
+    const per = single ? 1 : this.source.held ? this.source.held.steps_per_block : stack.steps_per_block;
+    const number = Math.floor(at / per);
+    let entry = this.block(run, asked, number, per);
+    if (single && !entry?.block) {
+      const wide = this.source.held ? this.source.held.steps_per_block : stack.steps_per_block;
+      const there = this.blocks.get(this.key(run, asked, Math.floor(at / wide), wide));
+      if (there?.block) entry = there;
+    }
+    if (!single) for (let next = 1; next <= 2; next++) {
+      const after = number + next * Math.sign(ahead || 1);
+      if (after >= 0 && after * per < run.steps.length && this.bytes < MOST_BYTES / 2) this.block(run, asked, after, per);
+    }
+    if (!entry) return null;
+    if (entry.error) return { error: entry.error };
+    return entry.block ? this.decode(run, stack, asked, entry, at) : null;
+  }
+
+  key(run, asked, number, per) { return [run.name, asked.stack, asked.pass, asked.way, asked.tokens, per, number].join("/"); }
+
+  block(run, asked, number, per) {
+    const key = this.key(run, asked, number, per);
+    let entry = this.blocks.get(key);
+    if (entry) { this.blocks.delete(key); this.blocks.set(key, entry); return entry; }
+    entry = { key, first: number * per };
+    this.blocks.set(key, entry);
+    const last = Math.min(run.steps.length, (number + 1) * per) - 1;
+    const path = `${asked.stack}/${asked.pass}/${asked.way}/${asked.tokens}`;
+    this.load(`runs/${run.name}/rows/${path}/${number * per}-${last}`, run, asked).then((block) => {
+      entry.block = block;
+      this.bytes += block.bytes;
+      this.trim();
+      this.tell();
+    }, (error) => { entry.error = error.message; setTimeout(() => this.blocks.delete(key), 4000); this.tell(error); });
+    return entry;
+  }
+
+  load(name) { return this.source.block(name); }
+
+  trim() {
+    for (const [key, entry] of this.blocks) {
+      if (this.bytes <= MOST_BYTES) return;
+      if (!entry.block) continue;
+      this.blocks.delete(key);
+      this.bytes -= entry.block.bytes;
+    }
+  }
+
+  decode(run, stack, asked, entry, at) {
+    const key = entry.key + ":" + at;
+    let step = this.decoded.get(key);
+    if (step) return step;
+    const [, layers, heads] = entry.block.parts.weights.shape, place = at - entry.block.told.first;
+    step = {
+      weights: entry.block.rows("weights", place * layers * heads, layers * heads), even: entry.block.rows("even", place, 1),
+      layers, heads, places: entry.block.parts.weights.width, slots: asked.way === "from" ? stack.keySlots : stack.rowSlots, key,
+    };
+    this.decoded.set(key, step);
+    if (this.decoded.size > DECODED) this.decoded.delete(this.decoded.keys().next().value);
+    return step;
+  }
+
+  // What all steps say together; null until it is there.
+  whole(run, asked) {
+    const stack = run.stacks[asked.stack];
+    if (!stack || !asked.tokens || run.lacks(stack, asked.tokens.split("+").map(Number), asked.way)) return null;
+    // A file holds only what tokens look at; scales of who looks at them grow with the steps that were seen.
+    if (this.source.held && asked.way === "to") return null;
+    return this.kept(this.wholes, `runs/${run.name}/whole/${asked.stack}/${asked.pass}/${asked.way}/${asked.tokens}`, (block) => {
+      const [layers, heads, places] = block.parts.mean.shape;
+      return { ...block.told, weights: block.rows("mean", 0, layers * heads), layers, heads, places };
+    });
+  }
+
+  shares(run, asked) {
+    const stack = run.stacks[asked.stack];
+    if (!stack || !asked.tokens || run.lacks(stack, asked.tokens.split("+").map(Number), "from")) return null;
+    return this.kept(this.shared, `runs/${run.name}/shares/${asked.stack}/${asked.pass}/${asked.tokens}`, (block) => {
+      const [steps, layers, heads, kinds] = block.parts.shares.shape;
+      return { names: block.told.names, steps, layers, heads, kinds, shares: block.rows("shares", 0, steps * layers * heads), even: block.rows("even", 0, steps) };
+    });
+  }
+
+  kept(map, name, made) {
+    let entry = map.get(name);
+    if (!entry) {
+      entry = {};
+      map.set(name, entry);
+      if (map.size > 64) map.delete(map.keys().next().value);
+      this.load(name).then((block) => { entry.value = made(block); this.tell(); }, (error) => { entry.error = error.message; this.tell(error); });
+    }
+    return entry.value || null;
+  }
+
+  forget(run) {
+    for (const map of [this.blocks, this.wholes, this.shared]) for (const key of map.keys()) if (key.includes(run.name)) map.delete(key);
+    this.decoded.clear();
+  }
+}
+
+// Weights of one cell of the matrix, each for its place: of a head, or of the mean or the largest of several.
+export function cell(step, layer, head) {
+  const { layers, heads, places, weights } = step;
+  const chosen = layer === "mean" ? range(layers) : [layer], of = head === "mean" || head === "max" ? range(heads) : [head];
+  if (chosen.length === 1 && of.length === 1) {
+    const start = (chosen[0] * heads + of[0]) * places;
+    return weights.subarray(start, start + places);
+  }
+  const out = new Float32Array(places);
+  for (const l of chosen) {
+    const line = new Float32Array(places).fill(head === "max" ? -Infinity : 0);
+    for (const h of of) {
+      const start = (l * heads + h) * places;
+      if (head === "max") for (let i = 0; i < places; i++) line[i] = Math.max(line[i], weights[start + i]);
+      else for (let i = 0; i < places; i++) line[i] += weights[start + i] / of.length;
+    }
+    for (let i = 0; i < places; i++) out[i] += line[i] / chosen.length;
+  }
+  return out;
+}
+
+export const range = (count) => Array.from({ length: count }, (_, at) => at);

@@ -1,0 +1,206 @@
+// Time: one slider for everything, over where attention goes and what the policy does, step by step.
+
+import { element } from "octoscope/cameras.js";
+import { shareColors, short } from "octoscope/colors.js";
+
+const SIDE = 164, RIGHT = 14;
+
+export class Timeline {
+  constructor(box, app) {
+    this.box = box;
+    this.app = app;
+    this.slider = box.querySelector("#step");
+    this.strip = box.querySelector("#strip");
+    this.actions = box.querySelector("#actions");
+    this.legend = box.querySelector("#legend");
+    this.slider.addEventListener("input", () => app.go(Number(this.slider.value)));
+    for (const canvas of [this.strip, this.actions]) {
+      canvas.addEventListener("pointerdown", (event) => this.begin(event));
+      canvas.addEventListener("pointermove", (event) => this.drag(event));
+      canvas.addEventListener("pointerup", (event) => this.end(event));
+    }
+  }
+
+  build(run) {
+    this.run = run;
+    this.slider.max = run.steps.length - 1;
+    this.ranges = this.findRanges(run.card.actions);
+    this.actions.style.height = Math.max(1, run.card.actions.names.length) * this.line() + "px";
+    this.place();
+  }
+
+  line() { return Math.max(15, Math.min(24, Math.floor(130 / Math.max(1, this.run.card.actions.names.length)))); }
+
+  findRanges(actions) {
+    return actions.names.map((_, dim) => {
+      const numbers = [...actions.predicted.flatMap((chunk) => chunk.map((action) => action[dim])), ...(actions.recorded || []).map((action) => action[dim])].filter((value) => value !== null);
+      const low = Math.min(...numbers), high = Math.max(...numbers);
+      return high > low ? [low, high] : [low - 0.5, high + 0.5];
+    });
+  }
+
+  place() {
+    const ratio = Math.min(2, devicePixelRatio || 1);
+    for (const canvas of [this.strip, this.actions]) {
+      canvas.width = canvas.clientWidth * ratio;
+      canvas.height = canvas.clientHeight * ratio;
+    }
+  }
+
+  x(at, width) { const count = this.run.steps.length; return SIDE + (count < 2 ? 0.5 : at / (count - 1)) * (width - SIDE - RIGHT); }
+  stepAt(event) {
+    const { clientWidth } = event.currentTarget, count = this.run.steps.length;
+    return Math.max(0, Math.min(count - 1, Math.round(((event.offsetX - SIDE) / (clientWidth - SIDE - RIGHT)) * (count - 1))));
+  }
+  begin(event) { event.currentTarget.setPointerCapture(event.pointerId); this.from = this.stepAt(event); this.moved = false; }
+  drag(event) {
+    if (this.from === undefined) return;
+    const to = this.stepAt(event);
+    if (to !== this.from) this.moved = true;
+    if (this.moved) this.app.store.set({ span: `${Math.min(this.from, to)}-${Math.max(this.from, to)}` });
+  }
+  end(event) { if (this.from !== undefined && !this.moved) { this.app.go(this.stepAt(event)); this.app.store.set({ span: "" }); } this.from = undefined; }
+
+  draw(shares, state, look) {
+    if (!this.run) return;
+    this.slider.value = state.step;
+    this.slider.setAttribute("aria-valuetext", `step ${this.run.steps[state.step]} of ${this.run.steps[0]} to ${this.run.steps.at(-1)}`);
+    this.drawShares(shares, state, look);
+    this.drawActions(state);
+  }
+
+  begun(canvas) {
+    const context = canvas.getContext("2d"), ratio = Math.min(2, devicePixelRatio || 1), width = canvas.width / ratio, height = canvas.height / ratio;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const style = getComputedStyle(this.box), color = (name) => style.getPropertyValue("--" + name).trim();
+    context.font = "11px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    return { context, width, height, color };
+  }
+
+  drawShares(shares, state, look) {
+    const { context, width, height, color } = this.begun(this.strip), count = this.run.steps.length;
+    const layer = look?.layerAt ? look.layerAt(state.layer) : -1;
+    if (!shares || layer === -1) {
+      context.fillStyle = color("quiet");
+      context.fillText(state.way === "to" ? "Shares are told of what a token looks at." : "", SIDE, height / 2);
+      this.legend.replaceChildren();
+      this.span(context, width, height, color, state);
+      this.cursor(context, width, height, color, state);
+      return;
+    }
+    const series = this.series(shares, layer, state.head), colors = shareColors(shares.names, this.run.card.cameras.map((camera) => camera.name));
+    let below = new Float32Array(count);
+    series.forEach((values, kind) => {
+      const above = below.map((low, at) => low + values[at]);
+      context.beginPath();
+      for (let at = 0; at < count; at++) context.lineTo(this.x(at, width), height - above[at] * height);
+      for (let at = count - 1; at >= 0; at--) context.lineTo(this.x(at, width), height - below[at] * height);
+      if (count === 1) context.rect(SIDE, height - above[0] * height, width - SIDE - RIGHT, values[0] * height);
+      context.fillStyle = colors[kind];
+      context.fill();
+      below = above;
+    });
+    context.fillStyle = color("quiet");
+    context.textAlign = "right";
+    context.fillText("shares", SIDE - 10, height / 2 - 7);
+    context.fillText(this.cellName(state), SIDE - 10, height / 2 + 8);
+    this.span(context, width, height, color, state);
+    this.cursor(context, width, height, color, state);
+    this.legends(shares, series, colors, state);
+  }
+
+  cellName(state) { return state.layer === "mean" && state.head === "mean" ? "mean of all" : `layer ${state.layer}, ${typeof state.head === "number" ? "head " + state.head : state.head}`; }
+
+  // Shares over the steps, kind by kind, of one cell; the mean of heads and layers where it is of several.
+  series(shares, layer, head) {
+    const { steps, layers, heads, kinds } = shares;
+    const chosen = layer === "mean" ? [...Array(layers).keys()] : [layer], of = typeof head === "number" ? [head] : [...Array(heads).keys()];
+    return shares.names.map((_, kind) => Float32Array.from({ length: steps }, (__, step) => {
+      let sum = 0;
+      for (const l of chosen) for (const h of of) sum += shares.shares[((step * layers + l) * heads + h) * kinds + kind];
+      return sum / (chosen.length * of.length);
+    }));
+  }
+
+  legends(shares, series, colors, state) {
+    const span = spanOf(state, this.run);
+    const entries = shares.names.map((name, kind) => {
+      const item = element("span", "key"), swatch = element("i"), even = shares.even[state.step * shares.kinds + kind];
+      swatch.style.background = colors[kind];
+      const values = span ? [...series[kind].slice(span[0], span[1] + 1)].sort((a, b) => a - b) : null;
+      const mean = values ? values.reduce((sum, value) => sum + value, 0) / values.length : series[kind][state.step];
+      const told = values ? ` ${percent(mean)} (${percent(quantile(values, 0.05))}–${percent(quantile(values, 0.95))})` : ` ${percent(mean)}`;
+      item.title = span ? `${name}: mean over steps ${this.run.steps[span[0]]} to ${this.run.steps[span[1]]}, and where 90 % of the steps lie` : `${name}: even attention would give ${percent(even)}`;
+      item.append(swatch, element("span", "", name), element("em", "", told));
+      return { item, mean };
+    });
+    this.legend.replaceChildren(...entries.map(({ item }) => item));
+  }
+
+  drawActions(state) {
+    const { context, width, height, color } = this.begun(this.actions), { card, steps } = this.run, { names, units, predicted, recorded } = card.actions, line = this.line();
+    names.forEach((name, dim) => {
+      const [low, high] = this.ranges[dim], top = dim * line, y = (value) => top + line - 3 - ((value - low) / (high - low)) * (line - 6);
+      context.fillStyle = color("ink");
+      context.textAlign = "left";
+      context.fillText(name, 10, top + line / 2);
+      context.fillStyle = color("quiet");
+      context.fillText(units[dim] ? `${units[dim]}` : "", 10 + context.measureText(name).width + 5, top + line / 2);
+      context.textAlign = "right";
+      context.fillStyle = color("ink");
+      context.fillText(short(predicted[state.step][0][dim]), SIDE - 10, top + line / 2);
+      context.strokeStyle = color("rule");
+      context.lineWidth = 1;
+      context.beginPath();
+      context.moveTo(SIDE, top + line - 0.5);
+      context.lineTo(width - RIGHT, top + line - 0.5);
+      context.stroke();
+      if (recorded) curve(context, steps.map((step, at) => [this.x(at, width), recorded[step]?.[dim]]), y, color("even"), 1.25, [4, 3]);
+      curve(context, predicted.map((chunk, at) => [this.x(at, width), chunk[0][dim]]), y, color("ink"), 1.4);
+      const chunk = predicted[state.step].map((action, ahead) => [this.x(Math.min(state.step + ahead, steps.length - 1), width), state.step + ahead < steps.length ? action[dim] : null]);
+      curve(context, chunk, y, color("mark"), 2);
+    });
+    this.span(context, width, height, color, state);
+    this.cursor(context, width, height, color, state);
+  }
+
+  cursor(context, width, height, color, state) {
+    const x = this.x(state.step, width);
+    context.fillStyle = color("mark");
+    context.fillRect(x - 0.75, 0, 1.5, height);
+  }
+
+  span(context, width, height, color, state) {
+    const span = spanOf(state, this.run);
+    if (!span) return;
+    context.fillStyle = color("brush");
+    context.fillRect(this.x(span[0], width) - 2, 0, this.x(span[1], width) - this.x(span[0], width) + 4, height);
+  }
+}
+
+export function spanOf(state, run) {
+  const match = /^(\d+)-(\d+)$/.exec(state.span);
+  if (!match) return null;
+  const last = run.steps.length - 1, span = [Number(match[1]), Number(match[2])].map((at) => Math.min(at, last));
+  return span[0] < span[1] ? span : null;
+}
+
+export const quantile = (sorted, part) => { const at = part * (sorted.length - 1), low = Math.floor(at); return sorted[low] + (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]) * (at - low); };
+export const percent = (value) => (value >= 0.0995 ? (100 * value).toFixed(0) : value >= 0.00095 ? (100 * value).toFixed(1) : value > 0 ? "<0.1" : "0") + " %";
+
+function curve(context, points, y, color, width, dash = []) {
+  context.strokeStyle = color;
+  context.lineWidth = width;
+  context.setLineDash(dash);
+  context.beginPath();
+  let down = false;
+  for (const [x, value] of points) {
+    if (value === null || value === undefined) { down = false; continue; }
+    if (down) context.lineTo(x, y(value)); else context.moveTo(x, y(value));
+    down = true;
+  }
+  context.stroke();
+  context.setLineDash([]);
+}
