@@ -1,4 +1,4 @@
-"""Times a SmolVLA step of true size against LeRobot's own: `python benchmarks/smolvla_step.py [ROUNDS] [FOLDER]`.
+"""Times a SmolVLA step of true size against LeRobot's own: `python benchmarks/smolvla_step.py [--rounds N] [--folder FOLDER]`.
 
 Weights are random: times do not depend on them. FOLDER is one that `true_size.py` made, by default one that is made for this run (1.1 GB).
 LeRobot's column is there where lerobot and torch are installed beside octoscope; both use the processor cores that `taskset` leaves them
@@ -7,11 +7,11 @@ LeRobot's column is there where lerobot and torch are installed beside octoscope
 
 import itertools
 import os
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import tyro
 from alternating import alternate, print_machine, print_table
 from true_size import CAMERAS, FRAME, INSTRUCTION, make_smolvla
 
@@ -23,10 +23,10 @@ from octoscope.policies.smolvla.model import SmolVlaModel
 def lerobot_step(folder: Path, inputs: FlowInputs, noise: np.ndarray):
     """Returns LeRobot's step on the same inputs, and None where it is not installed."""
     try:
-        import torch
-        from lerobot.configs.policies import PreTrainedConfig
-        from lerobot.policies.smolvla import smolvlm_with_expert
-        from lerobot.policies.smolvla.modeling_smolvla import SmolVLAPolicy
+        import torch  # pyright: ignore[reportMissingImports]  # an environment of its own
+        from lerobot.configs.policies import PreTrainedConfig  # pyright: ignore[reportMissingImports]  # an environment of its own
+        from lerobot.policies.smolvla import smolvlm_with_expert  # pyright: ignore[reportMissingImports]  # an environment of its own
+        from lerobot.policies.smolvla.modeling_smolvla import SmolVLAPolicy  # pyright: ignore[reportMissingImports]  # an environment of its own
     except ImportError:
         return None
 
@@ -57,10 +57,15 @@ def lerobot_step(folder: Path, inputs: FlowInputs, noise: np.ndarray):
     return lambda: policy.predict_action_chunk(batch, noise=start)[0].numpy()
 
 
-def main(rounds: int = 5, folder: str = "") -> None:
-    """Prints the ratios."""
+def main(rounds: int = 5, folder: Path | None = None) -> None:
+    """Prints the ratios.
+
+    Args:
+      rounds: In which each way is timed once.
+      folder: That `true_size.py` made.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        time_steps(rounds, Path(folder) if folder else make_smolvla(Path(scratch) / "smolvla"))
+        time_steps(rounds, folder or make_smolvla(Path(scratch) / "smolvla"))
 
 
 def time_steps(rounds: int, folder: Path) -> None:
@@ -98,4 +103,4 @@ def time_steps(rounds: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(argument) if argument.isdigit() else argument for argument in sys.argv[1:]))
+    tyro.cli(main)

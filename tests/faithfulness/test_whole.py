@@ -159,6 +159,10 @@ def test_dropped_tokens_give_the_action_of_masked_keys(model, episodes):
     )
     assert masked.effects[0].size > 1e-3
     np.testing.assert_allclose(fewer, masked.action + masked.effects[0].change, atol=2e-5)
+    sets = np.stack([kept_places(cells, kept), kept_places(cells, np.roll(kept, 1))])
+    several = model.policy.act_on_sets(scene.inputs, Noise(0, 2), sets)
+    np.testing.assert_allclose(several[0], fewer, atol=1e-5)
+    assert np.abs(several[1] - fewer).max() > 1e-3
 
 
 def test_dropping_nothing_changes_nothing_and_dropping_more_leaves_fewer_tokens(model, episodes):

@@ -1,5 +1,6 @@
 """A query's maps on one frame at many steps, measured together: spread, change, and likeness to their mean, in single precision."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,14 +54,17 @@ class StepMaps:
 
     def deviation(self) -> Float[np.ndarray, "step layer head"]:
         """Returns how far each step's map is from the mean map of all."""
-        mean = self.raw.mean(axis=0, dtype=np.float64)
-        total = mean.sum(axis=-1, keepdims=True)
-        mean = (mean / np.where(total > 0, total, np.nan)).astype(np.float32)
+        total = self._mean.sum(axis=-1, keepdims=True)
+        mean = (self._mean / np.where(total > 0, total, np.nan)).astype(np.float32)
         return 0.5 * np.abs(self.parts - mean).sum(axis=-1).astype(np.float64)
+
+    @functools.cached_property
+    def _mean(self) -> Float[np.ndarray, "layer head patch"]:
+        return self.raw.mean(axis=0, dtype=np.float64)
 
     def template(self) -> Float[np.ndarray, "layer head"]:
         """Returns the cosine of each step's map with the mean map of all, mean over steps."""
-        mean = self.raw.mean(axis=0, dtype=np.float64).astype(np.float32)
+        mean = self._mean.astype(np.float32)
         product = np.einsum("slhp,lhp->slh", self.raw, mean).astype(np.float64)
         lengths = np.sqrt(
             np.einsum("slhp,slhp->slh", self.raw, self.raw).astype(np.float64)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from octoscope.array_typing import Bool, Float
+from octoscope.array_typing import Bool, Float, Int
 from octoscope.episodes.episode import Episode
 from octoscope.errors import EpisodeError, SelectionError, check_at_least, nearest
 from octoscope.faithfulness.cells import KEYS, Cells
@@ -29,7 +29,7 @@ from octoscope.faithfulness.step_times import StepTimes
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.step_scene import StepScene
 from octoscope.notebook import shows_progress
-from octoscope.policies.abilities import DropsTokens
+from octoscope.policies.abilities import DropsSets, DropsTokens
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.forward_count import counted
 from octoscope.policies.noise import Noise
@@ -167,40 +167,65 @@ class _Bench:
         if self.maker.methods:
             maps |= self.maker.at(scene, still, rng).maps
         kept = {name: [_kept(maps[name], part) for part in self.fractions] for name in self.scores}
-
-        def errors_of(sets: Sequence[Bool[np.ndarray, " cell"]]) -> Float[np.ndarray, " point"]:
-            # Of the same program: the first set keeps everything, and changes nothing.
-            actions = self._actions(scene, still, sets)[..., counts]
-            return action_change(actions[0], actions)
-
-        errors = {name: errors_of(sets) for name, sets in kept.items()}
-        if "random" in errors:
+        chosen = [kept[name] for name in self.scores]
+        if "random" in self.scores:
             more = [rng.random(len(cells)) for _ in range(self.random_draws - 1)]
-            drawn = [errors_of([_kept(values, part) for part in self.fractions]) for values in more]
-            errors["random"] = np.mean([errors["random"], *drawn], axis=0)
+            chosen += [[_kept(values, part) for part in self.fractions] for values in more]
+        actions = self._actions(scene, still, np.array(chosen))[..., counts]
+        # Of the same program: the first set keeps everything, and changes nothing.
+        unmoved = actions[0, 0]
+        changes = np.stack([action_change(unmoved, row) for row in actions])
+        errors = dict(zip(self.scores, changes, strict=False))
+        if "random" in errors:
+            errors["random"] = np.mean([errors["random"], *changes[len(self.scores) :]], axis=0)
         noise = float("nan")
         if noises:
             draws = [still.other(draw) for draw in range(1, noises + 1)]
-            unmoved = self._actions(scene, still, [np.ones(len(cells), bool)])[0][..., counts]
             drawn = scene.policy.act([scene.inputs] * noises, draws, batch=self.maker.batch)[..., counts]
             noise = float(action_change(unmoved, drawn).mean())
         return StepDrops(kept, np.stack([errors[name] for name in self.scores]), noise)
 
     def _actions(
-        self, scene: StepScene, noise: Noise, sets: Sequence[Bool[np.ndarray, " cell"]]
-    ) -> Float[np.ndarray, "point horizon dim"]:
-        cells = self.maker.cells
-        if self.how == "remove":
-            return self._removed(sets, scene, noise)
-        return scene.policy.act([cells.without(scene, ~kept, KEYS) for kept in sets], noise, batch=self.maker.batch)
+        self, scene: StepScene, noise: Noise, sets: Bool[np.ndarray, "order point cell"]
+    ) -> Float[np.ndarray, "order point horizon dim"]:
+        """Returns the action with each set of cells alone; what several orders keep alike, such as all or nothing, is run once."""
+        different, place = np.unique(sets.reshape(-1, sets.shape[-1]), axis=0, return_inverse=True)
+        if self.how == "mask":
+            inputs = [self.maker.cells.without(scene, ~kept, KEYS) for kept in different]
+            actions = scene.policy.act(inputs, noise, batch=self.maker.batch)
+        else:
+            actions = self._removed([kept_places(self.maker.cells, kept) for kept in different], scene, noise)
+        return actions[place.ravel()].reshape(*sets.shape[:2], *actions.shape[1:])
 
     @counted
     def _removed(
-        self, sets: Sequence[Bool[np.ndarray, " cell"]], scene: StepScene, noise: Noise
-    ) -> Float[np.ndarray, "point horizon dim"]:
-        assert isinstance(scene.policy, DropsTokens), "tokens can be dropped"
-        act = scene.policy.dropper(scene.inputs, noise)
-        return np.stack([act(kept_places(self.maker.cells, kept)) for kept in sets])
+        self, places: Sequence[Int[np.ndarray, "..."]], scene: StepScene, noise: Noise
+    ) -> Float[np.ndarray, "set horizon dim"]:
+        policy = scene.policy
+        assert isinstance(policy, DropsTokens), "tokens can be dropped"
+        actions: dict[int, np.ndarray] = {}
+        for alike in _of_one_length(places):
+            if len(alike) > 1 and isinstance(policy, DropsSets):
+                # Filled up to as many as there are orders, so that all steps share programs.
+                most = max(len(alike), len(self.scores) + self.random_draws - 1)
+                filled = np.stack([places[at] for at in [*alike, *[alike[0]] * (most - len(alike))]])
+                actions |= zip(alike, policy.act_on_sets(scene.inputs, noise, filled), strict=False)
+            else:
+                act = policy.dropper(scene.inputs, noise)
+                actions |= {at: act(places[at]) for at in alike}
+        return np.stack([actions[at] for at in range(len(places))])
+
+
+def _of_one_length(places: Sequence[Int[np.ndarray, "..."]]) -> list[list[int]]:
+    """Returns the numbers of the sets of each length, together.
+
+    >>> _of_one_length([np.array([3, 4, 5]), np.array([1]), np.array([0, 1, 2])])
+    [[0, 2], [1]]
+    """
+    alike: dict[int, list[int]] = {}
+    for at, kept in enumerate(places):
+        alike.setdefault(len(kept), []).append(at)
+    return list(alike.values())
 
 
 def _check(scores: Sequence[str], fractions: Sequence[float], how: str) -> None:

@@ -29,9 +29,11 @@ class RecentReads:
         key = name, index
         # Taken out and put in anew, so that what is asked for often stays; another thread may have dropped it meanwhile.
         found = self._kept.pop(key, None)
-        if found is None:
-            found = self._read(name, index)
-            found.flags.writeable = False
+        if found is not None:
+            self._kept[key] = found
+            return found
+        found = self._read(name, index)
+        found.flags.writeable = False
         if found.nbytes <= self._most_bytes:
             self._kept[key] = found
             while sum(array.nbytes for array in list(self._kept.values())) > self._most_bytes:

@@ -18,6 +18,8 @@ from octoscope.runs.chunk_files import METADATA, ChunkFiles
 
 _LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
 _KINDS = frozenset("biuf")
+# Bytes from the first wanted chunk of a file to the last, up to which they are read together.
+_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class ShardReader:
     def _chunk(self) -> tuple[int, ...]:
         return self.files.chunk_shape or self.files.file_shape
 
-    def _chunks(self, rows: range, columns: range) -> Iterator[tuple[int, int, bytes]]:
+    def _chunks(self, rows: range, columns: range) -> Iterator[tuple[int, int, bytes | memoryview]]:
         """Yields the first row, the place along the second axis, and the compressed content of all chunks that hold some rows."""
         per_file = self.files.file_shape[0]
         for number in range(rows.start // per_file, (rows.stop - 1) // per_file + 1 if len(rows) else 0):
@@ -85,16 +87,31 @@ class ShardReader:
             if self.files.chunk_shape is None:
                 yield number * per_file, 0, path.read_bytes()
                 continue
+            inside = range(max(rows.start, number * per_file), min(rows.stop, (number + 1) * per_file))
             with path.open("rb") as file:
                 size = file.seek(0, 2)
                 file.seek(size - self.files.index_bytes)
                 index = _checked_index(file.read(), per_file // self.files.chunk_shape[0])
-                inside = range(max(rows.start, number * per_file), min(rows.stop, (number + 1) * per_file))
-                for row in inside:
-                    for column in columns:
-                        offset, length = index[row - number * per_file, column].tolist()
-                        file.seek(offset)
-                        yield row, column, file.read(length)
+                wanted = [
+                    (row, column, *index[row - number * per_file, column].tolist())
+                    for row in inside
+                    for column in columns
+                ]
+                # Chunks lie as they were written: many at once are read in one go, and not copied again.
+                first, stop = (
+                    min(start for _, _, start, _ in wanted),
+                    max(start + length for _, _, start, length in wanted),
+                )
+                if stop - first <= _AT_ONCE:
+                    file.seek(first)
+                    content = memoryview(file.read(stop - first))
+                    yield from (
+                        (row, column, content[start - first :][:length]) for row, column, start, length in wanted
+                    )
+                    continue
+                for row, column, start, length in wanted:
+                    file.seek(start)
+                    yield row, column, file.read(length)
 
 
 def _is_ours(metadata: Mapping[str, Any], files: ChunkFiles, dtype: np.dtype) -> bool:

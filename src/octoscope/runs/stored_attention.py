@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, Int
+from octoscope.runs.half_precision import to_single
 from octoscope.runs.run_arrays import RunArrays
 from octoscope.tokens.attention_selection import AttentionSelection
 from octoscope.tokens.layout import TokenLayout
@@ -79,9 +80,11 @@ class StoredAttention:
             stored = self._in_pass(np.moveaxis(stored, 1, 0)) if self.stack.num_passes > 1 else stored
             stored = stored if layers_kept == list(range(stored.shape[1])) else stored[:, layers_kept]
             stored = stored if rows_kept == list(range(stored.shape[3])) else stored[:, :, :, rows_kept]
+            if len(self._key_places) == self.layout.size and count == len(places):
+                return to_single(stored)
             # Where all keys are kept, a plain copy is several times as fast.
             kept = slice(None) if len(self._key_places) == self.layout.size else self._key_places
-            weights[first : first + count][..., kept] = stored
+            weights[first : first + count][..., kept] = to_single(stored)
         return weights
 
     def matrix(

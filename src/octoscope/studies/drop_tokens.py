@@ -84,8 +84,10 @@ def drop_tokens(
 def _forwards(options: DropTokensOptions) -> int:
     """Returns about how many forwards a step takes, without those that make maps."""
     more = FaithfulnessSettings().random_draws - 1 if "random" in options.scores else 0
-    points = len({*options.keep, 1.0})
-    return (len(options.scores) + more) * points + _NOISES + 1
+    points = {*options.keep, 1.0}
+    # All tokens, and none, are the same for every score.
+    shared = len(points & {0.0, 1.0})
+    return (len(options.scores) + more) * (len(points) - shared) + shared + _NOISES
 
 
 def drop_request(

@@ -394,10 +394,13 @@ class OctoPolicy(ShowsItself):
         self, inputs: PolicyInputs, noise: Noise
     ) -> Callable[[Int[np.ndarray, " token"]], Float32[np.ndarray, "horizon dim"]]:
         """Returns what acts with some places of the sequence alone; parameters and inputs lie on the device already."""
-        dropper = self._droppers.setdefault(
-            self._action_dim(inputs), TokenDropper(self.model, action_dim=self._action_dim(inputs))
-        )
-        return dropper.on(self.params, self.tensors(inputs), noise_key(noise))
+        return self._dropper(inputs).on(self.params, self.tensors(inputs), noise_key(noise))
+
+    def act_on_sets(
+        self, inputs: PolicyInputs, noise: Noise, sets: Int[np.ndarray, "set token"]
+    ) -> Float32[np.ndarray, "set horizon dim"]:
+        """Returns the normalised action with each set of places alone; pictures and words are encoded once."""
+        return self._dropper(inputs).on_sets(self.params, self.tensors(inputs), noise_key(noise), sets)
 
     def encoding_points(self, inputs: PolicyInputs) -> tuple[EncodingPoint, ...]:
         """Returns every point whose encodings can be captured; only shapes are followed."""
@@ -436,6 +439,10 @@ class OctoPolicy(ShowsItself):
         chunk = np.asarray(actions)
         check_finite_actions(chunk, step=noise.step)
         return chunk
+
+    def _dropper(self, inputs: PolicyInputs) -> TokenDropper:
+        dim = self._action_dim(inputs)
+        return self._droppers.setdefault(dim, TokenDropper(self.model, action_dim=dim))
 
     def _act_on_some(self, inputs: PolicyInputs, noise: Noise) -> Float32[np.ndarray, "horizon dim"]:
         if inputs.hidden is not None:

@@ -38,6 +38,8 @@ class TokenDropper:
             return jnp.asarray(actions)[0]
 
         self._act: Callable[..., Array] = jax.jit(act)
+        # What is looked at is the same for all sets, so pictures and words are encoded once.
+        self._act_on_sets: Callable[..., Array] = jax.jit(jax.vmap(act, in_axes=(None, None, None, 0, None)))
 
     def on(
         self, params: Mapping[str, Any], inputs: OctoInputs, key: Array
@@ -45,3 +47,9 @@ class TokenDropper:
         """Returns what acts on these inputs with some places alone; everything else lies on the device already."""
         held = jax.device_put((params, inputs.observation, inputs.tasks))
         return lambda kept: np.asarray(self._act(*held, jnp.asarray(kept), key))
+
+    def on_sets(
+        self, params: Mapping[str, Any], inputs: OctoInputs, key: Array, sets: Int[np.ndarray, "set token"]
+    ) -> Float32[np.ndarray, "set horizon dim"]:
+        """Returns what the policy does on each of some sets of places of one size."""
+        return np.asarray(self._act_on_sets(params, inputs.observation, inputs.tasks, jnp.asarray(sets), key))

@@ -51,7 +51,7 @@ def load_params(
 
     def place(name: str) -> jax.Array:
         array = arrange(weights[PREFIX + name])
-        stays = keeps and array.ndim > 1 and array.dtype == jnp.bfloat16
+        stays = keeps and array.ndim == 2 and array.dtype == jnp.bfloat16
         # A copy of our own: the file may be overwritten while the policy runs.
         return jax.device_put(copy_mapped(array, array.dtype if stays else np.dtype(np.float32)))
 
