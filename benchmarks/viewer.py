@@ -208,7 +208,7 @@ def main() -> None:
         measure_page(page, server.url, asked.steps)
         page.goto((folder / "pictures" / "index.html").as_uri())
         told(f"a page of PNG files ({pictures / 1e6:.0f} MB)", page.evaluate(_PICTURES, asked.steps))
-        exported = export_page(server.runs)
+        exported = export_page(server.runs.all_files(), server.runs.listed())
         (folder / "run.html").write_bytes(exported.page)
         print(f"in one file: {len(exported.page) / 1e6:.1f} MB; {exported.contents()}")
         measure_page(page, (folder / "run.html").as_uri(), asked.steps)

@@ -72,7 +72,7 @@ export class Timeline {
     // What only moves is moved; what is drawn again is what changed.
     const { width } = this.strip, key = [state.layer, state.head, state.way, state.span, state.tokens, state.stack, width, this.app.dark(), !!shares, look?.layerAt?.(state.layer)].join("/");
     if (this.drawnStrip !== key || this.drawnShares !== shares) this.drawShares(shares, state, look);
-    else if (shares) this.legends(shares, state);
+    else if (this.told) this.legends(shares, state);
     this.drawnStrip = key;
     this.drawnShares = shares;
     this.mark.style.transform = `translateX(${this.x(state.step, this.strip.clientWidthKept) - 0.75}px)`;
@@ -91,7 +91,9 @@ export class Timeline {
   drawShares(shares, state, look) {
     const { context, width, height } = this.begun(this.strip), count = this.run.steps.length;
     const layer = look?.layerAt ? look.layerAt(state.layer) : -1;
-    if (!shares || layer === -1) {
+    // Whether there are shares to tell.
+    this.told = !!shares && layer !== -1;
+    if (!this.told) {
       context.fillStyle = color("quiet");
       context.fillText(state.way === "to" ? "Shares are told of what a token looks at." : "", SIDE, height / 2);
       this.legend.replaceChildren();
