@@ -10,7 +10,7 @@ QUICK = attention checkpoints episodes escaping render runs tokens trends
 .PHONY: demo check quick fuzz install install-dev
 
 demo: install
-	$(BIN)/octoscope demo
+	$(BIN)/octoscope demo --overwrite
 
 check: install-dev
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ NAME = "drawn"
 
 
 def main() -> None:
-    """Replaces both folders below `octoscope/embedded/drawn`."""
+    """Replaces both folders below `factory/drawn`."""
     episodes = [drawn_episode(seed) for seed in range(4)]
     for folder in (files.policy_directory(NAME), files.episodes_directory(NAME)):
         shutil.rmtree(folder, ignore_errors=True)

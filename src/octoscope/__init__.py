@@ -1,4 +1,4 @@
-"""octoscope: see what an Octo robot policy looks at, and test whether it matters.
+"""octoscope: see what a robot policy looks at, and test whether it matters.
 
 The public names stand in `__init__.pyi`, where type checkers read them. Each is imported on first use, so that what reads runs and draws
 pictures never loads jax.
@@ -32,6 +32,10 @@ __all__ = sorted(_PUBLIC)  # pyright: ignore[reportUnsupportedDunderAll]
 
 def __getattr__(name: str) -> Any:
     """Returns a public name, importing its module now."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("octoscope")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'octoscope' has no attribute '{name}'")
     module, own_name = _PUBLIC[name]

@@ -138,3 +138,5 @@ render_film_frames = attention_film_frames
 render_patch_words = render_patch_words_sheet
 render_sheet = render_attention_sheet
 render_words = render_words_sheet
+
+__version__: str

@@ -1,9 +1,11 @@
 """How patches look by depth, and how far a patch has travelled, on runs whose every weight is chosen."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from hand_made_runs import even_weights, hand_made_run
+from hand_made_runs import even_weights, hand_made_layout, hand_made_run
 from octoscope.attention.depth_profile import depth_profile
 from octoscope.attention.rollout import attention_rollout
 from octoscope.attention.travel import patch_travel, rollout_column
@@ -21,6 +23,24 @@ def test_even_attention_has_the_values_that_are_told_for_it():
     profile = depth_profile(hand_made_run(even_weights))
     for statistic in profile.statistics:
         np.testing.assert_allclose(statistic.values, statistic.even, rtol=1e-3, err_msg=statistic.title)
+
+
+def test_patches_on_the_padding_around_a_frame_are_no_patches_of_it():
+    layout = hand_made_layout()
+    spans = tuple(
+        dataclasses.replace(span, source=dataclasses.replace(span.source, scene=(1, 0, 2, 2)))
+        if span.source.grid
+        else span
+        for span in layout.spans
+    )
+    layout = dataclasses.replace(layout, spans=spans)
+    even = depth_profile(hand_made_run(even_weights, layout=layout))
+    for statistic in even.statistics:
+        np.testing.assert_allclose(statistic.values, statistic.even, rtol=1e-3, err_msg=statistic.title)
+    assert by_name(even)["distance", "patches"].even == 0.5
+    found = by_name(depth_profile(hand_made_run(layout=layout)))
+    shares = sum(found[name, "share"].values for name in ("own patch", "own frame", "other images", "words", "padding"))
+    np.testing.assert_allclose(shares, 1.0, rtol=2e-3)
 
 
 def test_shares_of_a_patch_and_its_readout_weight_sum_to_one():

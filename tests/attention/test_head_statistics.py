@@ -1,6 +1,7 @@
 """Head statistics and sinks: known maps in, known numbers out."""
 
 import csv
+import dataclasses
 import io
 
 import numpy as np
@@ -42,6 +43,41 @@ def test_even_attention_gives_what_the_table_says_even_attention_gives():
     np.testing.assert_allclose(table.deviation, 0.0, atol=1e-6)
     # 11 visible keys at step 0, 19 at the three after it.
     np.testing.assert_allclose(table.of("entropy").values, (np.log2(11) + 3 * np.log2(19)) / 4, rtol=1e-5)
+
+
+def padded_layout():
+    """The cells of the upper row lie on the padding above the frame."""
+    spans = tuple(
+        dataclasses.replace(span, source=dataclasses.replace(span.source, scene=(1, 0, 2, 2)))
+        if span.source.grid
+        else span
+        for span in LAYOUT.spans
+    )
+    return dataclasses.replace(LAYOUT, spans=spans)
+
+
+def test_cells_on_the_padding_around_a_frame_are_no_places_of_it():
+    def weights(visible, step):
+        matrix = even_weights(visible, step).copy()
+        matrix[0, 0, READOUT] = 0.0
+        matrix[0, 0, READOUT, PATCHES] = [0.7, 0.0, 0.1, 0.2]
+        # The rows of patches look at their own place and at the padding; one that looks at the padding alone has no distance.
+        matrix[0, 0, PATCHES] = 0.0
+        matrix[0, 0, PATCHES, PATCHES[0]] = 1.0
+        matrix[0, 0, PATCHES[3], [PATCHES[0], PATCHES[2]]] = 0.5
+        return matrix
+
+    table = head_table(hand_made_run(weights, layout=padded_layout()))
+    assert table.of("padding").values[0, 0] == pytest.approx(0.7, abs=1e-3)
+    assert table.of("share").values[0, 0] == pytest.approx(0.3, abs=1e-3)
+    # A third and two thirds, a patch apart.
+    assert table.of("spread").values[0, 0] == pytest.approx(np.sqrt(2) / 3, rel=1e-2)
+    assert table.of("spread").even == pytest.approx(0.5)
+    assert table.of("distance").values[0, 0] == pytest.approx(1.0, rel=1e-3)
+    assert table.of("distance").even == pytest.approx(0.5)
+    even = head_table(hand_made_run(even_weights, layout=padded_layout()))
+    for statistic in [each for each in even.statistics if each.even is not None]:
+        np.testing.assert_allclose(statistic.values, statistic.even, rtol=1e-5, err_msg=statistic.title)
 
 
 def test_a_head_that_stares_at_one_patch():

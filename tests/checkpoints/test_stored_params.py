@@ -2,6 +2,7 @@
 
 import json
 import struct
+from pathlib import Path
 
 import jax
 import ml_dtypes
@@ -10,7 +11,7 @@ import pytest
 import safetensors.numpy
 from flax import serialization, traverse_util
 
-from octoscope.checkpoints.safetensors_file import map_safetensors, open_safetensors, write_safetensors
+from octoscope.checkpoints.safetensors_file import copy_mapped, map_safetensors, open_safetensors, write_safetensors
 from octoscope.errors import CheckpointError
 from octoscope.policies.octo.checkpoint.load_params import load_params
 from octoscope.policies.octo.checkpoint.msgpack_index import open_msgpack
@@ -188,3 +189,24 @@ def test_a_map_holds_what_is_read(safetensors_file):
         file.seek(8 + length + header[name]["data_offsets"][0])
         file.write(bytes(array.nbytes))
     assert not array.any()
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="Linux says there what is in memory")
+def test_a_copied_array_is_in_memory_once(tmp_path):
+    file, numbers = tmp_path / "one.safetensors", np.arange(4 << 20, dtype=np.float32)
+    safetensors.numpy.save_file({"a": numbers}, file)
+    mapped = map_safetensors(file)["a"]
+
+    def in_memory():
+        # In units of 1024 bytes.
+        lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+        return sum(
+            int(next(each for each in lines if each.startswith("Rss:")).split()[1])
+            for line in lines
+            if str(file) in line
+        )
+
+    assert mapped.sum() > 0
+    assert in_memory() > 1024
+    np.testing.assert_array_equal(copy_mapped(mapped, mapped.dtype), numbers)
+    assert in_memory() < 1024

@@ -41,11 +41,11 @@ def test_doctor_exits_with_1_and_names_the_remedy(capsys, tmp_path):
 
 def test_doctor_in_json(capsys, tmp_path):
     run("doctor", "drawn", "--json")
-    found = json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)["found"]
     assert found["ok"] is True
     assert found["facts"]["cameras"] == {"primary": "128 x 128", "wrist": "64 x 64"}
     assert exits("doctor", tmp_path / "nowhere", "--json") == 1
-    assert json.loads(capsys.readouterr().out)["ok"] is False
+    assert json.loads(capsys.readouterr().out)["found"]["ok"] is False
 
 
 def test_convert_then_doctor(capsys, tmp_path):

@@ -32,6 +32,7 @@ def test_attend_leaves_exactly_these_files(tmp_path, capsys):
         "attention_video.mp4",
         "attention_video_wrist.gif",
         "attention_video_wrist.mp4",
+        "recipe.toml",
         "run.zarr",
     ]
     sheets = sorted(p.name for p in (out / "attention_results").iterdir())
@@ -50,7 +51,7 @@ def test_a_second_run_does_not_mix_with_the_first(tmp_path, capsys):
 
 
 def test_layout_prints_every_token_and_draws_the_matrix(tmp_path, capsys):
-    run("layout", "drawn", "drawn", "--step", 0, "-o", tmp_path)
+    run("layout", "drawn", "drawn", "--step", 0, "--full", "-o", tmp_path)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["token", "group", "time", "camera", "row", "column", "piece", "pad"]
     assert lines[1].split() == ["0", "task_language", "-", "-", "-", "-", "\u2581pick", "-"]
@@ -61,7 +62,7 @@ def test_layout_prints_every_token_and_draws_the_matrix(tmp_path, capsys):
 
 
 def test_layout_without_an_episode(tmp_path, capsys):
-    run("layout", "drawn", "--brief", "-o", tmp_path)
+    run("layout", "drawn", "-o", tmp_path)
     assert "The policy's example batch" in capsys.readouterr().out
 
 
@@ -138,7 +139,10 @@ def test_several_episodes_each_into_its_folder_and_finished_ones_are_left_alone(
     written = [path.stat().st_mtime_ns for path in whole]
     assert "4.8 kB a step" in capsys.readouterr().out
     run(*arguments, "--episode", "all", "--resume")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"episode_{index}" for index in range(4)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *(f"episode_{index}" for index in range(4)),
+        "recipe.toml",
+    ]
     assert [path.stat().st_mtime_ns for path in whole] == written
 
 
@@ -152,11 +156,12 @@ def test_an_episode_that_cannot_be_run_does_not_stop_the_others(tmp_path, capsys
     assert len(list(tmp_path.glob("episode_*/run.zarr"))) == 1
 
 
-def test_demo_replaces_an_earlier_demo(tmp_path, capsys):
+def test_demo_replaces_an_earlier_demo_when_it_may(tmp_path, capsys):
     earlier = tmp_path / "out" / "attention_results"
     earlier.mkdir(parents=True)
     (earlier / "step_99_layer_0.png").touch()
-    run("demo", "-o", tmp_path / "out")
+    assert "already holds results" in fails(capsys, "demo", "-o", tmp_path / "out")
+    run("demo", "-o", tmp_path / "out", "--overwrite")
     run_of_demo = osc.Run.open(tmp_path / "out" / "run.zarr")
     sheets = len(run_of_demo.steps) * run_of_demo.num_layers
     assert f"one sheet per step and layer ({sheets})" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from octoscope.cli.main import main
 
 
 def test_filters_of_the_embedded_network_end_on_a_sheet(tmp_path, capsys, monkeypatch):
-    line = "cnn filters embedded --layer conv2 --filter 0 3 --size 32 --steps 3 -o"
+    line = "cnn filters embedded --layer conv2 --filters 0 3 --size 32 --ascent-steps 3 -o"
     main([*line.split(), str(tmp_path)])
     with Image.open(tmp_path / "filters.png") as sheet:
         assert sheet.width > 400
@@ -28,10 +28,10 @@ def test_filters_of_the_embedded_network_end_on_a_sheet(tmp_path, capsys, monkey
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--layer", "conv99", "--filter", "0"], "conv9"),
-        (["--layer", "conv2", "--filter", "9999"], "9999"),
-        (["--filter", "0"], "--layer"),
-        (["--layer", "conv2", "--filter", "0", "--preset", "dream"], "--image"),
+        (["--layer", "conv99", "--filters", "0"], "conv9"),
+        (["--layer", "conv2", "--filters", "9999"], "9999"),
+        (["--filters", "0"], "--layer"),
+        (["--layer", "conv2", "--filters", "0", "--preset", "dream"], "--start"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(arguments, said, tmp_path, capsys):
@@ -54,7 +54,7 @@ def test_vgg16_without_weights_says_what_to_download(tmp_path, capsys, monkeypat
                 f"vgg16:{tmp_path / 'nothing.safetensors'}",
                 "--layer",
                 "24",
-                "--filter",
+                "--filters",
                 "0",
                 "-o",
                 str(tmp_path / "out"),

@@ -10,12 +10,12 @@ from octoscope.runs.findings.find_findings import find_findings
     ("line", "worker", "sheet"),
     [
         (
-            "cnn gradcam embedded demo --method gradcam --target 1",
+            "cnn gradcam embedded demo --methods gradcam --targets 1",
             "octoscope.studies.cnn.gradcam.activation_map",
             "gradcam",
         ),
         (
-            "cnn compare embedded demo --method layercam --stages 1",
+            "cnn compare embedded demo --methods layercam --stages 1",
             "octoscope.studies.cnn.compare.compare_methods",
             "compare",
         ),

@@ -12,7 +12,9 @@ from octoscope.studies.cnn.gradcam import _of_action
 from octoscope.studies.cnn.picture import open_picture
 from octoscope.studies.options.cnn_features import CnnFeaturesOptions
 from octoscope.studies.options.cnn_gradcam import CnnGradcamOptions
+from octoscope.studies.options.given import Given
 from octoscope.studies.options.stored import StoredFrames, StoredPictures
+from octoscope.studies.telling import silent
 
 
 def test_a_picture_is_seen_as_it_was_meant(tmp_path):
@@ -26,14 +28,16 @@ def test_a_picture_is_seen_as_it_was_meant(tmp_path):
 
 def test_an_action_is_explained_on_the_frames_as_they_were_meant():
     """Of a dataset whose cameras are exchanged, turned and in other colours, the policy sees what it would see of the first."""
-    stored = StoredFrames("180", True, cameras=("primary=image_wrist", "wrist=image_primary"))
-    asked = _of_action(CnnGradcamOptions("demo", episodes="demo", step=2, stored=stored, task="lift it"))
+    given = Given(
+        turn="180", swap_red_blue=True, task="lift it", cameras=("primary=image_wrist", "wrist=image_primary")
+    )
+    asked = _of_action(CnnGradcamOptions("demo", "demo", step=2, given=given), tell=silent)
     frames = osc.open_episodes("demo")[0].images["wrist"]
     wanted = osc.open_episodes(
         "demo", cameras={"primary": "image_wrist", "wrist": "image_primary"}, turn="180", swap_red_blue=True
     )[0]
     np.testing.assert_array_equal(wanted.images["primary"][2], np.asarray(frames[2])[::-1, ::-1, ::-1])
-    plain = _of_action(CnnGradcamOptions("demo", episodes="demo", step=2, task="lift it"))
+    plain = _of_action(CnnGradcamOptions("demo", "demo", step=2, given=Given(task="lift it")), tell=silent)
     assert asked.arguments["inputs"] != plain.arguments["inputs"]
     policy = osc.OctoModel.load_pretrained("demo").policy
     prepared, _ = policy.prepare("primary", wanted.images["primary"][2])
@@ -43,7 +47,7 @@ def test_an_action_is_explained_on_the_frames_as_they_were_meant():
 
 def test_patches_are_looked_for_in_the_frames_as_they_were_meant(tmp_path):
     """The patch that answers most is the same patch, at the place where it is then."""
-    given = {"network": "embedded", "image": "demo", "layer": "conv1", "filter": ("0",), "patches": "demo"}
+    given = {"network": "embedded", "image": "demo", "layer": "conv1", "filters": "0", "patches": "demo"}
     plain = features(CnnFeaturesOptions(**given, camera="wrist", output=tmp_path / "plain"))
     named = StoredFrames(cameras=("first=image_wrist", "second=image_primary"))
     other = features(CnnFeaturesOptions(**given, camera="first", stored=named, output=tmp_path / "named"))
@@ -57,7 +61,7 @@ def test_patches_are_looked_for_in_the_frames_as_they_were_meant(tmp_path):
         ("features embedded demo --layer conv1 --cameras primary=image_wrist", "--cameras would change nothing"),
         ("gradcam embedded demo --split train", "--split would change nothing"),
         ("filters embedded --layer conv1 --turn 180", "--turn would change nothing"),
-        ("gradcam demo --episodes demo --cameras primary=nothing", "nothing"),
+        ("gradcam demo demo --cameras primary=nothing", "nothing"),
     ],
 )
 def test_what_would_change_nothing_is_refused(line, sentence, tmp_path, capsys):

@@ -75,7 +75,7 @@ main(["--help"])
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_work_is_an_interrupt(number, monkeypatch, capsys):
-    monkeypatch.setattr(commands, "load_work", lambda options: lambda: signal.raise_signal(number))
+    monkeypatch.setattr(commands, "load_work", lambda options, manner: lambda: signal.raise_signal(number))
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(each) for each in numbers]
     if before[numbers.index(number)] == signal.SIG_IGN:
@@ -131,7 +131,7 @@ def test_the_work_is_done_though_nobody_can_read_of_it(error, code, monkeypatch,
         sys.stdout.write("second\n")
         done.append(True)
 
-    monkeypatch.setattr(commands, "load_work", lambda options: work)
+    monkeypatch.setattr(commands, "load_work", lambda options, manner: work)
     monkeypatch.setattr(sys, "stdout", Failing(error))
     if code:
         with pytest.raises(SystemExit) as stop:
@@ -189,7 +189,7 @@ def test_what_the_system_refuses_is_a_sentence(error, sentence, monkeypatch, cap
     def work() -> None:
         raise error
 
-    monkeypatch.setattr(commands, "load_work", lambda options: work)
+    monkeypatch.setattr(commands, "load_work", lambda options, manner: work)
     with pytest.raises(SystemExit) as stop:
         main(["demo"])
     assert stop.value.code == 2
@@ -197,7 +197,7 @@ def test_what_the_system_refuses_is_a_sentence(error, sentence, monkeypatch, cap
 
 
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(commands, "load_work", lambda options: lambda: 1 / 0)
+    monkeypatch.setattr(commands, "load_work", lambda options, manner: lambda: 1 / 0)
     before = sys.stdout, sys.stderr
     with pytest.raises(ZeroDivisionError):
         main(["demo"])

@@ -29,7 +29,7 @@ def test_proprioception_is_named_on_the_command_line(tmp_path, data, capsys):
     printed = capsys.readouterr().out
     assert "obs_proprio            t         3  numbers: proprio (3), without a place in the image" in printed
     assert "proprio[2]" in printed
-    run("layout", tmp_path / "ckpt", data, "--brief", "-o", tmp_path / "without")
+    run("layout", tmp_path / "ckpt", data, "-o", tmp_path / "without")
     assert "obs_proprio" not in capsys.readouterr().out
     with pytest.raises(SystemExit) as stop:
         run("attend", tmp_path / "ckpt", data, "--observation", "proprio=joint", "-o", tmp_path / "bad")
@@ -40,7 +40,7 @@ def test_proprioception_is_named_on_the_command_line(tmp_path, data, capsys):
 def test_a_policy_without_cameras_leaves_a_run_and_says_why_there_is_no_picture(tmp_path, data, capsys):
     tiny_policy(tmp_path / "ckpt", {"proprio": numbers("joints")}, cameras={}, lowdim={"joints": 3})
     run("attend", tmp_path / "ckpt", data, "--steps", "1", "-o", tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.zarr"]
+    assert [path.name for path in (tmp_path / "out").glob("*.zarr")] == ["run.zarr"]
     printed = capsys.readouterr().out
     assert "No picture was drawn. No token of this policy has a place in a recorded image" in printed
     assert "obs_proprio: 3 numbers" in printed
@@ -61,10 +61,10 @@ def goal_policy(tmp_path_factory):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("ablate", "--step", "1", "--noises", "1", "--do", "blank:primary"),
-        ("maps", "--step", "1", "--methods", "last layer"),
-        ("faithfulness", "--steps", "1", "--points", "1", "--methods", "last layer"),
-        ("drop-tokens", "--steps", "1", "--scores", "random", "--keep", "0.5", "--timings", "0"),
+        ("ablate", "--steps", "1", "--noises", "1", "--do", "blank:primary"),
+        ("maps", "--steps", "1", "--methods", "last layer"),
+        ("faithfulness", "--max-steps", "1", "--points", "1", "--methods", "last layer"),
+        ("drop-tokens", "--max-steps", "1", "--scores", "random", "--keep", "0.5", "--timings", "0"),
         ("encodings", "--steps", "0:2", "--parts", "image"),
     ],
 )
@@ -113,6 +113,7 @@ def test_an_act_is_attended_from_its_folder(tmp_path, act_folder, act_data, caps
         "attention_results",
         "attention_video.mp4",
         "attention_video_wrist.mp4",
+        "recipe.toml",
     }
     assert len(list((tmp_path / "out" / "attention_results").iterdir())) == 2
     np.testing.assert_allclose(
@@ -165,14 +166,14 @@ def test_what_an_act_cannot_be_asked_is_refused(tmp_path, act_folder, act_data, 
 
 
 def test_the_layout_of_an_act_is_told(tmp_path, act_folder, act_data, capsys):
-    run("layout", act_folder, act_data, "--brief", "-o", tmp_path / "out")
+    run("layout", act_folder, act_data, "-o", tmp_path / "out")
     printed = capsys.readouterr().out
     assert "patches of top, 3 rows x 4 columns" in printed
     assert "read by an action head" in printed
     assert "in 'decoder.cross', the stack that acts; not drawn: encoder, decoder." in printed
     assert (tmp_path / "out" / "token_matrix.png").is_file()
     with pytest.raises(SystemExit):
-        run("layout", act_folder, "-o", tmp_path / "alone")
+        run("layout", "toy", "-o", tmp_path / "alone")
     assert "Give episodes too" in capsys.readouterr().err
 
 

@@ -35,7 +35,9 @@ def words_only(demo_model, demo_episode, tmp_path_factory):
 
 
 def files(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """Returns all that lies in a folder but for the recipe, which every command leaves."""
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return sorted(there - {"recipe.toml"})
 
 
 def failure(arguments, capsys):
@@ -111,7 +113,7 @@ def test_words_draws_the_direction_that_the_run_holds(stored, words_only, tmp_pa
 
 
 def test_the_table_of_patches_holds_every_patch_and_word(stored, tmp_path):
-    main(["words", str(stored), "--layers", "all", "--steps", "3", "--head", "1", "-o", str(tmp_path)])
+    main(["words", str(stored), "--layers", "all", "--steps", "3", "--heads", "1", "-o", str(tmp_path)])
     lines = list(csv.DictReader((tmp_path / "words" / "patches.csv").read_text().splitlines()))
     assert len(lines) == 2 * 3 * 16
     run = osc.Run.open(stored)
@@ -126,7 +128,7 @@ def test_the_table_of_patches_holds_every_patch_and_word(stored, tmp_path):
 def test_what_does_not_exist_is_said_and_nothing_is_written(stored, tmp_path, capsys):
     assert "holds the layers 0, 2" in failure(["words", str(stored), "--layers", "1", "-o", str(tmp_path)], capsys)
     assert "holds the steps 0, 3" in failure(["words", str(stored), "--steps", "1", "-o", str(tmp_path)], capsys)
-    assert "`head` must be in 0..3" in failure(["words", str(stored), "--head", "9", "-o", str(tmp_path)], capsys)
+    assert "head must be in 0..3" in failure(["words", str(stored), "--heads", "9", "-o", str(tmp_path)], capsys)
     assert "Did you mean 'primary'" in failure(
         ["heads", str(stored), "--camera", "primari", "-o", str(tmp_path)], capsys
     )

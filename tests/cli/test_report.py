@@ -32,7 +32,7 @@ def test_parts_that_do_not_exist_are_refused(tmp_path, capsys):
     for wrong, sentence in (
         (["--parts", "ablations"], "Did you mean 'ablation'"),
         (["--parts"], "at least one of"),
-        (["--steps", "0"], "--steps must be at least 1"),
+        (["--max-steps", "0"], "--max-steps must be at least 1"),
         (["--step", "99"], "step must be in 0..11"),
     ):
         with pytest.raises(SystemExit) as stop:

@@ -186,7 +186,7 @@ def test_the_comparison_says_what_each_method_costs():
 
 def test_the_comparison_refuses_what_it_does_not_know_before_it_begins(tmp_path: Path):
     with pytest.raises(SelectionError, match="Did you mean 'layercam'"):
-        compare(CnnCompareOptions("none", method=("layercan",), output=tmp_path / "out"))
+        compare(CnnCompareOptions("none", methods=("layercan",), output=tmp_path / "out"))
     with pytest.raises(SelectionError, match=r"50\.\.100, got 20"):
         compare(CnnCompareOptions("none", percentile=20.0, output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
@@ -196,7 +196,7 @@ def test_the_commands_leave_nothing_behind_on_error(tmp_path: Path):
     with pytest.raises(SelectionError, match="Give --layer"):
         activations(CnnActivationsOptions("embedded", "demo", output=tmp_path / "a"))
     with pytest.raises(SelectionError, match="filter must be in 0"):
-        activations(CnnActivationsOptions("embedded", "demo", layer="conv1", filter=("99",), output=tmp_path / "a"))
+        activations(CnnActivationsOptions("embedded", "demo", layer="conv1", filters="99", output=tmp_path / "a"))
     with pytest.raises(EpisodeError, match="There is no picture"):
         activations(CnnActivationsOptions("embedded", "nowhere.png", layer="conv1", output=tmp_path / "a"))
     with pytest.raises(SelectionError, match="--camera would change nothing: 'embedded' is no policy"):
@@ -222,15 +222,13 @@ def test_the_commands_write_their_sheets(tmp_path: Path, monkeypatch):
         features(
             CnnFeaturesOptions("embedded", picture, layer="conv1", patches=str(folder), camera="zzz", output=output)
         )
-    activations(CnnActivationsOptions("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output))
+    activations(CnnActivationsOptions("embedded", picture, layer="relu1", filters="2", stages=1, output=output))
     activations(
         CnnActivationsOptions(
-            "embedded", picture, layer="relu1", filter=("2", "3"), sweep="filters", output=output / "film"
+            "embedded", picture, layer="relu1", filters="2,3", sweep="filters", output=output / "film"
         )
     )
-    features(
-        CnnFeaturesOptions("embedded", picture, layer="conv1", patches=str(folder), filter=("0:3",), output=output)
-    )
+    features(CnnFeaturesOptions("embedded", picture, layer="conv1", patches=str(folder), filters="0:3", output=output))
     names = {file.name for file in output.iterdir()}
     assert names == {
         "film",
@@ -246,7 +244,7 @@ def test_the_commands_write_their_sheets(tmp_path: Path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("octoscope.studies.cnn.features.top_patches", lambda *_, **__: pytest.fail("was run"))
         asked = CnnFeaturesOptions(
-            "embedded", picture, layer="conv1", patches=str(folder), filter=("0:3",), output=output
+            "embedded", picture, layer="conv1", patches=str(folder), filters="0:3", output=output
         )
         told = []
         read = features(replace(asked, figure_format="svg"), tell=lambda *lines: told.extend(lines))
@@ -258,11 +256,11 @@ def test_the_commands_write_their_sheets(tmp_path: Path, monkeypatch):
     sheet = (output / "activations.png").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr("octoscope.studies.cnn.activations.filter_saliency", lambda *_, **__: pytest.fail("was run"))
-        activations(CnnActivationsOptions("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output))
+        activations(CnnActivationsOptions("embedded", picture, layer="relu1", filters="2", stages=1, output=output))
     assert (output / "activations.png").read_bytes() == sheet
-    film = {"layer": "relu1", "filter": ("2", "3"), "sweep": "filters", "output": output}
+    film = {"layer": "relu1", "filters": "2,3", "sweep": "filters", "output": output}
     with pytest.raises(OutputError, match="already holds results"):
         activations(CnnActivationsOptions("embedded", picture, **film))
     activations(CnnActivationsOptions("embedded", picture, **film, overwrite=True))
     with pytest.raises(OutputError, match="already holds results"):
-        activations(CnnActivationsOptions("embedded", picture, layer="relu1", filter=("2",), sanity=1, output=output))
+        activations(CnnActivationsOptions("embedded", picture, layer="relu1", filters="2", stages=1, output=output))

@@ -151,7 +151,7 @@ def test_only_the_functions_of_each_medium_write_it():
 def _csv_writers(text: str, folder: Path) -> dict[str, str]:
     run = _run(text)
     share_table(run).columns().write(folder, "shares")
-    _write_patches(WordsOptions(Path("run.zarr")), run, folder / "patches.csv", [1], [0])
+    _write_patches(WordsOptions(Path("run.zarr")), run, folder / "patches.csv", [1], [0], [None])
     effect_columns([_effects(text)]).write(folder, "effects")
     files = {name: (folder / name).read_text(encoding="utf-8") for name in ("shares.csv", "patches.csv", "effects.csv")}
     return files | {

@@ -147,7 +147,7 @@ def test_what_does_not_exist_is_refused(model, episode):
 
 
 def test_the_command(tmp_path, capsys):
-    main(["maps", "drawn", "drawn", "--step", "3", "--methods", "last layer", "rollout", "-o", str(tmp_path)])
+    main(["maps", "drawn", "drawn", "--steps", "3", "--methods", "last layer", "rollout", "-o", str(tmp_path)])
     written = sorted(path.name for path in (tmp_path / "maps").iterdir())
     assert written == ["sinks.md", "step_3.csv", "step_3.parquet", "step_3.png"]
     assert "at least 5 even weights" in (tmp_path / "maps" / "sinks.md").read_text()

@@ -19,7 +19,7 @@ from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.noise import Noise
 from octoscope.policies.octo.acting import noise_key
 from octoscope.policies.octo.gradient_programs import GradientPrograms
-from octoscope.policies.octo.redrawn_weights import randomized_params
+from octoscope.policies.parts.redrawn_weights import randomized_params
 from tiny_policies import tiny_episode
 
 PATCHES = GRID[0] * GRID[1]

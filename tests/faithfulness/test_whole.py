@@ -261,12 +261,12 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     write_rlds(data, name="tiny_dataset", episodes={"train": episodes})
     common = [str(folder / "policy"), str(data), "--batch", "8", "-o", str(folder / "out"), "--device", "cpu"]
     main(
-        ["ablate", *common, "--step", "2", "--do", "blank:wrist", "mask:word:ball", "--noises", "1", "--controls", "1"]
+        ["ablate", *common, "--steps", "2", "--do", "blank:wrist", "mask:word:ball", "--noises", "1", "--controls", "1"]
     )
-    main(["faithfulness", *common, "--steps", "1", "--points", "1", "--methods", "rollout", "random", "--sanity"])
-    main(["drop-tokens", *common, "--steps", "1", "--scores", "random", "--keep", "0.5", "--timings", "0"])
-    main(["language", *common, "--steps", "1", "--noises", "1"])
-    main(["report", *common, "--steps", "1", "--parts", "ablation", "language", "faithfulness", "drop-tokens"])
+    main(["faithfulness", *common, "--max-steps", "1", "--points", "1", "--methods", "rollout", "random", "--sanity"])
+    main(["drop-tokens", *common, "--max-steps", "1", "--scores", "random", "--keep", "0.5", "--timings", "0"])
+    main(["language", *common, "--max-steps", "1", "--noises", "1"])
+    main(["report", *common, "--max-steps", "1", "--parts", "ablation", "language", "faithfulness", "drop-tokens"])
     page = (folder / "out" / "report" / "report.md").read_text()
     assert "Not shown" not in page
     # Three episodes: no best method, no best score of dropped tokens.
@@ -283,6 +283,7 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     assert counts == {"ablation": 2, "faithfulness": 2, "sanity": 1, "drop_tokens": 2, "language": 2, **by_episode}
     written = {str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file()}
     assert written == {
+        "recipe.toml",
         "ablation/effects.csv",
         "ablation/effects.parquet",
         "ablation/step_2.png",
@@ -298,7 +299,7 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
         (["ablate", "--units", "m", "--overwrite"], "one unit for each of the 3"),
         (["faithfulness", "--methods", "--overwrite"], "--methods needs at least one of last layer, "),
         (["faithfulness", "--sanity", "--draws", "0", "--overwrite"], "--draws must be at least 1"),
-        (["drop-tokens", "--steps", "0", "--overwrite"], "--steps must be at least 1"),
+        (["drop-tokens", "--max-steps", "0", "--overwrite"], "--max-steps must be at least 1"),
         (["language", "--noises", "-1", "--overwrite"], "--noises must be at least 0"),
     ):
         with pytest.raises(SystemExit) as stopped:
@@ -314,6 +315,6 @@ def test_the_commands_write_their_folders(model, folder, episodes, capsys, monke
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "pyarrow" else find(name, *rest)
     )
-    main(["language", *common, "--steps", "1", "--noises", "1", "--overwrite"])
+    main(["language", *common, "--max-steps", "1", "--noises", "1", "--overwrite"])
     assert 'pip install "octoscope[parquet]"' in capsys.readouterr().out
     assert sorted(path.name for path in (folder / "out" / "language").iterdir()) == ["language.png", "steps.csv"]

@@ -7,7 +7,7 @@ import numpy as np
 
 from octoscope.policies.noise import Noise
 from octoscope.policies.octo.acting import noise_key
-from octoscope.policies.octo.redrawn_weights import randomized_params
+from octoscope.policies.parts.redrawn_weights import randomized_params
 
 
 def test_the_actions_key_is_the_runs():

@@ -2,12 +2,9 @@
 
 import dataclasses
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 import octoscope as osc
 from octoscope.errors import CheckpointError, ConfigError, ObservationError
@@ -19,26 +16,9 @@ from octoscope.policies.diffusion.open_diffusion import open_diffusion
 from octoscope.policies.noise import Noise
 from octoscope.policies.open_policy import OpenOptions
 from octoscope.runs.verify import verify_run
-from policies.act_fixture import packed_weights
+from policies.diffusion_fixture import CAMERAS, TINY, unpacked
 
-TINY = Path(__file__).parent / "diffusion_tiny"
-CAMERAS = {"ddpm": ("top",), "ddim": ("top", "wrist")}
-PARTS = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
 KINDS = ("ddpm", "ddim")
-
-
-def unpacked(folder: Path, kind: str) -> Path:
-    """Makes the policy's folder whole and returns it."""
-    shutil.copytree(TINY / kind, folder, dirs_exist_ok=True)
-    weights = safetensors.numpy.load_file(folder / "rest.safetensors")
-    (folder / "rest.safetensors").unlink()
-    encoder = "diffusion.rgb_encoder.0" if kind == "ddpm" else "diffusion.rgb_encoder"
-    for name, array in packed_weights().items():
-        if name.startswith("model.backbone.") and not (kind == "ddim" and "running_" in name):
-            part, _, rest = name.removeprefix("model.backbone.").partition(".")
-            weights[f"{encoder}.backbone.{PARTS[part]}.{rest}"] = array
-    safetensors.numpy.save_file(weights, folder / "model.safetensors")
-    return folder
 
 
 @pytest.fixture(scope="module", params=KINDS)

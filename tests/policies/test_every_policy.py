@@ -168,6 +168,22 @@ def test_an_act_is_ablated(act, act_episodes):
         intervene(act, act_episodes[0], 0, [UseInstruction("push")], noises=0)
 
 
+def test_tokens_of_an_act_can_be_dropped(act, act_episodes):
+    inputs = StepScene.at(act, act_episodes[0], 0).inputs
+    hidden, layout = expected()["hidden_keys"], act.layout(inputs)
+    stays = np.setdiff1d(np.arange(layout.size), np.flatnonzero(hidden))
+    drop = act.dropper(inputs, Noise(0, 0))
+    # What LeRobot gave with the same tokens hidden as keys.
+    np.testing.assert_allclose(drop(stays), expected()["actions_hidden_keys"], atol=2e-5)
+    np.testing.assert_allclose(drop(np.arange(layout.size)), expected()["actions"], atol=2e-5)
+    with pytest.raises(SelectionError, match="what is asked for"):
+        drop(stays[:-1])
+    asked = {"scores": ["mean of heads"], "fractions": [1.0, 0.0], "steps": 1, "noises": 0, "timings": 0}
+    table = osc.drop_tokens(act, act_episodes[:1], how="remove", **asked)
+    assert table.errors[0][0].mean == 0.0
+    assert table.errors[0][1].mean > 0.0
+
+
 def test_an_acts_maps_are_scored(act, act_episodes):
     methods = ("last layer", "rollout", "gradient", "integrated gradients", "readout knock-outs", "occlusion", "random")
     settings = FaithfulnessSettings(methods=methods, steps=1, points=1, path_points=2, path_tolerance=10.0)
@@ -317,3 +333,28 @@ def test_a_flow_policy_in_a_control_loop_does_what_attend_saw(flow, flow_episode
     chunks = osc.Policy(flow[kind], instruction=episode.instruction, execution="chunk")
     acted = [chunks.step({**frames, "state": episode.extras["state"][0]}) for _ in range(3)]
     assert [each.predicted_at for each in acted] == [0, 0, 0]
+
+
+def test_stacks_and_passes_have_axes_of_their_own_in_xarray(act, act_episodes, flow, flow_episodes):
+    run = osc.attend(act, act_episodes[0], steps=[1])
+    dataset = run.to_xarray()
+    assert [stack.name for stack in run.stacks] == list(
+        dict.fromkeys(name.split("/")[0] for name in dataset if "/" in name)
+    )
+    cross = dataset["decoder.cross/action"]
+    assert cross.dims == (
+        "step",
+        "decoder.cross.layer",
+        "decoder.cross.head",
+        "decoder.cross.query_action",
+        "decoder.cross.key",
+    )
+    np.testing.assert_allclose(cross.sum("decoder.cross.key"), 1.0, atol=2e-3)
+    options = osc.WatchOptions(passes="all")
+    of_passes = osc.attend(flow["smolvla"], flow_episodes[0], steps=[0], options=options).to_xarray()
+    (suffix,) = [name for name in of_passes if str(name).startswith("suffix/")]
+    assert of_passes[suffix].dims[:2] == ("step", "suffix.pass")
+    assert of_passes["suffix.pass"].values.tolist() == [0, 1]
+    assert "act" in repr(act)
+    assert "ActPolicy" in repr(act)
+    assert len(repr(flow["pi0"])) < 300

@@ -19,6 +19,7 @@ from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.bind import bind
 from octoscope.policies.noise import Noise
 from octoscope.policies.open_policy import OpenOptions
+from octoscope.policies.parts import flow_programs
 from octoscope.policies.parts.resize_pad import resize_with_pad
 from octoscope.policies.policy_model import PolicyModel
 from octoscope.policies.smolvla.open_smolvla import open_smolvla
@@ -240,6 +241,21 @@ def test_a_prefix_runs_once_for_what_does_not_touch_it(policy, episode):
     for one, inputs in zip(actions, [scene.inputs, from_actions, everywhere, covered], strict=False):
         np.testing.assert_array_equal(one, policy.act([inputs], noise)[0])
     assert len({action.tobytes() for action in actions}) == 4
+
+
+def test_covering_one_camera_sees_the_other_once(policy, episode, monkeypatch):
+    see, sizes = flow_programs.see, []
+    monkeypatch.setattr(flow_programs, "see", lambda *given: sizes.append(given[-1].shape) or see(*given))
+    fresh = type(policy)(dataclasses.replace(policy.model), policy.family)
+    scene = StepScene.at(fresh, episode, 0)
+    covered = [apply_intervention(scene, CoverPatches("top", ((1, column),), "black")) for column in (0, 1)]
+    actions = fresh.act([scene.inputs, *covered], Noise(0, 0))
+    fresh.watch(scene.inputs, Noise(0, 0), [])
+    # Two cameras as they are, then the covered one.
+    assert len(sizes) == 4
+    assert len({action.tobytes() for action in actions}) == 3
+    for one, inputs in zip(actions, [scene.inputs, *covered], strict=True):
+        np.testing.assert_array_equal(one, policy.act([inputs], Noise(0, 0))[0])
 
 
 def test_a_gradient_of_recorded_pixels_is_lerobots(policy, episode, official):

@@ -4,12 +4,15 @@ import json
 import shutil
 from pathlib import Path
 
+import jax
+import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
 from drawn_flow import drawn_policy, word_digits
 
 from octoscope.errors import CheckpointError, ConfigError, ObservationError
+from octoscope.policies.parts import params_tree
 from octoscope.policies.parts.text_reader import TextReader
 from octoscope.policies.pi.model import PiModel
 from octoscope.policies.pi.state_text import state_text
@@ -141,3 +144,16 @@ def test_a_cut_instruction_says_what_is_read():
     whole = TextReader(word_digits(begin=None), 8, padded=False).read_line("pick up the zebra")
     assert whole.reading.unknown == ("zebra",)
     assert len(whole.ids) == 5
+
+
+def test_matrices_that_stay_bfloat16_change_no_bit(folder, tmp_path, monkeypatch):
+    def halve(weights):
+        return {name: array.astype(ml_dtypes.bfloat16) for name, array in weights.items()}
+
+    halved = changed(folder, tmp_path / "halved", halve)
+    whole, chunk = PiModel.load_pretrained(halved), acted(halved)
+    monkeypatch.setattr(params_tree, "_LARGE", 0)
+    kept = PiModel.load_pretrained(halved)
+    assert {leaf.dtype for leaf in jax.tree.leaves(whole.params)} == {np.dtype(np.float32)}
+    assert all((leaf.dtype == np.float32) == (leaf.ndim == 1) for leaf in jax.tree.leaves(kept.params))
+    np.testing.assert_array_equal(acted(halved), chunk)

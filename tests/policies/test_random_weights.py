@@ -7,8 +7,9 @@ import octoscope as osc
 from octoscope.errors import SelectionError
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.noise import Noise
-from octoscope.policies.octo.redrawn_weights import randomization_stages, randomized_params
+from octoscope.policies.octo.redrawn_weights import randomization_stages
 from octoscope.policies.open_policy import OpenOptions, open_policy
+from octoscope.policies.parts.redrawn_weights import randomized_params
 
 
 @pytest.fixture(scope="module")

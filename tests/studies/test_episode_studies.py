@@ -24,9 +24,9 @@ from octoscope.studies.options.language import LanguageOptions
 from octoscope.studies.options.spread import Spread
 
 SCORED = FaithfulnessOptions(
-    "toy", "demo", episode="0:3", steps=1, points=1, methods=("last layer", "best head", "fixed template", "random")
+    "toy", "demo", episode="0:3", max_steps=1, points=1, methods=("last layer", "best head", "fixed template", "random")
 )
-SPOKEN = LanguageOptions("toy", "demo", episode="0:3", steps=1, noises=1)
+SPOKEN = LanguageOptions("toy", "demo", episode="0:3", max_steps=1, noises=1)
 CASES = ((faithfulness, SCORED), (language, SPOKEN))
 NAMES = ("faithfulness", "language")
 

@@ -40,29 +40,31 @@ class Case:
 CASES = (
     Case(
         ablate,
-        AblateOptions(*AT, step="1,2", do=("blank:wrist", "mask:word:ball"), noises=2, controls=1, batch=8),
+        AblateOptions(*AT, steps="1,2", do=("blank:wrist", "mask:word:ball"), noises=2, controls=1, batch=8),
         {"noises": 1},
         ("ablation",),
         ("step_1", "step_2"),
     ),
-    Case(maps, MapsOptions(*AT, step="3", methods=("last layer",)), {"seed": 1}, ("maps",)),
+    Case(maps, MapsOptions(*AT, steps="3", methods=("last layer",)), {"seed": 1}, ("maps",)),
     Case(
         language,
-        LanguageOptions(*AT, steps=1, noises=1, batch=8),
+        LanguageOptions(*AT, max_steps=1, noises=1, batch=8),
         {"swap": ("push it",)},
         ("language",),
         ("episode_0", "episode_1", "episode_2"),
     ),
     Case(
         drop_tokens,
-        DropTokensOptions(*AT, steps=2, episode="0,1", scores=("random", "detail"), keep=(0.5,), timings=0, batch=8),
+        DropTokensOptions(
+            *AT, max_steps=2, episode="0,1", scores=("random", "detail"), keep=(0.5,), timings=0, batch=8
+        ),
         {"keep": (0.25,)},
         ("drop_tokens",),
         ("episode_0_step_1", "episode_0_step_3", "episode_1_step_1", "episode_1_step_3", "times"),
     ),
     Case(
         faithfulness,
-        FaithfulnessOptions(*AT, steps=1, points=1, methods=("last layer", "random"), sanity=True, batch=8),
+        FaithfulnessOptions(*AT, max_steps=1, points=1, methods=("last layer", "random"), sanity=True, batch=8),
         {"points": 2},
         ("faithfulness", "sanity"),
         (
@@ -167,12 +169,12 @@ def other_frames(opened):
 
 def test_what_is_looked_at_counts_and_what_is_not_does_not(opened, tmp_path, calls):
     """Frame 1 of the first episode is in the window of steps 1 and 2, not of step 3."""
-    options = AblateOptions(*AT, step="3", do=("blank:wrist",), noises=0, controls=0, output=tmp_path)
+    options = AblateOptions(*AT, steps="3", do=("blank:wrist",), noises=0, controls=0, output=tmp_path)
     ablate(options, opened=opened)
     calls.clear()
     ablate(options, opened=other_frames(opened))
     assert calls == []
-    options = dataclasses.replace(options, step="1", output=tmp_path / "1")
+    options = dataclasses.replace(options, steps="1", output=tmp_path / "1")
     ablate(options, opened=opened)
     calls.clear()
     with pytest.raises(OutputError, match="already holds"):
@@ -219,7 +221,7 @@ def test_resume_and_overwrite_exclude_each_other(opened, tmp_path):
 
 
 def test_the_report_reads_what_lies_there(opened, tmp_path, calls):
-    options = ReportOptions(*AT, episode="0:3", steps=1, parts=("ablation", "language"), batch=8, output=tmp_path)
+    options = ReportOptions(*AT, episode="0:3", max_steps=1, parts=("ablation", "language"), batch=8, output=tmp_path)
     report(options, opened=opened)
     page = (tmp_path / "report" / "report.md").read_text()
     calls.clear()

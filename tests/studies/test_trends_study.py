@@ -25,6 +25,7 @@ from octoscope.runs.findings.finding_folder import finding_path, read_finding, w
 from octoscope.studies.ablate import ABLATION
 from octoscope.studies.language import LANGUAGE
 from octoscope.studies.options import trends as options
+from octoscope.studies.options.spread import Workers
 from octoscope.studies.options.trends import TrendsOptions
 from octoscope.studies.trend_findings import findings_part
 from octoscope.studies.trend_report import TrendMaterial, trend_report
@@ -352,3 +353,31 @@ def test_every_claim_that_was_found_leads_to_a_picture(planted, tmp_path):
     page = report_html(report)
     assert page.count('class="small"') == len(small) > 0
     assert "<details><summary>" in page
+
+
+def test_summaries_are_made_by_many_or_in_parts(planted, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(planted, runs, ignore=shutil.ignore_patterns("*.summary.parquet"))
+    here = trends(TrendsOptions((planted,), by="verb", shuffles=20, output=tmp_path / "here"))
+    parts = [
+        TrendsOptions((runs,), by="verb", workers=Workers(shard=f"{part}/2"), output=tmp_path / "there")
+        for part in range(2)
+    ]
+    told = []
+    assert trends(parts[0], tell=lambda *lines: told.extend(lines)) is None
+    assert len(list(runs.glob("*.summary.parquet"))) == 6
+    assert "Summaries of 6 of 12 runs" in told[0]
+    trends(parts[1])
+    assert len(list(runs.glob("*.summary.parquet"))) == 12
+    assert not (tmp_path / "there").exists()
+    # Two processes read what is left, and nothing else comes of it.
+    for path in sorted(runs.glob("*.summary.parquet"))[:2]:
+        path.unlink()
+    there = trends(dataclasses.replace(parts[0], shuffles=20, workers=Workers(2, cores=1)))
+    assert len(list(runs.glob("*.summary.parquet"))) == 12
+    np.testing.assert_array_equal(there.estimate, here.estimate)
+    with pytest.raises(SelectionError, match="holds none of the 12 runs"):
+        trends(dataclasses.replace(parts[0], workers=Workers(shard="19/20")))
+    (runs / sorted(path.name for path in runs.glob("*.zarr"))[1] / "zarr.json").write_text("{")
+    with pytest.raises(RunError):
+        trends(dataclasses.replace(parts[1], workers=Workers(shard="1/2")))

@@ -116,7 +116,7 @@ def test_another_policy_is_refused(run):
 
 def test_the_episode_is_found_by_its_name(run):
     assert find_episode([toy_episode()], run).name == "made/0"
-    with pytest.raises(EpisodeError, match="--episodes"):
+    with pytest.raises(EpisodeError, match="--dataset"):
         find_episode([], run)
 
 
@@ -154,5 +154,5 @@ def test_questions_over_the_wire(run, tmp_path):
 
 def test_episodes_are_for_a_policy(tmp_path):
     toy_run(tmp_path / "toy.zarr")
-    with pytest.raises(SelectionError, match="--episodes are for --policy"):
-        view(ViewOptions((tmp_path / "toy.zarr",), episodes="demo"))
+    with pytest.raises(SelectionError, match="--dataset is for --policy"):
+        view(ViewOptions((tmp_path / "toy.zarr",), dataset="demo"))

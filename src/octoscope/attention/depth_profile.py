@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octoscope.array_typing import Float
+from octoscope.array_typing import Bool, Float
 from octoscope.attention.head_table import HeadStatistic
-from octoscope.attention.map_measures import attention_distance, relative_entropy_of_row
+from octoscope.attention.map_measures import attention_distance, known_mean, relative_entropy_of_row
 from octoscope.attention.maps import captured_spans, grid_box
 from octoscope.attention.step_maps import patch_centers
 from octoscope.errors import SelectionError
@@ -79,16 +79,19 @@ def _kinds(camera: str) -> list[tuple[str, str, str, tuple[float, float] | None]
         ("own frame", "share", f"weight on the other patches of its frame of {camera}", _UNIT),
         ("other images", "share", "weight on other cameras and on the frame before", _UNIT),
         ("words", "share", "weight on all copies of the instruction, padding words included", _UNIT),
+        ("padding", "share", "weight on cells that lie on the padding around a frame alone", _UNIT),
     ]
 
 
 def _step_values(
     run: Run, camera: str, span: TokenSpan, *, step: int, layers: Sequence[int]
 ) -> Float[np.ndarray, "statistic layer head"]:
-    rows = run.attention(span.group, step=step, layers=layers).astype(np.float64)
+    # Patches on the padding around the frame are no patches of it.
+    shown = span.source.shows_scene().ravel()
+    rows = run.attention(span.group, step=step, layers=layers).astype(np.float64)[..., shown, :]
     visible = run.rules[span.start] & ~run.token_pad(step=step)
-    own = rows[..., span.start : span.stop]
-    itself = np.einsum("lhpp->lhp", own)
+    own = rows[..., span.start : span.stop] * shown
+    itself = np.einsum("lhpp->lhp", own[..., shown])
     parts = [itself, own.sum(axis=-1) - itself, *(rows[..., places].sum(axis=-1) for places in _others(run, span))]
     return np.stack(
         [
@@ -101,10 +104,11 @@ def _step_values(
 
 def _step_even(run: Run, camera: str, span: TokenSpan, *, step: int) -> Float[np.ndarray, " statistic"]:
     visible = run.rules[span.start] & ~run.token_pad(step=step)
-    alike = np.ones((1, 1, span.size, span.size))
+    shown = span.source.shows_scene().ravel()
+    alike = np.broadcast_to(shown, (1, 1, int(shown.sum()), span.size)).astype(np.float64)
     distances = [values.item() for values in _distances(run, camera, span, alike)]
     others = [visible[places].sum() for places in _others(run, span)]
-    shares = np.array([1, span.size - 1, *others]) / max(1, int(visible.sum()))
+    shares = np.array([1, shown.sum() - 1, *others]) / max(1, int(visible.sum()))
     return np.array([*distances, 1.0, *shares])
 
 
@@ -113,16 +117,23 @@ def _distances(
 ) -> list[Float[np.ndarray, "layer head"]]:
     grid = span.source.grid
     assert grid is not None, "placed spans have a grid"
-    maps = own.reshape(*own.shape[:3], *grid)
+    shown = span.source.shows_scene().ravel()
+    maps = np.zeros((*own.shape[:2], span.size, *grid))
+    maps[:, :, shown] = own.reshape(*own.shape[:3], *grid)
     boxes = [(0.0, 0.0, float(grid[0]), float(grid[1])), grid_box(span.source, run.transform(camera))]
-    return [attention_distance(maps, patch_centers(grid, box)).mean(axis=-1) for box in boxes]
+    return [known_mean(attention_distance(maps, patch_centers(grid, box))[..., shown]) for box in boxes]
 
 
 def _others(run: Run, span: TokenSpan) -> list[np.ndarray]:
-    """Returns the places of other image tokens, and those of words."""
+    """Returns the places of other image tokens, of words, and of cells that lie on the padding around a frame."""
 
-    def places(kind: str) -> np.ndarray:
-        spans = [each for each in run.layout.spans if each.source.kind == kind and each.start != span.start]
-        return np.concatenate([np.arange(each.start, each.stop) for each in spans] or [np.zeros(0, int)])
+    def places(kind: str, *, shown: bool = True, own: bool = False) -> np.ndarray:
+        spans = [each for each in run.layout.spans if each.source.kind == kind and (own or each.start != span.start)]
+        chosen = [np.arange(each.start, each.stop)[_shown(each) == shown] for each in spans]
+        return np.concatenate(chosen or [np.zeros(0, int)])
 
-    return [places("image"), places("language")]
+    return [places("image"), places("language"), places("image", shown=False, own=True)]
+
+
+def _shown(span: TokenSpan) -> Bool[np.ndarray, " token"]:
+    return np.ones(span.size, bool) if span.source.grid is None else span.source.shows_scene().ravel()

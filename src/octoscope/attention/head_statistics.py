@@ -13,10 +13,11 @@ from octoscope.attention.following import gripper_positions, motion_centers, tra
 from octoscope.attention.head_table import HeadStatistic, HeadTable
 from octoscope.attention.map_measures import (
     attention_distance,
+    known_mean,
     map_spread,
 )
 from octoscope.attention.maps import captured_spans, grid_box, require_sight
-from octoscope.attention.query import QueryRow, find_query, step_blocks
+from octoscope.attention.query import QueryRow, find_query, missing_rows, step_blocks
 from octoscope.attention.share_table import WORD_SHARES, shares_of_weights
 from octoscope.attention.step_maps import StepMaps, patch_centers
 from octoscope.runs.run import Run
@@ -55,11 +56,13 @@ def head_table(
         raise ValueError(f"`positions` must be ({len(run.steps)}, 2), a place for each step, got {positions.shape}.")
     camera, span = _current_span(run, camera)
     rows = _read_rows(run, row, chosen)
-    maps = StepMaps.of(rows.weights[..., span.start : span.stop], _grid(span))
+    # Cells on the padding around a frame are no places of it.
+    shown = span.source.shows_scene()
+    maps = StepMaps.of(rows.weights[..., span.start : span.stop] * shown.ravel(), _grid(span))
     places = _patch_places(run, camera, span)
     statistics = [
         *_row_statistics(rows, span, camera),
-        *_spread_statistics(maps, places, camera),
+        *_spread_statistics(maps, places, camera, shown),
         *_change_statistics(maps, run.steps),
         *_following_statistics(run, maps, places["pixels"], camera, positions),
         *_word_statistics(run, row, rows.weights),
@@ -68,10 +71,7 @@ def head_table(
     if span.group in run.query_groups:
         statistics += _distance_statistics(run, camera, span, chosen, places)
     else:
-        wanted = " ".join([*run.query_groups, span.group])
-        notes.append(
-            f"No attention distance: the run holds no rows of {span.group}. Capture them with --queries {wanted}."
-        )
+        notes.append(f"No attention distance: {missing_rows(run, [span.group])}")
     return HeadTable(row, camera, run.steps, chosen, tuple(statistics), maps.deviation(), tuple(notes))
 
 
@@ -110,8 +110,26 @@ def _row_statistics(rows: _Rows, span: TokenSpan, camera: str) -> list[HeadStati
     entropy = _entropy(rows.weights)
     most = np.maximum(1.0, np.log2(np.maximum(1, rows.visible.sum(axis=1))))
     relative = entropy / most[:, None, None]
-    share = rows.weights[..., span.start : span.stop].sum(axis=-1).mean(axis=0, dtype=np.float64)
-    even = (rows.visible[:, span.start : span.stop].sum(axis=1) / np.maximum(1, rows.visible.sum(axis=1))).mean()
+    shown = span.source.shows_scene().ravel()
+    shares = [
+        HeadStatistic(
+            name,
+            "",
+            f"of the whole row on {what}, mean over steps",
+            rows.weights[..., span.start : span.stop][..., cells].sum(axis=-1).mean(axis=0, dtype=np.float64),
+            float(
+                (
+                    rows.visible[:, span.start : span.stop][:, cells].sum(axis=1)
+                    / np.maximum(1, rows.visible.sum(axis=1))
+                ).mean()
+            ),
+        )
+        for name, what, cells in (
+            ("share", f"the current frame of {camera}", shown),
+            ("padding", f"the padding around that frame of {camera}", ~shown),
+        )
+        if cells.any()
+    ]
     return [
         HeadStatistic(
             "entropy",
@@ -127,9 +145,7 @@ def _row_statistics(rows: _Rows, span: TokenSpan, camera: str) -> list[HeadStati
             1.0,
             _UNIT,
         ),
-        HeadStatistic(
-            "share", "", f"of the whole row on the current frame of {camera}, mean over steps", share, float(even)
-        ),
+        *shares,
     ]
 
 
@@ -145,9 +161,10 @@ def _spread_statistics(
     maps: StepMaps,
     places: dict[str, Float[np.ndarray, "row column 2"]],
     camera: str,
+    shown: Bool[np.ndarray, "row column"],
 ) -> list[HeadStatistic]:
     meaning = f"distance of the weight on {camera} from its centre of mass, root of the mean square, mean over steps"
-    even = np.ones(maps.grid)
+    even = shown.astype(np.float64)
     return [
         HeadStatistic("spread", unit, meaning, maps.spread(centers).mean(axis=0), float(map_spread(even, centers)))
         for unit, centers in places.items()
@@ -253,25 +270,27 @@ def _distance_statistics(
     layers: Sequence[int],
     places: dict[str, Float[np.ndarray, "row column 2"]],
 ) -> list[HeadStatistic]:
-    grid = places["patches"].shape[:2]
-    even = np.ones((span.size, *grid))
+    grid, shown = places["patches"].shape[:2], span.source.shows_scene().ravel()
+    even = np.broadcast_to(shown.reshape(grid), (span.size, *grid)).astype(np.float64)
     distances: dict[str, list[np.ndarray]] = {unit: [] for unit in places}
     apart = {unit: _apart(centers) for unit, centers in places.items()}
     for block in step_blocks(run, span.group, run.steps):
-        rows = run.attention_over(span.group, steps=block, rows=range(span.size), layers=layers)
-        own = rows[..., span.start : span.stop]
+        rows = run.attention_over(span.group, steps=block, rows=np.flatnonzero(shown).tolist(), layers=layers)
+        own = rows[..., span.start : span.stop] * shown
         total = own.sum(axis=-1)
         for unit, between in apart.items():
-            moved = np.einsum("slhqk,qk->slhq", own, between)
-            distances[unit].append((moved / np.where(total > 0, total, np.nan)).mean(axis=-1, dtype=np.float64))
-    meaning = f"how far the patches of {camera} look within their own frame, mean over patches and steps"
+            moved = np.einsum("slhqk,qk->slhq", own, between[shown])
+            distances[unit].append(known_mean(moved / np.where(total > 0, total, np.nan)))
+    meaning = (
+        f"how far the patches of {camera} look within their own frame, mean over patches that look there and steps"
+    )
     return [
         HeadStatistic(
             "distance",
             unit,
             meaning,
             np.concatenate(distances[unit]).mean(axis=0),
-            float(attention_distance(even, centers).mean()),
+            float(attention_distance(even, centers)[shown].mean()),
         )
         for unit, centers in places.items()
     ]

@@ -71,8 +71,13 @@ class HeadTable:
         }
         return ColumnTable({**places, **{each.title: each.values.ravel().tolist() for each in self.statistics}})
 
-    def to_markdown(self) -> str:
-        """Returns the table in Markdown, under it what each column means."""
+    def to_markdown(self, *, most: int | None = None) -> str:
+        """Returns the table in Markdown, under it what each column means.
+
+        Args:
+          most: Only so many heads, those that look at the least, by their first column (the entropy, where the run tells it), and
+            without what columns mean.
+        """
         meanings = [
             f"- **{markdown_words(statistic.title)}**: {markdown_words(statistic.meaning + _even(statistic))}"
             for statistic in self.statistics
@@ -82,12 +87,20 @@ class HeadTable:
             [
                 markdown_text(subject),
                 "",
-                self.columns().to_markdown(),
+                self._leading(most).to_markdown(),
                 "",
-                *meanings,
+                *(meanings if most is None else ()),
                 *(f"- {markdown_text(note)}" for note in self.notes),
             ]
         )
+
+    def _leading(self, most: int | None) -> ColumnTable:
+        """Returns the table, or of it so many lines, in its order."""
+        columns = self.columns().columns
+        if most is None or most >= len(columns["layer"]):
+            return ColumnTable(columns)
+        chosen = sorted(np.argsort(self.statistics[0].values.ravel(), kind="stable")[:most])
+        return ColumnTable({name: [values[place] for place in chosen] for name, values in columns.items()})
 
 
 def _even(statistic: HeadStatistic) -> str:

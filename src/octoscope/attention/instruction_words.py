@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from octoscope.attention.query import QueryRow, sighted_words
 from octoscope.attention.shares import timestep_name
 from octoscope.errors import SelectionError
-from octoscope.tokens.layout import TokenLayout, TokenSpan
+from octoscope.tokens.layout import HasLayout, TokenLayout, TokenSpan, layout_of, no_words
 from octoscope.tokens.words import Word, words_of_pieces
 
 
@@ -23,11 +23,11 @@ class WordCopy:
         return [self.span.start + position for position in word.positions]
 
 
-def instruction_words(layout: TokenLayout, *, padding: bool = False) -> tuple[Word, ...]:
+def instruction_words(layout: TokenLayout | HasLayout, *, padding: bool = False) -> tuple[Word, ...]:
     """Returns the words of the instruction in their order, pieces joined; a word that comes again is numbered.
 
     Args:
-      layout: The token layout.
+      layout: The token layout, or a run.
       padding: Also the end mark, and all padding pieces as one entry; Octo attends to both as it does to words.
 
     Raises:
@@ -41,12 +41,10 @@ def instruction_words(layout: TokenLayout, *, padding: bool = False) -> tuple[Wo
     >>> [word.text for word in instruction_words(layout, padding=True)]
     ['the', 'ball', 'the (2nd)', '</s>', '<pad> x 1']
     """
+    layout = layout_of(layout)
     pieces = layout.instruction_pieces
     if not pieces:
-        raise SelectionError(
-            "No token of this run is a word: the policy was given no words, or reads them as one encoding. "
-            "Use an episode with an instruction, or give one with --task."
-        )
+        raise SelectionError(no_words(layout))
     seen: Counter[str] = Counter()
     words: list[Word] = []
     for word in words_of_pieces(pieces):
@@ -78,18 +76,19 @@ def word_copies(layout: TokenLayout) -> tuple[WordCopy, ...]:
     return tuple(copies)
 
 
-def word_queries(layout: TokenLayout, *, padding: bool = False) -> tuple[QueryRow, ...]:
+def word_queries(layout: TokenLayout | HasLayout, *, padding: bool = False) -> tuple[QueryRow, ...]:
     """Returns the row of each word that can see images: of the instruction's copy at the current timestep.
 
     The row of a word of several pieces is the mean of their rows.
 
     Args:
-      layout: The token layout.
+      layout: The token layout, or a run.
       padding: Also the end mark and the padding pieces.
 
     Raises:
       SelectionError: If the policy reads no words, or only in front of the timesteps, where they see only each other.
     """
+    layout = layout_of(layout)
     words = instruction_words(layout, padding=padding)
     span = sighted_words(layout)
     if span is None or layout.pieces_of(span) is None:

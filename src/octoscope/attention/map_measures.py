@@ -85,3 +85,14 @@ def attention_distance(
     flat = places.reshape(-1, 2)
     apart = np.linalg.norm(flat[:, None] - flat[None], axis=-1).reshape(len(flat), *places.shape[:2])
     return (_as_distribution(maps) * apart).sum(axis=(-2, -1))
+
+
+def known_mean(values: Float[np.ndarray, "*axes last"]) -> Float[np.ndarray, "*axes"]:
+    """Returns the mean over the last axis of what is not NaN, in double precision; NaN where nothing is.
+
+    >>> known_mean(np.array([[1.0, np.nan, 2.0], [np.nan, np.nan, np.nan]]))
+    array([1.5, nan])
+    """
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0.0).sum(axis=-1, dtype=np.float64)
+    return np.where(known.any(axis=-1), total / np.maximum(known.sum(axis=-1), 1), np.nan)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, UInt8
-from octoscope.attention.query import QueryRow
+from octoscope.attention.query import QueryRow, find_query
 from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
 from octoscope.tokens.image_transform import Box, ImageTransform
@@ -14,7 +14,7 @@ from octoscope.tokens.layout import TokenLayout, TokenSpan
 from octoscope.tokens.token_source import TokenSource
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AttentionMap:
     """What one query row gives to the patches of one camera at one timestep of the window, in one layer."""
 
@@ -42,6 +42,13 @@ class AttentionMap:
     # False where a patch lies on the padding around the frame alone, and shows nothing of the scene; None where all show some.
     shown: Bool[np.ndarray, "row column"] | None = None
 
+    def __repr__(self) -> str:
+        """Returns one line."""
+        time = f"t-{self.steps_back}" if self.steps_back else "t"
+        heads, rows, columns = self.weights.shape
+        padded = ", padding" if self.padded else ""
+        return f"AttentionMap of {self.camera} {time} (step {self.frame_step}{padded}): {heads} heads, {rows}x{columns} patches"
+
     @property
     def on_scene(self) -> Float[np.ndarray, "head patch"]:
         """The weights of the patches that show some of the frame."""
@@ -49,13 +56,13 @@ class AttentionMap:
 
 
 def attention_maps(
-    run: Run, query: QueryRow, *, step: int, layer: int, camera: str | None = None
+    run: Run, query: QueryRow | str | None = None, *, step: int, layer: int, camera: str | None = None
 ) -> tuple[AttentionMap, ...]:
     """Returns the maps of all timesteps of the window, oldest first, camera by camera.
 
     Args:
       run: The run.
-      query: Whose attention.
+      query: Whose attention: a row, or its name, as `find_query` takes it; the first readout by default.
       step: Step of the episode.
       layer: 0 is the first.
       camera: Only this one; all by default.
@@ -65,6 +72,7 @@ def attention_maps(
         image.
     """
     run.check_layers([layer])
+    query = find_query(run.layout, query)
     require_sight(run.layout, query, run.stack.name)
     return cut_maps(run, query, query.weights(run, step=step, layers=[layer])[0], step=step, camera=camera)
 

@@ -10,7 +10,7 @@ import numpy as np
 from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.attention.instruction_words import instruction_words, word_copies
 from octoscope.attention.maps import grid_box, placed_spans, visible_keys
-from octoscope.attention.query import QueryRow
+from octoscope.attention.query import QueryRow, missing_rows
 from octoscope.errors import SelectionError
 from octoscope.runs.run import Run
 from octoscope.tokens.image_transform import Box
@@ -92,9 +92,7 @@ def patch_rows(run: Run, camera: str | None = None) -> list[tuple[str, str]]:
     placed = dict.fromkeys((name, span.group) for name, span in placed_spans(run.layout, camera))
     captured = [(name, group) for name, group in placed if group in run.query_groups]
     if not captured:
-        wanted = " ".join(dict.fromkeys([*run.query_groups, *(group for _, group in placed)]))
         raise SelectionError(
-            f"The run holds only what {', '.join(run.query_groups)} attend to, so what a patch gives to the words is not in it. "
-            f"Capture it with `octoscope attend ... --queries {wanted}`."
+            f"What a patch gives to the words is not here: {missing_rows(run, list(dict.fromkeys(group for _, group in placed)))}"
         )
     return captured

@@ -8,7 +8,7 @@ import numpy as np
 from octoscope.array_typing import Bool, Float
 from octoscope.errors import SelectionError, nearest
 from octoscope.runs.run import Run
-from octoscope.tokens.layout import TokenLayout, TokenSpan
+from octoscope.tokens.layout import HasLayout, TokenLayout, TokenSpan, layout_of
 from octoscope.tokens.words import words_of_pieces
 
 _BLOCK_BYTES = 64 * 2**20
@@ -60,17 +60,18 @@ class QueryRow:
         return np.asarray(layout.rules(stack)[rows].any(axis=0))
 
 
-def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> QueryRow:
+def find_query(layout: TokenLayout | HasLayout, query: str | QueryRow | None = None) -> QueryRow:
     """Returns the row that a query names, at the current timestep.
 
     Args:
-      layout: The token layout.
+      layout: The token layout, or a run.
       query: A group ("readout_action": its first token), a token of it ("readout_action:2"), the mean of its tokens ("action:mean"), a
         word ("word:carrot"), or a row found before; by default the first readout, or the last group of a policy that has none.
 
     Raises:
       SelectionError: If there is no such group, token or word.
     """
+    layout = layout_of(layout)
     if isinstance(query, QueryRow):
         return query
     group, _, detail = (query or _default_group(layout)).partition(":")
@@ -87,6 +88,18 @@ def find_query(layout: TokenLayout, query: str | QueryRow | None = None) -> Quer
     position = int(detail or 0)
     pad = ", padding" if position not in _real_positions(layout, group) else ""
     return QueryRow(group, (position,), group if size == 1 else f"{group} token {position} of 0..{size - 1}{pad}")
+
+
+def missing_rows(run: Run, groups: Sequence[str]) -> str:
+    """Returns why a run holds no rows of groups, and how to capture them where the stack that is looked at has such rows."""
+    named, stack = ", ".join(groups), run.stack
+    if set(groups) <= set(stack.query_groups):
+        return (
+            f"the run holds no rows of {named}. Capture them with --queries {' '.join([*run.query_groups, *groups])}."
+        )
+    others = [each.name for each in run.layout.stacks if set(groups) & set(each.query_groups)]
+    where = f"they look in {', '.join(others)}" if others else "they look at nothing"
+    return f"{named} have no rows in '{stack.name}', the stack that is shown: {where}."
 
 
 def step_blocks(run: Run, query_group: str, steps: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -3,13 +3,14 @@
 import numpy as np
 
 from octoscope.array_typing import Bool, Float
-from octoscope.tokens.layout import TokenLayout, TokenSpan
+from octoscope.tokens.layout import HasLayout, TokenLayout, TokenSpan, layout_of
+from octoscope.tokens.token_names import timestep_name
 
 NOT_CAPTURED = "not captured"
 
 
 def attention_shares(
-    layout: TokenLayout,
+    layout: TokenLayout | HasLayout,
     weights: Float[np.ndarray, "*batch key"],
     *,
     stack: str | None = None,
@@ -24,7 +25,7 @@ def attention_shares(
     others leave of 1. Groups that are no keys of the stack have none either.
 
     Args:
-      layout: Of the tokens.
+      layout: Of the tokens, or a run.
       weights: One for each token of the layout.
       stack: Whose weights they are; the one that acts by default.
       captured: Which keys are known, where that need not be looked for in the weights.
@@ -35,6 +36,7 @@ def attention_shares(
     >>> {name: float(share) for name, share in attention_shares(layout, np.array([0.25, 0.25, 0.5])).items()}
     {'primary t': 0.5, 'readout_action': 0.5}
     """
+    layout = layout_of(layout)
     shares: dict[str, np.ndarray] = {}
     if captured is None:
         captured = np.asarray(~np.isnan(weights).reshape(-1, weights.shape[-1]).all(axis=0))
@@ -79,13 +81,3 @@ def share_parts(layout: TokenLayout, span: TokenSpan) -> list[tuple[str, list[in
             names[name].append(place)
         return list(names.items())
     return [(span.group, places)]
-
-
-def timestep_name(layout: TokenLayout, timestep: int | None) -> str:
-    """Returns "t" for the current timestep, "t-1" for the one before.
-
-    >>> timestep_name(TokenLayout((), 2), 0)
-    't-1'
-    """
-    back = layout.window - 1 - (timestep or 0)
-    return f"t-{back}" if back else "t"

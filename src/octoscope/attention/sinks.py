@@ -12,10 +12,10 @@ import numpy as np
 
 from octoscope.array_typing import Float
 from octoscope.attention.query import QueryRow, find_query, step_blocks
-from octoscope.attention.token_names import token_names
 from octoscope.errors import SelectionError
 from octoscope.escaping.markdown import markdown_table
 from octoscope.runs.run import Run
+from octoscope.tokens.token_names import token_names
 
 # Fewer tell nothing about variation over steps.
 _LEAST_STEPS = 3

@@ -16,6 +16,7 @@ from octoscope.capture.watch_options import WatchOptions
 from octoscope.episodes.episode import Episode
 from octoscope.errors import Interrupted, SelectionError
 from octoscope.escaping.visible import visible
+from octoscope.notebook import shows_progress
 from octoscope.policies.bind import bind
 from octoscope.policies.noise import check_seed
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
@@ -37,7 +38,7 @@ def attend(
     resume: bool = False,
     overwrite: bool = False,
     take_over: bool = False,
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> Run:
     """Runs the policy over an episode and returns what it attended to and did.
 
@@ -55,7 +56,7 @@ def attend(
       overwrite: Replace the run at the path, once the new one is whole; begin an unfinished one anew.
       take_over: Take the run from a writer on another machine that holds its lock, for who knows that it is dead: it cannot be asked.
         With `resume` or `overwrite`; a writer that is seen to be alive keeps its lock, and one that was taken for dead stops.
-      progress: Show a progress bar.
+      progress: Show a progress bar; in notebooks alone by default.
 
     Raises:
       EpisodeError: If policy and episode share no camera, numbers are missing, of another shape or not finite, or there is no task.
@@ -90,7 +91,7 @@ def attend(
     with RunWriter(
         target, manifest=manifest, whole=whole, resume=resume, overwrite=overwrite, take_over=take_over
     ) as writer:
-        stopped = _write_steps(writer, recorder, steps, name=episode.name, progress=progress)
+        stopped = _write_steps(writer, recorder, steps, name=episode.name, progress=shows_progress(progress))
     if stopped:
         raise Interrupted(f"stopped after the last step: the run {store or ''} is whole. Go on with --resume.")
     return writer.read()

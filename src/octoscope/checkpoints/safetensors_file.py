@@ -20,6 +20,7 @@ from octoscope.checkpoints.stored_params import (
     FilePlace,
     PathArrays,
     StoredParams,
+    aligned_empty,
     check_places,
     read_places,
     require_file,
@@ -40,6 +41,8 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _METADATA = "__metadata__"
 # The library's own limit.
 _LONGEST_HEADER = 100_000_000
+# Bytes from which on an array's pages are given back; all small arrays together are little.
+_WORTH_ADVICE = 1 << 20
 
 
 def open_safetensors(path: Path) -> StoredParams:
@@ -77,6 +80,27 @@ def map_safetensors(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return {name: _mapped(content, place) for name, place in places.items()}
+
+
+def copy_mapped(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Returns a copy that jax on a CPU takes over as it lies, and lets go of the file's pages: memory holds the array once.
+
+    Args:
+      array: From `map_safetensors`; any other array is copied too.
+      dtype: Of the copy.
+
+    >>> copy_mapped(np.array([1, 2]), np.dtype(np.float32))
+    array([1., 2.], dtype=float32)
+    """
+    copy = aligned_empty(ArraySpec(array.shape, dtype))
+    copy[...] = array
+    base = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
+    # Windows has no such advice, and counts mapped pages apart.
+    if base is not None and array.nbytes >= _WORTH_ADVICE and hasattr(base, "madvise"):
+        base.madvise(mmap.MADV_DONTNEED)
+    return copy
 
 
 def _mapped(content: mmap.mmap, place: FilePlace) -> np.ndarray:

@@ -86,7 +86,7 @@ def read_places(file: BinaryIO, places: Mapping[str, FilePlace]) -> PathArrays:
       CheckpointError: If the file ends before an array does.
     """
     for path, place in places.items():
-        array = _aligned_empty(place.spec)
+        array = aligned_empty(place.spec)
         memory = array.reshape(-1).view(np.uint8).data
         start = 0
         for offset, nbytes in place.pieces:
@@ -97,7 +97,7 @@ def read_places(file: BinaryIO, places: Mapping[str, FilePlace]) -> PathArrays:
         yield path, array
 
 
-def _aligned_empty(spec: ArraySpec) -> np.ndarray:
+def aligned_empty(spec: ArraySpec) -> np.ndarray:
     """Returns an array of unset entries that jax on a CPU takes over without copying."""
     memory = np.empty(spec.nbytes + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT

@@ -1,12 +1,15 @@
 """Every command: what can be typed, and where its work is done, which is imported when it is asked for."""
 
-import functools
 import importlib
+import sys
 from collections.abc import Callable
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 import tyro
 
+from octoscope.cli.manner import Manner, spoken
+from octoscope.cli.option_fields import option_fields
+from octoscope.cli.spelling import check_names, joined_selections
 from octoscope.errors import SelectionError, nearest
 from octoscope.escaping.terminal import say
 from octoscope.studies.options.ablate import AblateOptions
@@ -31,6 +34,7 @@ from octoscope.studies.options.heads import HeadsOptions
 from octoscope.studies.options.language import LanguageOptions
 from octoscope.studies.options.layout import LayoutOptions
 from octoscope.studies.options.maps import MapsOptions
+from octoscope.studies.options.repeat import RepeatOptions
 from octoscope.studies.options.report import ReportOptions
 from octoscope.studies.options.runs import (
     CheckReceiptOptions,
@@ -66,6 +70,7 @@ COMMANDS: dict[str, type] = {
     "trends": TrendsOptions,
     "cnn": CnnOptions,
     "runs": RunsOptions,
+    "repeat": RepeatOptions,
     "doctor": DoctorOptions,
     "convert": ConvertOptions,
 }
@@ -103,7 +108,6 @@ _STUDIES: dict[type, tuple[str, str]] = {
     WordsOptions: ("words", "words"),
 }
 _CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
-_DESCRIPTION = "See what an Octo robot policy looks at, and test whether it matters."
 
 
 def every_command() -> dict[tuple[str, ...], type]:
@@ -125,7 +129,6 @@ def parse_command(arguments: list[str]) -> Any:
     options: Any = None
     known: dict[str, type] = COMMANDS
     for argument in arguments[:2]:
-        # An option, --help say, is for tyro.
         if argument.startswith("-") or not known:
             break
         if argument not in known:
@@ -135,17 +138,42 @@ def parse_command(arguments: list[str]) -> Any:
             )
         words.append(argument)
         options, known = known[argument], _inner_commands(known[argument])
-    if options is None:
-        return tyro.cli(_any_command(), prog="octoscope", description=_DESCRIPTION, args=arguments, config=_CONFIG)
+    rest = arguments[len(words) :]
+    if any(argument.startswith("--tyro-") for argument in rest):
+        # Shell completion; see README.
+        return tyro.cli(_any_command(), prog="octoscope", args=arguments, config=_CONFIG)
+    if known or {"-h", "--help"}.intersection(rest):
+        _show_help(words, options, known, asked=bool(rest))
+    fields = option_fields(options)
+    check_names(tuple(words), rest, fields)
+    rest = joined_selections(rest, fields)
     # Only what was asked for: others' options are not read, and not told in its messages.
-    return tyro.cli(options, prog=" ".join(["octoscope", *words]), args=arguments[len(words) :], config=_CONFIG)
+    return tyro.cli(options, prog=" ".join(["octoscope", *words]), args=rest, config=_CONFIG)
 
 
-def load_work(options: Any) -> Callable[[], Any]:
+def _show_help(words: list[str], options: Any, known: dict[str, type], *, asked: bool) -> NoReturn:
+    """Prints help, or the version, and exits: with 2 where a command was left out."""
+    from octoscope.cli import help_text
+
+    if not known:
+        text = help_text.command_help(words, options)
+    elif words:
+        text = help_text.group_help(words, options, known)
+    else:
+        text = help_text.top_help(known)
+    say(*text.split("\n"))
+    sys.exit(0 if asked else 2)
+
+
+def load_work(options: Any, manner: Manner) -> Callable[[], Any]:
     """Returns what does the work of a command, with all that it imports."""
     module, name = _STUDIES[type(options)]
-    study = getattr(importlib.import_module(f"octoscope.studies.{module}"), name)
-    return functools.partial(study, options, tell=functools.partial(say, flush=True), progress=True)
+    return spoken(getattr(importlib.import_module(f"octoscope.studies.{module}"), name), options, manner)
+
+
+def words_of(options: Any) -> tuple[str, ...]:
+    """Returns the words of the command that takes these options."""
+    return next(words for words, each in every_command().items() if each is type(options))
 
 
 def _any_command() -> Any:

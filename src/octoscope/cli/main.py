@@ -31,21 +31,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     """Returns the exit code."""
+    if arguments[:1] == ["--version"]:
+        _tell_version()
+        return 0
+    manner = outcome = None
     try:
         with leaving_at_once():
-            from octoscope.cli.commands import load_work, parse_command
-            from octoscope.cli.typed import check_arguments, checked_options, typed_options
+            from octoscope.cli.calls import prepare
+            from octoscope.cli.manner import split_manner
             from octoscope.policies.octo.freed_memory import keep_freed_memory
 
-            check_arguments(arguments)
-            options = parse_command(arguments)
-            work = load_work(checked_options(options, typed_options(arguments)))
+            manner, rest = split_manner(arguments)
+            calls = prepare(rest, manner)
         keep_freed_memory()
         with stopping_alike():
-            outcome = work()
+            for call in calls:
+                outcome = call.do()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except OctoscopeError as error:
+        say(*(manner.explain(error) if manner is not None else ()), file=sys.stderr)
         _say(str(error))
         return _MENDABLE
     except Interrupted as error:
@@ -67,6 +72,12 @@ def _run(arguments: list[str]) -> int:
         return _MENDABLE
     # A checkup that found something wrong is told, and is no success.
     return 1 if getattr(outcome, "ok", True) is False else 0
+
+
+def _tell_version() -> None:
+    from importlib.metadata import version
+
+    say(f"octoscope {version('octoscope')}")
 
 
 def _say(sentence: str) -> None:

@@ -91,7 +91,8 @@ def film_statement(run: Run) -> str:
     if film_layers(run):
         return f"FiLM conditions the image encoders at {', '.join(film_layers(run))}."
     if not config_has_film(run.policy_config):
-        return NO_FILM
+        words = any(span.source.kind == "language" for span in run.layout.spans)
+        return NO_FILM if words else "This policy takes no words that could condition an image encoder by FiLM."
     return "This checkpoint conditions its image encoders by FiLM, but the run holds none of it: make one with --encodings 'film.*'."
 
 

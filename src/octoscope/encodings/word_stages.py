@@ -10,7 +10,7 @@ from octoscope.array_typing import Float
 from octoscope.encodings.residual_stream import holds_rows, point_rows
 from octoscope.errors import SelectionError, nearest
 from octoscope.runs.run import Run
-from octoscope.tokens.layout import TokenSpan
+from octoscope.tokens.layout import TokenSpan, no_words
 from octoscope.tokens.words import WordPiece
 
 # What `word_stages` reads; fewer points give fewer stages.
@@ -104,10 +104,7 @@ def _spans(run: Run, copy: str, group: str | None) -> tuple[TokenSpan, TokenSpan
     fronts = [s for s in run.layout.spans if s.timestep is None and run.layout.pieces_of(s) is not None]
     fronts = [span for span in fronts if group in (None, span.group)]
     if not fronts:
-        raise SelectionError(
-            "No token of this run is a word: the policy was given no words, or reads them as one encoding. "
-            "Use an episode with an instruction, or give one with --task."
-        )
+        raise SelectionError(no_words(run.layout))
     if copy == "in front":
         return fronts[0], fronts[0]
     repeated = [span for span in run.layout.spans if span.source.repeats == fronts[0].group]

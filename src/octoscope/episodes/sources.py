@@ -34,7 +34,7 @@ def open_episodes(
 
     Args:
       path: A dataset, or "demo" for the embedded one (a folder of that name is "./demo"); "demo-act" for those
-        of the embedded ACT, "drawn" for flat shapes, made for tests.
+        of the embedded ACT.
       split: The split to read; "train" where it exists, else the only one.
       cameras: Recorded image key by camera name, {"primary": "image_0"}; without it, the known choice for the
         dataset, else keys named like cameras, else the only image.

@@ -28,8 +28,10 @@ from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.faithfulness.step_times import StepTimes
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.step_scene import StepScene
+from octoscope.notebook import shows_progress
 from octoscope.policies.abilities import DropsTokens
 from octoscope.policies.episode_plan import BindOptions
+from octoscope.policies.forward_count import counted
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.runs.findings.kept_steps import NoSteps, Steps
@@ -51,7 +53,7 @@ def drop_tokens(
     timings: int = 10,
     batch: int = 16,
     options: BindOptions | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     kept: Steps | None = None,
 ) -> DropTable:
     """Returns how far the action moves, and how long a step takes, when only the best image tokens are kept.
@@ -68,7 +70,7 @@ def drop_tokens(
       timings: Rounds in which a step with each part of the tokens is timed once; 0 for none, 5 or more for intervals.
       batch: Inputs run at once, for occlusion.
       options: Other words, goal images, observations, history.
-      progress: Show a progress bar.
+      progress: Show a progress bar; in notebooks alone by default.
       kept: Steps that an earlier call made, and where those of this one are kept.
 
     Raises:
@@ -84,7 +86,9 @@ def drop_tokens(
     settings = FaithfulnessSettings(methods=methods, steps=steps, seed=seed, batch=batch)
     bench: _Bench | None = None
     dataset, owners, scenes, drops = "", [], [], []
-    for index, episode in enumerate(tqdm(episodes, desc="drop tokens", unit="episode", disable=not progress)):
+    for index, episode in enumerate(
+        tqdm(episodes, desc="drop tokens", unit="episode", disable=not shows_progress(progress))
+    ):
         first = StepScene.at(model, episode, 0, **options.arguments())
         if bench is None:
             if how == "remove" and not isinstance(first.policy, DropsTokens):
@@ -187,10 +191,16 @@ class _Bench:
     ) -> Float[np.ndarray, "point horizon dim"]:
         cells = self.maker.cells
         if self.how == "remove":
-            assert isinstance(scene.policy, DropsTokens), "tokens can be dropped"
-            act = scene.policy.dropper(scene.inputs, noise)
-            return np.stack([act(kept_places(cells, kept)) for kept in sets])
+            return self._removed(sets, scene, noise)
         return scene.policy.act([cells.without(scene, ~kept, KEYS) for kept in sets], noise, batch=self.maker.batch)
+
+    @counted
+    def _removed(
+        self, sets: Sequence[Bool[np.ndarray, " cell"]], scene: StepScene, noise: Noise
+    ) -> Float[np.ndarray, "point horizon dim"]:
+        assert isinstance(scene.policy, DropsTokens), "tokens can be dropped"
+        act = scene.policy.dropper(scene.inputs, noise)
+        return np.stack([act(kept_places(self.maker.cells, kept)) for kept in sets])
 
 
 def _check(scores: Sequence[str], fractions: Sequence[float], how: str) -> None:

@@ -19,6 +19,7 @@ from octoscope.interventions.apply import apply_intervention
 from octoscope.interventions.descriptions import NoInstruction, ShuffleWords, UseInstruction
 from octoscope.interventions.effects import action_change
 from octoscope.interventions.step_scene import StepScene
+from octoscope.notebook import shows_progress
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import HoldsPolicy, PolicyCard, PolicyModel, as_policy
@@ -36,7 +37,7 @@ def language_use(
     noises: int = 8,
     batch: int = 16,
     options: BindOptions | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     kept: Steps | None = None,
 ) -> LanguageTable:
     """Returns, for each step, the attention on words and how much other words, no words and shuffled words change the action.
@@ -54,7 +55,7 @@ def language_use(
       noises: Draws of other noise, for the noise floor.
       batch: Inputs run at once.
       options: Goal images, observations, history; an instruction takes the place of every episode's.
-      progress: Show a progress bar.
+      progress: Show a progress bar; in notebooks alone by default.
       kept: Episodes that an earlier call made, and where those of this one are kept.
 
     Raises:
@@ -68,7 +69,9 @@ def language_use(
     options, kept = options or BindOptions(), kept or NoSteps()
     words = list(swaps) or other_words(episode.instruction for episode in episodes)
     every: list[EpisodeLanguage] = []
-    for place, episode in enumerate(tqdm(episodes, desc="language", unit="episode", disable=not progress)):
+    for place, episode in enumerate(
+        tqdm(episodes, desc="language", unit="episode", disable=not shows_progress(progress))
+    ):
         said = with_task(episode, options)
         swapped = words_to_swap(said, words, place, seed=seed, most_swaps=most_swaps)
         watch = functools.partial(
@@ -140,10 +143,19 @@ def check_language(model: PolicyModel | HoldsPolicy, episodes: Sequence[Episode]
       ObservationError: If the policy takes no words.
       EpisodeError: If there is no episode.
     """
-    if not as_policy(model).needs.words:
-        raise ObservationError("This policy takes no words, so there is no use of language to measure.")
+    check_takes_words(model)
     if not episodes:
         raise EpisodeError("There must be at least one episode, got none.")
+
+
+def check_takes_words(model: PolicyModel | HoldsPolicy) -> None:
+    """Refuses a policy that takes no words, before any are read.
+
+    Raises:
+      ObservationError: If it takes none.
+    """
+    if not as_policy(model).needs.words:
+        raise ObservationError("This policy takes no words, so there is no use of language to measure.")
 
 
 def language_steps(episode: Episode, steps: int | None) -> list[int]:

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from octoscope.array_typing import Float
+from octoscope.attention.map_measures import known_mean
 from octoscope.correlation import spearman
 from octoscope.errors import SelectionError
 from octoscope.escaping.markdown import markdown_table
@@ -23,6 +24,7 @@ from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.interventions.step_scene import StepScene
 from octoscope.policies.abilities import Redrawable
 from octoscope.policies.noise import Noise
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.runs.findings.kept_steps import NoSteps, Steps
 
 _STEP_MAPS = Mapping[str, Float[np.ndarray, " cell"]]
@@ -43,7 +45,7 @@ class RandomizationTable:
     @property
     def similarity(self) -> Float[np.ndarray, "method stage"]:
         """The mean over draws of weights; NaN where no map varies."""
-        return _known_mean(self.by_draw)
+        return known_mean(self.by_draw)
 
     def to_markdown(self) -> str:
         """Returns the table; of several draws the mean, and the lowest and highest."""
@@ -83,9 +85,7 @@ def randomize_cascading(
     Raises:
       SelectionError: If there is no policy like it with other weights.
     """
-    kept, policy = kept or NoSteps(), maker.policy or scenes[0].policy
-    if not isinstance(policy, Redrawable):
-        raise SelectionError(f"{policy.card.name} is not there with weights drawn anew, so the check cannot be made.")
+    kept, policy = kept or NoSteps(), redrawable(maker.policy or scenes[0].policy)
     stages = policy.stages
     methods = tuple(name for name in METHODS if name in maker.methods and name not in _NOT_ASKED)
     maker = dataclasses.replace(maker, methods=methods)
@@ -102,7 +102,19 @@ def randomize_cascading(
             compare = functools.partial(_likeness, other, scene, seed, trained[place])
             name = f"draw_{draw}_stage_{stage}_step_{scene.step}"
             likeness[:, stage, draw, place] = kept.get_or_make(name, Float[np.ndarray, " method"], compare)
-    return RandomizationTable(stages, methods, _known_mean(likeness))
+    return RandomizationTable(stages, methods, known_mean(likeness))
+
+
+def redrawable(model: PolicyModel | HoldsPolicy) -> Redrawable:
+    """Returns a policy that is there with other weights too.
+
+    Raises:
+      SelectionError: If it is not.
+    """
+    policy = as_policy(model)
+    if not isinstance(policy, Redrawable):
+        raise SelectionError(f"{policy.card.name} is not there with weights drawn anew, so the check cannot be made.")
+    return policy
 
 
 def _with_drawn_weights(maker: MapMaker, policy: Redrawable, stages: Sequence[str], seed: int, draw: int) -> MapMaker:
@@ -115,13 +127,6 @@ def _likeness(
     maker = other()
     maps = _maps(maker, scene, seed)
     return np.array([spearman(trained[method], maps[method]) for method in maker.methods], np.float64)
-
-
-def _known_mean(values: Float[np.ndarray, "*axes last"]) -> Float[np.ndarray, "*axes"]:
-    """Returns the mean over the last axis of what is not NaN; NaN where nothing is."""
-    known = ~np.isnan(values)
-    total = np.where(known, values, 0.0).sum(axis=-1)
-    return np.where(known.any(axis=-1), total / np.maximum(known.sum(axis=-1), 1), np.nan)
 
 
 def _cell(values: Float[np.ndarray, " draw"]) -> str:

@@ -28,6 +28,7 @@ from octoscope.faithfulness.score_table import (
     Score,
 )
 from octoscope.faithfulness.settings import FaithfulnessSettings
+from octoscope.notebook import shows_progress
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.policy_model import HoldsPolicy, PolicyCard, PolicyModel, as_policy
 from octoscope.runs.findings.kept_steps import NoSteps, Steps
@@ -39,7 +40,7 @@ def score_faithfulness(
     settings: FaithfulnessSettings | None = None,
     *,
     options: BindOptions | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     kept: Steps | None = None,
 ) -> FaithfulnessTable:
     """Returns how well each method's map tells what the action depends on, and where the named object is.
@@ -50,7 +51,7 @@ def score_faithfulness(
         that mean something.
       settings: How.
       options: Other words, goal images, observations, history.
-      progress: Show a progress bar.
+      progress: Show a progress bar; in notebooks alone by default.
       kept: Steps that an earlier call made, and where those of this one are kept.
 
     Raises:
@@ -64,7 +65,9 @@ def score_faithfulness(
         raise EpisodeError("There must be at least one episode to score, got none.")
     every = [
         measure_episode(model, episode, place, settings, options=options, kept=kept)
-        for place, episode in enumerate(tqdm(recordings, desc="maps", unit="episode", disable=not progress))
+        for place, episode in enumerate(
+            tqdm(recordings, desc="maps", unit="episode", disable=not shows_progress(progress))
+        )
     ]
     memory = HeadMemory.of(enumerate(every))
     scores = [
@@ -74,7 +77,7 @@ def score_faithfulness(
                 list(zip(recordings, every, strict=True)),
                 desc="deletion and insertion",
                 unit="episode",
-                disable=not progress,
+                disable=not shows_progress(progress),
             )
         )
     ]

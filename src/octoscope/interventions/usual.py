@@ -18,6 +18,7 @@ from octoscope.interventions.descriptions import (
 )
 from octoscope.interventions.fills import Fill
 from octoscope.interventions.step_scene import StepScene
+from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.words import words_of_pieces
 
 # A covered object's edge and its shadow would still tell where it was.
@@ -40,7 +41,9 @@ def usual_interventions(scene: StepScene, *, fills: Sequence[Fill] = ("grey", "s
         found.append(Together(parts, f"named object {fill} in {' and '.join(known)}"))
     for camera in cameras:
         found += [BlankCamera(camera, fill) for fill in whole_frame_fills(fills)]
-        found.append(MaskKeys(camera=camera))
+        # Where nothing else is looked at, hidden keys would leave nothing to look at.
+        if not _all_that_someone_sees(scene.layout, camera):
+            found.append(MaskKeys(camera=camera))
     if scene.layout.instruction_pieces and scene.instruction:
         words = dict.fromkeys(word.text for word in words_of_pieces(scene.layout.instruction_pieces))
         found += [MaskKeys(words=(word,)) for word in words]
@@ -49,6 +52,19 @@ def usual_interventions(scene: StepScene, *, fills: Sequence[Fill] = ("grey", "s
             found.append(ShuffleWords())
     found += [RemoveTimestep(time - len(scene.real)) for time in np.flatnonzero(scene.real[:-1]).tolist()]
     return found
+
+
+def _all_that_someone_sees(layout: TokenLayout, camera: str) -> bool:
+    """Returns whether a token may look at nothing but a camera's patches."""
+    hidden = np.zeros(layout.size, bool)
+    for span in layout.image_spans(camera):
+        hidden[span.start : span.stop] = True
+    for stack in layout.stacks:
+        sees = stack.rules.matrix
+        left = sees[:, ~hidden[layout.places(stack.key_groups)]].any(axis=1)
+        if (sees.any(axis=1) & ~left).any():
+            return True
+    return False
 
 
 def whole_frame_fills(fills: Sequence[Fill]) -> list[Fill]:

@@ -3,7 +3,7 @@
 What a policy lacks leaves methods out, with a sentence.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -191,6 +191,15 @@ class HasExample(Protocol):
         Raises:
           SelectionError: If the policy reads no words.
         """
+        ...
+
+
+@runtime_checkable
+class HasParameters(Protocol):
+    """A policy whose parameters can be looked over."""
+
+    def parameters(self) -> Iterable[tuple[str, np.ndarray]]:
+        """Yields each by its name in the file, as it lies there."""
         ...
 
 

@@ -60,6 +60,15 @@ def open_policy(path: str, options: OpenOptions | None = None) -> PolicyModel:
     raise CheckpointError(f"{path} is no policy that is known here. Families asked: {names}. Check the path.")
 
 
+def claimed_policy(path: str, options: OpenOptions | None = None) -> PolicyModel | None:
+    """Returns the policy at a path where a family other than the one that is asked last claims it; None elsewhere. See `open_policy`."""
+    for family in _families():
+        policy = None if family.name == _LAST else family.load()(path, options or OpenOptions())
+        if policy is not None:
+            return policy
+    return None
+
+
 def _drawn(policy: PolicyModel, options: OpenOptions | None) -> PolicyModel:
     if options is None or options.random_weights is None:
         return policy

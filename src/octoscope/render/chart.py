@@ -10,6 +10,7 @@ import numpy as np
 
 from octoscope.array_typing import Bool, Float, UInt8
 from octoscope.render.color_scale import ColorScale
+from octoscope.render.notebook_view import NotebookView
 from octoscope.render.palette import INK, Color
 
 # Told apart also by most who see fewer colours. Wong, "Points of view: Color blindness", Nature Methods 2011.
@@ -283,8 +284,8 @@ class TokenMatrix:
 Panel = Lines | Bars | Intervals | Effects | Grid | Maps | Paths | Photo | Strip | TokenMatrix
 
 
-@dataclass(frozen=True, eq=False)
-class Chart:
+@dataclass(frozen=True, eq=False, repr=False)
+class Chart(NotebookView):
     """Panels under a title, what they are of, and above a footnote that explains every mark.
 
     Raises:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from octoscope.render.bar_column import BarColumn, BarNames
 from octoscope.render.color_bar import ColorBar
+from octoscope.render.notebook_view import NotebookView
 from octoscope.render.outline import OutlineMark
 from octoscope.render.scale_strip import ScaleStrip
 from octoscope.render.tile import Tile
@@ -37,8 +38,8 @@ class SheetRow:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Sheet:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sheet(NotebookView):
     """Tiles in rows, under a title and beside one colour bar that holds for all of them, where there is one.
 
     Each tile is a `render_overlay` picture, or a frame in true colour; its label stands above it and its note beside the label, or

@@ -23,7 +23,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import zarr
@@ -33,6 +33,8 @@ from octoscope.array_typing import Bool, Float, Int, UInt8
 from octoscope.errors import RunError, SelectionError, nearest
 from octoscope.policies.octo.point_fields import with_fields
 from octoscope.runs.run_arrays import RunArrays
+from octoscope.runs.run_dataset import run_dataset
+from octoscope.runs.run_text import run_card, run_line
 from octoscope.runs.sound_run import FORMAT, open_sound
 from octoscope.runs.stored_attention import StoredAttention
 from octoscope.runs.unfinished import Unfinished
@@ -42,8 +44,11 @@ from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.stack import AttentionStack
 
+if TYPE_CHECKING:
+    import xarray
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished run, read piece by piece."""
 
@@ -65,6 +70,21 @@ class Run:
         if isinstance(store, str | Path):
             _check_finished(Path(store))
         return cls(*open_sound(store))
+
+    def __repr__(self) -> str:
+        """Returns one line."""
+        return run_line(self)
+
+    def _repr_html_(self) -> str:
+        return run_card(self)
+
+    def to_xarray(self, *, step: int | None = None) -> "xarray.Dataset":
+        """Returns attention and actions with named axes and what their indices stand for, in memory; see `run_dataset`.
+
+        Args:
+          step: Only this step of the episode; all by default.
+        """
+        return run_dataset(self, step=step)
 
     @property
     def stacks(self) -> tuple[AttentionStack, ...]:

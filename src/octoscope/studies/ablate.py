@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from octoscope.episodes.episode import Episode
-from octoscope.interventions.descriptions import Intervention
+from octoscope.interventions.descriptions import CoverPatches, CoverPixels, Intervention, MaskKeys
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.intervene import intervene
 from octoscope.interventions.step_scene import StepScene
@@ -26,8 +26,9 @@ from octoscope.studies.made_from import StudiedEpisode, finding_request
 from octoscope.studies.opening import Opened, open_given, scene_options
 from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.results import Results
-from octoscope.studies.selection import parse_selection
+from octoscope.studies.selection import parse_steps
 from octoscope.studies.telling import Tell, silent
+from octoscope.studies.work_shown import work_shown
 from octoscope.views.ablation_sheet import ablation_chart
 
 ABLATION = FindingKind("ablation", tuple[StepEffects, ...])
@@ -54,16 +55,17 @@ def ablate(
     results = Results(options.output, "ablation", options.overwrite)
     results.check(resume=options.resume)
     opened = opened or open_given(options.given, options.checkpoint, options.episodes, tell=tell)
-    model, (episode,) = opened.model, opened.chosen(str(options.episode))
-    steps = parse_selection(options.step, count=len(episode), what="step")
+    model, episode = opened.model, opened.chosen_one(options.episode)
+    steps = parse_steps(options.steps, count=len(episode))
+    interventions = {
+        step: asked or usual_interventions(StepScene.at(model, episode, step, **given.arguments()), fills=fills)
+        for step in steps
+    }
     request = ablation_request(
         options.output,
         model,
         episode,
-        {
-            step: asked or usual_interventions(StepScene.at(model, episode, step, **given.arguments()), fills=fills)
-            for step in steps
-        },
+        interventions,
         given=given,
         seed=options.seed,
         noises=options.noises,
@@ -73,7 +75,9 @@ def ablate(
         progress=progress,
     )
     results.check_drawn_from([request])
-    finding = request.get_or_make(resume=options.resume, overwrite=options.overwrite)
+    cost = sum(_forwards(each, options) for each in interventions.values())
+    with work_shown(request.cost_of(cost, overwrite=options.overwrite), tell=tell, progress=progress):
+        finding = request.get_or_make(resume=options.resume, overwrite=options.overwrite)
     with results.drawn([request]) as folder:
         effect_columns(finding.value).write(folder, "effects")
         for effects in finding.value:
@@ -82,6 +86,12 @@ def ablate(
         tell(*effect_lines(effects))
     tell(*finding.sentences(), f"Table and sheets: {results.folder}", *([opened.note] if opened.note else []))
     return finding.value
+
+
+def _forwards(interventions: Sequence[Intervention], options: AblateOptions) -> int:
+    """Returns about how many forwards a step takes: fewer random regions may fit the picture."""
+    placed = sum(isinstance(each, CoverPatches | CoverPixels | MaskKeys) for each in interventions)
+    return 1 + len(interventions) + placed * options.controls + options.noises
 
 
 def ablation_request(

@@ -26,9 +26,9 @@ def attend_episodes(options: AttendOptions, *, tell: Tell = silent, progress: bo
     given = given_of(options)
     opened = open_given(given, options.checkpoint, options.episodes, tell=tell)
     source = opened.source
-    chosen = parse_selection(",".join(options.episode), count=len(source), what="episode")
+    chosen = parse_selection(options.episode, count=len(source), what="episode")
     job = EpisodeJob(opened.model, options, scene_options(given, tell=tell), tell, progress)
-    if ",".join(options.episode).removeprefix("-").isdecimal():
+    if options.episode.removeprefix("-").isdecimal():
         runs = [job.run(source[chosen[0]], options.output)]
     else:
         job.check_selections(source[chosen[0]])

@@ -127,7 +127,7 @@ class EpisodeJob:
 
     def _layers_and_heads(self, layout: TokenLayout) -> tuple[list[int], list[int]]:
         deepest = max(stack.num_layers for stack in layout.stacks)
-        layers = parse_selection(",".join(self.options.layers), count=deepest, what="layer")
+        layers = parse_selection(self.options.layers, count=deepest, what="layer")
         return sorted(layers), parse_selection(self.options.heads, count=layout.stack().num_heads, what="head")
 
     def _kept(

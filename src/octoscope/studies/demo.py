@@ -9,9 +9,9 @@ from octoscope.embedded import files
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError
 from octoscope.render.view import save_view
-from octoscope.runs.staged_output import staged_output
+from octoscope.runs.staged_output import check_no_results, staged_output
 from octoscope.studies.ablate import ablate
-from octoscope.studies.attend_episode import RUN, EpisodeJob
+from octoscope.studies.attend_episode import RESULTS, RUN, EpisodeJob
 from octoscope.studies.opening import Opened, open_given, scene_options
 from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.options.attend import AttendOptions
@@ -19,13 +19,13 @@ from octoscope.studies.options.demo import DemoOptions
 from octoscope.studies.options.given import Given
 from octoscope.studies.options.shares import SharesOptions
 from octoscope.studies.other_words import with_words
-from octoscope.studies.selection import parse_selection
 from octoscope.studies.shares import shares
 from octoscope.studies.telling import Tell, silent
 from octoscope.views.comparison_sheet import comparison_sheet
 
 _COMPARISON = "comparison"
-_NAMES = {"octo": "demo", "act": "demo-act"}
+_RESULTS = (RUN, *RESULTS, "own_words", "other_words", _COMPARISON, "shares", "ablation")
+_NAMES = {"octo": "demo", "demo": "demo", "act": "demo-act", "demo-act": "demo-act"}
 # Steps at which things are covered: the beginning, while the object stands free.
 _COVERED = "0,2"
 
@@ -34,28 +34,31 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
     """Attends with the episode's words, and with other words if there are any; without words, also takes away what it looks at.
 
     Args:
-      options: Which policy, episode and words, and where results go; those of an earlier demo there are replaced.
+      options: Which policy, episode and words, and where results go.
       tell: Takes where everything is.
       progress: Show progress bars.
 
     Raises:
       ObservationError: If words are given to a policy that takes none.
       SelectionError: If there is no such episode.
+      OutputError: If results lie there, and are not to be replaced.
     """
-    name, words = _NAMES[options.policy], options.policy != "act"
+    name = _NAMES[options.policy]
+    words = name == "demo"
     if options.instruction is not None and not words:
         raise ObservationError(f"The policy '{name}' takes no words: leave out --instruction.")
     asked = AttendOptions(
         name,
         name,
-        (str(options.episode),),
-        overwrite=True,
+        options.episode,
+        overwrite=options.overwrite,
         scale=options.scale,
         figure_format=options.figure_format,
     )
+    if not options.overwrite:
+        check_no_results(options.output, _RESULTS)
     opened = open_given(Given(), asked.checkpoint, asked.episodes)
-    source = opened.source
-    episode = source[parse_selection(str(options.episode), count=len(source), what="episode")[0]]
+    episode = opened.chosen_one(options.episode)
     job = EpisodeJob(opened.model, asked, scene_options(Given()), tell, progress)
     if options.instruction is None:
         job.run(episode, options.output)
@@ -69,11 +72,15 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
 
 def _take_away(options: DemoOptions, opened: Opened, *, tell: Tell, progress: bool) -> None:
     """Leaves where attention goes, and how the action changes when the named object, or another place of its size, is covered."""
-    common: dict[str, Any] = {"figure_format": options.figure_format, "overwrite": True, "output": options.output}
+    common: dict[str, Any] = {
+        "figure_format": options.figure_format,
+        "overwrite": options.overwrite,
+        "output": options.output,
+    }
     shares(SharesOptions(options.output / RUN, **common), tell=tell, progress=progress)
     name = _NAMES[options.policy]
     ablate(
-        AblateOptions(name, name, episode=options.episode, step=_COVERED, **common),
+        AblateOptions(name, name, episode=options.episode, steps=_COVERED, **common),
         opened=opened,
         tell=tell,
         progress=progress,
@@ -84,7 +91,7 @@ def _compare(job: EpisodeJob, episode: Episode, instruction: str, output: Path) 
     """Runs the frames with both instructions, and draws each step and layer of both on one sheet."""
     asked, remark = with_words(episode, instruction)
     runs = [job.run(episode, output / "own_words"), job.run(asked, output / "other_words")]
-    with staged_output(output, (_COMPARISON,), overwrite=True) as staged:
+    with staged_output(output, (_COMPARISON,), overwrite=job.options.overwrite) as staged:
         (staged / _COMPARISON).mkdir()
         for step in tqdm(runs[0].steps, desc="compare", unit="step", disable=not job.progress):
             for layer in runs[0].layers:

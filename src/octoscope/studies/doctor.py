@@ -1,11 +1,12 @@
 """What a checkpoint is, what is wrong with it, and what would be captured."""
 
-import json
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from octoscope.policies.octo.checkup import Checkup, examine_checkpoint
+from octoscope.policies.checkup import Checkup, examine_policy
+from octoscope.policies.octo.checkup import examine_checkpoint
+from octoscope.policies.open_policy import OpenOptions
 from octoscope.studies.options.doctor import DoctorOptions
 from octoscope.studies.telling import Tell, silent
 
@@ -15,8 +16,11 @@ _LINE_WIDTH = 140
 
 def doctor(options: DoctorOptions, *, tell: Tell = silent, progress: bool = False) -> Checkup:
     """Returns what was found of a checkpoint, after telling it; raises nothing that a checkpoint can cause."""
-    checkup = examine_checkpoint(options.checkpoint, step=options.checkpoint_step)
-    tell(*(json.dumps(checkup.to_json(), indent=2).split("\n") if options.json else checkup_lines(checkup)))
+    step = options.checkpoint_step
+    checkup = examine_policy(options.checkpoint, OpenOptions(step=step)) or examine_checkpoint(
+        options.checkpoint, step=step
+    )
+    tell(*checkup_lines(checkup))
     return checkup
 
 
@@ -24,7 +28,7 @@ def checkup_lines(checkup: Checkup) -> list[str]:
     """Returns the text of a checkup: facts, what would be captured, notes, and problems last, where they are seen."""
     lines = [line for name, value in checkup.facts.items() for line in _fact_lines(name, value)]
     if checkup.captured:
-        lines += ["", "Captured per step by default, float16, on the example batch:"]
+        lines += ["", "Captured per step by default, float16, on its example:"]
         lines += [line for name, value in checkup.captured.items() for line in _fact_lines(name, value)]
     if checkup.notes:
         lines += ["", "Worth knowing:", *(line for note in checkup.notes for line in _paragraph(note))]

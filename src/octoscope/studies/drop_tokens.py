@@ -7,6 +7,7 @@ from octoscope.episodes.episode import Episode
 from octoscope.faithfulness import drop_tokens as library
 from octoscope.faithfulness.drop_table import DropTable
 from octoscope.faithfulness.map_makers import spread_steps
+from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel
 from octoscope.render.view import save_view
@@ -19,8 +20,11 @@ from octoscope.studies.opening import Opened, open_given, reading_remarks, scene
 from octoscope.studies.options.drop_tokens import DropTokensOptions
 from octoscope.studies.results import Results
 from octoscope.studies.telling import Tell, silent
+from octoscope.studies.work_shown import work_shown
 from octoscope.views.drop_pictures import drop_curves_chart, kept_tokens_sheet
 
+# Of the noise floor, and the undisturbed step beside it.
+_NOISES = 8
 DROP_TOKENS = FindingKind("drop_tokens", DropTable)
 
 
@@ -51,14 +55,16 @@ def drop_tokens(
         scores=options.scores,
         fractions=options.keep,
         how=options.how,
-        steps=options.steps,
+        steps=options.max_steps,
         timings=options.timings,
         seed=options.seed,
         batch=options.batch,
         progress=progress,
     )
     results.check_drawn_from([request])
-    finding = request.get_or_make(resume=options.resume, overwrite=options.overwrite)
+    cost = len(chosen) * options.max_steps * _forwards(options)
+    with work_shown(request.cost_of(cost, overwrite=options.overwrite), tell=tell, progress=progress):
+        finding = request.get_or_make(resume=options.resume, overwrite=options.overwrite)
     table: DropTable = finding.value
     with results.drawn([request]) as folder:
         (folder / "errors.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
@@ -68,6 +74,13 @@ def drop_tokens(
     tell(*table.to_markdown().split("\n"), *reading_remarks(model, chosen, given), *finding.sentences())
     tell("", f"Table and pictures: {results.folder}", *([] if can_write_parquet() else [CSV_ONLY]))
     return table
+
+
+def _forwards(options: DropTokensOptions) -> int:
+    """Returns about how many forwards a step takes, without those that make maps."""
+    more = FaithfulnessSettings().random_draws - 1 if "random" in options.scores else 0
+    points = len({*options.keep, 1.0})
+    return (len(options.scores) + more) * points + _NOISES + 1
 
 
 def drop_request(

@@ -26,6 +26,7 @@ from octoscope.studies.opening import given_of, open_given, scene_options
 from octoscope.studies.options.encodings import PARTS, EncodingsOptions
 from octoscope.studies.options.given import Given
 from octoscope.studies.results import Results
+from octoscope.studies.run_place import results_of, run_at
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
 from octoscope.tokens.attention_selection import ALL
@@ -52,7 +53,8 @@ def encodings(options: EncodingsOptions, *, tell: Tell = silent, progress: bool 
       OctoscopeError: If something that was asked for cannot be, nothing could be shown, or results lie there.
     """
     _check(options)
-    results = Results(options.output, "encodings", options.overwrite)
+    options = _placed(options)
+    results = Results(_output(options), "encodings", options.overwrite)
     results.check()
     asked = _opened(options) if options.episodes is None else _asked(options, tell=tell)
     requests = [asked.request(options) if isinstance(asked, _Asked) else _run_request(options, asked)]
@@ -110,6 +112,19 @@ def _check(options: EncodingsOptions) -> None:
             raise SelectionError(f"--parts must be of {', '.join(PARTS)}, got '{part}'.{nearest(part, PARTS)}")
 
 
+def _placed(options: EncodingsOptions) -> EncodingsOptions:
+    """Returns the options with the run's own path, and with the folder for the results."""
+    if options.episodes is not None:
+        return dataclasses.replace(options, output=options.output or Path("output"))
+    run = run_at(Path(options.source))
+    return dataclasses.replace(options, source=str(run), output=results_of(run, options.output))
+
+
+def _output(options: EncodingsOptions) -> Path:
+    assert options.output is not None, "it was set by `_placed`"
+    return options.output
+
+
 def _opened(options: EncodingsOptions) -> EncodingMaterial:
     if not Path(options.source).name.endswith(".zarr") and not Path(options.source).exists():
         raise SelectionError(
@@ -142,7 +157,7 @@ class _Asked:
         """Returns the request for what is found in the runs."""
         studied = [StudiedEpisode(episode, _steps(options, episode)) for episode in self.episodes.values()]
         return finding_request(
-            options.output, ENCODINGS, self.model, studied, self.given, _arguments(options, self.step), _not_yet
+            _output(options), ENCODINGS, self.model, studied, self.given, _arguments(options, self.step), _not_yet
         )
 
 
@@ -167,7 +182,7 @@ def _run_request(options: EncodingsOptions, material: EncodingMaterial) -> Findi
         "episodes": [{"name": run.manifest["episode"], "sha256": value_digest(run.manifest)} for run in runs],
         "arguments": _arguments(options, material.step),
     }
-    return FindingRequest(options.output, ENCODINGS, made_from, {}, _not_yet)
+    return FindingRequest(_output(options), ENCODINGS, made_from, {}, _not_yet)
 
 
 def _arguments(options: EncodingsOptions, step: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What episodes a dataset has, a page at a time, with thumbnails."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 from octoscope.episodes.episode import Episode
@@ -10,8 +11,10 @@ from octoscope.errors import OctoscopeError
 from octoscope.policies.bind import bind
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.open_policy import open_policy
+from octoscope.policies.policy_model import PolicyModel
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
+from octoscope.studies.opening import open_recorded
 from octoscope.studies.options.episodes import EpisodesOptions
 from octoscope.studies.options.names import figure_files
 from octoscope.studies.selection import parse_pairs
@@ -27,15 +30,20 @@ def episodes(options: EpisodesOptions, *, tell: Tell = silent, progress: bool = 
     Raises:
       OctoscopeError: If the dataset or the policy is not there, or results lie there.
     """
-    source = open_episodes(
+    read = functools.partial(
+        open_episodes,
         options.episodes,
         split=options.split,
-        cameras=parse_pairs(options.cameras, what="--cameras"),
         task=options.task,
         turn=options.turn,
         swap_red_blue=options.swap_red_blue,
     )
-    problem_of = (lambda episode: "") if options.policy is None else _why_it_cannot_run(options.policy, options.task)
+    cameras = parse_pairs(options.cameras, what="--cameras")
+    if options.policy is None:
+        source, problem_of = read(cameras=cameras), (lambda episode: "")
+    else:
+        policy = open_policy(options.policy)
+        source, problem_of = open_recorded(policy.needs, read, cameras), _why_it_cannot_run(policy, options.task)
     entries = list_episodes(
         source, page=options.page, per_page=options.per_page, thumbnails=not options.no_pictures, problem_of=problem_of
     )
@@ -70,12 +78,11 @@ def episode_table(source: EpisodeSource, entries: Sequence[EpisodeEntry]) -> lis
     return lines
 
 
-def _why_it_cannot_run(policy: str, task: str | None) -> Callable[[Episode], str]:
-    model = open_policy(policy)
-
+def _why_it_cannot_run(policy: PolicyModel, task: str | None) -> Callable[[Episode], str]:
     def problem_of(episode: Episode) -> str:
         try:
-            bind(model, episode, BindOptions(task))
+            # Laid out, a policy says what it cannot do without.
+            _ = bind(policy, episode, BindOptions(task)).layout
         except OctoscopeError as error:
             return str(error)
         return ""

@@ -8,10 +8,11 @@ from pathlib import Path
 from octoscope.episodes.episode import Episode
 from octoscope.errors import check_at_least
 from octoscope.faithfulness.action_target import ActionTarget
+from octoscope.faithfulness.episode_maps import open_maker
 from octoscope.faithfulness.episode_scores import EpisodeScores, complete_maps, example_step
 from octoscope.faithfulness.map_makers import spread_steps
 from octoscope.faithfulness.randomize_policy import randomize_policy
-from octoscope.faithfulness.randomized_weights import RandomizationTable
+from octoscope.faithfulness.randomized_weights import RandomizationTable, redrawable
 from octoscope.faithfulness.score import example_place, faithfulness_table, score_faithfulness
 from octoscope.faithfulness.score_table import FaithfulnessTable
 from octoscope.faithfulness.settings import FaithfulnessSettings
@@ -32,6 +33,7 @@ from octoscope.studies.opening import Opened, open_given, reading_remarks, scene
 from octoscope.studies.options.faithfulness import FaithfulnessOptions
 from octoscope.studies.results import Results
 from octoscope.studies.telling import Tell, silent
+from octoscope.studies.work_shown import work_shown
 from octoscope.views.faithfulness_pictures import (
     faithfulness_curves_chart,
     faithfulness_maps_sheet,
@@ -79,6 +81,9 @@ def faithfulness(
     results = Results(options.output, "faithfulness", options.overwrite)
     results.check(resume=options.resume)
     here = open_faithfulness(options, opened, tell=tell)
+    if options.sanity:
+        # Before the scores, which may take hours.
+        redrawable(here.opened.model)
     study = EpisodeStudy(
         "faithfulness",
         results,
@@ -91,7 +96,11 @@ def faithfulness(
     refuse_what_none_has(study.mine, here.check)
     ledger = study.begin()
     open_worker = functools.partial(open_faithfulness, options)
-    with begin_crew(options.spread, here, open_worker, most=len(study.mine)) as crew:
+    here_alone = options.spread.workers == 1 and options.spread.ray is None
+    with (
+        work_shown(_forwards(here, study, ledger), tell=tell, progress=progress and here_alone),
+        begin_crew(options.spread, here, open_worker, most=len(study.mine)) as crew,
+    ):
         study.do(0, ledger, crew, study.mine, progress=progress)
         # What methods learn from the others is known once all others are.
         if not study.waiting(0, ledger) and (measured := study.whole(0, ledger)):
@@ -105,6 +114,21 @@ def faithfulness(
     whole = study.check_whole(ledger)
     table, sanity = _drawn(options, here, study, ledger, whole, tell=tell, progress=progress)
     return Scored(table, sanity, failures)
+
+
+def _forwards(here: FaithfulnessWorker, study: EpisodeStudy, ledger: EpisodeLedger) -> int:
+    """Returns about how many forwards are to come, without those that take gradients."""
+    mine = set(study.mine)
+    measured, scored = ([index for index in study.waiting(stage, ledger) if index in mine] for stage in (0, 1))
+    if not scored:
+        return 0
+    settings = here.settings
+    maker, _ = open_maker(here.opened.model, here.opened.source[scored[0]], settings, options=here.given)
+    cells = 1 + len(maker.cells)
+    maps = len(maker.methods) + (settings.random_draws - 1 if "random" in maker.methods else 0)
+    # Occlusion as what maps are correlated with, and where it is a method.
+    measuring = cells * (1 + ("occlusion" in maker.methods))
+    return settings.steps * (len(measured) * measuring + len(scored) * 2 * (2 + maps * settings.points))
 
 
 def open_faithfulness(
@@ -194,7 +218,7 @@ def faithfulness_settings(options: FaithfulnessOptions) -> FaithfulnessSettings:
     """
     return FaithfulnessSettings(
         methods=options.methods,
-        steps=options.steps,
+        steps=options.max_steps,
         points=options.points,
         deletion=options.deletion,
         insertion=options.insertion,

@@ -7,10 +7,12 @@ from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.options.heads import HeadsOptions
+from octoscope.studies.run_place import results_of, run_at
 from octoscope.studies.telling import Tell, silent
 from octoscope.views.head_pictures import deviation_grids_chart, head_grids_chart
 
 _FOLDER = "heads"
+_MOST_TOLD = 12
 _NO_NORMS = "A run holds no values: how long what each sink moves is, `octoscope maps` tells in its sinks.md."
 
 
@@ -20,13 +22,15 @@ def heads(options: HeadsOptions, *, tell: Tell = silent, progress: bool = False)
     Raises:
       OctoscopeError: If the run holds no such rows or camera, or results lie there.
     """
-    run = Run.open(options.run)
+    path = run_at(options.run)
+    output = results_of(path, options.output)
+    run = Run.open(path)
     table = head_table(run, options.query, camera=options.camera)
     sinks = find_sinks(run, table.query, times_uniform=options.sink_weight, most_variation=options.sink_variation)
     few = too_few_steps(run)
     sinks = () if few else sinks
     rule = few or sink_rule(run, times_uniform=options.sink_weight, most_variation=options.sink_variation)
-    with staged_output(options.output, [_FOLDER], overwrite=options.overwrite) as staging:
+    with staged_output(output, [_FOLDER], overwrite=options.overwrite) as staging:
         folder = staging / _FOLDER
         folder.mkdir()
         (folder / "heads.md").write_text(table.to_markdown() + "\n", encoding="utf-8")
@@ -34,6 +38,11 @@ def heads(options: HeadsOptions, *, tell: Tell = silent, progress: bool = False)
         (folder / "sinks.md").write_text(f"{rule} {_NO_NORMS}\n\n{sink_table(sinks)}\n", encoding="utf-8")
         save_view(head_grids_chart(run, table, sinks=None if few else sinks), folder / f"heads.{options.figure_format}")
         save_view(deviation_grids_chart(run, table), folder / f"deviation.{options.figure_format}")
-    tell(*table.to_markdown().split("\n"))
-    tell("", f"{few or f'{len(sinks)} tokens marked as sinks.'} Tables and pictures: {options.output / _FOLDER}")
+    heads, lines = len(table.columns().columns["layer"]), table.to_markdown(most=None if options.full else _MOST_TOLD)
+    tell(*lines.split("\n"))
+    if not options.full and heads > _MOST_TOLD:
+        tell("", f"{_MOST_TOLD} of {heads}, those with the lowest {table.statistics[0].title}: --full prints all.")
+    if not options.full:
+        tell("", f"What each column means: {output / _FOLDER / 'heads.md'}")
+    tell("", f"{few or f'{len(sinks)} tokens marked as sinks.'} Tables and pictures: {output / _FOLDER}")
     return table

@@ -11,7 +11,13 @@ from tqdm import tqdm
 from octoscope.episodes.episode import Episode
 from octoscope.errors import OctoscopeError
 from octoscope.faithfulness.language_table import EpisodeLanguage, LanguageTable
-from octoscope.faithfulness.language_use import check_language, language_table, language_use, other_words
+from octoscope.faithfulness.language_use import (
+    check_language,
+    check_takes_words,
+    language_table,
+    language_use,
+    other_words,
+)
 from octoscope.faithfulness.map_makers import spread_steps
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
@@ -30,6 +36,7 @@ from octoscope.studies.opening import Opened, open_given, reading_remarks, scene
 from octoscope.studies.options.language import LanguageOptions
 from octoscope.studies.results import Results
 from octoscope.studies.telling import Tell, silent
+from octoscope.studies.work_shown import work_shown
 from octoscope.views.language_effect import language_effect_chart
 
 LANGUAGE = FindingKind("language", LanguageTable)
@@ -67,6 +74,7 @@ def language(
     results = Results(options.output, "language", options.overwrite)
     results.check(resume=options.resume)
     opened = opened or open_given(options.given, options.checkpoint, options.episodes, tell=tell)
+    check_takes_words(opened.model)
     words = _words(options, opened, progress=progress)
     here = open_language(options, words, opened, tell=tell)
     study = EpisodeStudy(
@@ -81,13 +89,29 @@ def language(
     refuse_what_none_has(study.mine, here.check)
     ledger = study.begin()
     open_worker = functools.partial(open_language, options, words)
-    with begin_crew(options.spread, here, open_worker, most=len(study.mine)) as crew:
+    here_alone = options.spread.workers == 1 and options.spread.ray is None
+    with (
+        work_shown(_forwards(options, opened, study, ledger, words), tell=tell, progress=progress and here_alone),
+        begin_crew(options.spread, here, open_worker, most=len(study.mine)) as crew,
+    ):
         study.do(0, ledger, crew, study.mine, progress=progress)
     if options.spread.shard is not None:
         tell(*study.sentences(ledger))
         return Spoken(None, study.failures(ledger))
     table = _drawn(options, here, study, ledger, study.check_whole(ledger), tell=tell)
     return Spoken(table, study.failures(ledger))
+
+
+def _forwards(
+    options: LanguageOptions, opened: Opened, study: EpisodeStudy, ledger: EpisodeLedger, words: Sequence[str]
+) -> int:
+    """Returns about how many forwards are to come, as if all episodes were as long as the first."""
+    waiting = [index for index in study.waiting(0, ledger) if index in set(study.mine)]
+    if not waiting:
+        return 0
+    steps = options.max_steps or len(opened.source[waiting[0]])
+    # As recorded, without words, with them shuffled, and with those of the others; then under other noise.
+    return len(waiting) * steps * (3 + max(1, len(words) - 1) + options.noises)
 
 
 def open_language(

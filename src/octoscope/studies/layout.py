@@ -11,11 +11,13 @@ from octoscope.policies.open_policy import OpenOptions, open_policy
 from octoscope.policies.policy_model import PolicyModel, WantedAttention
 from octoscope.render.view import save_view
 from octoscope.runs.staged_output import staged_output
-from octoscope.studies.opening import given_of, open_for, scene_options
+from octoscope.studies.opening import Opened, given_of, open_for, scene_options
 from octoscope.studies.options.layout import LayoutOptions
 from octoscope.studies.options.names import figure_files
+from octoscope.studies.selection import parse_step
 from octoscope.studies.telling import Tell, silent
 from octoscope.tokens.layout import Token, TokenLayout, TokenSpan, instruction_remarks
+from octoscope.tokens.token_source import camera_of
 from octoscope.views.layout_picture import layout_chart
 
 _PICTURE = "token_matrix"
@@ -27,13 +29,21 @@ def layout(options: LayoutOptions, *, tell: Tell = silent, progress: bool = Fals
     Raises:
       OctoscopeError: If the policy, the episodes or something else that was asked for is not there, or results lie there.
     """
-    model = open_policy(options.checkpoint, OpenOptions(step=options.checkpoint_step))
+    model = open_policy(
+        options.checkpoint,
+        OpenOptions(
+            options.device,
+            options.checkpoint_step,
+            keep_compiled=not options.no_compilation_cache,
+            random_weights=options.random_weights,
+        ),
+    )
     tokens, pad, subject = _look(options, model, tell=tell)
     with staged_output(options.output, figure_files(_PICTURE), overwrite=options.overwrite) as folder:
         title = f"Token matrix of {model.card.name}: {tokens.size} tokens, window {tokens.window}"
         chart = layout_chart(tokens, pad=pad, title=title, subtitle=[subject, *_told(tokens)])
         save_view(chart, folder / f"{_PICTURE}.{options.figure_format}")
-    if not options.brief:
+    if options.full:
         tell(*token_table(tokens, pad))
         tell("")
     tell(*span_table(tokens, pad))
@@ -47,13 +57,14 @@ def _look(options: LayoutOptions, model: PolicyModel, *, tell: Tell) -> tuple[To
     if options.episodes is None:
         if not isinstance(model, HasExample):
             raise SelectionError(f"Give episodes too: the tokens of {model.card.name} depend on what it is given.")
-        return *model.example_layout(options.task), "The policy's example batch"
+        return *model.example_layout(options.task), "The policy's own example"
     given = given_of(options)
-    episode = open_for(model, options.episodes, given)[options.episode]
+    episode = Opened(model, open_for(model, options.episodes, given)).chosen_one(options.episode)
+    step = parse_step(options.step, count=len(episode))
     bound = bind(model, episode, scene_options(given, tell=tell))
-    pad = bound.policy.watch(bound.at(options.step), Noise(0, options.step), [_anything(bound.layout)]).token_pad
+    pad = bound.policy.watch(bound.at(step), Noise(0, step), [_anything(bound.layout)]).token_pad
     task = f', task "{bound.instruction}"' if bound.instruction else ""
-    return bound.layout, pad, f"Step {options.step} of {episode.name}{task}"
+    return bound.layout, pad, f"Step {step} of {episode.name}{task}"
 
 
 def _told(layout: TokenLayout) -> list[str]:
@@ -115,6 +126,8 @@ def _what(span: TokenSpan, layout: TokenLayout) -> str:
         return f"{copy}: {' '.join(piece.text for piece in pieces)}" if pieces else copy
     if source.kind == "vector":
         return "one vector, without a place in the image"
+    if source.kind == "readout" and source.inputs and source.inputs[0].startswith("image_"):
+        return f"where the key points of {camera_of(source.inputs[0])} are read off its patches"
     return "read by an action head" if source.kind == "readout" else ""
 
 

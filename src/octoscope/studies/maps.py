@@ -22,7 +22,7 @@ from octoscope.studies.made_from import StudiedEpisode, finding_request
 from octoscope.studies.opening import Opened, open_given, reading_remarks, scene_options
 from octoscope.studies.options.maps import MapsOptions
 from octoscope.studies.results import Results
-from octoscope.studies.selection import parse_selection
+from octoscope.studies.selection import parse_steps
 from octoscope.studies.telling import Tell, silent
 from octoscope.views.method_sheet import method_maps_sheet
 
@@ -47,8 +47,8 @@ def maps(
     results = Results(options.output, "maps", options.overwrite)
     results.check()
     opened = opened or open_given(options.given, options.checkpoint, options.episodes, tell=tell)
-    model, (episode,) = opened.model, opened.chosen(str(options.episode))
-    steps = parse_selection(options.step, count=len(episode), what="step")
+    model, episode = opened.model, opened.chosen_one(options.episode)
+    steps = parse_steps(options.steps, count=len(episode))
     target = ActionTarget(options.dimension, options.horizon_step)
     request = maps_request(
         options.output,

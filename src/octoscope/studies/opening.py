@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,15 +16,16 @@ from octoscope.errors import EpisodeError
 from octoscope.policies.abilities import KnowsDatasets, ReadsWords
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.open_policy import OpenOptions, open_policy
-from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
+from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, PolicyNeeds, as_policy
 from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.options.encodings import EncodingsOptions
 from octoscope.studies.options.given import Given
 from octoscope.studies.options.layout import LayoutOptions
-from octoscope.studies.selection import parse_pairs, parse_selection
+from octoscope.studies.selection import parse_one, parse_pairs, parse_selection
 from octoscope.studies.telling import Tell, silent
 
 _MOST_TOLD = 5
+_SPELLINGS = ("{}", "image_{}", "observation.images.{}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,14 @@ class Opened:
           SelectionError: If it chooses none, or one that is not there.
         """
         return [self.source[place] for place in self.places(episodes)]
+
+    def chosen_one(self, episode: str) -> Episode:
+        """Returns the episode that a text chooses.
+
+        Raises:
+          SelectionError: If it chooses none or several, or one that is not there.
+        """
+        return self.source[parse_one(episode, count=len(self.source), what="episode")]
 
     def places(self, episodes: str) -> list[int]:
         """Returns the indices of the episodes that a text chooses, without reading any; see `chosen`."""
@@ -144,21 +153,52 @@ def read_goal_images(goal_images: tuple[str, ...], *, tell: Tell = silent) -> Ma
 
 
 def open_for(policy: PolicyModel, episodes: str, given: Given) -> EpisodeSource:
-    """Returns the episodes, each of the policy's cameras as it is recorded under its own name where it is.
+    """Returns the episodes, each of the policy's cameras as it is recorded: by the usual choice, else under its own name.
 
     Raises:
       EpisodeError: If there is no dataset, or a camera that was chosen is not recorded.
       SelectionError: If a camera is not named as NAME=KEY.
     """
-    cameras, wanted = parse_pairs(given.cameras, what="--cameras"), policy.needs.cameras
     read = functools.partial(
         open_episodes, episodes, split=given.split, turn=given.turn, swap_red_blue=given.swap_red_blue
     )
-    source = read(cameras=cameras)
-    if cameras or all(camera in source.cameras for camera in wanted):
-        return source
-    for spelling in ("{}", "image_{}", "observation.images.{}"):
+    return open_recorded(policy.needs, read, parse_pairs(given.cameras, what="--cameras"))
+
+
+def open_recorded(
+    needs: PolicyNeeds, read: Callable[..., EpisodeSource], cameras: Mapping[str, str] | None
+) -> EpisodeSource:
+    """Returns what `read` gives with the cameras that were chosen, or else with as many of the policy's as are recorded.
+
+    Raises:
+      EpisodeError: If there is no dataset, or its images cannot be told apart and none has the name of a camera.
+    """
+    if cameras:
+        return read(cameras=cameras)
+    try:
+        usual, undecided = read(cameras=None), None
+    except EpisodeError as error:
+        usual, undecided = None, error
+    own = {camera: camera for camera in needs.cameras}
+    # What the policy's rename map names may be recorded under that name too.
+    names = own | {old: new for old, new in needs.renames.items() if new in own}
+    taken = {camera: key for camera, key in (usual.cameras if usual else {}).items() if names.get(camera) in own}
+    for name, camera in names.items():
+        if camera not in {names[other] for other in taken}:
+            key = _recorded_as(name, read)
+            taken |= {} if key is None else {name: key}
+    if usual is not None and (not taken or taken.items() <= usual.cameras.items()):
+        # What it lacks may be recorded under other names, which `bind` then asks for.
+        return usual
+    if not taken and undecided is not None:
+        raise undecided
+    return read(cameras=taken)
+
+
+def _recorded_as(name: str, read: Callable[..., EpisodeSource]) -> str | None:
+    """Returns the recorded key of a camera by its own name, in any spelling; None where there is none."""
+    for spelling in _SPELLINGS:
         with contextlib.suppress(EpisodeError):
-            return read(cameras={camera: spelling.format(camera) for camera in wanted})
-    # They may be recorded under other names, which `bind` then tells apart or asks for.
-    return source
+            read(cameras={name: spelling.format(name)})
+            return spelling.format(name)
+    return None

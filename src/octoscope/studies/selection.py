@@ -43,6 +43,41 @@ def parse_selection(text: str, *, count: int, what: str) -> list[int]:
     return list(dict.fromkeys(chosen))
 
 
+def parse_steps(text: str | None, *, count: int) -> list[int]:
+    """Returns the chosen steps of an episode; the one in the middle, where history is real, for None.
+
+    Raises:
+      SelectionError: As `parse_selection` does.
+
+    >>> parse_steps(None, count=7), parse_steps("0,-1", count=7)
+    ([3], [0, 6])
+    """
+    return [count // 2] if text is None else parse_selection(text, count=count, what="step")
+
+
+def parse_step(step: int | None, *, count: int) -> int:
+    """Returns one step of an episode; the one in the middle for None.
+
+    Raises:
+      SelectionError: If there is no such step.
+    """
+    return parse_steps(None if step is None else str(step), count=count)[0]
+
+
+def parse_one(text: str, *, count: int, what: str) -> int:
+    """Returns the index that a text chooses, where one is wanted.
+
+    Raises:
+      SelectionError: If it chooses several, or as `parse_selection` does.
+    """
+    first, *more = parse_selection(text, count=count, what=what)
+    if more:
+        raise SelectionError(
+            f'One {what} is looked at here, and --{what} {text} chooses {1 + len(more)}: give one, as in "{first}".'
+        )
+    return first
+
+
 def check_selection(text: str, *, what: str) -> None:
     """Refuses what is no selection, whatever there is to choose from.
 

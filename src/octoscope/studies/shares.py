@@ -8,6 +8,7 @@ from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.options.shares import SharesOptions
+from octoscope.studies.run_place import results_of, run_at
 from octoscope.studies.telling import Tell, silent
 from octoscope.views.language_use import language_use_chart
 from octoscope.views.share_pictures import share_bars_chart, share_curves_chart, share_grids_chart
@@ -21,9 +22,11 @@ def shares(options: SharesOptions, *, tell: Tell = silent, progress: bool = Fals
     Raises:
       OctoscopeError: If the run holds no such rows, or results lie there.
     """
-    run = Run.open(options.run)
+    path = run_at(options.run)
+    output = results_of(path, options.output)
+    run = Run.open(path)
     table = share_table(run, options.query)
-    with staged_output(options.output, [_FOLDER], overwrite=options.overwrite) as staging:
+    with staged_output(output, [_FOLDER], overwrite=options.overwrite) as staging:
         folder = staging / _FOLDER
         folder.mkdir()
         table.columns().write(folder, "shares")
@@ -38,5 +41,5 @@ def shares(options: SharesOptions, *, tell: Tell = silent, progress: bool = Fals
             save_view(language_use_chart(run, table=table), folder / f"language_use.{options.figure_format}")
         except SelectionError as error:
             tell(f"No language_use.png: {error}")
-    tell(f"Shares of {table.query.label}, {len(table.steps)} steps: {options.output / _FOLDER}")
+    tell(f"Shares of {table.query.label}, {len(table.steps)} steps: {output / _FOLDER}")
     return table

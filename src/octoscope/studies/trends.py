@@ -12,7 +12,9 @@ from octoscope.render.view import save_view
 from octoscope.runs.collection import Collection
 from octoscope.runs.findings.finding_folder import FindingKind
 from octoscope.runs.findings.kept_finding import FindingRequest
+from octoscope.studies.collecting.summary_worker import summarize_runs
 from octoscope.studies.made_from import value_digest
+from octoscope.studies.options.spread import Workers
 from octoscope.studies.options.trends import TrendsOptions
 from octoscope.studies.results import Results
 from octoscope.studies.telling import Tell, silent
@@ -32,8 +34,10 @@ from octoscope.views.report_html import report_html
 TREND = FindingKind("trend", Trend)
 
 
-def trends(options: TrendsOptions, *, tell: Tell = silent, progress: bool = False) -> Trend:
+def trends(options: TrendsOptions, *, tell: Tell = silent, progress: bool = False) -> Trend | None:
     """Returns the differences under the label that is asked for, after leaving them as a finding, and a page drawn from it.
+
+    With a shard, summaries of a part of the runs are made, and nothing is compared: None.
 
     Args:
       options: Which runs, what is compared, and where results go.
@@ -43,6 +47,11 @@ def trends(options: TrendsOptions, *, tell: Tell = silent, progress: bool = Fals
     Raises:
       OctoscopeError: If there is nothing to compare, a run is damaged, or results of another call lie there.
     """
+    if options.workers.shard is not None:
+        paths = (*find_run_paths(options.runs).paths, *(find_run_paths(options.random).paths if options.random else ()))
+        count = summarize_runs(paths, options.workers, progress=progress)
+        tell(f"Summaries of {count} of {len(paths)} runs lie beside them. Without --shard they are compared.")
+        return None
     results = Results(options.output, f"trends_{options.by}", options.overwrite)
     results.check()
     read = _Reading.of(options, tell=tell, progress=progress)
@@ -114,6 +123,8 @@ class _Reading:
         for collection in collections:
             if failures := collection.failures():
                 tell(f"{collection.folder}: {len(failures)} of {len(collection.episodes)} episodes could not be run.")
+        if options.workers != Workers():
+            summarize_runs((*found.paths, *random_paths), options.workers, progress=progress)
         rule = PhaseRule() if options.by == "phase" else None
         rules = [None] if rule is None else [rule, *rule.others()]
         outcomes = {} if options.outcomes is None else read_outcomes(options.outcomes)

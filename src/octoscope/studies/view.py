@@ -44,18 +44,18 @@ def _asker(options: ViewOptions, runs: ServedRuns, tell: Tell) -> Ask | None:
     """Returns what answers "what if", with the policy opened; None without one.
 
     Raises:
-      SelectionError: If episodes are given without a policy.
+      SelectionError: If a dataset is given without a policy.
     """
     if options.policy is None:
-        if options.episodes is not None:
-            raise SelectionError("--episodes are for --policy: without a policy nothing is asked of them.")
+        if options.dataset is not None:
+            raise SelectionError("--dataset is for --policy: without a policy nothing is asked of its episodes.")
         return None
     # Not above: without a policy, the page opens before either could be imported.
     from octoscope.studies.opening import open_given
     from octoscope.studies.options.given import Given
     from octoscope.viewer.what_if import WhatIf, find_episode
 
-    opened = open_given(Given(), options.policy, options.episodes or options.policy, tell=tell)
+    opened = open_given(Given(), options.policy, options.dataset or options.policy, tell=tell)
     what_if = WhatIf(opened.model, functools.cache(lambda name: find_episode(opened.source, runs.run(name))))
     return lambda name, asked: what_if.ask(name, runs.run(name), asked)
 

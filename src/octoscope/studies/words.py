@@ -1,8 +1,10 @@
 """Where each word of the instruction looks, and what each patch gives to each word."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from octoscope.attention.instruction_words import word_queries
@@ -15,10 +17,10 @@ from octoscope.render.view import save_view
 from octoscope.runs.run import Run
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.options.words import WordsOptions
+from octoscope.studies.run_place import results_of, run_at
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
 from octoscope.tokens.layout import instruction_remarks
-from octoscope.views.attention_sheet import check_heads
 from octoscope.views.words_sheet import (
     largest_patch_share,
     patch_words_sheet,
@@ -36,24 +38,26 @@ def words(options: WordsOptions, *, tell: Tell = silent, progress: bool = False)
     Raises:
       OctoscopeError: If the run has the rows for none, or results lie there.
     """
-    run = _where_words_look(Run.open(options.run))
+    path = run_at(options.run)
+    output = results_of(path, options.output)
+    run = _where_words_look(Run.open(path))
     steps, layers = _steps(options, run), _layers(options, run)
-    check_heads(run, None if options.head is None else [options.head])
+    heads = _heads(options, run)
     missing = _missing(options, run)
     if len(missing) == 2:
         raise SelectionError("\n".join(missing.values()))
-    with staged_output(options.output, [_FOLDER], overwrite=options.overwrite) as staging:
+    with staged_output(output, [_FOLDER], overwrite=options.overwrite) as staging:
         folder = staging / _FOLDER
         folder.mkdir()
         if "words" not in missing:
-            _draw_words(options, run, folder, steps, layers, progress=progress)
+            _draw_words(options, run, folder, steps, layers, heads, progress=progress)
         if "patches" not in missing:
-            _draw_patches(options, run, folder, steps, layers, progress=progress)
-            _write_patches(options, run, folder / "patches.csv", steps, layers)
+            _draw_patches(options, run, folder, steps, layers, heads, progress=progress)
+            _write_patches(options, run, folder / "patches.csv", steps, layers, heads)
     for sentence in (*instruction_remarks(run.layout), *missing.values()):
         tell(*sentence.split("\n"))
-    tell(f"Words and images, {len(steps)} steps, layers {', '.join(map(str, layers))}: {options.output / _FOLDER}")
-    return options.output / _FOLDER
+    tell(f"Words and images, {len(steps)} steps, layers {', '.join(map(str, layers))}: {output / _FOLDER}")
+    return output / _FOLDER
 
 
 def _where_words_look(run: Run) -> Run:
@@ -75,6 +79,13 @@ def _layers(options: WordsOptions, run: Run) -> list[int]:
     if options.layers is None or options.layers == "all":
         return list(run.layers) if options.layers else [run.layers[-1]]
     return list(run.check_layers(parse_selection(options.layers, count=run.num_layers, what="layer")))
+
+
+def _heads(options: WordsOptions, run: Run) -> list[int | None]:
+    """Returns the heads, each with sheets of its own; None is the mean over all."""
+    if options.heads is None:
+        return [None]
+    return [*parse_selection(options.heads, count=run.stack.num_heads, what="head")]
 
 
 def _missing(options: WordsOptions, run: Run) -> dict[str, str]:
@@ -99,38 +110,63 @@ def _missing(options: WordsOptions, run: Run) -> dict[str, str]:
 
 
 def _draw_words(
-    options: WordsOptions, run: Run, folder: Path, steps: Sequence[int], layers: Sequence[int], *, progress: bool
+    options: WordsOptions,
+    run: Run,
+    folder: Path,
+    steps: Sequence[int],
+    layers: Sequence[int],
+    heads: Sequence[int | None],
+    *,
+    progress: bool,
 ) -> None:
-    chosen = {"head": options.head, "camera": options.camera, "padding": options.padding}
-    for layer in layers:
+    for layer, head in itertools.product(layers, heads):
+        chosen = {"head": head, "camera": options.camera, "padding": options.padding}
         scale = word_scale(run, layer=layer, kind=options.scale, **chosen)
         for step in tqdm(steps, desc=f"words, layer {layer}", unit="sheet", disable=not progress):
             sheet = words_sheet(run, step=step, layer=layer, scale=scale, **chosen)
-            save_view(sheet, folder / f"step_{step}_layer_{layer}.{options.figure_format}")
+            save_view(sheet, folder / f"step_{step}_layer_{layer}{_named(head, heads)}.{options.figure_format}")
 
 
 def _draw_patches(
-    options: WordsOptions, run: Run, folder: Path, steps: Sequence[int], layers: Sequence[int], *, progress: bool
+    options: WordsOptions,
+    run: Run,
+    folder: Path,
+    steps: Sequence[int],
+    layers: Sequence[int],
+    heads: Sequence[int | None],
+    *,
+    progress: bool,
 ) -> None:
-    chosen = {"head": options.head, "camera": options.camera, "padding": options.padding}
-    for layer in layers:
+    for layer, head in itertools.product(layers, heads):
+        chosen = {"head": head, "camera": options.camera, "padding": options.padding}
         top = largest_patch_share(run, layer=layer, **chosen)
         for step in tqdm(steps, desc=f"patches, layer {layer}", unit="sheet", disable=not progress):
             sheet = patch_words_sheet(run, step=step, layer=layer, vmax=top, **chosen)
-            save_view(sheet, folder / f"patches_step_{step}_layer_{layer}.{options.figure_format}")
+            name = f"patches_step_{step}_layer_{layer}{_named(head, heads)}.{options.figure_format}"
+            save_view(sheet, folder / name)
 
 
-def _write_patches(options: WordsOptions, run: Run, path: Path, steps: Sequence[int], layers: Sequence[int]) -> None:
+def _named(head: int | None, heads: Sequence[int | None]) -> str:
+    """Returns what a file's name says of the head: nothing where there is one alone."""
+    return f"_head_{head}" if len(heads) > 1 else ""
+
+
+def _write_patches(
+    options: WordsOptions,
+    run: Run,
+    path: Path,
+    steps: Sequence[int],
+    layers: Sequence[int],
+    heads: Sequence[int | None],
+) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        head = "mean" if options.head is None else str(options.head)
-        for step in steps:
-            for layer in layers:
-                for found in patch_words(run, step=step, layer=layer, camera=options.camera, padding=options.padding):
-                    if file.tell() == 0:
-                        file.write(csv_line([*_PLACES, *found.words]))
-                    weights = found.weights.mean(axis=0) if options.head is None else found.weights[options.head]
-                    for row in range(weights.shape[1]):
-                        for column in range(weights.shape[2]):
-                            shares = [f"{share:.6g}" for share in weights[:, row, column]]
-                            place = [step, layer, head, found.camera, found.copy, row, column]
-                            file.write(csv_line([*place, *shares]))
+        for step, layer in itertools.product(steps, layers):
+            for found in patch_words(run, step=step, layer=layer, camera=options.camera, padding=options.padding):
+                if file.tell() == 0:
+                    file.write(csv_line([*_PLACES, *found.words]))
+                for head in heads:
+                    weights = found.weights.mean(axis=0) if head is None else found.weights[head]
+                    for row, column in np.ndindex(weights.shape[1:]):
+                        shares = [f"{share:.6g}" for share in weights[:, row, column]]
+                        place = [step, layer, "mean" if head is None else head, found.camera, found.copy, row, column]
+                        file.write(csv_line([*place, *shares]))

@@ -3,10 +3,10 @@
 import numpy as np
 
 from octoscope.array_typing import Bool
-from octoscope.tokens.layout import TokenLayout
+from octoscope.tokens.layout import HasLayout, TokenLayout, layout_of
 
 
-def attention_rule_mask(layout: TokenLayout, stack: str | None = None) -> Bool[np.ndarray, "query key"]:
+def attention_rule_mask(layout: TokenLayout | HasLayout, stack: str | None = None) -> Bool[np.ndarray, "query key"]:
     """Returns True where the rules of a stack let a query look at a key, before padding is taken away; `TokenLayout.rules`.
 
     Args:
@@ -16,4 +16,5 @@ def attention_rule_mask(layout: TokenLayout, stack: str | None = None) -> Bool[n
     Raises:
       SelectionError: If there is no such stack.
     """
+    layout = layout_of(layout)
     return layout.rules(stack)

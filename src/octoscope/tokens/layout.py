@@ -8,12 +8,13 @@ at whom, and the pieces of the instruction; capture selects by it and maps are c
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from octoscope.array_typing import Bool, Int
 from octoscope.errors import SelectionError, nearest
+from octoscope.escaping.html_card import html_card
 from octoscope.plain_data import read_plain
 from octoscope.tokens.stack import AttentionStack
 from octoscope.tokens.token_source import TokenSource
@@ -64,7 +65,7 @@ class GroupPieces:
     pieces: tuple[WordPiece, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TokenLayout:
     """Where every token group lies in the sequence of one window."""
 
@@ -103,6 +104,27 @@ class TokenLayout:
                 spans.append(TokenSpan(name, time, start, size, source))
                 start += size
         return cls(tuple(spans), window)
+
+    def __repr__(self) -> str:
+        """Returns one line."""
+        contents = "; ".join(f"{name} {fact}" for name, fact in self._contents().items())
+        return f"TokenLayout of {self.size} tokens, window {self.window}: {contents}"
+
+    def _repr_html_(self) -> str:
+        return html_card(f"Token layout: {self.size} tokens, window {self.window}", self._contents())
+
+    def _contents(self) -> dict[str, str]:
+        told: dict[str, str] = {}
+        for group in self.groups:
+            spans = self.find_spans(group)
+            grid = spans[0].source.grid
+            tokens = f"{spans[0].size}" if grid is None else "x".join(map(str, grid))
+            times = f" x {len(spans)} timesteps" if spans[0].timestep is not None and len(spans) > 1 else ""
+            told[group] = f"{tokens}{times}"
+        stacks = ", ".join(
+            f"{stack.name} ({stack.num_layers} layers, {stack.num_heads} heads)" for stack in self.stacks
+        )
+        return told | ({"stacks": stacks} if stacks else {})
 
     @property
     def size(self) -> int:
@@ -271,12 +293,45 @@ class TokenLayout:
         return read_plain(cls, data, "layout")
 
 
+@runtime_checkable
+class HasLayout(Protocol):
+    """What has a token layout, such as a run."""
+
+    @property
+    def layout(self) -> TokenLayout:
+        """The layout."""
+        ...
+
+
+def layout_of(given: TokenLayout | HasLayout) -> TokenLayout:
+    """Returns the layout again, or that of a run.
+
+    Raises:
+      TypeError: If it is neither.
+    """
+    layout = given if isinstance(given, TokenLayout) else getattr(given, "layout", None)
+    if not isinstance(layout, TokenLayout):
+        raise TypeError(
+            f"Expected a token layout, or a run, which has one; got {type(given).__name__}. That of a policy depends on what it is given: "
+            "`model.token_layout(observations, tasks)`."
+        )
+    return layout
+
+
 def instruction_remarks(layout: TokenLayout) -> list[str]:
     """Returns what must be said of how the instruction was read: that it was cut, or has words that the policy does not know."""
     return [] if layout.reading is None else layout.reading.remarks()
 
 
 @functools.lru_cache(maxsize=16)
+def no_words(layout: TokenLayout) -> str:
+    """Returns why no token of a layout is a word, and what to do about it where something can be done."""
+    fact = "No token of this run is a word: the policy "
+    if not any(span.source.kind == "language" for span in layout.spans):
+        return f"{fact}takes none."
+    return f"{fact}was given none, or reads them as one encoding. Use an episode with an instruction, or give one with --task."
+
+
 def _whole_rules(layout: TokenLayout, name: str) -> Bool[np.ndarray, "query key"]:
     # Pictures ask for the same rules again and again, and share them.
     stack = layout.stack(name)

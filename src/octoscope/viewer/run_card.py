@@ -7,12 +7,12 @@ import numpy as np
 from octoscope.attention.instruction_words import instruction_words, word_copies
 from octoscope.attention.maps import grid_box
 from octoscope.attention.query import find_query
-from octoscope.attention.token_names import token_names
 from octoscope.errors import SelectionError
 from octoscope.policies.action_units import ActionUnits, action_units
 from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenLayout, TokenSpan, instruction_remarks
 from octoscope.tokens.stack import AttentionStack
+from octoscope.tokens.token_names import token_names
 from octoscope.viewer.receipts import run_digest
 from octoscope.viewer.token_rows import key_places, row_places, steps_at_once
 

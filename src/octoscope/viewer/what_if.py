@@ -15,6 +15,7 @@ import numpy as np
 from octoscope.array_typing import Float
 from octoscope.attention.instruction_words import instruction_words, word_copies
 from octoscope.episodes.episode import Episode
+from octoscope.episodes.episode_source import EpisodeSource
 from octoscope.errors import EpisodeError, SelectionError
 from octoscope.interventions.apply import apply_intervention
 from octoscope.interventions.descriptions import (
@@ -134,7 +135,7 @@ class WhatIf:
         visible = seen.rules & ~watched.token_pad[None, :]
         if changed.hidden is not None:
             visible = visible & ~np.asarray(changed.hidden)
-        visible = visible[list(question.query)].any(axis=0)
+        visible = np.asarray(visible)[list(question.query)].any(axis=0)
         even = (visible / max(1, int(visible.sum())))[list(keys)].astype(np.float32)[None]
         block = pack_block({"first": question.step}, {"weights": weights, "even": even})
         return {"attention": base64.b64encode(block).decode(), "why": ""}
@@ -225,7 +226,7 @@ def _word_parts(run: Run, question: Question) -> list[Intervention]:
     return [MaskKeys(words=tuple(chosen))] if chosen else []
 
 
-def find_episode(source: Sequence[Episode], run: Run) -> Episode:
+def find_episode(source: EpisodeSource | Sequence[Episode], run: Run) -> Episode:
     """Returns the recording that a run is of, by its name.
 
     Raises:
@@ -239,7 +240,7 @@ def find_episode(source: Sequence[Episode], run: Run) -> Episode:
         if episode.name == name:
             return episode
     raise EpisodeError(
-        f"There is no episode {name} among the {len(source)} that were given. Give the run's own with --episodes."
+        f"There is no episode {name} among the {len(source)} that were given. Give the run's own with --dataset."
     )
 
 

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from octoscope.attention.maps import captured_spans
 from octoscope.attention.query import QueryRow, find_query
 from octoscope.errors import OutputError, SelectionError, nearest
+from octoscope.notebook import shows_progress
 from octoscope.render.background_writer import BackgroundWriter
 from octoscope.render.film import FilmWriter, write_gif
 from octoscope.render.image_file import write_jpeg, write_png
@@ -51,7 +52,7 @@ def write_attention_results(
     gif: bool = False,
     picture_format: str = "png",
     scale: str = "even",
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> None:
     """Writes `attention_results/step_S_layer_L.png` for every step and layer, and `attention_video.mp4` in step order.
 
@@ -69,7 +70,7 @@ def write_attention_results(
       gif: Also write `attention_video.gif`.
       picture_format: Of the sheets: "png"; "jpeg", written in a third of the time, colours a few levels off; "svg" or "pdf".
       scale: How weights become colours: "even", "linear", "log" or "tile", see `WeightScale`.
-      progress: Show a progress bar.
+      progress: Show a progress bar; in notebooks alone by default.
 
     Raises:
       SelectionError: If the query, a layer, the camera, a head, the format or the scale does not exist.
@@ -91,7 +92,10 @@ def write_attention_results(
     except OSError as error:
         raise OutputError(f"{folder / SHEETS} cannot be made ({error.strerror}). Give a folder without one.") from None
     with tqdm(
-        total=len(run.steps) * (len(layers) + len(films)), desc="draw", unit="picture", disable=not progress
+        total=len(run.steps) * (len(layers) + len(films)),
+        desc="draw",
+        unit="picture",
+        disable=not shows_progress(progress),
     ) as bar:
         with BackgroundWriter() as writer:
             for step in run.steps:

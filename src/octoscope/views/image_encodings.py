@@ -185,6 +185,8 @@ def _write_layers(
     else:
         report.notes.append(
             "No position embeddings: capture --encodings 'tokens.obs_*.projection' 'tokens.obs_*.embedding' as well."
+            if any(point.name.startswith("blocks.") for point in runs[0].encoding_points)
+            else "No position embeddings: this policy does not tell what its patches are before they are added."
         )
 
 

@@ -1,35 +1,56 @@
 """ACT behind the door that every policy comes through."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
 
-from octoscope.array_typing import Bool, Float, Float32, UInt8
+from octoscope.array_typing import Bool, Float, Float32, Int, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.act.encoder import ActInputs
 from octoscope.policies.act.encodings import act_points, at_point
 from octoscope.policies.act.model import ActModel
 from octoscope.policies.act.stacks import CROSS, DECODER, ENCODER, HiddenKeys
 from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.noise import Noise
 from octoscope.policies.parts.folder_actions import folder_action_space
+from octoscope.policies.parts.folder_example import folder_example
 from octoscope.policies.parts.pixel_paths import slopes_along
+from octoscope.policies.parts.redrawn_weights import (
+    Parts,
+    drawn_digest,
+    drawn_name,
+    drawn_note,
+    numbered_parts,
+    redrawn_params,
+)
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 
+_PARTS = (
+    ("head", "action_head/.*|decoder/norm/.*"),
+    ("decoder layer #", "decoder/layers/#/.*"),
+    ("encoder layer #", "encoder/layers/#/.*"),
+    ("tokens", "encoder_.*|decoder_pos_embed/.*|encoder/norm/.*"),
+    ("backbone", "backbone/.*"),
+)
 
-@dataclass(frozen=True, eq=False)
-class ActPolicy:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ActPolicy(ShowsItself):
     """An ACT as a `PolicyModel`: it takes no words, has no history, and acts the same under every noise."""
 
     model: ActModel
+    # What of its weights was drawn anew: "all weights (seed 3, draw 0)".
+    drawn: str = ""
 
     @property
     def card(self) -> PolicyCard:
@@ -40,19 +61,20 @@ class ActPolicy:
     def _card(self) -> PolicyCard:
         device = jax.devices()[0]
         return PolicyCard(
-            name=self.model.name,
+            name=drawn_name(self.model.name, self.drawn),
             family="act",
             framework="jax",
             framework_version=jax.__version__,
             device=device.platform
             if device.device_kind == device.platform
             else f"{device.platform} {device.device_kind}",
+            note=drawn_note("", self.drawn),
             facts={"config": dict(self.model.folder.config.fields), "remarks": list(self.model.folder.remarks)},
         )
 
     def digest(self) -> str:
         """Returns the SHA-256 of its weights."""
-        return self.model.digest()
+        return drawn_digest(self.model.digest(), self.drawn)
 
     @property
     def needs(self) -> PolicyNeeds:
@@ -97,6 +119,7 @@ class ActPolicy:
         """Returns the encoder's tokens, then the actions that the decoder asks for; three stacks."""
         return self.model.layout(self._tensors(inputs))
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:
@@ -119,6 +142,39 @@ class ActPolicy:
             parts[each.stack] = weights[each.stack][list(each.layers)][:, :, rows][..., columns][None]
         return Watched(np.asarray(outputs.actions), parts, np.zeros(layout.size, bool))
 
+    def example_layout(self, instruction: str | None = None) -> tuple[TokenLayout, Bool[np.ndarray, " token"]]:
+        """Returns the layout of a step that the folder describes by itself, and which tokens are padded.
+
+        Raises:
+          SelectionError: If the policy reads no words and is given some.
+        """
+        return folder_example(self, self.model.folder, instruction)
+
+    def parameters(self) -> Iterable[tuple[str, np.ndarray]]:
+        """Yields each parameter by its name in the file, as it lies there."""
+        return self.model.folder.weights.items()
+
+    def dropper(
+        self, inputs: PolicyInputs, noise: Noise
+    ) -> Callable[[Int[np.ndarray, " token"]], Float32[np.ndarray, "horizon dim"]]:
+        """Returns what acts with these places of the layout alone.
+
+        Raises:
+          ObservationError: If keys are hidden besides.
+        """
+        if inputs.hidden is not None or inputs.kept is not None:
+            raise ObservationError("Tokens are dropped from a step as it is: without hidden keys.")
+        layout, act = self.layout(inputs), self.model.dropper(self._tensors(inputs))
+        stack = layout.stack(ENCODER)
+        tokens, asking = layout.places(stack.query_groups), set(layout.places(layout.stack().query_groups).tolist())
+
+        def act_on(kept: Int[np.ndarray, " token"]) -> Float32[np.ndarray, "horizon dim"]:
+            if not asking <= set(kept.tolist()):
+                raise SelectionError("The actions of the chunk cannot be dropped: they are what is asked for.")
+            return act(np.flatnonzero(np.isin(tokens, kept)))
+
+        return act_on
+
     def encoding_points(self, inputs: PolicyInputs) -> tuple[EncodingPoint, ...]:
         """Returns every point there is for these inputs; nothing is computed."""
         layout = self.layout(inputs)
@@ -129,6 +185,24 @@ class ActPolicy:
         points = {point.name: point for point in self.encoding_points(inputs)}
         encodings = self.model.watch(*self._given(inputs)).encodings
         return {name: np.asarray(at_point(encodings, points[name])) for name in names}
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Parts from the action back to the pictures."""
+        return tuple(name for name, _ in self._parts)
+
+    @functools.cached_property
+    def _parts(self) -> Parts:
+        return numbered_parts(self.model.params, _PARTS)
+
+    def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> "ActPolicy":
+        """Returns the policy with these parts drawn anew; nothing is compiled again.
+
+        Raises:
+          SelectionError: If there is no such part.
+        """
+        params, drawn = redrawn_params(self.model.params, self._parts, stages, seed=seed, draw=draw)
+        return replace(self, model=replace(self.model, params=params), drawn=drawn)
 
     @property
     def no_gradient(self) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jaxtyping import Float
+import jax.numpy as jnp
+from jaxtyping import Float, Int
 
 from octoscope.policies.act.config import ActConfig
 from octoscope.policies.act.decoder import run_decoder
-from octoscope.policies.act.encoder import ActInputs, encoder_tokens, run_encoder
+from octoscope.policies.act.encoder import ActInputs, EncoderTokens, encoder_tokens, run_encoder
 from octoscope.policies.act.stacks import AnyArray, HiddenKeys, StackWeights
 from octoscope.policies.parts.layers import dense
 
@@ -35,6 +36,7 @@ def act_forward(
     nudges: StackWeights | None = None,
     *,
     latent: Float[AnyArray, " number"] | None = None,
+    kept: Int[AnyArray, " token"] | None = None,
 ) -> ActOutputs:
     """Returns the actions of one decision, and the attention and encodings that they were made with.
 
@@ -44,9 +46,13 @@ def act_forward(
       inputs: Normalised inputs.
       hidden: Keys that queries may not see; `hide_nothing` where all may be seen.
       nudges: Added to the weights after the softmax; zeros are the way to their gradients, None adds nothing.
+      kept: Places of the encoder's tokens that stay, the others gone before its first layer; `hidden` and `nudges` are of those that
+        stay. None for all.
       latent: What the VAE drew for this decision, in training; None is the zeros that an ACT acts with.
     """
     tokens = encoder_tokens(params, config, inputs, latent)
+    if kept is not None:
+        tokens = EncoderTokens(tokens.embeddings[jnp.asarray(kept)], tokens.positions[jnp.asarray(kept)])
     encoded = run_encoder(params["encoder"], config, tokens, hidden.encoder, None if nudges is None else nudges.encoder)
     decoded = run_decoder(
         params["decoder"],

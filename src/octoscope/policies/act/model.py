@@ -1,14 +1,15 @@
 """An ACT as people use it: load a LeRobot folder, act, and watch what the same forward looks at."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, UInt8
+from jaxtyping import Array, Float, Float32, Int, UInt8
 
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.act.config import ActConfig, read_act_config
@@ -16,7 +17,7 @@ from octoscope.policies.act.encoder import ActInputs
 from octoscope.policies.act.forward import ActOutputs, act_forward
 from octoscope.policies.act.layout import act_layout
 from octoscope.policies.act.params import load_act_params
-from octoscope.policies.act.stacks import AnyArray, HiddenKeys, StackWeights, no_nudges
+from octoscope.policies.act.stacks import AnyArray, HiddenKeys, StackWeights, hide_nothing, no_nudges
 from octoscope.policies.lerobot_folder.features import STATE
 from octoscope.policies.lerobot_folder.policy_folder import LeRobotFolder, open_lerobot_folder
 from octoscope.policies.parts.hidden_keys import Masks, hidden_keys
@@ -141,6 +142,11 @@ class ActModel:
         """
         return np.asarray(_act(self.params, self.config, inputs, self.hide(inputs) if hidden is None else hidden))
 
+    def dropper(self, inputs: ActInputs) -> Callable[[Int[np.ndarray, " token"]], Float32[np.ndarray, "horizon dim"]]:
+        """Returns what acts with some of the encoder's tokens alone, all else on the device already; compiled for each number of them."""
+        params, given = jax.device_put((self.params, inputs))
+        return lambda kept: np.asarray(_act_on(params, self.config, given, jnp.asarray(kept)))
+
     def watch(self, inputs: ActInputs, hidden: HiddenKeys | None = None) -> ActOutputs:
         """Returns the actions, bit for bit those of `act`, with the attention and encodings of the forward that made them."""
         outputs = _watch(self.params, self.config, inputs, self.hide(inputs) if hidden is None else hidden)
@@ -190,6 +196,13 @@ def _act(
     params: Mapping[str, Any], config: ActConfig, inputs: ActInputs, hidden: HiddenKeys
 ) -> Float[AnyArray, "horizon dim"]:
     return act_forward(params, config, inputs, hidden).actions
+
+
+@partial(jax.jit, static_argnames="config")
+def _act_on(
+    params: Mapping[str, Any], config: ActConfig, inputs: ActInputs, kept: Int[AnyArray, " token"]
+) -> Float[AnyArray, "horizon dim"]:
+    return act_forward(params, config, inputs, hide_nothing(config, len(kept)), kept=kept).actions
 
 
 @partial(jax.jit, static_argnames="config")

@@ -1,8 +1,8 @@
 """A Diffusion Policy behind the door that every policy comes through."""
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,41 @@ from octoscope.policies.diffusion.config import DiffusionConfig, read_diffusion_
 from octoscope.policies.diffusion.forward import DiffusionInputs, Seen, crop_corner, denoise, see
 from octoscope.policies.diffusion.layout import diffusion_layout
 from octoscope.policies.diffusion.params import load_diffusion_params
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import STATE, camera_name
 from octoscope.policies.lerobot_folder.policy_folder import LeRobotFolder, open_lerobot_folder
 from octoscope.policies.noise import Noise
 from octoscope.policies.parts.device_name import device_name
 from octoscope.policies.parts.folder_actions import folder_action_space
+from octoscope.policies.parts.folder_example import folder_example
+from octoscope.policies.parts.redrawn_weights import (
+    Parts,
+    drawn_digest,
+    drawn_name,
+    drawn_note,
+    numbered_parts,
+    redrawn_params,
+)
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 
 _NOTE = "no attention: heads are key points, each a softmax over the cells of a feature map"
+_PARTS = (
+    ("head", "unet/final_conv/.*"),
+    ("up #", "unet/up_modules/#/.*"),
+    ("middle", "unet/mid_modules/.*"),
+    ("down #", "unet/down_modules/#/.*"),
+    ("time", "unet/diffusion_step_encoder/.*"),
+    ("key points", "rgb_encoder/(.*/)?(out|pool)/.*"),
+    ("backbone", "rgb_encoder/(.*/)?backbone/.*"),
+)
 
 
-@dataclass(frozen=True, eq=False)
-class DiffusionPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class DiffusionPolicy(ShowsItself):
     """A Diffusion Policy of LeRobot with its parameters, as a `PolicyModel`: no words, a window of observations, noise in every pass.
 
     Frames stay as they were recorded until the network cuts out their middle.
@@ -42,6 +62,8 @@ class DiffusionPolicy:
     config: DiffusionConfig
     # Nested dicts of arrays; see `load_diffusion_params`.
     params: Mapping[str, Any]
+    # What of its weights was drawn anew: "all weights (seed 3, draw 0)".
+    drawn: str = ""
 
     @classmethod
     def load_pretrained(cls, checkpoint: str | Path) -> "DiffusionPolicy":
@@ -67,18 +89,18 @@ class DiffusionPolicy:
     @functools.cached_property
     def _card(self) -> PolicyCard:
         return PolicyCard(
-            name=self.folder.name,
+            name=drawn_name(self.folder.name, self.drawn),
             family="diffusion",
             framework="jax",
             framework_version=jax.__version__,
             device=device_name(self.params),
-            note=_NOTE,
+            note=drawn_note(_NOTE if not self.drawn else f"{_NOTE}.", self.drawn),
             facts={"config": dict(self.folder.config.fields), "remarks": list(self.folder.remarks)},
         )
 
     def digest(self) -> str:
         """Returns the SHA-256 of the files that it was read from."""
-        return self.folder.digest()
+        return drawn_digest(self.folder.digest(), self.drawn)
 
     @property
     def needs(self) -> PolicyNeeds:
@@ -129,6 +151,19 @@ class DiffusionPolicy:
         self._tensors(inputs)
         return diffusion_layout(self.config)
 
+    def example_layout(self, instruction: str | None = None) -> tuple[TokenLayout, Bool[np.ndarray, " token"]]:
+        """Returns the layout of a step that the folder describes by itself, and which tokens are padded.
+
+        Raises:
+          SelectionError: If the policy reads no words and is given some.
+        """
+        return folder_example(self, self.folder, instruction)
+
+    def parameters(self) -> Iterable[tuple[str, np.ndarray]]:
+        """Yields each parameter by its name in the file, as it lies there."""
+        return self.folder.weights.items()
+
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:
@@ -163,6 +198,24 @@ class DiffusionPolicy:
             for each in wanted
         }
         return Watched(self._denoised(seen, noise), parts, np.zeros(layout.size, bool))
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Parts from the action back to the pictures."""
+        return tuple(name for name, _ in self._parts)
+
+    @functools.cached_property
+    def _parts(self) -> Parts:
+        return numbered_parts(self.params, _PARTS)
+
+    def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> "DiffusionPolicy":
+        """Returns the policy with these parts drawn anew; nothing is compiled again.
+
+        Raises:
+          SelectionError: If there is no such part.
+        """
+        params, drawn = redrawn_params(self.params, self._parts, stages, seed=seed, draw=draw)
+        return replace(self, params=params, drawn=drawn)
 
     def draw(self, noise: Noise) -> Float32[np.ndarray, "draw horizon dim"]:
         """Returns the noise of a step: what the actions start from, then what each pass adds; standard normal."""

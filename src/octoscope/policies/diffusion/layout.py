@@ -32,7 +32,7 @@ def diffusion_layout(config: DiffusionConfig) -> TokenLayout:
     for name in names:
         source = TokenSource("image", (f"image_{name}",), grid=config.grid, receptive_field=field)
         groups += [(f"image_{name}", config.grid[0] * config.grid[1], source)]
-        groups += [(f"keypoints_{name}", 1, TokenSource("readout"))]
+        groups += [(f"keypoints_{name}", 1, TokenSource("readout", (f"image_{name}",)))]
     groups.append(("state", 1, TokenSource("vector", ("state",))))
     if config.environment is not None:
         groups.append(("environment_state", 1, TokenSource("vector", ("environment_state",))))

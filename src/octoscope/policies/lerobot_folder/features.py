@@ -9,6 +9,8 @@ from octoscope.errors import ConfigError
 
 _KINDS = ("STATE", "VISUAL", "ENV", "ACTION", "REWARD", "LANGUAGE")
 _CAMERA_PREFIX = "observation.images."
+# What LeRobot calls the features of `empty_cameras`.
+EMPTY_CAMERA = "empty_camera_"
 STATE = "observation.state"
 ACTION = "action"
 

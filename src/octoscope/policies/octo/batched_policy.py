@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from octoscope.array_typing import Bool, Float, Float32
 from octoscope.policies.finite_actions import check_finite_actions
+from octoscope.policies.forward_count import forwards_done
 from octoscope.policies.octo.acting import acting_head
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
@@ -68,10 +69,11 @@ class BatchedPolicy:
         program = self._program(same, size, keys=False)
         # Of all inputs: those of one chunk may hide nothing although others do.
         nowhere = next((np.zeros(one.hidden.shape, bool) for one in inputs if one.hidden is not None), None)
-        actions = [
-            np.asarray(program(self.params, *_merged([*chunk, *[chunk[-1]] * (size - len(chunk))], same, nowhere), key))
-            for chunk in chunks
-        ]
+        actions: list[np.ndarray] = []
+        for chunk in chunks:
+            merged = _merged([*chunk, *[chunk[-1]] * (size - len(chunk))], same, nowhere)
+            actions.append(np.asarray(program(self.params, *merged, key)))
+            forwards_done(len(chunk))
         check_finite_actions(np.stack(actions))
         return np.concatenate([found[: len(chunk)] for found, chunk in zip(actions, chunks, strict=True)])
 

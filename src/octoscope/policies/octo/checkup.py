@@ -15,6 +15,8 @@ from octoscope.checkpoints.checkpoint_folder import folder_name
 from octoscope.checkpoints.json_file import read_json
 from octoscope.checkpoints.stored_params import StoredParams
 from octoscope.errors import OctoscopeError
+from octoscope.policies.checkup import Checkup
+from octoscope.policies.finite_params import describe_not_finite
 from octoscope.policies.octo.checkpoint import policy_facts
 from octoscope.policies.octo.checkpoint.assembly import assemble_module, assemble_text_processor, expected_params
 from octoscope.policies.octo.checkpoint.checkpoint import (
@@ -46,7 +48,6 @@ from octoscope.policies.octo.checkpoint.statistics import (
     statistics_faults,
     unused_faults,
 )
-from octoscope.policies.octo.finite import describe_not_finite
 from octoscope.policies.octo.model import OctoModel
 from octoscope.policies.octo.network.module import OctoModule
 from octoscope.policies.octo.words.instruction_embeddings import InstructionEmbeddings
@@ -57,37 +58,6 @@ from octoscope.tokens.blanked_words import blanked_words_remark
 
 _FLOAT16_BYTES = 2
 _Part = TypeVar("_Part")
-
-
-@dataclass(frozen=True)
-class Checkup:
-    """What was found out about a checkpoint."""
-
-    checkpoint: str
-    # What it is, by name; plain values.
-    facts: Mapping[str, Any]
-    # What would be captured per step; empty when the policy cannot be laid out.
-    captured: Mapping[str, Any]
-    # What keeps it from loading or acting as it should, each with what to do.
-    problems: tuple[str, ...]
-    # What is worth knowing and needs nothing done.
-    notes: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain dicts and lists."""
-        return {
-            "checkpoint": self.checkpoint,
-            "ok": self.ok,
-            "facts": dict(self.facts),
-            "captured": dict(self.captured),
-            "problems": list(self.problems),
-            "notes": list(self.notes),
-        }
 
 
 def examine_checkpoint(checkpoint: str | Path, *, step: int | None = None) -> Checkup:

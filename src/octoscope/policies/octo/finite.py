@@ -1,6 +1,4 @@
-"""Numbers that are not finite, refused where they enter a policy and where they would leave it: one NaN makes all that follows NaN."""
-
-from collections.abc import Iterable
+"""Numbers that are not finite, refused where they enter a policy: one NaN makes all that follows NaN."""
 
 import numpy as np
 from jax.core import Tracer
@@ -8,9 +6,6 @@ from jax.core import Tracer
 from octoscope.errors import ObservationError
 from octoscope.policies.octo.network.input_shapes import named_arrays, nested_arrays
 from octoscope.policies.octo.network.tokenizers import Inputs
-
-# Parameters named in a message.
-_SHOWN = 5
 
 
 def check_finite_inputs(kind: str, inputs: Inputs, known: Inputs) -> None:
@@ -35,20 +30,3 @@ def check_finite_inputs(kind: str, inputs: Inputs, known: Inputs) -> None:
                 f"{kind} '{key}' must be finite, but {bad.sum()} of its {bad.size} numbers are not, the first at {place}. "
                 "Leave this step out, or mend it."
             )
-
-
-def describe_not_finite(arrays: Iterable[tuple[str, np.ndarray]]) -> str | None:
-    """Returns one sentence that names the parameters that are not finite in float32; None when all are."""
-    broken: list[str] = []
-    for path, array in arrays:
-        with np.errstate(over="ignore"):
-            bad = int(array.size - np.isfinite(array.astype(np.float32, copy=False)).sum())
-        if bad:
-            broken.append(f"{path} ({bad:,} of {array.size:,})")
-    if not broken:
-        return None
-    more = f" and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
-    return (
-        f"Parameters are not finite: {', '.join(broken[:_SHOWN])}{more}. The training diverged or the file is damaged: take an "
-        "earlier step, or copy the file again."
-    )

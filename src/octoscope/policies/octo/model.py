@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _WATCHED = ["intermediates"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OctoModel:
     """An Octo policy with its parameters."""
 
@@ -58,8 +58,7 @@ class OctoModel:
         """Loads a policy from an official-format checkpoint.
 
         Args:
-          checkpoint: A folder, 'hf://owner/name' (also from the hub's local cache), 'demo' for the embedded policy, or 'drawn' for
-            a smaller one with random weights.
+          checkpoint: A folder, 'hf://owner/name' (also from the hub's local cache), or 'demo' for the embedded policy.
           step: Training step of the parameters; the latest by default.
 
         Raises:
@@ -76,6 +75,13 @@ class OctoModel:
         expected = expected_params(module, opened.example_batch, directory)
         params = load_params(opened.open_params(), expected)
         return cls(folder_name(checkpoint), module, params, text_processor, opened)
+
+    def __repr__(self) -> str:
+        """Returns one line; `get_pretty_spec` says more."""
+        return repr(self.policy).replace("OctoPolicy", "OctoModel", 1)
+
+    def _repr_html_(self) -> str:
+        return self.policy._repr_html_()
 
     def with_params(self, params: Mapping[str, Any]) -> "OctoModel":
         """Returns the policy with other parameters of the same shapes; nothing is compiled again.

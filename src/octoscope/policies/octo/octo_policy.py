@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.bind import BoundEpisode
 from octoscope.policies.episode_plan import BindOptions, EpisodePlan
 from octoscope.policies.finite_actions import check_finite_actions
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.normalization_type import NormalizationType
@@ -37,10 +37,12 @@ from octoscope.policies.octo.readout.readout_row import ReadoutRow
 from octoscope.policies.octo.readout.readout_rows import readout_span
 from octoscope.policies.octo.recording.encodings import capture_chosen, encoding_points
 from octoscope.policies.octo.recording.step_recorder import StepRecorder
-from octoscope.policies.octo.redrawn_weights import randomization_stages, randomized_params
+from octoscope.policies.octo.redrawn_weights import randomization_stages
 from octoscope.policies.octo.token_dropper import TokenDropper
 from octoscope.policies.parts.device_name import device_name
+from octoscope.policies.parts.redrawn_weights import drawn_digest, drawn_name, drawn_note, redrawn_params
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.policies.recording import RecordOptions
 from octoscope.tokens.attention_selection import AttentionSelection
 from octoscope.tokens.blanked_words import blanked_words_remark
@@ -53,8 +55,8 @@ from octoscope.tokens.token_source import camera_of
 _TASKS = 16
 
 
-@dataclass(frozen=True, eq=False)
-class OctoPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class OctoPolicy(ShowsItself):
     """An Octo as a `PolicyModel`, with every ability there is."""
 
     model: OctoModel
@@ -78,12 +80,12 @@ class OctoPolicy:
     @functools.cached_property
     def _card(self) -> PolicyCard:
         return PolicyCard(
-            name=f"{self.model.name}, random weights" if self.drawn else self.model.name,
+            name=drawn_name(self.model.name, self.drawn),
             family="octo",
             framework="jax",
             framework_version=jax.__version__,
             device=device_name(self.model.params),
-            note=" ".join(filter(None, (self.model.note, f"Drawn anew: {self.drawn}." if self.drawn else ""))),
+            note=drawn_note(self.model.note, self.drawn),
             step=self.model.checkpoint.step,
             facts={"config": self.model.config, "head": acting_head(self.model)},
         )
@@ -98,7 +100,7 @@ class OctoPolicy:
             return policy_digest(self.model)
         if not self.drawn:
             raise ValueError("A policy with other parameters has no parameter file.")
-        return hashlib.sha256(f"{policy_digest(self.model)} {self.drawn}".encode()).hexdigest()
+        return drawn_digest(policy_digest(self.model), self.drawn)
 
     @property
     def needs(self) -> PolicyNeeds:
@@ -232,6 +234,7 @@ class OctoPolicy:
             self._tasks.clear()
         return OctoTensors(self.model, self._tasks)
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:
@@ -372,15 +375,8 @@ class OctoPolicy:
         Raises:
           SelectionError: If there is no such part.
         """
-        known = dict(randomization_stages(self.params))
-        if unknown := [name for name in stages if name not in known]:
-            raise SelectionError(
-                f"`stages` must be of {', '.join(known)}, got '{unknown[0]}'.{nearest(unknown[0], known)}"
-            )
-        patterns = [known[name] for name in stages]
-        parts = "all weights" if len(stages) == len(known) else ", ".join(stages)
-        params = randomized_params(self.params, patterns, seed=seed, draw=draw)
-        return self.with_params(params, drawn=f"{parts} (seed {seed}, draw {draw})")
+        params, drawn = redrawn_params(self.params, randomization_stages(self.params), stages, seed=seed, draw=draw)
+        return self.with_params(params, drawn=drawn)
 
     def with_params(self, params: Mapping[str, Any], *, drawn: str = "") -> "OctoPolicy":
         """Returns the policy with other parameters of the same shapes; nothing is compiled again.

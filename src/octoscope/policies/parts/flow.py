@@ -17,6 +17,9 @@ AnyArray = Array | np.ndarray
 PREFIX, SUFFIX = "prefix", "suffix"
 # By the name of a camera's feature, the height and width of its frames.
 FrameSizes = tuple[tuple[str, tuple[int, int]], ...]
+# By the name of a camera's feature, what the vision encoder makes of its frame; of a camera that is missing, under `BLANK`.
+Pictures = Mapping[str, Float[Array, "_ _"]]
+BLANK = ""
 
 
 class FlowInputs(NamedTuple):
@@ -147,10 +150,21 @@ class FlowNetwork(Protocol):
         """
         ...
 
+    def blanks(self, present: int) -> int:
+        """Returns how many pictures of no camera are in the sequence, where so many cameras are there."""
+        ...
+
+    def see(
+        self, params: Mapping[str, Any], image: Float[AnyArray, "height width 3"] | None
+    ) -> Float[Array, "token embed"]:
+        """Returns the tokens of a recorded frame, or of a camera that is missing: they look at nothing else yet."""
+        ...
+
     def run_prefix(
         self,
         params: Mapping[str, Any],
         inputs: FlowInputs,
+        pictures: Pictures,
         hidden: Bool[AnyArray, "token token"],
         nudges: Float[AnyArray, "layer head token token"] | None,
     ) -> Prefix:

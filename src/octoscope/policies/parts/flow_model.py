@@ -15,16 +15,19 @@ from octoscope.policies.lerobot_folder.features import STATE
 from octoscope.policies.lerobot_folder.policy_folder import LeRobotFolder
 from octoscope.policies.parts import flow_programs
 from octoscope.policies.parts.flow import (
+    BLANK,
     AnyArray,
     FlowEncodings,
     FlowInputs,
     FlowNetwork,
     FlowOutputs,
+    Pictures,
     PrefixMemory,
     StackMasks,
     StackWeights,
 )
 from octoscope.policies.parts.hidden_keys import Masks, hidden_keys
+from octoscope.policies.parts.recent_pictures import RecentPictures
 from octoscope.policies.parts.resize_pad import fit_transform
 from octoscope.policies.parts.text_reader import Words
 from octoscope.tokens.image_transform import ImageTransform
@@ -136,7 +139,7 @@ class FlowModel(ABC):
 
     def remember(self, inputs: FlowInputs, hidden: StackMasks) -> PrefixMemory:
         """Returns what the passes take from the prefix: it serves any noise, and any keys hidden from the actions alone."""
-        return flow_programs.remember(self.params, self.network, inputs, hidden.prefix)
+        return flow_programs.remember(self.params, self.network, inputs, self._pictures(inputs), hidden.prefix)
 
     def act_from(
         self, memory: PrefixMemory, inputs: FlowInputs, noise: FlowNoise, hidden: StackMasks
@@ -160,7 +163,7 @@ class FlowModel(ABC):
     def watch(self, inputs: FlowInputs, noise: FlowNoise, hidden: StackMasks | None = None) -> FlowOutputs:
         """Returns the actions, bit for bit those of `act`, with the attention and encodings of the forward that made them."""
         masks = self.hide(inputs) if hidden is None else hidden
-        prefix = flow_programs.look(self.params, self.network, inputs, masks.prefix)
+        prefix = flow_programs.look(self.params, self.network, inputs, self._pictures(inputs), masks.prefix)
         denoised = flow_programs.watch(self.params, self.network, prefix.memory, inputs.state, noise, masks.suffix)
         outputs = FlowOutputs(
             denoised.actions,
@@ -172,7 +175,8 @@ class FlowModel(ABC):
 
     def encode_prefix(self, inputs: FlowInputs, hidden: StackMasks) -> Float[np.ndarray, "stage token embed"]:
         """Returns the prefix's vectors before the first layer and behind each; no noise reaches them."""
-        return np.asarray(flow_programs.look(self.params, self.network, inputs, hidden.prefix).encodings)
+        pictures = self._pictures(inputs)
+        return np.asarray(flow_programs.look(self.params, self.network, inputs, pictures, hidden.prefix).encodings)
 
     def gradients(
         self, inputs: FlowInputs, noise: FlowNoise, target: Float32[np.ndarray, "horizon dim"]
@@ -196,6 +200,16 @@ class FlowModel(ABC):
     ) -> Float32[np.ndarray, "*chunk dim"]:
         """Returns actions in the units of the recording; `state` only where they are relative to it."""
         return self.folder.robot_actions(actions, state=state)
+
+    def _pictures(self, inputs: FlowInputs) -> Pictures:
+        pictures = {camera: self._recent_pictures.of(image) for camera, image in inputs.images.items()}
+        if self.network.blanks(len(pictures)):
+            pictures[BLANK] = self._recent_pictures.of(None)
+        return pictures
+
+    @functools.cached_property
+    def _recent_pictures(self) -> RecentPictures:
+        return RecentPictures(functools.partial(flow_programs.see, self.params, self.network))
 
     def digest(self) -> str:
         """Returns the SHA-256 of the files that the policy was read from; taken once."""

@@ -1,7 +1,7 @@
 """A flow-matching policy of LeRobot behind the door that every policy comes through."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -10,17 +10,28 @@ import numpy as np
 from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
-from octoscope.policies.lerobot_folder.features import STATE, camera_name
+from octoscope.policies.lerobot_folder.features import EMPTY_CAMERA, STATE, camera_name
 from octoscope.policies.noise import Noise
 from octoscope.policies.parts.device_name import device_name
 from octoscope.policies.parts.flow import FlowInputs, PrefixMemory, StackMasks
 from octoscope.policies.parts.flow_encodings import at_point, prefix_points
 from octoscope.policies.parts.flow_model import FlowModel
 from octoscope.policies.parts.folder_actions import folder_action_space
+from octoscope.policies.parts.folder_example import folder_example
 from octoscope.policies.parts.pixel_paths import slopes_along
+from octoscope.policies.parts.redrawn_weights import (
+    Parts,
+    drawn_digest,
+    drawn_name,
+    drawn_note,
+    numbered_parts,
+    redrawn_params,
+)
 from octoscope.policies.parts.text_reader import Words
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.encoding_point import EncodingPoint
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
@@ -28,10 +39,20 @@ from octoscope.tokens.layout import TokenLayout
 _STATE = camera_name(STATE)
 # Prefixes that are kept: a step as it is, and the last ones that something was done to.
 _KEPT = 4
+_PARTS = (
+    ("head", "action_out_proj/.*|expert/norm/.*"),
+    ("suffix layer #", "expert/layers/#/.*"),
+    ("prefix layer #", "text/layers/#/.*"),
+    (
+        "tokens",
+        "(action_in_proj|action_time_mlp|time_mlp|state_proj|connector|projector|text/embed_tokens|text/norm).*",
+    ),
+    ("vision", "vision/.*"),
+)
 
 
-@dataclass(frozen=True, eq=False)
-class FlowPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class FlowPolicy(ShowsItself):
     """A `FlowModel` as a `PolicyModel`: words, any of its cameras, the state; one timestep.
 
     Frames stay as they were recorded until the network resizes and pads them, so that nothing is rounded on the way: what is covered or
@@ -41,6 +62,8 @@ class FlowPolicy:
     model: FlowModel
     # "smolvla", "pi0", "pi05".
     family: str
+    # What of its weights was drawn anew: "all weights (seed 3, draw 0)".
+    drawn: str = ""
 
     @property
     def card(self) -> PolicyCard:
@@ -51,17 +74,18 @@ class FlowPolicy:
     def _card(self) -> PolicyCard:
         folder = self.model.folder
         return PolicyCard(
-            name=folder.name,
+            name=drawn_name(folder.name, self.drawn),
             family=self.family,
             framework="jax",
             framework_version=jax.__version__,
             device=device_name(self.model.params),
+            note=drawn_note("", self.drawn),
             facts={"config": dict(folder.config.fields), "remarks": [*folder.remarks, *self.model.remarks]},
         )
 
     def digest(self) -> str:
         """Returns the SHA-256 of the files that it was read from."""
-        return self.model.digest()
+        return drawn_digest(self.model.digest(), self.drawn)
 
     @property
     def needs(self) -> PolicyNeeds:
@@ -72,7 +96,10 @@ class FlowPolicy:
     def _needs(self) -> PolicyNeeds:
         shapes = {feature.name: feature.shape for feature in self.model.folder.config.inputs}
         return PolicyNeeds(
-            cameras=dict.fromkeys(self._cameras, self.model.network.image_size),
+            # Nobody records what stands for a camera that is not there.
+            cameras={
+                camera: self.model.network.image_size for camera in self._cameras if not camera.startswith(EMPTY_CAMERA)
+            },
             numbers={_STATE: shapes[STATE]},
             words=True,
             renames=self.model.folder.processing.own_renames,
@@ -106,6 +133,18 @@ class FlowPolicy:
         tensors, words = self._tensors(inputs)
         return self.model.layout(tensors).with_pieces(words.pieces[: words.spoken], words.reading)
 
+    def example_layout(self, instruction: str | None = None) -> tuple[TokenLayout, Bool[np.ndarray, " token"]]:
+        """Returns the layout of a step that the folder describes by itself, and which tokens are padded.
+
+        Raises:
+          SelectionError: If the policy reads no words and is given some.
+        """
+        return folder_example(self, self.model.folder, instruction)
+
+    def parameters(self) -> Iterable[tuple[str, np.ndarray]]:
+        """Yields each parameter by its name in the file, as it lies there."""
+        return self.model.folder.weights.items()
+
     def real_words(self, inputs: PolicyInputs) -> Bool[np.ndarray, " word"]:
         """Returns which word pieces, those that tell the state among them, are no padding."""
         return np.asarray(self._tensors(inputs)[0].real_words)
@@ -115,6 +154,7 @@ class FlowPolicy:
         state = np.zeros(self.needs.numbers[_STATE], np.float32)
         return self.model.read(instruction, state).reading.remarks()
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:
@@ -160,6 +200,24 @@ class FlowPolicy:
         points = {point.name: point for point in self.encoding_points(inputs)}
         stages = self.model.encode_prefix(*self._given(inputs))
         return {name: np.asarray(at_point(stages, points[name])) for name in names}
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Parts from the action back to the pictures."""
+        return tuple(name for name, _ in self._parts)
+
+    @functools.cached_property
+    def _parts(self) -> Parts:
+        return numbered_parts(self.model.params, _PARTS)
+
+    def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> "FlowPolicy":
+        """Returns the policy with these parts drawn anew; nothing is compiled again.
+
+        Raises:
+          SelectionError: If there is no such part.
+        """
+        params, drawn = redrawn_params(self.model.params, self._parts, stages, seed=seed, draw=draw)
+        return replace(self, model=replace(self.model, params=params), drawn=drawn)
 
     @property
     def no_gradient(self) -> str:

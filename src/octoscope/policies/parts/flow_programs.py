@@ -1,4 +1,4 @@
-"""The compiled programs of a flow-matching policy; the prefix runs apart, so that whatever does not touch it runs it once."""
+"""The compiled programs of a flow-matching policy; pictures and the prefix run apart, so that what does not touch one runs it once."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -8,10 +8,12 @@ import jax
 from jaxtyping import Array, Float
 
 from octoscope.policies.parts.flow import (
+    BLANK,
     AnyArray,
     Denoised,
     FlowInputs,
     FlowNetwork,
+    Pictures,
     Prefix,
     PrefixMemory,
     StackMasks,
@@ -22,15 +24,23 @@ _jit = partial(jax.jit, static_argnames="network")
 
 
 @_jit
-def remember(params: Any, network: FlowNetwork, inputs: FlowInputs, hidden: AnyArray) -> PrefixMemory:
-    """Returns what the passes take from the prefix, and nothing of what was seen: the compiler leaves it out."""
-    return network.run_prefix(params, inputs, hidden, None).memory
+def see(params: Any, network: FlowNetwork, image: AnyArray | None) -> Array:
+    """Returns the tokens of one picture, or of a camera that is missing: whatever leaves that picture alone needs them once."""
+    return network.see(params, image)
 
 
 @_jit
-def look(params: Any, network: FlowNetwork, inputs: FlowInputs, hidden: AnyArray) -> Prefix:
+def remember(
+    params: Any, network: FlowNetwork, inputs: FlowInputs, pictures: Pictures, hidden: AnyArray
+) -> PrefixMemory:
+    """Returns what the passes take from the prefix, and nothing of what was seen: the compiler leaves it out."""
+    return network.run_prefix(params, inputs, pictures, hidden, None).memory
+
+
+@_jit
+def look(params: Any, network: FlowNetwork, inputs: FlowInputs, pictures: Pictures, hidden: AnyArray) -> Prefix:
     """Returns the same with all that was seen."""
-    return network.run_prefix(params, inputs, hidden, None)
+    return network.run_prefix(params, inputs, pictures, hidden, None)
 
 
 @_jit
@@ -89,7 +99,10 @@ def _score(
     nudges: StackWeights | None,
     target: AnyArray,
 ) -> Float[Array, ""]:
-    prefix = network.run_prefix(params, inputs, hidden.prefix, None if nudges is None else nudges.prefix)
+    pictures: dict[str, Array] = {camera: network.see(params, image) for camera, image in inputs.images.items()}
+    if network.blanks(len(pictures)):
+        pictures[BLANK] = network.see(params, None)
+    prefix = network.run_prefix(params, inputs, pictures, hidden.prefix, None if nudges is None else nudges.prefix)
     suffix = None if nudges is None else nudges.suffix
     denoised = network.denoise(params, prefix.memory, inputs.state, noise, hidden.suffix, suffix)
     return (target * denoised.actions[:, : network.action_dim]).sum()

@@ -21,8 +21,8 @@ class Attended(NamedTuple):
 
 
 def dense(params: Mapping[str, Any], x: Float[Array, "*batch into"]) -> Float[Array, "*batch out"]:
-    """Returns x times a weight (out, in), plus its bias where it has one."""
-    y = jnp.einsum("...i,oi->...o", x, params["weight"], precision=EXACT)
+    """Returns x times a weight (out, in), plus its bias where it has one; products are of float32, however the weight is held."""
+    y = jnp.einsum("...i,oi->...o", x, params["weight"].astype(jnp.float32), precision=EXACT)
     return y + params["bias"] if "bias" in params else y
 
 

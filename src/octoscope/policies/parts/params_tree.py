@@ -1,16 +1,21 @@
 """Parameters from a file's flat names to nested dicts, checked against what a network needs."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from octoscope.checkpoints.safetensors_file import copy_mapped
 from octoscope.errors import CheckpointError
 
 Shapes = Mapping[str, tuple[int, ...]]
 # Before each name in LeRobot's files.
 PREFIX = "model."
+# Bytes in float32.
+_LARGE = 4 * 10**9
 
 
 def load_params(
@@ -21,8 +26,9 @@ def load_params(
     policy: str,
     source: str,
     arrange: Callable[[np.ndarray], np.ndarray] = lambda array: array,
+    keep_bfloat16: bool = False,
 ) -> dict[str, Any]:
-    """Returns the parameters on the default device as nested dicts, in float32 whatever the file holds.
+    """Returns the parameters on the default device as nested dicts, in float32 whatever the file holds; memory holds each once.
 
     Args:
       weights: Arrays by their names in the file; each is read once, and only what acts.
@@ -31,15 +37,23 @@ def load_params(
       policy: What the network is called, for errors.
       source: The file, for errors.
       arrange: Brings an array to the order of axes that the network takes.
+      keep_bfloat16: Whether the network takes matrices as bfloat16, and makes float32 of them where it multiplies, which changes no
+        number. They stay as they are on a GPU, and in a network that would take more than 4 GB in float32; elsewhere a
+        processor would spend more time on that than the multiplication takes.
 
     Raises:
       CheckpointError: If a parameter is missing, has another shape, or belongs to no part of this network.
     """
     _check_fit(weights, {PREFIX + name: shape for name, shape in shapes.items()}, idle, policy=policy, source=source)
 
+    large = 4 * sum(math.prod(shape) for shape in shapes.values()) > _LARGE
+    keeps = keep_bfloat16 and (large or jax.default_backend() != "cpu")
+
     def place(name: str) -> jax.Array:
+        array = arrange(weights[PREFIX + name])
+        stays = keeps and array.ndim > 1 and array.dtype == jnp.bfloat16
         # A copy of our own: the file may be overwritten while the policy runs.
-        return jax.device_put(np.array(arrange(weights[PREFIX + name]), np.float32, order="C"))
+        return jax.device_put(copy_mapped(array, array.dtype if stays else np.dtype(np.float32)))
 
     return _nested({name: place(name) for name in shapes})
 

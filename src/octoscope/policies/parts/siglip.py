@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from octoscope.policies.parts.layers import attend, dense, layer_norm, split_heads
+from octoscope.policies.parts.layers import EXACT, attend, dense, layer_norm, split_heads
 
 _EPSILON = 1e-6
 
@@ -33,16 +33,38 @@ def siglip_encoding(
     patches = jnp.moveaxis(image.reshape(rows, size, columns, size, 3), (0, 2, 4, 1, 3), (0, 1, 2, 3, 4))
     flat = {**kernel, "weight": kernel["weight"].reshape(hidden, -1)}
     x = dense(flat, patches.reshape(rows * columns, -1)) + embedding["position_embedding"]["weight"]
-    everything = jnp.ones((rows * columns, rows * columns), bool)
     layers = params["encoder"]["layers"]
     for number in range(len(layers)):
         layer = layers[str(number)]
         y, attention = layer_norm(layer["layer_norm1"], x, epsilon=_EPSILON), layer["self_attn"]
         q, k, v = (split_heads(dense(attention[name], y), hidden // heads) for name in ("q_proj", "k_proj", "v_proj"))
-        x = x + dense(attention["out_proj"], attend(q, k, v, everything).values)
+        x = x + dense(attention["out_proj"], jax.lax.platform_dependent(q, k, v, cpu=_by_head, default=_at_once))
         y = layer_norm(layer["layer_norm2"], x, epsilon=_EPSILON)
         x = x + dense(layer["mlp"]["fc2"], jax.nn.gelu(dense(layer["mlp"]["fc1"], y), approximate=True))
     return layer_norm(params["post_layernorm"], x, epsilon=_EPSILON)
+
+
+def _at_once(
+    q: Float[Array, "token head channel"], k: Float[Array, "token head channel"], v: Float[Array, "token head channel"]
+) -> Float[Array, "token embed"]:
+    return attend(q, k, v, jnp.ones((len(q), len(q)), bool)).values
+
+
+def _by_head(
+    q: Float[Array, "token head channel"], k: Float[Array, "token head channel"], v: Float[Array, "token head channel"]
+) -> Float[Array, "token embed"]:
+    """Returns the same: the weights of one head fit a processor's cache, and are divided by their sum where there are fewest numbers."""
+
+    def attend_head(
+        head: tuple[Float[Array, "token channel"], Float[Array, "token channel"], Float[Array, "token channel"]],
+    ) -> Float[Array, "token channel"]:
+        query, key, value = head
+        logits = jnp.einsum("qd,kd->qk", query * query.shape[-1] ** -0.5, key, precision=EXACT)
+        weights = jnp.exp(logits - logits.max(-1, keepdims=True))
+        return jnp.einsum("qk,kd->qd", weights, value, precision=EXACT) / weights.sum(-1, keepdims=True)
+
+    heads = jax.lax.map(attend_head, tuple(jnp.moveaxis(part, 1, 0) for part in (q, k, v)))
+    return jnp.moveaxis(heads, 0, 1).reshape(len(q), -1)
 
 
 def siglip_shapes(

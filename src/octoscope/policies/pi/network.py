@@ -10,10 +10,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from octoscope.policies.parts.flow import (
+    BLANK,
     AnyArray,
     Denoised,
     FlowInputs,
     FrameSizes,
+    Pictures,
     Prefix,
     PrefixMemory,
     PrefixTokens,
@@ -68,15 +70,32 @@ class PiNetwork:
         """Returns the tokens and the attentions."""
         return pi_layout(self.config, sizes, words, state_words)
 
+    def blanks(self, present: int) -> int:
+        """Returns the missing cameras, which are all in the sequence."""
+        return len(self.cameras) - present
+
+    def see(
+        self, params: Mapping[str, Any], image: Float[AnyArray, "height width 3"] | None
+    ) -> Float[Array, "token embed"]:
+        """Returns a camera's tokens."""
+        size = self.config.image_size
+        if image is None:
+            picture = -jnp.ones((*size, 3))
+        else:
+            picture = jnp.clip(resize_with_pad(jnp.asarray(image), size, anchor="center"), 0, 1) * 2 - 1
+        patches = siglip_encoding(params["vision"], picture, heads=self.config.sizes.vision_heads)
+        return dense(params["projector"], patches)
+
     def run_prefix(
         self,
         params: Mapping[str, Any],
         inputs: FlowInputs,
+        pictures: Pictures,
         hidden: Bool[AnyArray, "token token"],
         nudges: Float[AnyArray, "layer head token token"] | None,
     ) -> Prefix:
         """Returns what pictures and words leave behind, and what was seen on the way: all see all that is no padding."""
-        tokens = self._prefix_tokens(params, inputs)
+        tokens = self._prefix_tokens(params, inputs, pictures)
         real = tokens.real
         mask = real[None] & real[:, None] & ~jnp.asarray(hidden)
         positions = jnp.cumsum(real) - 1
@@ -122,25 +141,13 @@ class PiNetwork:
         actions, (weights, encodings) = jax.lax.scan(one_pass, jnp.asarray(noise), steps)
         return Denoised(actions, weights, encodings)
 
-    def _prefix_tokens(self, params: Mapping[str, Any], inputs: FlowInputs) -> PrefixTokens:
+    def _prefix_tokens(self, params: Mapping[str, Any], inputs: FlowInputs, pictures: Pictures) -> PrefixTokens:
         config = self.config
         present = [camera for camera in config.cameras if camera in inputs.images]
-        pictures = [
-            jnp.clip(resize_with_pad(jnp.asarray(inputs.images[camera]), config.image_size, anchor="center"), 0, 1)
-            for camera in present
-        ]
-        missing = len(config.cameras) - len(present)
-        pictures = [picture * 2 - 1 for picture in pictures] + [-jnp.ones((*config.image_size, 3))] * missing
-        patches = [
-            dense(
-                params["projector"],
-                siglip_encoding(params["vision"], picture, heads=config.sizes.vision_heads),
-            )
-            for picture in pictures
-        ]
+        patches = [pictures[camera] for camera in [*present, *[BLANK] * self.blanks(len(present))]]
         scale = jnp.sqrt(jnp.float32(config.sizes.hidden))
         words = params["text"]["embed_tokens"]["weight"][jnp.asarray(inputs.words)] * scale
-        seen = np.repeat(np.arange(len(pictures)) < len(present), config.sizes.patches)
+        seen = np.repeat(np.arange(len(patches)) < len(present), config.sizes.patches)
         real = jnp.concatenate([jnp.asarray(seen), jnp.asarray(inputs.real_words)])
         return PrefixTokens(jnp.concatenate([*patches, words]), real, np.zeros(len(real), np.int32))
 

@@ -56,6 +56,7 @@ def load_pi_params(weights: Mapping[str, np.ndarray], config: PiConfig, *, sourc
         idle=lambda name: _is_idle(name.removeprefix(PREFIX), config),
         policy="pi0.5" if config.state_in_words else "pi0",
         source=source,
+        keep_bfloat16=True,
     )
     both = tree.pop("paligemma_with_expert")
     parts = both["paligemma"]["model"]

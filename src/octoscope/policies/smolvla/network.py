@@ -4,13 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Bool, Float
+from jaxtyping import Array, Bool, Float
 
-from octoscope.policies.parts.flow import AnyArray, Denoised, FlowInputs, FrameSizes, Prefix, PrefixMemory
+from octoscope.policies.parts.flow import (
+    AnyArray,
+    Denoised,
+    FlowInputs,
+    FrameSizes,
+    Pictures,
+    Prefix,
+    PrefixMemory,
+)
 from octoscope.policies.parts.resize_pad import Anchor
 from octoscope.policies.smolvla.config import SmolVlaConfig
 from octoscope.policies.smolvla.layout import smolvla_layout
-from octoscope.policies.smolvla.prefix import prefix_tokens, run_prefix
+from octoscope.policies.smolvla.prefix import picture_tokens, prefix_tokens, run_prefix
 from octoscope.policies.smolvla.suffix import denoise
 from octoscope.tokens.layout import TokenLayout
 
@@ -57,15 +65,26 @@ class SmolVlaNetwork:
         """Returns the tokens and the attentions; no words tell the state."""
         return smolvla_layout(self.config, sizes, words)
 
+    def blanks(self, present: int) -> int:
+        """Returns the empty cameras that the sequence holds; other missing ones are not in it."""
+        return min(len(self.cameras) - present, self.config.empty_cameras)
+
+    def see(
+        self, params: Mapping[str, Any], image: Float[AnyArray, "height width 3"] | None
+    ) -> Float[Array, "token embed"]:
+        """Returns a camera's tokens."""
+        return picture_tokens(params, self.config, image)
+
     def run_prefix(
         self,
         params: Mapping[str, Any],
         inputs: FlowInputs,
+        pictures: Pictures,
         hidden: Bool[AnyArray, "token token"],
         nudges: Float[AnyArray, "layer head token token"] | None,
     ) -> Prefix:
         """Returns what pictures, words and state leave behind, and what was seen on the way."""
-        tokens = prefix_tokens(params, self.config, inputs, self.special)
+        tokens = prefix_tokens(params, self.config, inputs, pictures, self.special)
         return run_prefix(params["text"], self.config, tokens, hidden, nudges)
 
     def denoise(

@@ -25,6 +25,7 @@ def load_smolvla_params(weights: Mapping[str, np.ndarray], config: SmolVlaConfig
         idle=lambda name: "lm_head" in name or name == f"{PREFIX}{_TEXT}norm.weight",
         policy="SmolVLA",
         source=source,
+        keep_bfloat16=True,
     )
     both = tree.pop("vlm_with_expert")
     parts = both["vlm"]["model"]

@@ -8,17 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from octoscope.policies.parts.flow import AnyArray, FlowInputs, Prefix, PrefixMemory, PrefixTokens
+from octoscope.policies.parts.flow import BLANK, AnyArray, FlowInputs, Pictures, Prefix, PrefixMemory, PrefixTokens
 from octoscope.policies.parts.layers import attend, dense, gated_mlp, rms_norm, rotate, split_heads
 from octoscope.policies.parts.resize_pad import resize_with_pad
 from octoscope.policies.parts.siglip import siglip_encoding
-from octoscope.policies.smolvla.config import SmolVlaConfig, VlmSizes
+from octoscope.policies.smolvla.config import SmolVlaConfig
 
 EPSILON = 1e-5
 
 
 def prefix_tokens(
-    params: Mapping[str, Any], config: SmolVlaConfig, inputs: FlowInputs, special: tuple[int, int] | None
+    params: Mapping[str, Any],
+    config: SmolVlaConfig,
+    inputs: FlowInputs,
+    pictures: Pictures,
+    special: tuple[int, int] | None,
 ) -> PrefixTokens:
     """Returns the tokens: each camera that is there, empty cameras, words, the state, and padding behind it.
 
@@ -26,19 +30,15 @@ def prefix_tokens(
       params: The whole policy's parameters.
       config: The network.
       inputs: What it acts on.
+      pictures: From `picture_tokens`.
       special: The ids of the words around a picture, `<fake_token_around_image>` and `<global-img>`; needed where the policy has them.
     """
     words, scale = params["text"]["embed_tokens"]["weight"], jnp.sqrt(jnp.float32(config.vlm.hidden))
     present = [camera for camera in config.cameras if camera in inputs.images]
     empty = min(len(config.cameras) - len(present), config.empty_cameras)
-    pictures = [
-        resize_with_pad(jnp.asarray(inputs.images[camera]), config.image_size, anchor="bottom_right")
-        for camera in present
-    ]
-    pictures = [picture * 2 - 1 for picture in pictures] + [-jnp.ones((*config.image_size, 3))] * empty
     embeddings, real = [], []
-    for number, picture in enumerate(pictures):
-        tokens = _picture_tokens(params["vision"], params["connector"], picture, config.vlm) * scale
+    for number, camera in enumerate([*present, *[BLANK] * empty]):
+        tokens = pictures[camera]
         seen = np.full(len(tokens), number < len(present))
         if config.special_tokens and special is not None:
             around, whole = special
@@ -100,20 +100,24 @@ def run_prefix(
     return Prefix(memory, jnp.stack(weights), jnp.stack(encodings))
 
 
-def _picture_tokens(
-    vision: Mapping[str, Any], connector: Mapping[str, Any], image: Float[Array, "height width 3"], sizes: VlmSizes
+def picture_tokens(
+    params: Mapping[str, Any], config: SmolVlaConfig, image: Float[AnyArray, "height width 3"] | None
 ) -> Float[Array, "token embed"]:
     """Returns the tokens of one picture, row by row: SigLIP's patches, of which neighbouring blocks become one token each.
 
     Args:
-      vision: Parameters of the vision encoder.
-      connector: Those of the projection to the width of words.
-      image: At the policy's size, in -1..1.
-      sizes: The sizes of both.
+      params: The whole policy's parameters.
+      config: The network.
+      image: As recorded, 0..1; None for an empty camera.
     """
-    patches = siglip_encoding(vision, image, heads=sizes.vision_heads)
+    sizes = config.vlm
+    if image is None:
+        picture = -jnp.ones((*config.image_size, 3))
+    else:
+        picture = resize_with_pad(jnp.asarray(image), config.image_size, anchor="bottom_right") * 2 - 1
+    patches = siglip_encoding(params["vision"], picture, heads=sizes.vision_heads)
     side, shuffle = sizes.image // sizes.patch, sizes.shuffle
     blocks = patches.reshape(side // shuffle, shuffle, side // shuffle, shuffle, -1)
     # Of each block all patches in a row: its rows, its columns, then channels.
     blocks = jnp.moveaxis(blocks, 1, 2).reshape((side // shuffle) ** 2, -1)
-    return dense(connector, blocks)
+    return dense(params["connector"], blocks) * jnp.sqrt(jnp.float32(sizes.hidden))

@@ -31,13 +31,21 @@ def denoise(
       hidden: Keys that actions may not see, besides the rules.
       nudges: Added to the weights; None adds nothing.
     """
-    times = pass_times(config.passes)
+    times, head_dim = pass_times(config.passes), config.vlm.head_dim
+    # What layers that look at the prefix alone read of it is the same in every pass.
+    read = {
+        number: _read(params["expert"]["layers"][str(number)]["self_attn"], memory, number, head_dim)
+        for number in range(config.layers)
+        if not config.looks_at_actions(number)
+    }
 
     def one_pass(
         actions: Float[Array, "horizon dim"], step: tuple[Array, Array | None]
     ) -> tuple[Float[Array, "horizon dim"], tuple[Array, Array]]:
         time, nudge = step
-        velocity, weights, encodings = _velocity(params, config, memory, actions, time, jnp.asarray(hidden), nudge)
+        velocity, weights, encodings = _velocity(
+            params, config, memory, read, actions, time, jnp.asarray(hidden), nudge
+        )
         return actions - velocity / config.passes, (weights, encodings)
 
     actions, (weights, encodings) = jax.lax.scan(
@@ -50,6 +58,7 @@ def _velocity(
     params: Mapping[str, Any],
     config: SmolVlaConfig,
     memory: PrefixMemory,
+    read: Mapping[int, tuple[Array, Array]],
     actions: Float[Array, "horizon dim"],
     time: Float[Array, ""],
     hidden: Bool[Array, "horizon key"],
@@ -75,11 +84,7 @@ def _velocity(
             v, keys = jnp.concatenate([memory.values[number], v]), tokens + chunk
         else:
             positions, keys = jnp.arange(chunk), tokens
-            cached = (memory.keys[number].reshape(tokens, -1), memory.values[number].reshape(tokens, -1))
-            k, v = (
-                split_heads(dense(attention[name], part), head_dim)
-                for name, part in zip(("k_proj", "v_proj"), cached, strict=True)
-            )
+            k, v = read[number]
         own_nudge = None if nudge is None else nudge[number, :, :, :keys]
         attended = attend(rotate(q, positions), k, v, rules[:, :keys], own_nudge)
         x = x + dense(attention["o_proj"], attended.values)
@@ -89,3 +94,13 @@ def _velocity(
         encodings.append(x)
     velocity = dense(params["action_out_proj"], rms_norm(params["expert"]["norm"], x, epsilon=EPSILON))
     return velocity, jnp.stack(weights), jnp.stack(encodings)
+
+
+def _read(
+    attention: Mapping[str, Any], memory: PrefixMemory, layer: int, head_dim: int
+) -> tuple[Float[Array, "token kv_head channel"], Float[Array, "token kv_head channel"]]:
+    """Returns the keys and values that a layer makes of the prefix's, through projections of its own."""
+    keys, values = (part[layer].reshape(len(memory.real), -1) for part in (memory.keys, memory.values))
+    return split_heads(dense(attention["k_proj"], keys), head_dim), split_heads(
+        dense(attention["v_proj"], values), head_dim
+    )

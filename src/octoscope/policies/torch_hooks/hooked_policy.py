@@ -9,9 +9,11 @@ import torch  # pyright: ignore[reportMissingImports]
 from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError
 from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.policies.torch_hooks.attention_watch import AttentionWatch, watch_attention
 from octoscope.policies.torch_hooks.torch_program import HookedTokens, TorchProgram
 from octoscope.tokens.image_transform import ImageTransform
@@ -19,8 +21,8 @@ from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.stack import AttentionStack
 
 
-@dataclass(frozen=True, eq=False)
-class HookedPolicy:
+@dataclass(frozen=True, eq=False, repr=False)
+class HookedPolicy(ShowsItself):
     """A `TorchProgram` as a `PolicyModel`; watched or not, its actions are the same bits."""
 
     program: TorchProgram
@@ -53,6 +55,7 @@ class HookedPolicy:
         """Returns what every token is."""
         return self.program.tokens(inputs).layout
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

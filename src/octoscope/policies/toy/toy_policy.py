@@ -13,9 +13,11 @@ from PIL import Image
 from octoscope.array_typing import Float, Float32, Int, UInt8
 from octoscope.errors import SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
+from octoscope.policies.forward_count import counted
 from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.noise import Noise
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
+from octoscope.policies.policy_text import ShowsItself
 from octoscope.tokens.image_transform import ImageTransform
 from octoscope.tokens.layout import TokenLayout
 from octoscope.tokens.receptive_field import ReceptiveField
@@ -28,8 +30,8 @@ CAMERA, STACK, SIZE, PATCH, LONGEST = "primary", "transformer", (32, 48), 8, 6
 GRID = (SIZE[0] // PATCH, SIZE[1] // PATCH)
 
 
-@dataclass(frozen=True)
-class ToyPolicy:
+@dataclass(frozen=True, repr=False)
+class ToyPolicy(ShowsItself):
     """Acts on the patch at `row`, `column` of its one camera and on the word `word`; draws no more noise than `noise`."""
 
     row: int = 1
@@ -76,6 +78,7 @@ class ToyPolicy:
         reading = InstructionReading(" ".join(words[:LONGEST]), " ".join(words[LONGEST:]), len(words[:LONGEST]))
         return layout.with_pieces(_pieces(words), reading).with_stacks([stack])
 
+    @counted
     def act(
         self, inputs: Sequence[PolicyInputs], noise: Noise | Sequence[Noise], *, batch: int = 16
     ) -> Float32[np.ndarray, "input horizon dim"]:

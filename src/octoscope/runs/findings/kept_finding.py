@@ -46,6 +46,10 @@ class FindingRequest:
         """Kind and key: "ablation/1f0c..."."""
         return f"{self.kind.name}/{self.path.name}"
 
+    def cost_of(self, making: int, *, overwrite: bool = False) -> int:
+        """Returns what making it costs, in whatever unit: nothing where it lies on disk and is read."""
+        return making if overwrite or not self.path.exists() else 0
+
     def get_or_make(self, *, resume: bool = False, overwrite: bool = False) -> "KeptFinding":
         """Returns the finding as it lies on disk, after making it where there is none.
 

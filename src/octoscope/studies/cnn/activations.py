@@ -37,9 +37,9 @@ def activations(
       Interrupted: After Ctrl-C during a sweep, when the frames so far were kept.
     """
     check_method(options.method)
-    if options.sanity < 0 or not 50 <= options.percentile <= 100:
+    if options.stages < 0 or not 50 <= options.percentile <= 100:
         raise SelectionError(
-            f"`--sanity` must be 0 or more and `--percentile` in 50..100, got {options.sanity}, {options.percentile}."
+            f"`--stages` must be 0 or more and `--percentile` in 50..100, got {options.stages}, {options.percentile}."
         )
     if options.layer is None and options.sweep != "layers":
         raise SelectionError("Give --layer; `octoscope cnn layers NETWORK` lists them. Only --sweep layers needs none.")
@@ -57,12 +57,12 @@ def activations(
     def make() -> SaliencyFinding:
         seen = filter_saliency(network, picture, layer, filters, **how)
         stages = (
-            sanity_check(network, layer, explain, stages=options.sanity, seed=options.seed)[1] if options.sanity else ()
+            sanity_check(network, layer, explain, stages=options.stages, seed=options.seed)[1] if options.stages else ()
         )
         return SaliencyFinding(tuple(seen), tuple(stages))
 
     arguments = {**how, "picture": picture, "layer": layer, "filters": filters}
-    arguments |= {"sanity": options.sanity, "seed": options.seed if options.sanity else None}
+    arguments |= {"sanity": options.stages, "seed": options.seed if options.stages else None}
     request = network_request(options.output, SALIENCY, network, arguments, make)
     results = _results(options)
     results.check()
@@ -83,7 +83,7 @@ def _results(options: CnnActivationsOptions) -> Results:
 
 
 def _filters(options: CnnActivationsOptions, network: GraphNetwork) -> list[int]:
-    chosen = ",".join(options.filter) or ("all" if options.sweep == "filters" else "0")
+    chosen = options.filters or ("all" if options.sweep == "filters" else "0")
     return parse_selection(chosen, count=find_layer(network, str(options.layer)).channels, what="filter")
 
 
@@ -101,9 +101,9 @@ def _film(
         places = [(str(options.layer), _filters(options, network))]
     else:
         most = max(layer.channels for layer in network.layers)
-        (number, *more) = parse_selection(",".join(options.filter) or "0", count=most, what="filter")
+        (number, *more) = parse_selection(options.filters or "0", count=most, what="filter")
         if more:
-            raise SelectionError(f"--sweep layers follows one filter, got '{' '.join(options.filter)}'.")
+            raise SelectionError(f"--sweep layers follows one filter, got '{options.filters}'.")
         places = [(layer.name, [number]) for layer in layers_with_filter(network, number)]
     total, frames = sum(len(filters) for _, filters in places), []
     with (

@@ -25,7 +25,7 @@ def compare(options: CnnCompareOptions, *, tell: Tell = silent, progress: bool =
       OctoscopeError: If something that was asked for cannot be, or results of another call lie there.
     """
     every = (*METHODS, *CAM_METHODS)
-    methods = options.method or every
+    methods = options.methods or every
     for method in methods:
         if method not in every:
             raise SelectionError(f"There is no method '{method}'.{nearest(method, every)} Methods: {', '.join(every)}.")

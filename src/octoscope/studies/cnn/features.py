@@ -21,14 +21,13 @@ from octoscope.render.view import save_view
 from octoscope.studies.cnn.findings import FEATURES, FeaturesFinding, network_request
 from octoscope.studies.cnn.picture import as_stored, open_picture
 from octoscope.studies.options.cnn_features import CnnFeaturesOptions
-from octoscope.studies.options.names import figure_files
+from octoscope.studies.options.names import PICTURES, figure_files
 from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_pairs, parse_selection
 from octoscope.studies.telling import Tell, silent
 from octoscope.user_path import user_path
 
 MAPS, KERNELS, PATCHES, FIELD = "feature_maps", "kernels", "top_patches", "receptive_field"
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 def features(options: CnnFeaturesOptions, *, tell: Tell = silent, progress: bool = False) -> FeaturesFinding:
@@ -47,7 +46,7 @@ def features(options: CnnFeaturesOptions, *, tell: Tell = silent, progress: bool
         )
     network = open_network(options.network, camera=options.camera if policy else None)
     layer = find_layer(network, options.layer)
-    filters = parse_selection(",".join(options.filter), count=layer.channels, what="filter") if options.filter else None
+    filters = None if options.filters is None else parse_selection(options.filters, count=layer.channels, what="filter")
     picture = open_picture(options.image, network.input_size, options.stored, tell=tell)
     pictures = [] if options.patches is None else list(_pictures(options, options.patches, network.input_size))
     first = (filters or [0])[0]
@@ -97,9 +96,9 @@ def _sheets(
 
 def _pictures(options: CnnFeaturesOptions, source: str, size: tuple[int, int]) -> Iterator[tuple[str, np.ndarray]]:
     folder = user_path(source)
-    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in _PICTURES) if folder.is_dir() else []
+    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in PICTURES) if folder.is_dir() else []
     if files:
-        of_datasets = options.episode or options.stored.split is not None or options.stored.cameras
+        of_datasets = options.episode != "0" or options.stored.split is not None or options.stored.cameras
         if of_datasets or (options.camera is not None and not names_policy(options.network)):
             raise SelectionError(
                 f"{source} is a folder of pictures: it has neither episodes nor cameras. Leave out --episode, --split, --cameras and "
@@ -118,11 +117,11 @@ def _pictures(options: CnnFeaturesOptions, source: str, size: tuple[int, int]) -
         turn=stored.turn,
         swap_red_blue=stored.swap_red_blue,
     )
-    if not 0 <= options.episode < len(episodes):
-        raise SelectionError(f"`--episode` must be in 0..{len(episodes) - 1}, got {options.episode}.")
-    images = episodes[options.episode].images
-    if options.camera is not None and options.camera not in images:
-        raise SelectionError(f"The episode has no camera '{options.camera}'. It has: {', '.join(images)}.")
-    camera = options.camera or next(iter(images))
-    for step, frame in enumerate(images[camera]):
-        yield f"step {step}", resize_image(frame, size)
+    chosen = parse_selection(options.episode, count=len(episodes), what="episode")
+    for index in chosen:
+        images = episodes[index].images
+        if options.camera is not None and options.camera not in images:
+            raise SelectionError(f"The episode has no camera '{options.camera}'. It has: {', '.join(images)}.")
+        camera = options.camera or next(iter(images))
+        for step, frame in enumerate(images[camera]):
+            yield f"step {step}" if len(chosen) == 1 else f"{index}, step {step}", resize_image(frame, size)

@@ -22,6 +22,8 @@ from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
 
+# What knobs are called in the settings.
+_SETTINGS = {"ascent_steps": "steps", "zoom": "scale"}
 _VIEWS = ("pad", "jitter", "rotate", "scale")
 
 
@@ -36,8 +38,8 @@ def filters(options: CnnFiltersOptions, *, tell: Tell = silent, progress: bool =
     if options.gif:
         settings = replace(settings, snapshot_every=max(1, settings.steps * settings.octaves // 12))
     settings.check()
-    if options.preset == "dream" and options.image is None:
-        raise SelectionError("The preset 'dream' begins with a picture: give --image FILE.")
+    if options.preset == "dream" and options.start is None:
+        raise SelectionError("The preset 'dream' begins with a picture: give --start FILE.")
     if options.size is not None and not 16 <= options.size <= 4096:
         raise SelectionError(f"`--size` must be in 16..4096 pixels, got {options.size}.")
     network = open_network(options.network, camera=options.camera)
@@ -45,8 +47,8 @@ def filters(options: CnnFiltersOptions, *, tell: Tell = silent, progress: bool =
     size = network.input_size if options.size is None else (options.size, options.size)
     start = (
         None
-        if options.image is None
-        else open_picture(str(options.image), size, options.stored, tell=tell).astype(np.float32)
+        if options.start is None
+        else open_picture(str(options.start), size, options.stored, tell=tell).astype(np.float32)
     )
     arguments = {"asked": asked, "settings": settings, "size": size, "start": start}
     request = network_request(
@@ -81,11 +83,11 @@ def filters(options: CnnFiltersOptions, *, tell: Tell = silent, progress: bool =
 def _chosen(options: CnnFiltersOptions, network: GraphNetwork) -> list[tuple[Layer, list[int]]]:
     if (options.layer is None) == (not options.select):
         raise SelectionError(
-            "Give either --layer with --filter, or --select LAYER:FILTERS. "
+            "Give either --layer with --filters, or --select LAYER:FILTERS. "
             f"Layers of {network.name}: {', '.join(layer.name for layer in network.layers)}."
         )
     if options.layer is not None:
-        return [_parsed(network, options.layer, ",".join(options.filter))]
+        return [_parsed(network, options.layer, options.filters)]
     pairs = [text.partition(":") for text in options.select]
     if any(not filters for _, _, filters in pairs):
         raise SelectionError(f"--select takes LAYER:FILTERS, as in 10:7,10,69, got '{' '.join(options.select)}'.")
@@ -168,7 +170,7 @@ def _are_whole(
 
 def _applied(knobs: Knobs, preset: MaximizationSettings) -> MaximizationSettings:
     """Returns the preset with what was given changed."""
-    given = {name: value for name, value in vars(knobs).items() if value is not None}
+    given = {_SETTINGS.get(name, name): value for name, value in vars(knobs).items() if value is not None}
     views = {name: given.pop(name) for name in _VIEWS if name in given}
     return replace(preset, views=replace(preset.views, **views), **given)
 

@@ -1,7 +1,6 @@
 """Where a layer speaks for a class, or for an action."""
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,17 +16,18 @@ from octoscope.cnn.networks.policy_network import policy_network
 from octoscope.cnn.networks.sources import open_network
 from octoscope.errors import SelectionError
 from octoscope.policies.bind import bind
-from octoscope.policies.episode_plan import BindOptions
-from octoscope.policies.octo.model import OctoModel
+from octoscope.policies.octo.octo_policy import OctoPolicy
+from octoscope.policies.policy_model import as_policy
 from octoscope.render.view import save_view
 from octoscope.studies.cnn.findings import CAMS, CamFinding, network_request
 from octoscope.studies.cnn.picture import open_picture
-from octoscope.studies.made_from import plain_or_digest, value_digest
-from octoscope.studies.opening import open_for
+from octoscope.studies.made_from import value_digest
+from octoscope.studies.opening import open_given, scene_options
 from octoscope.studies.options.cnn_gradcam import CnnGradcamOptions
-from octoscope.studies.options.given import Given
 from octoscope.studies.options.names import figure_files
+from octoscope.studies.options.stored import StoredPictures
 from octoscope.studies.results import Results
+from octoscope.studies.selection import parse_selection, parse_step
 from octoscope.studies.telling import Tell, silent
 
 SHEET = "gradcam"
@@ -39,11 +39,11 @@ def gradcam(options: CnnGradcamOptions, *, tell: Tell = silent, progress: bool =
     Raises:
       OctoscopeError: If something that was asked for cannot be, or results of another call lie there.
     """
-    methods = options.method or tuple(CAM_METHODS)
+    methods = options.methods or tuple(CAM_METHODS)
     for method in methods:
         if method not in CAM_METHODS:
             raise SelectionError(f"There is no class activation map '{method}'. Methods: {', '.join(CAM_METHODS)}.")
-    asked = _of_class(options, tell=tell) if options.episodes is None else _of_action(options)
+    asked = _of_class(options, tell=tell) if not options.explains_action else _of_action(options, tell=tell)
 
     def make() -> CamFinding:
         pairs = [(score, method) for score in asked.scores for method in methods]
@@ -54,7 +54,7 @@ def gradcam(options: CnnGradcamOptions, *, tell: Tell = silent, progress: bool =
         rows = [tuple(maps[start : start + len(methods)]) for start in range(0, len(maps), len(methods))]
         return CamFinding(camera_picture(asked.scores[0]), tuple(rows), asked.notes)
 
-    arguments = {**asked.arguments, "methods": methods, "layers": options.layer}
+    arguments = {**asked.arguments, "methods": methods, "layers": _layers(options, asked.network)}
     request = network_request(options.output, CAMS, asked.network, arguments, make)
     results = Results(options.output, "cnn_gradcam", options.overwrite, figure_files(SHEET))
     results.check()
@@ -81,32 +81,64 @@ class _Asked:
 
 def _of_class(options: CnnGradcamOptions, *, tell: Tell) -> _Asked:
     network = open_network(options.network, camera=options.camera, classifier=True)
-    picture = open_picture(options.image, network.input_size, options.stored, tell=tell)
+    picture = open_picture(
+        options.subject,
+        network.input_size,
+        StoredPictures(options.given.turn, options.given.swap_red_blue),
+        tell=tell,
+    )
     make = functools.partial(class_score, network, picture)
-    targets: Sequence[int | None] = options.target or (None,)
-    scores = [make(target, layer=layer) for layer in options.layer or (None,) for target in targets]
-    return _Asked(network, scores, (), {"picture": picture, "targets": options.target})
+    targets = (
+        ()
+        if options.targets is None
+        else tuple(parse_selection(options.targets, count=network.layers[-1].channels, what="class"))
+    )
+    scores = [
+        make(target, layer=layer) for layer in _layers(options, network) or (None,) for target in targets or (None,)
+    ]
+    return _Asked(network, scores, (), {"picture": picture, "targets": targets})
 
 
-def _of_action(options: CnnGradcamOptions) -> _Asked:
-    model = OctoModel.load_pretrained(options.network)
-    stored = options.stored
-    given = Given(split=stored.split, cameras=stored.cameras, turn=stored.turn, swap_red_blue=stored.swap_red_blue)
-    episodes = open_for(model.policy, str(options.episodes), given)
-    if not 0 <= options.episode < len(episodes):
-        raise SelectionError(f"`--episode` must be in 0..{len(episodes) - 1}, got {options.episode}.")
-    episode = episodes[options.episode]
-    bound = bind(model, episode, BindOptions(options.task))
-    words, inputs = bound.instruction, model.policy.tensors(bound.at(options.step))
+def _layers(options: CnnGradcamOptions, network: GraphNetwork) -> tuple[str, ...]:
+    """Returns the layers that were chosen by name, by index, or as a range of those with a map; none for the usual one."""
+    if options.layers is None:
+        return ()
+    names = {name for layer in network.layers for name in (layer.name, *layer.aliases)}
+    with_maps = [layer.name for layer in network.layers[:-1] if max(layer.size) > 1]
+    chosen: list[str] = []
+    for part in map(str.strip, options.layers.split(",")):
+        if part not in names and (part == "all" or ":" in part):
+            chosen += (with_maps[place] for place in parse_selection(part, count=len(with_maps), what="layer"))
+        else:
+            chosen.append(part)
+    return tuple(dict.fromkeys(chosen))
+
+
+def _of_action(options: CnnGradcamOptions, *, tell: Tell) -> _Asked:
+    opened = open_given(options.given, options.network.removeprefix("policy:"), options.subject, tell=tell)
+    policy, episode = opened.model, opened.chosen_one(options.episode)
+    if not isinstance(policy, OctoPolicy):
+        raise SelectionError(
+            f"The maps are of an Octo's image encoders, and {as_policy(policy).card.name} is none: octoscope maps and ablate show what "
+            "its action depends on."
+        )
+    model, step = policy.model, parse_step(options.step, count=len(episode))
+    bound = bind(policy, episode, scene_options(options.given, tell=tell))
+    words, inputs = bound.instruction, policy.tensors(bound.at(step))
+    dimensions = parse_selection(
+        options.dimensions, count=policy.action_space(episode.dataset).predicted, what="dimension"
+    )
+    horizon_step = options.horizon_step or 0
+    network = policy_network(model, options.camera)
     scores = []
-    for layer in options.layer or (None,):
-        for dim in options.dim:
+    for layer in _layers(options, network) or (None,):
+        for dim in dimensions:
             score = action_score(
                 model,
                 inputs.observation,
                 inputs.tasks,
                 dim=dim,
-                horizon_step=options.horizon_step,
+                horizon_step=horizon_step,
                 camera=options.camera,
                 layer=layer,
                 seed=options.seed,
@@ -114,10 +146,10 @@ def _of_action(options: CnnGradcamOptions) -> _Asked:
             # An action has two directions, and each method shows one.
             scores += [score, score.negated()]
     note = (
-        f"{options.episodes}, episode {options.episode}, step {options.step}: '{words}'. Scores are entries of the normalised action "
+        f"{options.subject}, episode {options.episode}, step {step}: '{words}'. Scores are entries of the normalised action "
         "chunk; 'minus' is the other direction."
     )
-    names = ("camera", "dim", "horizon_step", "seed", "step", "episode")
-    arguments = {name: plain_or_digest(getattr(options, name)) for name in names}
-    arguments |= {"policy_sha256": model.policy.digest(), "inputs": value_digest(bound.at(options.step))}
-    return _Asked(policy_network(model, options.camera), scores, (note,), arguments)
+    arguments = {"camera": options.camera, "dim": dimensions, "horizon_step": horizon_step, "seed": options.seed}
+    arguments |= {"step": step, "episode": options.episode}
+    arguments |= {"policy_sha256": policy.digest(), "inputs": value_digest(bound.at(step))}
+    return _Asked(network, scores, (note,), arguments)

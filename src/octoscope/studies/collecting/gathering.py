@@ -88,8 +88,8 @@ def gather(
     return failures
 
 
-def share_of(chosen: Sequence[int], shard: str | None) -> list[int]:
-    """Returns the episodes that are this process's part.
+def share_of(chosen: Sequence[int], shard: str | None, *, what: str = "episode") -> list[int]:
+    """Returns the episodes, or whatever else is counted, that are this process's part.
 
     Raises:
       SelectionError: If there are none.
@@ -100,7 +100,7 @@ def share_of(chosen: Sequence[int], shard: str | None) -> list[int]:
     mine = [index for index in chosen if index % parts == part]
     if not mine:
         raise SelectionError(
-            f"--shard {shard} holds none of the {len(chosen)} episodes: an episode is in the part INDEX modulo {parts}."
+            f"--shard {shard} holds none of the {len(chosen)} {what}s: a part holds those whose INDEX modulo {parts} is its number."
         )
     return mine
 

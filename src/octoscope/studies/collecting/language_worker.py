@@ -64,7 +64,7 @@ class LanguageWorker:
         """Returns what findings depend on besides the episodes."""
         asked = self.options
         return {
-            "steps": asked.steps,
+            "steps": asked.max_steps,
             "swaps": asked.swap,
             "noises": asked.noises,
             "seed": asked.seed,
@@ -79,7 +79,7 @@ class LanguageWorker:
             self.opened.model,
             episode,
             others,
-            steps=asked.steps,
+            steps=asked.max_steps,
             options=self.given,
             seed=asked.seed,
             noises=asked.noises,
@@ -89,7 +89,7 @@ class LanguageWorker:
         def make(kept: Steps) -> EpisodeLanguage:
             return kept.get_or_make(f"episode_{place}", EpisodeLanguage, study)
 
-        studied = StudiedEpisode(self.opened.source[index], language_steps(episode, asked.steps))
+        studied = StudiedEpisode(self.opened.source[index], language_steps(episode, asked.max_steps))
         told = told_episode(self.opened.model, studied, self.given)
         arguments = {**self.arguments(), "others": others}
         place_of = episode_place(index)

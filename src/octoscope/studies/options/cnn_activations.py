@@ -4,20 +4,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg
-
 from octoscope.studies.options.names import SALIENCY
 from octoscope.studies.options.stored import StoredPictures
-from octoscope.studies.options.values import (
-    MOST,
-    Between,
+from octoscope.studies.options.values import OneOf
+from octoscope.studies.options.vocabulary import (
+    OF_OBJECTIVE,
+    Camera,
     FigureFormat,
+    FiltersOrNone,
     FramesPerSecond,
-    NotNegative,
-    OneOf,
+    Image,
+    LayerIfAny,
+    Network,
+    Output,
+    Overwrite,
     Percentile,
     Seed,
-    Selected,
+    Stages,
+    Unit,
 )
 
 
@@ -27,44 +31,34 @@ class CnnActivationsOptions:
 
     Writes activations.png, or activations.gif with --sweep. Examples:
 
-    octoscope cnn activations vgg16 snake.png --layer 29 --filter 3 -o out
+    octoscope cnn activations vgg16 snake.png --layer 29 --filters 3 -o out
     octoscope cnn activations vgg16 snake.png --layer 29 --sweep filters -o out
     """
 
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
-    network: Positional[str]
-    # A picture file, or 'demo' for a frame of the embedded episode.
-    image: Positional[str]
-    # A layer, by name or index; not needed with --sweep layers.
-    layer: str | None = None
-    # Filters: '3', '1 21 54', '0:16', 'all'. One with --sweep layers; all of the layer by default with --sweep filters.
-    filter: Annotated[tuple[str, ...], Selected("filter")] = ()
-    # guided, gradient, deconvnet, smoothgrad or integrated.
+    network: Network
+    image: Image
+    # Not with --sweep layers.
+    layer: LayerIfAny = None
+    # One with --sweep layers; all of the layer by default with --sweep filters, else the first.
+    filters: FiltersOrNone = None
+    # The one method.
     method: Annotated[str, OneOf(SALIENCY)] = "guided"
-    # What of a filter is explained: the mean of its map, its strongest unit on this picture, or the one at --unit.
-    objective: Literal["mean", "strongest", "unit"] = "mean"
-    # Row and column in the feature map.
-    unit: Annotated[tuple[int, int] | None, Between(0, MOST)] = None
+    # The mean of its map, its strongest unit on this picture, or the one at --unit.
+    objective: Annotated[Literal["mean", "strongest", "unit"], OF_OBJECTIVE] = "mean"
+    unit: Unit = None
     # A film: one filter over all layers, or all chosen filters of one layer.
     sweep: Literal["none", "layers", "filters"] = "none"
-    # Stages of the weight-randomisation check, drawn below; 0 for none.
-    sanity: NotNegative = 4
-    # Of the random weights.
+    # They are drawn below.
+    stages: Stages = 4
     seed: Seed = 0
-    # Where the scales end; below 100 the strongest values are cut off, and the sheet says so.
     percentile: Percentile = 100.0
-    # Frames of the film per second.
     fps: FramesPerSecond = 4.0
-    # Which image encoder of a policy; the first by default.
-    camera: str | None = None
-    # How pictures are stored.
+    # Its image encoder is the network; the first by default.
+    camera: Camera = None
     stored: StoredPictures = field(default_factory=StoredPictures)
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
-    # Replace the results of an earlier run.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    overwrite: Overwrite = False
+    output: Output = Path("output")
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""
@@ -72,11 +66,11 @@ class CnnActivationsOptions:
         if self.sweep == "none":
             unused["fps"] = "only a film has it: --sweep."
         else:
-            unused["sanity"] = "a film has no check below it."
+            unused["stages"] = "a film has no check below it."
         if self.sweep == "layers":
             unused["layer"] = "--sweep layers goes through all of them."
-        if self.sweep != "none" or not self.sanity:
-            unused["seed"] = "it is of the random weights of the check (--sanity), which is left out."
+        if self.sweep != "none" or not self.stages:
+            unused["seed"] = "it is of the random weights of the check (--stages), which is left out."
         if self.objective != "unit":
             unused["unit"] = "it needs --objective unit."
         return unused

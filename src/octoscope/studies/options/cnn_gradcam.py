@@ -1,66 +1,73 @@
 """`octoscope cnn gradcam`: what can be typed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
-
-from octoscope.studies.options.names import CAMS
-from octoscope.studies.options.stored import StoredFrames
-from octoscope.studies.options.values import MOST, Between, FigureFormat, NotNegative, OneOf, Seed
+from octoscope.studies.options.given import Given
+from octoscope.studies.options.meaning import Meaning, Topic
+from octoscope.studies.options.names import CAMS, NETWORKS, PICTURES
+from octoscope.studies.options.values import OneOf, Selected
+from octoscope.studies.options.vocabulary import (
+    OF_LAYERS,
+    OF_METHODS,
+    Camera,
+    Episode,
+    FigureFormat,
+    HorizonStep,
+    ImageOrEpisodes,
+    Network,
+    Output,
+    Overwrite,
+    Seed,
+    Step,
+)
 
 
 @dataclass(frozen=True)
 class CnnGradcamOptions:
     """Lay over a picture where a layer speaks for a class, by Grad-CAM, Grad-CAM++, Layer-CAM, Score-CAM and Ablation-CAM.
 
-    With --episodes the network is a policy, and the maps are of one dimension of its action. Writes gradcam.png. Examples:
+    Of a policy and EPISODES, the maps are of dimensions of its action. Writes gradcam.png. Examples:
 
-    octoscope cnn gradcam squeezenet:weights.npz cat_dog.png --target 242 282 -o out
-    octoscope cnn gradcam demo --episodes demo --step 5 --dim 0 -o out
+    octoscope cnn gradcam squeezenet:weights.npz cat_dog.png --targets 242,282 -o out
+    octoscope cnn gradcam demo demo --step 5 --dimensions 0 -o out
     """
 
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
-    network: Positional[str]
-    # A picture file, or 'demo' for a frame of the embedded episode; the episode's own frame with --episodes.
-    image: Positional[str] = "demo"
-    # Classes, by number: channels of the last layer; the one with the highest score by default.
-    target: Annotated[tuple[int, ...], Between(0, MOST)] = ()
-    # Layers that maps are taken at; by default the last with a map that weights still follow.
-    layer: tuple[str, ...] = ()
-    # gradcam, gradcam++, layercam, scorecam, ablationcam; all by default.
-    method: Annotated[tuple[str, ...], OneOf(CAMS)] = ()
-    # An RLDS dataset, or 'demo': explain the policy's action on one of its steps.
-    episodes: str | None = None
-    # Which episode.
-    episode: NotNegative = 0
-    # Which step of the episode.
-    step: NotNegative = 0
-    # Which dimensions of the action.
-    dim: Annotated[tuple[int, ...], Between(0, MOST)] = (0,)
-    # Which step of the action chunk.
-    horizon_step: NotNegative = 0
-    # Words to use instead of the episode's instruction.
-    task: str | None = None
-    # Which image encoder of a policy; the first by default.
-    camera: str | None = None
-    # Of the noise that actions are denoised from.
+    network: Network
+    subject: ImageOrEpisodes = "demo"
+    # Which classes: channels of the last layer; the one with the highest score by default: '242,282'.
+    targets: Annotated[str | None, Selected("class"), Meaning("", Topic.LOOKED_AT, "WHICH")] = None
+    # Or names, as in conv2,conv3; by default the last with a map that weights still follow.
+    layers: Annotated[str | None, Selected("layer", or_names=True), OF_LAYERS] = None
+    # All by default.
+    methods: Annotated[tuple[str, ...], OneOf(CAMS), OF_METHODS] = ()
+    # One here.
+    episode: Episode = "0"
+    step: Step = None
+    # Which dimensions of the action, from 0: '0', '0,2', 'all'.
+    dimensions: Annotated[str, Selected("dimension"), Meaning("", Topic.LOOKED_AT, "WHICH")] = "0"
+    # The first by default.
+    horizon_step: HorizonStep = None
+    # Its image encoder is the network; the first by default.
+    camera: Camera = None
     seed: Seed = 0
     # Interpolate between units instead of filling cells.
     smooth: bool = False
-    # How pictures are stored.
-    stored: StoredFrames = field(default_factory=StoredFrames)
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    given: Given = field(default_factory=Given)
     figure_format: FigureFormat = "png"
-    # Replace the results of an earlier run.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    overwrite: Overwrite = False
+    output: Output = Path("output")
+
+    @property
+    def explains_action(self) -> bool:
+        """Whether the network is a policy and what is looked at are episodes, not a picture."""
+        return self.network.partition(":")[0] not in NETWORKS and not self.subject.lower().endswith(PICTURES)
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""
-        if self.episodes is not None:
-            return {"target": "with --episodes an entry of the action is explained: --dim."}
-        names = ("episode", "step", "dim", "horizon_step", "task", "seed", "split", "cameras")
-        return dict.fromkeys(names, "without --episodes a class is explained, and no policy acts.")
+        if self.explains_action:
+            return {"targets": "of a policy and episodes an entry of the action is explained: --dimensions."}
+        names = ("episode", "step", "dimensions", "horizon_step", "seed")
+        names += tuple(each.name for each in fields(Given) if each.name not in ("turn", "swap_red_blue"))
+        return dict.fromkeys(names, "of a picture a class is explained, and no policy acts: give POLICY EPISODES.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tyro.conf import Positional
+from octoscope.studies.options.vocabulary import Camera, Network
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,6 @@ class CnnLayersOptions:
     octoscope cnn layers demo --camera wrist
     """
 
-    # 'embedded', 'vgg16', 'vgg16:FILE', 'resnet18:FILE', 'squeezenet:FILE', or a policy: a folder, 'hf://owner/name', 'demo'.
-    network: Positional[str]
-    # Which image encoder of a policy; the first by default.
-    camera: str | None = None
+    network: Network
+    # Its image encoder is the network; the first by default.
+    camera: Camera = None

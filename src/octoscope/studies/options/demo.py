@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from tyro.conf import arg
-
-from octoscope.studies.options.values import FigureFormat, Index, Scale
+from octoscope.studies.options.values import OneOf
+from octoscope.studies.options.vocabulary import OF_POLICY, Episode, FigureFormat, Output, Overwrite, Scale
 
 
 @dataclass(frozen=True)
@@ -22,16 +21,13 @@ class DemoOptions:
     octoscope demo --policy act -o output/demo_act
     """
 
-    # 'octo', which is told what to do, or 'act', which takes no words.
-    policy: Literal["octo", "act"] = "octo"
-    # Which of the embedded episodes, from 0.
-    episode: Index = 0
+    # 'octo' (or 'demo'), which is told what to do, or 'act' (or 'demo-act'), which takes no words.
+    policy: Annotated[str, OneOf(("octo", "act", "demo", "demo-act")), OF_POLICY] = "octo"
+    # One here.
+    episode: Episode = "0"
     # Other words for the same frames, for a policy that takes words.
     instruction: str | None = None
-    # How weights become colours: 'even', multiples of even attention on a log scale, the frame in colour where there is less; 'linear';
-    # 'log'; or 'tile', each tile stretched to its own largest weight.
     scale: Scale = "even"
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
-    # Folder for the results; those of an earlier demo there are replaced.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output/demo")
+    overwrite: Overwrite = False
+    output: Output = Path("output/demo")

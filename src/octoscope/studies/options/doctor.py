@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from tyro.conf import Positional
-
-from octoscope.studies.options.values import NotNegative
+from octoscope.studies.options.vocabulary import CheckpointStep, Policy
 
 
 @dataclass(frozen=True)
@@ -16,9 +14,5 @@ class DoctorOptions:
     octoscope doctor hf://rail-berkeley/octo-small-1.5
     """
 
-    # A folder, 'hf://owner/name', or 'demo'.
-    checkpoint: Positional[str]
-    # Training step of the parameters; the latest by default.
-    checkpoint_step: NotNegative | None = None
-    # Print JSON instead of text.
-    json: bool = False
+    checkpoint: Policy
+    checkpoint_step: CheckpointStep = None

@@ -4,12 +4,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg
-
 from octoscope.faithfulness.methods import DEFAULT_SCORES, FROM_OTHERS, METHODS
 from octoscope.studies.options.given import Given
 from octoscope.studies.options.names import PICTURE_SCORES
-from octoscope.studies.options.values import Batch, Between, FigureFormat, NotNegative, OneOf, Positive, Seed, Selected
+from octoscope.studies.options.values import Between, NotNegative, OneOf
+from octoscope.studies.options.vocabulary import (
+    Batch,
+    Episode,
+    Episodes,
+    FigureFormat,
+    MaxSteps,
+    Output,
+    Overwrite,
+    Policy,
+    Resume,
+    Seed,
+)
 
 # Those that need other episodes cannot choose tokens of one.
 _SCORES = (*(name for name in METHODS if name not in FROM_OTHERS), *PICTURE_SCORES)
@@ -25,36 +35,26 @@ class DropTokensOptions:
     octoscope drop-tokens hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:5 --scores rollout detail random
     """
 
-    # A folder, 'hf://owner/name', or 'demo'.
-    checkpoint: Positional[str]
-    # An RLDS dataset, or 'demo'.
-    episodes: Positional[str]
-    # Which episodes, from 0: '0,3,5', '0:10', 'all'.
-    episode: Annotated[str, Selected("episode")] = "all"
+    checkpoint: Policy
+    episodes: Episodes
+    episode: Episode = "all"
     # What decides which tokens are kept.
     scores: Annotated[tuple[str, ...], OneOf(_SCORES)] = DEFAULT_SCORES
     # Parts of the image tokens that are kept.
     keep: Annotated[tuple[float, ...], Between(0, 1)] = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05, 0.0)
     # The others leave the sequence ('remove', which saves time), or stay and cannot be looked at ('mask'); the action is the same.
     how: Literal["remove", "mask"] = "remove"
-    # Steps of each episode, spread evenly.
-    steps: Positive = 3
+    max_steps: MaxSteps = 3
     # Rounds in which a step with each part of the tokens is timed once; 0 for no times.
     timings: NotNegative = 10
-    # Of the noise.
     seed: Seed = 0
-    # Inputs run at once.
     batch: Batch = 16
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
-    # Go on with what an earlier call kept, step by step, before it was stopped.
-    resume: bool = False
-    # Replace the results of an earlier call, and compute them anew.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    resume: Resume = False
+    overwrite: Overwrite = False
+    output: Output = Path("output")
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""

@@ -2,22 +2,35 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from tyro.conf import Positional, arg
-
-from octoscope.policies.device_names import Device
-from octoscope.studies.options.values import (
-    Between,
+from octoscope.studies.options.meaning import Meaning, Topic
+from octoscope.studies.options.values import Between, OneOf
+from octoscope.studies.options.vocabulary import (
+    OF_PARTS,
+    Camera,
     Cameras,
+    CheckpointStep,
+    Device,
+    Episode,
+    EpisodesIfAny,
     Fields,
     FigureFormat,
-    Index,
-    OneOf,
-    Positive,
+    GoalImage,
+    NoCompilationCache,
+    OutputOrBeside,
+    Overwrite,
+    PolicyOrRun,
+    Precision,
+    RandomWeights,
     Seed,
-    Selected,
+    Split,
+    Step,
+    Steps,
+    SwapRedBlue,
+    Task,
     Turn,
+    Window,
 )
 
 PARTS = ("words", "film", "image", "stem")
@@ -34,6 +47,8 @@ _OF_NEW_RUNS = (
         "window",
         "task",
         "goal_image",
+        "checkpoint_step",
+        "random_weights",
         "seed",
         "device",
         "precision",
@@ -50,78 +65,64 @@ class EncodingsOptions:
     words: each word through T5 and the policy, which words merge, two instructions side by side (--beside). film: what FiLM does to the
     image encoder. image: what patches hold and how the transformer treats them. stem: what the convolutions in front see.
 
-    Writes encodings/findings.md (what was found, with figures), a folder of pictures and tables for each part and, from a checkpoint, the
+    Give POLICY EPISODES, and runs are made; or RUN, one that `octoscope attend --encodings` made, which is read as it is.
+
+    Writes encodings/findings.md (what was found, with figures), a folder of pictures and tables for each part and, from a policy, the
     runs behind them. Examples:
 
     octoscope encodings demo demo --beside "please lift up the green ball"
-
     octoscope encodings demo demo --parts image --camera wrist --step 5 --patch 2,3 --cover-patch
-
-    octoscope attend demo demo --queries all --encodings "tokens.*" "blocks.*" -o output; octoscope encodings output/run.zarr
+    octoscope attend demo demo --queries all --encodings "tokens.*" "blocks.*" -o output; octoscope encodings output
     """
 
-    # A run that `octoscope attend --encodings` made, or a checkpoint: a folder, 'hf://owner/name', or 'demo'.
-    source: Positional[str]
-    # With a checkpoint: an RLDS dataset, or 'demo'.
-    episodes: Positional[str | None] = None
-    # Which episodes, from 0: the first is drawn, the others are compared with it: '0', '3,0:5', 'all'. Probes need five with masks.
-    episode: Annotated[str, Selected("episode")] = "0"
-    # With a run: further runs of the same policy, compared with it.
-    more: tuple[Path, ...] = ()
-    # Split of the dataset; 'train' where it exists.
-    split: str | None = None
-    # Steps that are captured, with a checkpoint: 'all', '4', '0,2,5', '0:10'.
-    steps: Annotated[str, Selected("step")] = "all"
-    # The step that is drawn; the middle of those captured by default.
-    step: Index | None = None
-    # Whose patches and convolutions are shown, 'wrist' say; the policy's first by default.
-    camera: str | None = None
-    # ROW,COLUMN of the patch at --step whose nearest patches and travel are drawn; by default where the named object is, else the middle.
-    patch: str | None = None
-    # With a checkpoint: also cover that patch in the picture, and draw how far each token moves beside what rollout says.
-    cover_patch: bool = False
-    # Words to use instead of the first episode's instruction.
-    task: str | None = None
-    # With a checkpoint, another instruction to compare; with a run, another run of the same episode.
-    beside: str | None = None
-    # With a run and --beside: the first run's episode under another --seed, which says what noise alone does to actions.
-    other_noise: Path | None = None
+    source: PolicyOrRun
+    episodes: EpisodesIfAny = None
+    # The first is drawn, the others are compared with it; probes need five with masks.
+    episode: Episode = "0"
+    # Further runs of the same policy, compared with it.
+    more: Annotated[tuple[Path, ...], Meaning("", Topic.OF_RUNS, "RUN")] = ()
+    split: Split = None
+    # These are captured.
+    steps: Steps = "all"
+    # One of those captured.
+    step: Step = None
+    # Its patches and convolutions are shown; the first by default.
+    camera: Camera = None
+    # The patch at --step whose nearest patches and travel are drawn; by default where the named object is, else the middle.
+    patch: Annotated[str | None, Meaning("", Topic.IMAGE, "ROW,COLUMN")] = None
+    # Also cover that patch in the picture, and draw how far each token moves beside what rollout says.
+    cover_patch: Annotated[bool, Meaning("", Topic.IMAGE)] = False
+    # Of the first episode.
+    task: Task = None
+    # Another instruction to compare; when a run is given, another run of the same episode.
+    beside: Annotated[str | None, Meaning("", Topic.WORDS, "WORDS|RUN")] = None
+    # Beside --beside: the first run's episode under another --seed, which says what noise alone does to actions.
+    other_noise: Annotated[Path | None, Meaning("", Topic.OF_RUNS, "RUN")] = None
     # From which cosine on two words count as merged.
-    threshold: Annotated[float, Between(-1, 1)] = 0.9
-    # Of 'words', 'film', 'image', 'stem'; all by default.
-    parts: Annotated[tuple[str, ...], OneOf(PARTS)] = PARTS
+    threshold: Annotated[float, Between(-1, 1), Meaning("", Topic.WORDS, "COSINE")] = 0.9
+    parts: Annotated[tuple[str, ...], OneOf(PARTS), OF_PARTS] = PARTS
     # Also remove every channel of the stem and show what the action does: a minute for the embedded policy.
-    stem_effects: bool = False
+    stem_effects: Annotated[bool, Meaning("", Topic.STEM)] = False
     # Also compare the stem with other encoders: a minute for the embedded policy.
-    compare_encoders: bool = False
+    compare_encoders: Annotated[bool, Meaning("", Topic.STEM)] = False
     # Keep only the readouts' attention, in a small part of the space; attention distance and travel are then left out.
     lean: bool = False
-    # How encodings are stored, with a checkpoint.
-    precision: Literal["float32", "float16"] = "float32"
-    # Recorded image of each camera, where it cannot be told: primary=image_0.
+    precision: Precision = "float32"
     cameras: Cameras = ()
-    # For frames stored upside down: 'flip' reverses rows, '180' rows and columns.
     turn: Turn = "none"
-    # For frames stored with red and blue exchanged.
-    swap_red_blue: bool = False
-    # Recorded field of each other observation, where it cannot be told: proprio=state; proprio=none leaves it out.
+    swap_red_blue: SwapRedBlue = False
     observation: Fields = ()
-    # Timesteps of history; as many as in training by default.
-    window: Positive | None = None
-    # A picture of the goal, for the primary camera, or NAME=FILE per camera.
-    goal_image: tuple[str, ...] = ()
-    # Of the action head's noise.
+    window: Window = None
+    goal_image: GoalImage = ()
+    checkpoint_step: CheckpointStep = None
+    random_weights: RandomWeights = None
     seed: Seed = 0
-    # What the policy runs on; a GPU where there is one, by default.
     device: Device = "auto"
-    # Compile anew at every start, instead of keeping compiled programs in the user's cache folder.
-    no_compilation_cache: bool = False
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    no_compilation_cache: NoCompilationCache = False
     figure_format: FigureFormat = "png"
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    overwrite: Overwrite = False
+    # By default "output", and for a run the one in which it lies.
+    output: OutputOrBeside = None
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""

@@ -4,9 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
-
-from octoscope.studies.options.values import Cameras, FigureFormat, Positive, Turn
+from octoscope.studies.options.values import Positive
+from octoscope.studies.options.vocabulary import (
+    OF_POLICY,
+    Cameras,
+    Episodes,
+    FigureFormat,
+    NoPictures,
+    Output,
+    Overwrite,
+    Split,
+    SwapRedBlue,
+    Task,
+    Turn,
+)
 
 
 @dataclass(frozen=True)
@@ -18,32 +29,22 @@ class EpisodesOptions:
     octoscope episodes data/bridge_dataset --page 2 --policy hf://rail-berkeley/octo-small-1.5
     """
 
-    # RLDS, LeRobot, HDF5, a replay buffer, CALVIN, DROID, a video, a folder of pictures, or 'demo'.
-    episodes: Positional[str]
-    # Split of the dataset; 'train' where it exists.
-    split: str | None = None
-    # Recorded image of each camera, where it cannot be told: primary=image_0.
+    episodes: Episodes
+    split: Split = None
     cameras: Cameras = ()
-    # Words of the task, where the recording has none.
-    task: str | None = None
-    # For frames stored upside down: 'flip' reverses rows, '180' rows and columns.
+    task: Task = None
     turn: Turn = "none"
-    # For frames stored with red and blue exchanged.
-    swap_red_blue: bool = False
-    # Say of each episode whether this policy can run on it: a folder, 'hf://owner/name', or 'demo'.
-    policy: str | None = None
+    swap_red_blue: SwapRedBlue = False
+    # Each episode is told whether it can run on it.
+    policy: Annotated[str | None, OF_POLICY] = None
     # Which page, from 1.
     page: Positive = 1
     # Episodes on a page.
     per_page: Positive = 20
-    # Print the list alone.
-    no_pictures: bool = False
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    no_pictures: NoPictures = False
     figure_format: FigureFormat = "png"
-    # Replace the picture of an earlier call.
-    overwrite: bool = False
-    # Folder for the picture.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    overwrite: Overwrite = False
+    output: Output = Path("output")
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""

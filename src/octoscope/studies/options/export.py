@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from octoscope.studies.options.meaning import Meaning, Topic
+from octoscope.studies.options.vocabulary import Overwrite, Queries, RunPaths
 
 
 @dataclass(frozen=True)
@@ -14,17 +15,15 @@ class ExportOptions:
     Weights are rounded to a byte each (the square root of their part of their row's largest); the file says by how much they may differ.
     Its size is told before it is written. Examples:
 
-    octoscope export output/run.zarr --html run.html
-    octoscope export output --site gallery --queries readout_action
+    octoscope export output --html run.html
+    octoscope export output/a output/b --site gallery --queries readout_action
     """
 
-    # Runs, folders that hold some, or collections.
-    runs: Positional[tuple[Path, ...]]
+    runs: RunPaths
     # One file with all of them.
-    html: Path | None = None
+    html: Annotated[Path | None, Meaning("", Topic.RESULTS, "FILE")] = None
     # A folder with a file for each of them, and an index that shows them side by side.
-    site: Path | None = None
-    # Only the rows of these token groups; all that the runs hold by default.
-    queries: Annotated[tuple[str, ...], arg(metavar="GROUP")] = ()
-    # Replace what an earlier call wrote.
-    overwrite: bool = False
+    site: Annotated[Path | None, Meaning("", Topic.RESULTS, "FOLDER")] = None
+    # All that the runs hold by default.
+    queries: Queries = ()
+    overwrite: Overwrite = False

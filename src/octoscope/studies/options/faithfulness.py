@@ -4,13 +4,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
-
 from octoscope.faithfulness.methods import BACKWARD, DIRECT, METHODS
 from octoscope.studies.options.given import Given
 from octoscope.studies.options.names import CELL_FILLS
 from octoscope.studies.options.spread import Spread
-from octoscope.studies.options.values import Batch, Between, FigureFormat, Index, OneOf, Positive, Seed, Selected
+from octoscope.studies.options.values import Between, OneOf, Positive
+from octoscope.studies.options.vocabulary import (
+    OF_METHODS,
+    Batch,
+    Dimension,
+    Episode,
+    Episodes,
+    FigureFormat,
+    HorizonStep,
+    MaxSteps,
+    Output,
+    Overwrite,
+    Policy,
+    Resume,
+    Seed,
+)
 
 
 @dataclass(frozen=True)
@@ -23,18 +36,15 @@ class FaithfulnessOptions:
     octoscope faithfulness hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:10 -o output
     """
 
-    # A folder, 'hf://owner/name', or 'demo'.
-    checkpoint: Positional[str]
-    # An RLDS dataset, or 'demo'.
-    episodes: Positional[str]
-    # Which episodes, from 0: '0,3,5', '0:10', 'all'. Intervals are over episodes: give many.
-    episode: Annotated[str, Selected("episode")] = "all"
-    # Steps of each episode, spread evenly.
-    steps: Positive = 3
+    checkpoint: Policy
+    episodes: Episodes
+    # Intervals are over episodes: give many.
+    episode: Episode = "all"
+    max_steps: MaxSteps = 3
     # Points of a curve between its ends.
     points: Positive = 8
-    # Methods; all by default.
-    methods: Annotated[tuple[str, ...], OneOf(METHODS)] = tuple(METHODS)
+    # All by default.
+    methods: Annotated[tuple[str, ...], OneOf(METHODS), OF_METHODS] = tuple(METHODS)
     # What stands where a cell was: grey, black, blur, surroundings, or keys to mask its tokens instead.
     deletion: Annotated[str, OneOf(CELL_FILLS)] = "grey"
     # The same, for insertion.
@@ -43,32 +53,25 @@ class FaithfulnessOptions:
     occlusion: Annotated[str, OneOf(CELL_FILLS)] = "grey"
     # The same, for the occlusion that maps are correlated with.
     reference: Annotated[str, OneOf(CELL_FILLS)] = "surroundings"
-    # Dimension of the action that gradients are of; all by default, along the action.
-    dimension: Index | None = None
-    # Step of the horizon that gradients are of; all by default.
-    horizon_step: Index | None = None
+    dimension: Dimension = None
+    # All by default.
+    horizon_step: HorizonStep = None
     # Integrated gradients take more points of the path until their sum misses at most this part of f(x) - f(b), which it should be.
     path_tolerance: Annotated[float, Between(0, 1, above=True)] = 0.05
     # Also draw weights anew, from the head down, and report how alike the maps stay.
     sanity: bool = False
     # With --sanity: how often weights are drawn anew. Each costs all maps once more for each layer.
     draws: Positive = 1
-    # Of the noise and the random map.
     seed: Seed = 0
-    # Inputs run at once.
     batch: Batch = 16
     # Who does the episodes.
     spread: Spread = field(default_factory=Spread)
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
-    # Go on with what an earlier call kept, step by step, before it was stopped.
-    resume: bool = False
-    # Replace the results of an earlier call, and compute them anew.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    resume: Resume = False
+    overwrite: Overwrite = False
+    output: Output = Path("output")
 
     def unused(self) -> dict[str, str]:
         """Returns the options that would change nothing beside the others, and why."""

@@ -1,12 +1,10 @@
 """`octoscope heads`: what can be typed."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
-
-from octoscope.studies.options.values import Between, FigureFormat
+from octoscope.studies.options.values import Between
+from octoscope.studies.options.vocabulary import Camera, FigureFormat, Full, OutputOrBeside, Overwrite, Query, RunPath
 
 
 @dataclass(frozen=True)
@@ -17,22 +15,20 @@ class HeadsOptions:
     the mean map) and sinks.md. Heads are compared with the place of the gripper where masks tell it, as those of the embedded episodes
     do, else with where the frame changed. Example:
 
-    octoscope heads output/run.zarr --camera wrist
+    octoscope heads output --camera wrist
     """
 
-    # A run that `octoscope attend` made.
-    run: Positional[Path]
-    # Whose attention: a token group, 'GROUP:TOKEN', or 'word:WORD'; the first readout by default.
-    query: str | None = None
-    # Whose current frame the maps are of; the first by default.
-    camera: str | None = None
+    run: RunPath
+    query: Query = None
+    # The maps are of its current frame; the first by default.
+    camera: Camera = None
     # A token is marked as a sink from so many even weights on...
     sink_weight: Annotated[float, Between(1, 1e9)] = 5.0
     # ...if the standard deviation of its weight over steps is at most this part of the mean.
     sink_variation: Annotated[float, Between(0, 1e9)] = 0.5
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    # Else of the dozen that look at the least.
+    full: Full = False
     figure_format: FigureFormat = "png"
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    overwrite: Overwrite = False
+    # By default the one in which the run lies.
+    output: OutputOrBeside = None

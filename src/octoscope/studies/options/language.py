@@ -2,13 +2,22 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
-
-from tyro.conf import Positional, arg
 
 from octoscope.studies.options.given import Given
 from octoscope.studies.options.spread import Spread
-from octoscope.studies.options.values import Batch, FigureFormat, NotNegative, Positive, Seed, Selected
+from octoscope.studies.options.vocabulary import (
+    Batch,
+    Episode,
+    Episodes,
+    FigureFormat,
+    MaxStepsOrAll,
+    Noises,
+    Output,
+    Overwrite,
+    Policy,
+    Resume,
+    Seed,
+)
 
 
 @dataclass(frozen=True)
@@ -21,31 +30,21 @@ class LanguageOptions:
     octoscope language hf://rail-berkeley/octo-small-1.5 data/bridge_dataset --episode 0:10
     """
 
-    # A folder, 'hf://owner/name', or 'demo'.
-    checkpoint: Positional[str]
-    # An RLDS dataset, or 'demo'.
-    episodes: Positional[str]
-    # Which episodes, from 0: '0,3,5', '0:10', 'all'.
-    episode: Annotated[str, Selected("episode")] = "all"
-    # Steps of each episode, spread evenly; all by default.
-    steps: Positive | None = None
+    checkpoint: Policy
+    episodes: Episodes
+    episode: Episode = "all"
+    # All by default.
+    max_steps: MaxStepsOrAll = None
     # Other instructions; those of the other episodes by default.
     swap: tuple[str, ...] = ()
-    # Draws of other noise, for the noise floor.
-    noises: NotNegative = 8
-    # Of the noise.
+    noises: Noises = 8
     seed: Seed = 0
-    # Inputs run at once.
     batch: Batch = 16
     # Who does the episodes.
     spread: Spread = field(default_factory=Spread)
     # What the policy is opened with.
     given: Given = field(default_factory=Given)
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
     figure_format: FigureFormat = "png"
-    # Go on with what an earlier call kept, step by step, before it was stopped.
-    resume: bool = False
-    # Replace the results of an earlier call, and compute them anew.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    resume: Resume = False
+    overwrite: Overwrite = False
+    output: Output = Path("output")

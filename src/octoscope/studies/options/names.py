@@ -9,6 +9,9 @@ CODECS = ("h264", "vp9", "av1")
 # How weights become colours.
 SCALES = ("even", "linear", "log", "tile")
 FIGURE_FORMATS = ("png", "svg", "pdf")
+# Kinds of network that are no policies, and endings of picture files.
+NETWORKS = ("embedded", "vgg16", "resnet18", "squeezenet")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 PICTURE_SCORES = ("detail", "edges", "named object")
 
 

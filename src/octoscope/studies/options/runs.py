@@ -7,6 +7,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional
 
+from octoscope.studies.options.vocabulary import RunPaths
+
 
 @dataclass(frozen=True)
 class ListRunsOptions:
@@ -30,8 +32,7 @@ class VerifyRunsOptions:
     octoscope runs verify output/run.zarr
     """
 
-    # Runs, or folders with runs.
-    runs: Positional[tuple[Path, ...]]
+    runs: RunPaths
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,7 @@ class CompactRunOptions:
     octoscope runs compact output/run.zarr
     """
 
-    # Runs, or folders with runs.
-    runs: Positional[tuple[Path, ...]]
+    runs: RunPaths
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class CheckReceiptOptions:
 
     # As the page copied it.
     receipt: Positional[str]
-    # Runs, or folders that hold the one that the receipt names.
-    runs: Positional[tuple[Path, ...]]
+    # One of them is the run that the receipt names.
+    runs: RunPaths
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """`octoscope trends`: what can be typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
-
-from octoscope.studies.options.values import FigureFormat, NotNegative, OneOf, Seed
+from octoscope.studies.options.spread import Workers
+from octoscope.studies.options.values import NotNegative, OneOf
+from octoscope.studies.options.vocabulary import FigureFormat, Output, Overwrite, RunPaths, Seed
 
 # A test holds it to what `trends.contrasts` knows.
 BY = ("task", "verb", "object", "dataset", "phase", "outcome", "policy")
@@ -18,13 +18,13 @@ class TrendsOptions:
 
     Writes trends_BY/: report.html, differences.csv and .parquet (every difference with its interval, correction and controls),
     heads.parquet (the means behind them), clusters, pictures. The unit is the episode in its task; below five tasks there is no verdict.
-    The numbers of each run are kept beside it (NAME.summary.parquet), so that a second call reads no weights. Example:
+    The numbers of each run are kept beside it (NAME.summary.parquet), so that a second call reads no weights; with --workers or --ray they
+    are made by many, and with --shard alone those of a part of the runs, for a later call without. Example:
 
     octoscope trends output/collection --by phase --random output/random_weights
     """
 
-    # Runs, or folders with runs, such as a collection.
-    runs: Positional[tuple[Path, ...]]
+    runs: RunPaths
     # What is compared. 'policy' compares the runs of several policies on the same episodes with those of the first.
     by: Annotated[str, OneOf(BY)] = "phase"
     # The same episodes run by the same network with random weights, a folder or runs: what it does too is not found.
@@ -33,11 +33,8 @@ class TrendsOptions:
     outcomes: Path | None = None
     # How often labels are shuffled, to show what luck gives.
     shuffles: NotNegative = 200
-    # Of shuffles and intervals.
     seed: Seed = 0
-    # Of the pictures: png, or svg or pdf with letters as letters and pictures embedded.
+    workers: Workers = field(default_factory=Workers)
     figure_format: FigureFormat = "png"
-    # Replace the results of an earlier call.
-    overwrite: bool = False
-    # Folder for the results.
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("output")
+    overwrite: Overwrite = False
+    output: Output = Path("output")

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 from octoscope.errors import SelectionError, nearest
-from octoscope.studies.options.names import FIGURE_FORMATS, SCALES
 from octoscope.studies.selection import check_selection, parse_pairs, parse_share
 
 # Far more than any recording has, and still a number that arrays can be asked for.
@@ -58,10 +57,15 @@ class Selected:
     """Indices and ranges: "all", "3", "0,2,5", "4:8". Whether there are so many is known later."""
 
     what: str
+    # Whether names are taken as well; whether there are such is known later.
+    or_names: bool = False
 
-    def check(self, name: str, value: str | tuple[str, ...]) -> None:
+    def check(self, name: str, value: str) -> None:
         """Raises SelectionError where it is none."""
-        check_selection(value if isinstance(value, str) else ",".join(value), what=self.what)
+        if not self.or_names:
+            check_selection(value, what=self.what)
+        elif not all(part.strip() for part in value.split(",")):
+            raise SelectionError(f'{name} takes names and numbers with commas between, got "{_shortened(value)}".')
 
 
 @dataclass(frozen=True)
@@ -94,22 +98,9 @@ class Share:
         parse_share(value, what=name)
 
 
-# jax makes its keys of 32 bits.
-Seed = Annotated[int, Between(0, 2**32 - 1)]
-# More at once than any of these policies fits into the memory of one device.
-_MOST_AT_ONCE = 4096
-Batch = Annotated[int, Between(1, _MOST_AT_ONCE)]
 Index = Annotated[int, Between(-MOST, MOST)]
 Positive = Annotated[int, Between(1, MOST)]
 NotNegative = Annotated[int, Between(0, MOST)]
-FramesPerSecond = Annotated[float, Between(0.01, 240)]
-Percentile = Annotated[float, Between(50, 100)]
-Cameras = Annotated[tuple[str, ...], Pair("primary=image_0")]
-Fields = Annotated[tuple[str, ...], Pair("proprio=state")]
-# Of frames: see `open_episodes`.
-Turn = Literal["none", "flip", "180"]
-FigureFormat = Annotated[str, OneOf(FIGURE_FORMATS)]
-Scale = Annotated[str, OneOf(SCALES)]
 
 
 def check_value(name: str, value: Any, rules: Iterable[Any]) -> None:
@@ -122,7 +113,7 @@ def check_value(name: str, value: Any, rules: Iterable[Any]) -> None:
         # Nothing at all is the default of many.
         if not isinstance(rule, Allowed) or value is None or value == ():
             continue
-        entries = value if isinstance(value, tuple) and not isinstance(rule, Selected) else (value,)
+        entries = value if isinstance(value, tuple) else (value,)
         for entry in entries:
             rule.check(name, entry)
 

@@ -1,12 +1,10 @@
 """`octoscope view`: what can be typed."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
-
 from octoscope.studies.options.values import Between
+from octoscope.studies.options.vocabulary import RunPaths
 
 Port = Annotated[int, Between(0, 65535)]
 
@@ -18,17 +16,17 @@ class ViewOptions:
     Serves until Ctrl-C, to this machine alone unless --host says otherwise; then the printed address holds a token, without which nobody
     is answered. Nothing but the runs named can be read. Without --policy it needs neither the policy nor jax. Examples:
 
-    octoscope view output/run.zarr
+    octoscope view output
     octoscope view output/a output/b --open
     octoscope view output/demo --policy demo
     """
 
-    # Runs, folders that hold some, or collections; also one that is still being written.
-    runs: Positional[tuple[Path, ...]]
+    # Also one that is still being written.
+    runs: RunPaths
     # Also ask "what if" of this policy, the one that the runs are of: a folder, 'hf://owner/name', or an embedded one's name.
     policy: str | None = None
     # The dataset of the runs' episodes, for --policy; that of the policy's name by default, which the embedded ones have.
-    episodes: str | None = None
+    dataset: str | None = None
     # Address to serve on; anything but this machine's own lets others in who have the token.
     host: str = "127.0.0.1"
     # Port to serve on; 0 takes a free one.

@@ -9,6 +9,8 @@ from octoscope.intervals import FEWEST
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
+from octoscope.policies.abilities import DropsTokens
+from octoscope.policies.policy_model import as_policy
 from octoscope.studies.ablate import ablation_request
 from octoscope.studies.drop_tokens import drop_request
 from octoscope.studies.language import language_request
@@ -140,6 +142,8 @@ def drop_part(material: ReportMaterial) -> ReportPart:
         given=material.options,
         scores=_SCORES,
         fractions=_KEEP,
+        # Where nothing can be taken out of the sequence, nobody looks at it.
+        how="remove" if isinstance(as_policy(material.model), DropsTokens) else "mask",
         steps=1,
         seed=material.seed,
         batch=material.batch,

@@ -13,7 +13,7 @@ from octoscope.studies.report.intervention_parts import ablation_part, drop_part
 from octoscope.studies.report.material import ReportMaterial
 from octoscope.studies.report.score_parts import faithfulness_part, sanity_part
 from octoscope.studies.results import Results
-from octoscope.studies.selection import parse_selection
+from octoscope.studies.selection import parse_step
 from octoscope.studies.telling import Tell, silent
 from octoscope.views.report_content import Report, ReportPart
 from octoscope.views.report_html import report_html
@@ -56,14 +56,13 @@ def report(
     given = scene_options(options.given, tell=tell)
     opened = opened or open_given(options.given, options.checkpoint, options.episodes, tell=tell)
     chosen = opened.chosen(options.episode)
-    step = len(chosen[0]) // 2 if options.step is None else options.step
-    step = parse_selection(str(step), count=len(chosen[0]), what="step")[0]
+    step = parse_step(options.step, count=len(chosen[0]))
     material = ReportMaterial(
         opened.model,
         chosen,
         given,
         step,
-        options.steps,
+        options.max_steps,
         options.seed,
         options.batch,
         options.output,
@@ -88,7 +87,7 @@ def _check(options: ReportOptions) -> None:
             raise SelectionError(f"--parts must be of {', '.join(PARTS)}, got '{part}'.{nearest(part, PARTS)}")
     if not options.parts:
         raise SelectionError(f"--parts must name at least one of {', '.join(PARTS)}.")
-    check_at_least(1, steps=options.steps, batch=options.batch)
+    check_at_least(1, max_steps=options.max_steps, batch=options.batch)
 
 
 def _write(folder: Path, report: Report, *, figure_format: str) -> None:

@@ -9,8 +9,8 @@ from flax import traverse_util
 
 from octoscope.checkpoints.stored_params import PathArrays, StoredParams
 from octoscope.errors import CheckpointError
+from octoscope.policies.finite_params import describe_not_finite
 from octoscope.policies.octo.checkpoint.param_check import check_params
-from octoscope.policies.octo.finite import describe_not_finite
 
 
 def load_params(stored: StoredParams, expected: Mapping[str, Any]) -> dict[str, Any]:

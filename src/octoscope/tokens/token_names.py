@@ -1,6 +1,5 @@
 """What each token of a sequence is called in lists, tables and under the pointer."""
 
-from octoscope.attention.shares import timestep_name
 from octoscope.tokens.layout import Token, TokenLayout
 
 
@@ -13,6 +12,16 @@ def token_names(layout: TokenLayout) -> list[str]:
     ['primary t patch (0, 0)', 'primary t patch (0, 1)']
     """
     return [_token_name(token, layout) for token in layout.tokens()]
+
+
+def timestep_name(layout: TokenLayout, timestep: int | None) -> str:
+    """Returns "t" for the current timestep, "t-1" for the one before.
+
+    >>> timestep_name(TokenLayout((), 2), 0)
+    't-1'
+    """
+    back = layout.window - 1 - (timestep or 0)
+    return f"t-{back}" if back else "t"
 
 
 def _token_name(token: Token, layout: TokenLayout) -> str:
