@@ -131,7 +131,7 @@ class WhatIf:
         keys = tuple(seen.selection.key_places(run.layout).tolist())
         wanted = WantedAttention(seen.stack.name, question.query, keys, seen.layers, (last,))
         watched = scene.policy.watch(changed, Noise(seed, scene.step), [wanted])
-        weights = watched.weights[seen.stack.name][0].mean(axis=2, dtype=np.float32)[None]
+        weights = np.asarray(watched.weights[seen.stack.name][0].mean(axis=2, dtype=np.float32))[None]
         visible = seen.rules & ~watched.token_pad[None, :]
         if changed.hidden is not None:
             visible = visible & ~np.asarray(changed.hidden)

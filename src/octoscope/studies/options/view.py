@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from octoscope.studies.options.values import Between
-from octoscope.studies.options.vocabulary import RunPaths
+from octoscope.studies.options.vocabulary import OF_POLICY, RunPaths
 
 Port = Annotated[int, Between(0, 65535)]
 
@@ -23,8 +23,8 @@ class ViewOptions:
 
     # Also one that is still being written.
     runs: RunPaths
-    # Also ask "what if" of this policy, the one that the runs are of: a folder, 'hf://owner/name', or an embedded one's name.
-    policy: str | None = None
+    # The one that the runs are of, to ask "what if" of: a folder, 'hf://owner/name', or an embedded one's name.
+    policy: Annotated[str | None, OF_POLICY] = None
     # The dataset of the runs' episodes, for --policy; that of the policy's name by default, which the embedded ones have.
     dataset: str | None = None
     # Address to serve on; anything but this machine's own lets others in who have the token.
