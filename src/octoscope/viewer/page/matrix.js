@@ -165,6 +165,8 @@ export class Matrix {
     const columns = patches ? focus.columns : Math.ceil(Math.sqrt((tokens.length * width) / height)), rows = patches ? focus.rows : Math.ceil(tokens.length / columns);
     const ratio = Math.min(2, devicePixelRatio || 1), w = Math.round(width * ratio), h = Math.round(height * ratio);
     const ofColumn = Int16Array.from({ length: w }, (_, x) => Math.floor((x / w) * columns)), ofRow = Int16Array.from({ length: h }, (_, y) => Math.floor((y / h) * rows));
+    context.fillStyle = color("rule");
+    context.fillRect(SIDE - GAP, TOP - GAP, (stack.num_heads + 1) * (width + GAP) + GAP, (stack.num_layers + 1) * (height + GAP) + GAP);
     const colors = tilePixels(look.signed), cell = new Uint32Array(rows * columns), pixels = new ImageData(w, h), out = new Uint32Array(pixels.data.buffer);
     this.layersOf(stack).forEach((layer, row) => this.headsOf(stack).forEach((head, column) => {
       const x = SIDE + column * (width + GAP), y = TOP + row * (height + GAP), values = look.values(layer, head);
