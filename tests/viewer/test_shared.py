@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,9 @@ import octoscope as osc
 from hand_made_runs import hand_made_run
 from octoscope.cli.main import main
 from octoscope.errors import SelectionError
+from octoscope.studies import demo as demo_study
+from octoscope.studies.options.demo import DemoOptions
+from octoscope.studies.options.view import ViewOptions
 
 
 def told_of(page):
@@ -97,3 +101,17 @@ def test_nothing_is_replaced_unasked(runs_folder, tmp_path, capsys):
         main(["export", str(runs_folder / "a.zarr"), "--html", str(path)])
     assert "lies there already" in capsys.readouterr().err
     assert path.read_text() == "mine"
+
+
+def test_the_demo_opens_the_page_when_asked(tmp_path, monkeypatch):
+    """What it does before is tested elsewhere, and left out here."""
+    seen = []
+    monkeypatch.setattr(
+        demo_study, "open_given", lambda *given: SimpleNamespace(model=None, chosen_one=lambda at: None)
+    )
+    monkeypatch.setattr(demo_study, "EpisodeJob", lambda *given: SimpleNamespace(run=lambda *given: None))
+    monkeypatch.setattr(demo_study, "view", lambda options, tell: seen.append(options))
+    demo_study.demo(DemoOptions(output=tmp_path))
+    assert seen == []
+    demo_study.demo(DemoOptions(output=tmp_path, view=True))
+    assert seen == [ViewOptions((tmp_path,), policy="demo", open=True)]
