@@ -62,6 +62,42 @@ def test_actions_and_key_points(given):
     np.testing.assert_array_equal(policy.act([inputs_of(policy, episode)], Noise(0, 1))[0], run.read("actions")[0])
 
 
+def rough_frames(camera):
+    """Frames without equal pixels beside each other: of two equal maxima of a pool, which one has the gradient is nobody's to say."""
+    places = np.arange(2 * 96 * 96 * 3, dtype=np.uint64).reshape(2, 96, 96, 3) + np.uint64(camera * 1_000_003)
+    return ((places * np.uint64(2_654_435_761) >> np.uint64(13)) & np.uint64(255)).astype(np.uint8)
+
+
+@pytest.mark.usefixtures("as_drawn")
+def test_gradients_of_an_action_that_is_not_clipped(given):
+    policy, _, episode = given
+    kind = "ddim" if len(policy.config.cameras) == 2 else "ddpm"
+    with np.load(TINY / "gradients.npz") as file:
+        official = {name.removeprefix(f"{kind}/"): file[name] for name in file.files if name.startswith(kind)}
+    images = {camera: rough_frames(at) for at, camera in enumerate(CAMERAS[kind])}
+    inputs = inputs_of(policy, dataclasses.replace(episode, images=images))
+    weights = np.zeros((policy.config.chunk_size, policy.config.action_dim), np.float32)
+    weights[tuple(official["target"])] = 1.0
+    slopes = policy.image_gradients(inputs, Noise(0, 1), weights)
+    features = {feature.name: feature for feature in policy.folder.config.inputs}
+    for at, camera in enumerate(CAMERAS[kind]):
+        slope = policy.folder.normalization(features[f"observation.images.{camera}"]).slope / 255.0
+        normalized = np.moveaxis(slopes[camera] / slope, -1, 1)
+        # LeRobot's own differ by a hundredth of their maximum between single and double precision.
+        np.testing.assert_allclose(
+            normalized[..., 2::9, 4::11], official["gradient"][:, at], rtol=0, atol=5e-4 * official["maximum"]
+        )
+        # What the policy does not see has none.
+        assert not slopes[camera][:, :6].any()
+    black = {camera: np.zeros_like(each) for camera, each in inputs.images.items()}
+    twice = policy.image_gradients(inputs, Noise(0, 1), weights, baseline=black, parts=np.zeros(2, np.float32))
+    at_start = policy.image_gradients(dataclasses.replace(inputs, images=black), Noise(0, 1), weights)
+    np.testing.assert_allclose(twice["top"], 2 * at_start["top"], rtol=1e-6)
+    assert at_start["top"].any()
+    with pytest.raises(ObservationError, match="without hidden keys"):
+        policy.image_gradients(dataclasses.replace(inputs, hidden=np.zeros((2, 2), bool)), Noise(0, 1), weights)
+
+
 def test_the_middle_of_a_frame_is_all_that_counts(given):
     policy, _, episode = given
     transform = inputs_of(policy, episode) and policy.prepare("top", np.asarray(episode.images["top"][0]))[1]

@@ -138,8 +138,8 @@ class WhatIf:
         visible = seen.rules & ~watched.token_pad[None, :]
         if changed.hidden is not None:
             visible = visible & ~np.asarray(changed.hidden)
-        visible = np.asarray(visible)[list(question.query)].any(axis=0)
-        even = (visible / max(1, int(visible.sum())))[list(keys)].astype(np.float32)[None]
+        visible: np.ndarray = np.asarray(visible)[list(question.query)].max(axis=0)
+        even = np.divide(visible[list(keys)], max(1, int(visible.sum())), dtype=np.float32)[None]
         block = pack_block({"first": question.step}, {"weights": weights, "even": even})
         return {"attention": base64.b64encode(block).decode(), "why": ""}
 

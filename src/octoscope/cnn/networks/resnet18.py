@@ -3,18 +3,15 @@
 Reference: He et al., "Deep Residual Learning for Image Recognition", 2016. https://arxiv.org/abs/1512.03385
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from octoscope.cnn.networks.graph import IMAGE, GraphNetwork, Node
-from octoscope.cnn.networks.network import ReluRule
-from octoscope.cnn.networks.steps import Add, Conv, MaxPool, MeanPool, Relu, Step, Weights
+from octoscope.cnn.networks.steps import Add, Conv, MaxPool, MeanPool, Relu, Step, ZeroPad
 from octoscope.cnn.networks.vgg16 import MEAN, STD
 from octoscope.cnn.networks.weight_file import check_finite, open_weights, require_file
 from octoscope.errors import CheckpointError
@@ -22,22 +19,6 @@ from octoscope.errors import CheckpointError
 # torch's default of nn.BatchNorm2d.
 _EPSILON = 1e-5
 _WIDTHS = (64, 128, 256, 512)
-
-
-@dataclass(frozen=True)
-class _ZeroPad:
-    """Zeros around the map; after a ReLU a max pool over them is one that pads with nothing."""
-
-    before: int
-    after: int
-    kind: ClassVar[str] = "pad"
-    affine: ClassVar[bool] = True
-
-    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Array:
-        """Returns the padded maps."""
-        (maps,) = inputs
-        side = (self.before, self.after)
-        return jnp.pad(maps, ((0, 0), side, side, (0, 0)))
 
 
 def load_resnet18(path: str | Path) -> GraphNetwork:
@@ -139,7 +120,7 @@ def _nodes() -> tuple[Node, ...]:
         return then(name, Conv((stride, stride), ((pad, pad), (pad, pad))), last)
 
     last = then("relu", Relu(), conv("conv1", 2, 3, IMAGE))
-    last = then("maxpool", MaxPool(3, 2), then("pad", _ZeroPad(1, 1), last))
+    last = then("maxpool", MaxPool(3, 2), then("pad", ZeroPad(1, 1), last))
     for name, into, out, stride in _blocks():
         shortcut = conv(f"{name}.downsample.0", stride, 0, last) if into != out else last
         inner = then(f"{name}.relu1", Relu(), conv(f"{name}.conv1", stride, 1, last))

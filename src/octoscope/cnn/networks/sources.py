@@ -9,6 +9,7 @@ from octoscope.cnn.networks.squeezenet import load_squeezenet
 from octoscope.cnn.networks.vgg16 import load_vgg16, random_vgg16_weights, vgg16_network
 from octoscope.embedded.files import EMBEDDED
 from octoscope.errors import SelectionError, nearest
+from octoscope.policies.open_policy import claimed_policy
 from octoscope.user_path import user_path
 
 _KNOWN = (
@@ -76,7 +77,11 @@ def names_policy(name: str) -> bool:
 
 def _open_policy(checkpoint: str, camera: str | None) -> GraphNetwork:
     # Two seconds of imports that no other network needs.
+    from octoscope.cnn.networks.lerobot_network import lerobot_network
     from octoscope.cnn.networks.policy_network import policy_network
     from octoscope.policies.octo.model import OctoModel
 
+    policy = claimed_policy(checkpoint)
+    if policy is not None:
+        return lerobot_network(policy, camera)
     return policy_network(OctoModel.load_pretrained(checkpoint), camera)

@@ -151,6 +151,22 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
+class ZeroPad:
+    """Zeros around the map; after a ReLU a max pool over them is one that pads with nothing."""
+
+    before: int
+    after: int
+    kind: ClassVar[str] = "pad"
+    affine: ClassVar[bool] = True
+
+    def __call__(self, weights: Weights, inputs: Sequence[Array], relu_rule: ReluRule) -> Maps:
+        """Returns the padded maps."""
+        (maps,) = inputs
+        side = (self.before, self.after)
+        return jnp.pad(maps, ((0, 0), side, side, (0, 0)))
+
+
+@dataclass(frozen=True)
 class MeanPool:
     """The mean over the whole map, kept as a map of one unit."""
 

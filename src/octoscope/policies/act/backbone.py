@@ -46,7 +46,7 @@ class Block:
     shortcut: Conv | None
 
 
-def _stem_conv(backbone: str) -> Conv:
+def stem_conv(backbone: str) -> Conv:
     """Returns the convolution before the first stage."""
     return Conv("conv1", "bn1", 3, backbone_sizes(backbone).width, 7, stride=2)
 
@@ -100,7 +100,7 @@ def backbone_shapes(backbone: str) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     blocks = [block for stage in stages(backbone) for block in stage]
     shortcuts = [block.shortcut for block in blocks if block.shortcut is not None]
-    for conv in (_stem_conv(backbone), *(conv for block in blocks for conv in block.convs), *shortcuts):
+    for conv in (stem_conv(backbone), *(conv for block in blocks for conv in block.convs), *shortcuts):
         shapes[f"{conv.name}.weight"] = (conv.out, conv.into, conv.kernel, conv.kernel)
         shapes |= {f"{conv.norm}.{part}": (conv.out,) for part in ("weight", "bias", "running_mean", "running_var")}
     return shapes
@@ -114,7 +114,7 @@ def backbone_field(backbone: str, *, dilated: bool = False) -> ReceptiveField:
     >>> backbone_field("resnet50", dilated=True).stride
     16
     """
-    stem = _stem_conv(backbone)
+    stem = stem_conv(backbone)
     blocks = [block for stage in stages(backbone, dilated=dilated) for block in stage]
     convs = [conv for block in blocks for conv in block.convs]
     reach = [(conv.dilation * (conv.kernel - 1) + 1, conv.stride, conv.padding) for conv in convs]
@@ -132,7 +132,7 @@ def backbone_maps(
       backbone: Its name.
       dilated: Whether the last stage keeps its size.
     """
-    maps = jax.nn.relu(_conv(params, _stem_conv(backbone), images))
+    maps = jax.nn.relu(_conv(params, stem_conv(backbone), images))
     maps = jax.lax.reduce_window(
         maps, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), (1, 1), (1, 1), (0, 0))
     )

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from octoscope.array_typing import Bool, Float32, UInt8
+from octoscope.array_typing import Bool, Float, Float32, UInt8
 from octoscope.errors import ObservationError, SelectionError, nearest
 from octoscope.policies.action_space import ActionSpace
 from octoscope.policies.diffusion.config import DiffusionConfig, read_diffusion_config
@@ -26,6 +26,7 @@ from octoscope.policies.noise import Noise
 from octoscope.policies.parts.device_name import device_name
 from octoscope.policies.parts.folder_actions import folder_action_space
 from octoscope.policies.parts.folder_example import folder_example
+from octoscope.policies.parts.pixel_paths import slopes_along
 from octoscope.policies.parts.redrawn_weights import (
     Parts,
     drawn_digest,
@@ -200,6 +201,42 @@ class DiffusionPolicy(ShowsItself):
         return Watched(self._denoised(seen, noise), parts, np.zeros(layout.size, bool))
 
     @property
+    def no_gradient(self) -> str:
+        """There always is one; it is 0 for an entry of the action that the last pass clips."""
+        return ""
+
+    def image_gradients(
+        self,
+        inputs: PolicyInputs,
+        noise: Noise,
+        weights: Float32[np.ndarray, "horizon dim"],
+        *,
+        baseline: Mapping[str, UInt8[np.ndarray, "window _height _width 3"]] | None = None,
+        parts: Float[np.ndarray, " point"] | None = None,
+    ) -> Mapping[str, Float32[np.ndarray, "window _height _width 3"]]:
+        """Returns, by camera, the gradient of a weighted sum of the normalised action with respect to recorded pixels of 0..255.
+
+        Through all passes, and through what each pass clips: an action that lies at the clip has none. Along the line from a baseline, the
+        sum over its points: what is normalised lies on a line too.
+        """
+        if inputs.hidden is not None or inputs.kept is not None:
+            raise ObservationError("Gradients are of a forward without hidden keys: cover pixels instead.")
+        end, drawn = self._tensors(inputs), self.draw(noise)
+        start = end if baseline is None else self._tensors(replace(inputs, images=baseline))
+
+        def slopes_at(images: Mapping[str, Any]) -> Mapping[str, Array]:
+            there = end._replace(images=images)
+            return _image_gradients(self.params, self.config, there, self._nothing_hidden, drawn, weights)
+
+        slopes = slopes_along(slopes_at, start.images, end.images, parts)
+        features = {feature.name: feature for feature in self.folder.config.inputs}
+        # Pixels go to the network as 0..1, normalised.
+        return {
+            camera: np.asarray(slopes[name] * self.folder.normalization(features[name]).slope / 255.0, np.float32)
+            for camera, name in self._cameras.items()
+        }
+
+    @property
     def stages(self) -> tuple[str, ...]:
         """Parts from the action back to the pictures."""
         return tuple(name for name, _ in self._parts)
@@ -293,6 +330,17 @@ class DiffusionPolicy(ShowsItself):
 @partial(jax.jit, static_argnames="config")
 def _see(params: Any, config: DiffusionConfig, inputs: DiffusionInputs, hidden: Any) -> Seen:
     return see(params, config, inputs, hidden)
+
+
+@partial(jax.jit, static_argnames="config")
+def _image_gradients(
+    params: Any, config: DiffusionConfig, inputs: DiffusionInputs, hidden: Any, noise: Any, target: Any
+) -> Mapping[str, Array]:
+    def score(images: Any) -> Array:
+        condition = see(params, config, inputs._replace(images=images), hidden).condition
+        return (target * denoise(params, config, condition, noise)).sum()
+
+    return jax.grad(score)(inputs.images)
 
 
 @partial(jax.jit, static_argnames="config")

@@ -118,9 +118,10 @@ def _of_action(options: CnnGradcamOptions, *, tell: Tell) -> _Asked:
     opened = open_given(options.given, options.network.removeprefix("policy:"), options.subject, tell=tell)
     policy, episode = opened.model, opened.chosen_one(options.episode)
     if not isinstance(policy, OctoPolicy):
+        card = as_policy(policy).card
         raise SelectionError(
-            f"The maps are of an Octo's image encoders, and {as_policy(policy).card.name} is none: octoscope maps and ablate show what "
-            "its action depends on."
+            f"Activation maps of an action are made of an Octo; {card.name} is of the family '{card.family}'. `octoscope faithfulness` "
+            "makes maps of gradients of its action, `octoscope cnn features` shows its layers."
         )
     model, step = policy.model, parse_step(options.step, count=len(episode))
     bound = bind(policy, episode, scene_options(options.given, tell=tell))

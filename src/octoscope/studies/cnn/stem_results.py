@@ -181,7 +181,8 @@ def _octo(policy: PolicyModel | HoldsPolicy) -> OctoModel:
     known = as_policy(policy)
     if not isinstance(known, OctoPolicy):
         raise SelectionError(
-            f"The convolutions of an Octo are shown; {known.card.name} is of the family '{known.card.family}'."
+            f"The convolutions of an Octo are shown; {known.card.name} is of the family '{known.card.family}'. `octoscope cnn layers` and "
+            "`octoscope cnn features` show those of every family."
         )
     return known.model
 

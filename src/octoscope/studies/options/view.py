@@ -23,7 +23,7 @@ class ViewOptions:
 
     # Also one that is still being written.
     runs: RunPaths
-    # The one that the runs are of, to ask "what if" of: a folder, 'hf://owner/name', or an embedded one's name.
+    # The one that the runs are of, to ask it "what if".
     policy: Annotated[str | None, OF_POLICY] = None
     # The dataset of the runs' episodes, for --policy; that of the policy's name by default, which the embedded ones have.
     dataset: str | None = None
