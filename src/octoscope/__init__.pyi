@@ -108,6 +108,7 @@ from octoscope.serving.temporal_ensemble import TemporalEnsemble as TemporalEnse
 from octoscope.tokens.attention_rules import attention_rule_mask as attention_rule_mask
 from octoscope.tokens.encoding_point import EncodingPoint as EncodingPoint
 from octoscope.tokens.layout import TokenLayout as TokenLayout
+from octoscope.viewer.widget import show as show
 from octoscope.views.ablation_sheet import render_ablation_sheet as render_ablation_sheet
 from octoscope.views.attention_film import attention_film_frames
 from octoscope.views.attention_results import write_attention_results as write_attention_results

@@ -17,7 +17,11 @@ from viewer.looked_at_toy import patch_of, toy_run, what_if
 _READY = """async () => {
   const frame = () => new Promise(requestAnimationFrame);
   await frame(); await frame();
-  while (!document.body.dataset.ready) await frame();
+  for (let frames = 0; !document.body.dataset.ready; frames++) {
+    const told = (id) => document.getElementById(id).textContent;
+    if (frames > 1000) throw new Error(`nothing is shown: ${told("text")} ${told("fault")}`);
+    await frame();
+  }
   await frame();
 }"""
 
@@ -197,7 +201,10 @@ def test_one_slider_and_the_keyboard_move_everything(viewed, run):
     viewed.press("ArrowRight", "ArrowLeft", "Enter")
     assert viewed.state("lock") == 1
     viewed.press("Space")
-    viewed.page.evaluate("async () => { while (octoscope.state.step < 2) await new Promise(requestAnimationFrame); }")
+    viewed.page.evaluate(
+        "async () => { for (let i = 0; octoscope.state.step < 2 && i < 1000; i++)"
+        " await new Promise(requestAnimationFrame); }"
+    )
     viewed.press("Space")
     assert viewed.page.get_by_role("button", name="Play", exact=True).is_visible()
 

@@ -55,7 +55,10 @@ def test_beside_it_stand_the_noise_floor_and_random_places(run):
     assert max(first["row"]["controls"]) == 0
     assert first["row"]["tokens"] == [patch_of(run)]
     # Asked once for each step.
-    assert told.ask("toy", run, {"step": 1, "do": "silent"})["floor"] == first["floor"]
+    again = told.ask("toy", run, {"step": 1, "do": "silent"})
+    assert again["floor"] == first["floor"]
+    assert again["action"]["noise"] == first["action"]["noise"]
+    assert all(0.001 < value < 0.05 for value in again["action"]["noise"])
 
 
 def test_the_action_before_is_the_runs_own(run):

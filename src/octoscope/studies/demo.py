@@ -18,9 +18,11 @@ from octoscope.studies.options.attend import AttendOptions
 from octoscope.studies.options.demo import DemoOptions
 from octoscope.studies.options.given import Given
 from octoscope.studies.options.shares import SharesOptions
+from octoscope.studies.options.view import ViewOptions
 from octoscope.studies.other_words import with_words
 from octoscope.studies.shares import shares
 from octoscope.studies.telling import Tell, silent
+from octoscope.studies.view import view
 from octoscope.views.comparison_sheet import comparison_sheet
 
 _COMPARISON = "comparison"
@@ -68,6 +70,9 @@ def demo(options: DemoOptions, *, tell: Tell = silent, progress: bool = False) -
         _take_away(options, opened, tell=tell, progress=progress)
     tell(f"Whether it matters, on one page: octoscope report {name} {name} -o {options.output}")
     tell(f"What this policy can do, and how far its maps can be trusted: {files.policy_directory(name) / 'README.md'}")
+    tell(f"To look around in it: octoscope view {options.output} --policy {name}")
+    if options.view:
+        view(ViewOptions((options.output,), policy=name, open=True), tell=tell)
 
 
 def _take_away(options: DemoOptions, opened: Opened, *, tell: Tell, progress: bool) -> None:

@@ -99,6 +99,10 @@ class ServedRuns:
         run = open_run(path)
         return RunFiles(run, Shelf(run, path, self._drawers), coded)
 
+    def all_files(self) -> dict[str, RunFiles]:
+        """Returns what gives every run's files, rounded; errors are those of `open_run`."""
+        return {name: self.files(name, coded=True) for name in self.names}
+
     def _turn(self, name: str) -> threading.Lock:
         self.path(name)
         return self._turns[name]

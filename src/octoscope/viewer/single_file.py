@@ -5,7 +5,7 @@ is cut out by the page itself: means of a word's rows, and who looks at a token.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -17,12 +17,13 @@ from octoscope.runs.run import Run
 from octoscope.viewer.block import WORST_ERROR
 from octoscope.viewer.page_files import page_index, whole_page
 from octoscope.viewer.run_files import RunFiles, json_file
-from octoscope.viewer.served_runs import ServedRuns
 from octoscope.viewer.token_rows import row_places
 from octoscope.viewer.whole_run import query_row
 
 # Steps in one block: few enough to be unpacked in a blink.
 _STEPS = 8
+# By how much weights may differ, as people say it.
+ERROR = f"{100 * WORST_ERROR:.2g} % of the largest weight of their row"
 # Of pictures and of JSON too: what is below is not worth it.
 _LEAST_GAIN = 0.9
 
@@ -44,25 +45,23 @@ class Exported:
         rows = f"{self.rows} rows of attention with every layer and head ({readable_bytes(self.weight_bytes)})"
         return f"{runs}, {rows}, pictures ({readable_bytes(self.picture_bytes)})"
 
-    def error_sentence(self) -> str:
-        """Returns by how much weights may differ."""
-        return f"{100 * WORST_ERROR:.2g} % of the largest weight of their row"
 
-
-def export_page(runs: ServedRuns, *, queries: Sequence[str] = (), progress: bool = False) -> Exported:
+def export_page(
+    opened: Mapping[str, RunFiles], listed: Mapping[str, object], *, queries: Sequence[str] = (), progress: bool = False
+) -> Exported:
     """Returns the page of some runs.
 
     Args:
-      runs: All of them go in.
+      opened: What gives the files of each run, rounded, by its name.
+      listed: What is told of all of them, as `ServedRuns.listed` does.
       queries: Only rows of these token groups.
       progress: Show a bar.
 
     Raises:
-      RunError: If a run is damaged or unfinished.
+      RunError: If a run is damaged.
       SelectionError: If a run holds no rows of a group that was asked for.
     """
-    opened = {name: runs.files(name, coded=True) for name in runs.names}
-    files: dict[str, bytes] = {"runs.json": json_file(page_index(runs.listed())).content}
+    files: dict[str, bytes] = {"runs.json": json_file(page_index(listed)).content}
     rows = 0
     for name, given in opened.items():
         run = given.run

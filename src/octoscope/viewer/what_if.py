@@ -73,7 +73,8 @@ class WhatIf:
     # Gives the recording that a run is of, by the run's name.
     episode_of: Callable[[str], Episode]
     _turn: threading.Lock = field(default_factory=threading.Lock)
-    _floors: dict[tuple[str, int], float | None] = field(default_factory=dict)
+    # By run and step: of the chunk, and of each dimension.
+    _floors: dict[tuple[str, int], tuple[float | None, list[float | None]]] = field(default_factory=dict)
 
     def ask(self, name: str, run: Run, asked: Any) -> dict[str, Any]:
         """Returns the answer to a question about a run.
@@ -108,12 +109,14 @@ class WhatIf:
             self.policy, episode, step, [intervention], seed=seed, noises=noises, controls=_CONTROLS, batch=1, **given
         )
         if not known:
-            self._floors[name, step] = _plain(effects.noise_floor)
+            each = [_plain(float(value)) for value in effects.noise_per_dimension]
+            self._floors[name, step] = _plain(effects.noise_floor), each
+        floor, floor_of_each = self._floors[name, step]
         return {
             "row": effect_row(run, effects, effects.effects[0]),
-            "floor": self._floors[name, step],
+            "floor": floor,
             "notes": effects.notes(),
-            "action": _actions(effects),
+            "action": {**_actions(effects), "noise": floor_of_each},
             **self._attention(run, question, StepScene.at(self.policy, episode, step, **given), intervention, seed),
         }
 
@@ -131,7 +134,7 @@ class WhatIf:
         keys = tuple(seen.selection.key_places(run.layout).tolist())
         wanted = WantedAttention(seen.stack.name, question.query, keys, seen.layers, (last,))
         watched = scene.policy.watch(changed, Noise(seed, scene.step), [wanted])
-        weights = watched.weights[seen.stack.name][0].mean(axis=2, dtype=np.float32)[None]
+        weights = np.asarray(watched.weights[seen.stack.name][0].mean(axis=2, dtype=np.float32))[None]
         visible = seen.rules & ~watched.token_pad[None, :]
         if changed.hidden is not None:
             visible = visible & ~np.asarray(changed.hidden)
@@ -256,7 +259,6 @@ def _actions(effects: StepEffects) -> dict[str, Any]:
         "units": list(effects.units.units) if robot else ["normalised"] * before.shape[-1],
         "before": [_plain(float(value)) for value in before[0]],
         "after": [_plain(float(value)) for value in (before + change)[0]],
-        "noise": [_plain(float(value)) for value in effects.noise_per_dimension],
     }
 
 

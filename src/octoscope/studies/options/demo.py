@@ -19,6 +19,7 @@ class DemoOptions:
 
     octoscope demo --instruction "pick up the blue ball"
     octoscope demo --policy act -o output/demo_act
+    octoscope demo --view
     """
 
     # 'octo' (or 'demo'), which is told what to do, or 'act' (or 'demo-act'), which takes no words.
@@ -30,4 +31,6 @@ class DemoOptions:
     scale: Scale = "even"
     figure_format: FigureFormat = "png"
     overwrite: Overwrite = False
+    # Then serve the page over the runs, with the policy at hand for "what if", until Ctrl-C.
+    view: bool = False
     output: Output = Path("output/demo")

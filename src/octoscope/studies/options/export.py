@@ -10,18 +10,20 @@ from octoscope.studies.options.vocabulary import Overwrite, Queries, RunPaths
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Write runs as one page that opens from a disk, without any server: everything that `octoscope view` shows, in one file.
+    """Write runs as a page that opens from a disk, without any server: everything that `octoscope view` shows but what-if.
 
     Weights are rounded to a byte each (the square root of their part of their row's largest); the file says by how much they may differ.
     Its size is told before it is written. Examples:
 
     octoscope export output --html run.html
-    octoscope export output/a output/b --html both.html --queries readout_action
+    octoscope export output/a output/b --site gallery --queries readout_action
     """
 
     runs: RunPaths
-    # The file to write.
-    html: Annotated[Path, Meaning("", Topic.RESULTS, "FILE")]
+    # One file with all of them.
+    html: Annotated[Path | None, Meaning("", Topic.RESULTS, "FILE")] = None
+    # A folder with a file for each of them, and an index that shows them side by side.
+    site: Annotated[Path | None, Meaning("", Topic.RESULTS, "FOLDER")] = None
     # All that the runs hold by default.
     queries: Queries = ()
     overwrite: Overwrite = False

@@ -1,11 +1,13 @@
 // The scale's bar: what each colour means, in the words of the files.
 
 import { blendOf, mapOf, short } from "octoscope/colors.js";
+import { color } from "octoscope/theme.js";
 
-export function drawBar(box, look, top) {
-  const canvas = box.firstElementChild, ratio = Math.min(2, devicePixelRatio || 1), width = box.clientWidth, height = 36;
+// WIDTH was measured when the page was laid out: asking for it while drawing would do that again.
+export function drawBar(box, width, look, top) {
+  const canvas = box.firstElementChild, ratio = Math.min(2, devicePixelRatio || 1), height = 36;
   if (canvas.width !== Math.round(width * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = height * ratio; }
-  const context = canvas.getContext("2d"), style = getComputedStyle(box), color = (name) => style.getPropertyValue("--" + name).trim();
+  const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   if (!look?.scale) return;

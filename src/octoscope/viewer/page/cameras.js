@@ -1,7 +1,7 @@
 // The cameras: every timestep of the window on its own frame, with what the chosen cell gives to each patch.
 
 import { picture, Block } from "octoscope/source.js";
-import { blendOf, mapOf, short } from "octoscope/colors.js";
+import { blendOf, blendPixels, mapOf, short } from "octoscope/colors.js";
 
 const GAP = 10, LABEL = 18;
 const MOST_FRAMES = 96;
@@ -212,11 +212,11 @@ export class Cameras {
     let scene = this.scenes.get(key);
     if (scene) return scene;
     const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d", { willReadFrequently: true });
-    context.imageSmoothingQuality = "high";
+    context.imageSmoothingQuality = "medium";
     context.drawImage(frame, 0, 0, width, height);
     const { data } = context.getImageData(0, 0, width, height), grey = new Uint8Array(width * height);
     for (let i = 0; i < grey.length; i++) grey[i] = (data[4 * i] * 19595 + data[4 * i + 1] * 38470 + data[4 * i + 2] * 7471 + 32768) >> 16;
-    scene = { data, grey };
+    scene = { data, grey, pixels: new Uint32Array(data.buffer) };
     this.scenes.set(key, scene);
     if (this.scenes.size > 32) this.scenes.delete(this.scenes.keys().next().value);
     return scene;
@@ -239,6 +239,11 @@ function axesOf(panel) {
 function paint(context, panel, scene, levels, signed, opacity) {
   const { width, height } = panel.canvas, axes = axesOf(panel), table = blendOf(), colors = mapOf(true), image = context.createImageData(width, height);
   const out = image.data, { data, grey } = scene, stay = 1 - opacity;
+  if (!signed && opacity === 1) {
+    plain(panel, scene, levels, axes, new Uint32Array(out.buffer), width, height);
+    context.putImageData(image, 0, 0);
+    return;
+  }
   for (let y = 0; y < height; y++) {
     const row = axes.rows[y], newRow = axes.lines && y > 0 && row > 0 && axes.rows[y - 1] !== row;
     for (let x = 0; x < width; x++) {
@@ -261,6 +266,26 @@ function paint(context, panel, scene, levels, signed, opacity) {
   }
   context.putImageData(image, 0, 0);
 }
+
+// The same for the usual case, a pixel at a time.
+function plain(panel, scene, levels, axes, out, width, height) {
+  const table = blendPixels(), { grey } = scene, { columns, lines } = axes, photo = scene.pixels;
+  for (let y = 0, i = 0; y < height; y++) {
+    const row = axes.rows[y], first = row * panel.columns, newRow = lines && y > 0 && row > 0 && axes.rows[y - 1] !== row;
+    for (let x = 0, before = -1; x < width; x++, i++) {
+      const column = columns[x];
+      if (row < 0 || column < 0) { const pale = Math.round(grey[i] * 0.4 + 153); out[i] = 0xff000000 | (pale << 16) | (pale << 8) | pale; before = column; continue; }
+      const level = levels[first + column];
+      let made = level >= 0 ? table[level * 256 + grey[i]] : photo[i];
+      if (level === -2) { const tone = Math.round(((x + y) % 6 < 2 ? 192 : 141) * 0.7 + grey[i] * 0.3); made = 0xff000000 | (tone << 16) | (tone << 8) | tone; }
+      // A quarter of a middle grey, on all three channels at once.
+      if (level !== -3 && lines && (newRow || (x > 0 && column > 0 && before !== column))) made = 0xff000000 | (lined((made >> 16) & 255) << 16) | (lined((made >> 8) & 255) << 8) | lined(made & 255);
+      out[i] = made;
+      before = column;
+    }
+  }
+}
+const lined = (value) => Math.round(value * 0.75 + 30);
 
 // The rim of a region, along the edges of its pixels.
 function contour(inside, height, width) {

@@ -2,13 +2,14 @@
 
 const SCENE = 0.5, GAMMA = 0.75, DECADES = 3;
 const LEAST_MULTIPLE = 4;
-let magma, signed, table;
+let magma, signed, table, packed;
 
 export function useMaps(maps) {
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   magma = bytes(maps.magma);
   signed = bytes(maps.vik);
   table = blendTable(magma);
+  packed = Uint32Array.from({ length: 65536 }, (_, at) => pixel(table[3 * at], table[3 * at + 1], table[3 * at + 2]));
 }
 
 // The colour of each level over each grey of a scene, as in `render/blend.py`.
@@ -24,7 +25,12 @@ function blendTable(colors) {
   return out;
 }
 
+// A pixel as image data hold it, on machines that keep the low byte first: all that browsers run on.
+export const pixel = (r, g, b) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+
 export const blendOf = () => table;
+// The same as pixels.
+export const blendPixels = () => packed;
 export const mapOf = (diverging) => (diverging ? signed : magma);
 
 // A scale of one stack: where each value stands on it, 0 to 1; below 0 the frame shows as recorded.

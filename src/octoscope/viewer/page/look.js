@@ -84,6 +84,8 @@ export class Look {
     Object.assign(this, { run, step, scale, whole, asked });
     this.picked = { ...step, weights };
     this.raw = step;
+    this.slots = step.slots;
+    this.evens = step.even;
     this.cells = new Map();
   }
   get signed() { return this.scale.diverging; }
@@ -113,9 +115,9 @@ export class Look {
   top(values, tokens) { return tokens.reduce((most, token) => Math.max(most, this.status(token) === "seen" ? values[this.step.slots[token]] : 0), 0); }
   // 0..255; -1 where the frame shows as recorded, -2 where there is nothing to show.
   level(values, token, top) {
-    const slot = this.step.slots[token];
-    if (!values || slot < 0 || (this.step.even[slot] <= 0 && !this.signed)) return -2;
-    const fraction = this.scale.fraction(values[slot], this.step.even[slot], top);
+    const slot = this.slots[token];
+    if (slot < 0 || (this.evens[slot] <= 0 && !this.signed)) return -2;
+    const fraction = this.scale.fraction(values[slot], this.evens[slot], top);
     return fraction < 0 ? -1 : Math.round(fraction * 255);
   }
 }

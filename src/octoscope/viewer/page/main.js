@@ -10,6 +10,7 @@ import { Cameras, element } from "octoscope/cameras.js";
 import { Matrix } from "octoscope/matrix.js";
 import { Tokens } from "octoscope/tokens.js";
 import { Timeline } from "octoscope/timeline.js";
+import { useTheme } from "octoscope/theme.js";
 import { drawBar } from "octoscope/bar.js";
 import { useKeys } from "octoscope/keys.js";
 import { describe, receiptOf } from "octoscope/reading.js";
@@ -219,12 +220,16 @@ class App {
   }
   calm() { byId("fault").hidden = true; }
 
-  resize() { for (const part of [this.cameras, this.matrix, this.timeline]) part.place(); this.redraw(); }
+  resize() {
+    this.barWidth = byId("bar").clientWidth;
+    for (const part of [this.cameras, this.matrix, this.timeline]) part.place();
+    this.redraw();
+  }
   redraw() { this.store.tell(); }
 
   draw() {
     const { state, run } = this;
-    document.documentElement.classList.toggle("dark", this.dark());
+    useTheme(this.dark());
     for (const name of ["scale", "map", "opacity", "pass"]) byId(name).value = state[name];
     for (const way of ["from", "to"]) byId(way).setAttribute("aria-checked", state.way === way);
     for (const name of ["whatif", "hidden"]) byId("map").querySelector(`[value=${name}]`).hidden = !this.listed?.what_if;
@@ -243,7 +248,7 @@ class App {
     if (look) {
       this.cameras.draw(look, state);
       const top = this.tokens.draw(look, state);
-      drawBar(byId("bar"), look, top);
+      drawBar(byId("bar"), this.barWidth, look, top);
     } else this.cameras.prefetch(state);
     const tab = this.tabs.draw(state);
     if (tab === "heads") this.matrix.draw(all, state);

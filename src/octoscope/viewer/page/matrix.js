@@ -1,12 +1,13 @@
 // The matrix: a small map for each layer and head of each stack, all on one scale, and the means beside and above them.
 
 import { element } from "octoscope/cameras.js";
-import { blendOf, mapOf } from "octoscope/colors.js";
+import { blendPixels, mapOf, pixel } from "octoscope/colors.js";
 import { range } from "octoscope/rows.js";
+import { color } from "octoscope/theme.js";
 
-const GAP = 3, SIDE = 46, TOP = 18;
+const GAP = 2, SIDE = 46, TOP = 18;
 // Where the frame would show as recorded: darker than any level, so that brighter is always more.
-const BELOW = 20;
+const BELOW = pixel(20, 20, 20), MASKED = pixel(141, 141, 141);
 
 export class Matrix {
   constructor(box, app) {
@@ -75,8 +76,8 @@ export class Matrix {
       const heads = Math.max(1, ...lines.map((line) => line.reduce((sum, stack) => sum + stack.num_heads + 1, 0))), layers = lines.reduce((sum, line) => sum + Math.max(...line.map((stack) => stack.num_layers + 1)), 0);
       return Math.min((width - across * (SIDE + 30)) / heads - GAP, ((height - short - lines.length * (TOP + 32)) / Math.max(1, layers) - GAP) / aspect);
     };
-    const side = Math.floor(Math.max(22, Math.min(110, ...[Math.max(...range(Math.max(1, shown.length)).map((at) => fit(at + 1)))])));
-    this.side = { width: side, height: Math.max(14, Math.floor(side * aspect)) };
+    const side = Math.floor(Math.max(14, Math.min(110, ...[Math.max(...range(Math.max(1, shown.length)).map((at) => fit(at + 1)))])));
+    this.side = { width: side, height: Math.max(10, Math.floor(side * aspect)) };
     const ratio = Math.min(2, devicePixelRatio || 1);
     for (const section of this.sections) {
       const { stack, canvas, area, buttons } = section, columns = stack.num_heads + 1, rows = stack.num_layers + 1;
@@ -113,6 +114,9 @@ export class Matrix {
       this.letters(context, section.stack);
       if (look?.values) this.maps(context, section, look, focus);
       else if (advice) this.blank(context, section);
+      const picked = [chosen, state.layer, state.head].join("/");
+      if (section.picked === picked) return;
+      section.picked = picked;
       for (const { button, layer, head } of section.buttons) {
         const selected = chosen && layer === state.layer && head === (state.head === "max" ? "mean" : state.head);
         button.setAttribute("aria-selected", selected);
@@ -141,15 +145,15 @@ export class Matrix {
   }
 
   letters(context, stack) {
-    const style = getComputedStyle(this.box), { width, height } = this.side;
-    context.fillStyle = style.getPropertyValue("--quiet");
+    const { width, height } = this.side;
+    context.fillStyle = color("quiet");
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
     context.textAlign = "center";
     const every = width < 26 ? 2 : 1;
     this.headsOf(stack).forEach((head, at) => { if (head === "mean" || head % every === 0) context.fillText(head === "mean" ? "mean" : at === 1 && width >= 40 ? "head 0" : String(head), SIDE + at * (width + GAP) + width / 2, TOP / 2); });
     context.textAlign = "right";
-    this.layersOf(stack).forEach((layer, at) => context.fillText(layer === "mean" ? "mean" : at === 1 ? `layer ${layer}` : String(layer), SIDE - 6, TOP + at * (height + GAP) + height / 2));
+    this.layersOf(stack).forEach((layer, at) => (height > 12 || at % 2 === 0 || at === 0) && context.fillText(layer === "mean" ? "mean" : at === 1 ? `layer ${layer}` : String(layer), SIDE - 6, TOP + at * (height + GAP) + height / 2));
   }
 
   // Whether any of a panel's patches is looked at in the stack.
@@ -159,29 +163,24 @@ export class Matrix {
     const { stack } = section, { width, height } = this.side, patches = this.showsPatches(look, focus);
     const tokens = patches ? range(focus.span.size).map((at) => focus.span.start + at) : range(this.run.size).filter((token) => look.step.slots[token] >= 0);
     const columns = patches ? focus.columns : Math.ceil(Math.sqrt((tokens.length * width) / height)), rows = patches ? focus.rows : Math.ceil(tokens.length / columns);
-    const small = this.small?.width === columns && this.small?.height === rows ? this.small : (this.small = new OffscreenCanvas(columns, rows));
-    const tile = small.getContext("2d"), image = tile.createImageData(columns, rows), colors = look.signed ? mapOf(true) : tileColors();
-    const rim = getComputedStyle(this.box).getPropertyValue("--rule");
-    context.imageSmoothingEnabled = false;
-    context.lineWidth = 1;
+    const ratio = Math.min(2, devicePixelRatio || 1), w = Math.round(width * ratio), h = Math.round(height * ratio);
+    const ofColumn = Int16Array.from({ length: w }, (_, x) => Math.floor((x / w) * columns)), ofRow = Int16Array.from({ length: h }, (_, y) => Math.floor((y / h) * rows));
+    context.fillStyle = color("rule");
+    context.fillRect(SIDE - GAP, TOP - GAP, (stack.num_heads + 1) * (width + GAP) + GAP, (stack.num_layers + 1) * (height + GAP) + GAP);
+    const colors = tilePixels(look.signed), cell = new Uint32Array(rows * columns), pixels = new ImageData(w, h), out = new Uint32Array(pixels.data.buffer);
     this.layersOf(stack).forEach((layer, row) => this.headsOf(stack).forEach((head, column) => {
       const x = SIDE + column * (width + GAP), y = TOP + row * (height + GAP), values = look.values(layer, head);
       if (!values) { hatch(context, x, y, width, height); return; }
       const top = look.scale.ownTop ? look.top(values, tokens) : 0;
-      image.data.fill(0);
-      tokens.forEach((token, at) => {
-        const level = look.level(values, token, top), o = 4 * at;
-        if (level === -2) { image.data[o] = image.data[o + 1] = image.data[o + 2] = 141; }
-        else if (level === -1) { image.data[o] = image.data[o + 1] = image.data[o + 2] = BELOW; }
-        else for (let c = 0; c < 3; c++) image.data[o + c] = colors[3 * level + c];
-        image.data[o + 3] = 255;
-      });
-      tile.putImageData(image, 0, 0);
-      context.drawImage(small, x, y, width, height);
-      context.strokeStyle = rim;
-      context.strokeRect(x - 0.5, y - 0.5, width + 1, height + 1);
-      this.sinks(context, look, layer, tokens, columns, rows, x, y);
+      cell.fill(0);
+      for (let at = 0; at < tokens.length; at++) {
+        const level = look.level(values, tokens[at], top);
+        cell[at] = level === -2 ? MASKED : level === -1 ? BELOW : colors[level];
+      }
+      for (let py = 0, i = 0; py < h; py++) { const line = ofRow[py] * columns; for (let px = 0; px < w; px++) out[i++] = cell[line + ofColumn[px]]; }
+      context.putImageData(pixels, Math.round(x * ratio), Math.round(y * ratio));
     }));
+    if (look.whole?.sinks.length) this.layersOf(stack).forEach((layer, row) => this.headsOf(stack).forEach((_, column) => this.sinks(context, look, layer, tokens, columns, rows, SIDE + column * (width + GAP), TOP + row * (height + GAP))));
   }
 
   sinks(context, look, layer, tokens, columns, rows, x, y) {
@@ -217,12 +216,13 @@ function hatch(context, x, y, width, height) {
   context.restore();
 }
 
-// The blend of the cameras over a middle grey.
-let colorsOfTiles = null;
-function tileColors() {
-  if (!colorsOfTiles) {
-    const table = blendOf();
-    colorsOfTiles = Uint8Array.from({ length: 768 }, (_, at) => table[(Math.floor(at / 3) * 256 + 128) * 3 + (at % 3)]);
+// The blend of the cameras over a middle grey, or the map of signed values, as pixels.
+const tiles = {};
+function tilePixels(signed) {
+  const made = signed ? "signed" : "plain";
+  if (!tiles[made]) {
+    const map = mapOf(true), blend = blendPixels();
+    tiles[made] = Uint32Array.from({ length: 256 }, (_, level) => (signed ? pixel(map[3 * level], map[3 * level + 1], map[3 * level + 2]) : blend[level * 256 + 128]));
   }
-  return colorsOfTiles;
+  return tiles[made];
 }

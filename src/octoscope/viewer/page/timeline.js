@@ -2,6 +2,7 @@
 
 import { element } from "octoscope/cameras.js";
 import { shareColors, short } from "octoscope/colors.js";
+import { color } from "octoscope/theme.js";
 
 const SIDE = 164, RIGHT = 14;
 
@@ -13,6 +14,7 @@ export class Timeline {
     this.strip = box.querySelector("#strip");
     this.actions = box.querySelector("#actions");
     this.legend = box.querySelector("#legend");
+    this.mark = box.querySelector("#mark");
     this.slider.addEventListener("input", () => app.go(Number(this.slider.value)));
     for (const canvas of [this.strip, this.actions]) {
       canvas.addEventListener("pointerdown", (event) => this.begin(event));
@@ -44,7 +46,9 @@ export class Timeline {
     for (const canvas of [this.strip, this.actions]) {
       canvas.width = canvas.clientWidth * ratio;
       canvas.height = canvas.clientHeight * ratio;
+      canvas.clientWidthKept = canvas.width / ratio;
     }
+    this.drawnStrip = "";
   }
 
   x(at, width) { const count = this.run.steps.length; return SIDE + (count < 2 ? 0.5 : at / (count - 1)) * (width - SIDE - RIGHT); }
@@ -65,7 +69,13 @@ export class Timeline {
     if (!this.run) return;
     this.slider.value = state.step;
     this.slider.setAttribute("aria-valuetext", `step ${this.run.steps[state.step]} of ${this.run.steps[0]} to ${this.run.steps.at(-1)}`);
-    this.drawShares(shares, state, look);
+    // What only moves is moved; what is drawn again is what changed.
+    const { width } = this.strip, key = [state.layer, state.head, state.way, state.span, state.tokens, state.stack, width, this.app.dark(), !!shares, look?.layerAt?.(state.layer)].join("/");
+    if (this.drawnStrip !== key || this.drawnShares !== shares) this.drawShares(shares, state, look);
+    else if (this.told) this.legends(shares, state);
+    this.drawnStrip = key;
+    this.drawnShares = shares;
+    this.mark.style.transform = `translateX(${this.x(state.step, this.strip.clientWidthKept) - 0.75}px)`;
     this.drawActions(state);
   }
 
@@ -73,24 +83,26 @@ export class Timeline {
     const context = canvas.getContext("2d"), ratio = Math.min(2, devicePixelRatio || 1), width = canvas.width / ratio, height = canvas.height / ratio;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const style = getComputedStyle(this.box), color = (name) => style.getPropertyValue("--" + name).trim();
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
-    return { context, width, height, color };
+    return { context, width, height };
   }
 
   drawShares(shares, state, look) {
-    const { context, width, height, color } = this.begun(this.strip), count = this.run.steps.length;
+    const { context, width, height } = this.begun(this.strip), count = this.run.steps.length;
     const layer = look?.layerAt ? look.layerAt(state.layer) : -1;
-    if (!shares || layer === -1) {
+    // Whether there are shares to tell.
+    this.told = !!shares && layer !== -1;
+    if (!this.told) {
       context.fillStyle = color("quiet");
       context.fillText(state.way === "to" ? "Shares are told of what a token looks at." : "", SIDE, height / 2);
       this.legend.replaceChildren();
-      this.span(context, width, height, color, state);
-      this.cursor(context, width, height, color, state);
+      this.legend.dataset.names = "";
+      this.span(context, width, height, state);
       return;
     }
-    const series = this.series(shares, layer, state.head), colors = shareColors(shares.names, this.run.card.cameras.map((camera) => camera.name));
+    this.shownLayer = layer;
+    const series = this.series(shares, layer, state.head), colors = this.shownColors = shareColors(shares.names, this.run.card.cameras.map((camera) => camera.name));
     let below = new Float32Array(count);
     series.forEach((values, kind) => {
       const above = below.map((low, at) => low + values[at]);
@@ -106,41 +118,49 @@ export class Timeline {
     context.textAlign = "right";
     context.fillText("shares", SIDE - 10, height / 2 - 7);
     context.fillText(this.cellName(state), SIDE - 10, height / 2 + 8);
-    this.span(context, width, height, color, state);
-    this.cursor(context, width, height, color, state);
-    this.legends(shares, series, colors, state);
+    this.span(context, width, height, state);
+    this.legends(shares, state);
   }
 
   cellName(state) { return state.layer === "mean" && state.head === "mean" ? "mean of all" : `layer ${state.layer}, ${typeof state.head === "number" ? "head " + state.head : state.head}`; }
 
   // Shares over the steps, kind by kind, of one cell; the mean of heads and layers where it is of several.
   series(shares, layer, head) {
+    const key = layer + "/" + head, kept = (shares.series ??= new Map()).get(key);
+    if (kept) return kept;
     const { steps, layers, heads, kinds } = shares;
     const chosen = layer === "mean" ? [...Array(layers).keys()] : [layer], of = typeof head === "number" ? [head] : [...Array(heads).keys()];
-    return shares.names.map((_, kind) => Float32Array.from({ length: steps }, (__, step) => {
+    const series = shares.names.map((_, kind) => Float32Array.from({ length: steps }, (__, step) => {
       let sum = 0;
       for (const l of chosen) for (const h of of) sum += shares.shares[((step * layers + l) * heads + h) * kinds + kind];
       return sum / (chosen.length * of.length);
     }));
+    shares.series.set(key, series);
+    return series;
   }
 
-  legends(shares, series, colors, state) {
-    const span = spanOf(state, this.run);
-    const entries = shares.names.map((name, kind) => {
-      const item = element("span", "key"), swatch = element("i"), even = shares.even[state.step * shares.kinds + kind];
-      swatch.style.background = colors[kind];
+  legends(shares, state) {
+    const span = spanOf(state, this.run), series = this.series(shares, this.shownLayer, state.head), colors = this.shownColors;
+    if (this.legend.dataset.names !== shares.names.join()) {
+      this.legend.dataset.names = shares.names.join();
+      this.legend.replaceChildren(...shares.names.map((name, kind) => {
+        const item = element("span", "key"), swatch = element("i");
+        swatch.style.background = colors[kind];
+        item.append(swatch, element("span", "", name), element("em"));
+        return item;
+      }));
+    }
+    shares.names.forEach((name, kind) => {
+      const item = this.legend.children[kind], even = shares.even[state.step * shares.kinds + kind];
       const values = span ? [...series[kind].slice(span[0], span[1] + 1)].sort((a, b) => a - b) : null;
       const mean = values ? values.reduce((sum, value) => sum + value, 0) / values.length : series[kind][state.step];
-      const told = values ? ` ${percent(mean)} (${percent(quantile(values, 0.05))}–${percent(quantile(values, 0.95))})` : ` ${percent(mean)}`;
       item.title = span ? `${name}: mean over steps ${this.run.steps[span[0]]} to ${this.run.steps[span[1]]}, and where 90 % of the steps lie` : `${name}: even attention would give ${percent(even)}`;
-      item.append(swatch, element("span", "", name), element("em", "", told));
-      return { item, mean };
+      item.lastChild.textContent = values ? ` ${percent(mean)} (${percent(quantile(values, 0.05))}–${percent(quantile(values, 0.95))})` : ` ${percent(mean)}`;
     });
-    this.legend.replaceChildren(...entries.map(({ item }) => item));
   }
 
   drawActions(state) {
-    const { context, width, height, color } = this.begun(this.actions), { card, steps } = this.run, { names, units, predicted, recorded } = card.actions, line = this.line();
+    const { context, width, height } = this.begun(this.actions), { card, steps } = this.run, { names, units, predicted, recorded } = card.actions, line = this.line();
     names.forEach((name, dim) => {
       const [low, high] = this.ranges[dim], top = dim * line, y = (value) => top + line - 3 - ((value - low) / (high - low)) * (line - 6);
       context.fillStyle = color("ink");
@@ -162,17 +182,17 @@ export class Timeline {
       const chunk = predicted[state.step].map((action, ahead) => [this.x(Math.min(state.step + ahead, steps.length - 1), width), state.step + ahead < steps.length ? action[dim] : null]);
       curve(context, chunk, y, color("mark"), 2);
     });
-    this.span(context, width, height, color, state);
-    this.cursor(context, width, height, color, state);
+    this.span(context, width, height, state);
+    this.cursor(context, width, height, state);
   }
 
-  cursor(context, width, height, color, state) {
+  cursor(context, width, height, state) {
     const x = this.x(state.step, width);
     context.fillStyle = color("mark");
     context.fillRect(x - 0.75, 0, 1.5, height);
   }
 
-  span(context, width, height, color, state) {
+  span(context, width, height, state) {
     const span = spanOf(state, this.run);
     if (!span) return;
     context.fillStyle = color("brush");

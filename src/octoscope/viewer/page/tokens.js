@@ -60,7 +60,8 @@ export class Tokens {
       chip.even.style.left = `${(100 * even) / top}%`;
       chip.even.hidden = status !== "seen" || !!look?.signed;
       chip.chip.classList.toggle("masked", !!values && status !== "seen");
-      chip.chip.setAttribute("aria-pressed", chip.tokens.every((token) => asked.has(token)));
+      const pressed = String(chip.tokens.every((token) => asked.has(token)));
+      if (chip.chip.getAttribute("aria-pressed") !== pressed) chip.chip.setAttribute("aria-pressed", pressed);
       chip.chip.classList.toggle("taken", chip.tokens.some((token) => this.app.marked.includes(token) || (this.app.tabs.shown === "whatif" && this.app.whatIf.painted.has(token))));
       chip.chip.classList.toggle("pointed", chip.tokens.includes(this.app.pointed));
       chip.chip.setAttribute("aria-label", `${chip.text}${status === "seen" ? ", " + short(value) : values ? ", " + WORDS[status] : ""}`);

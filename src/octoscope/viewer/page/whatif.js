@@ -108,7 +108,7 @@ export class WhatIf {
   actionsOf({ action, floor, row, notes, why }) {
     const table = element("table", "numbers"), line = (tag, name, values) => { const made = element("tr"); made.append(element("th", "", name), ...values.map((value) => element(tag, "number", value))); return made; };
     table.append(
-      line("th", "", action.names.map((name, at) => `${name} (${action.units[at]})`)), line("td", "as recorded in the run", action.before.map(short)), line("td", "what if", action.after.map(short)),
+      line("th", "", action.names.map((name, at) => `${name} (${action.units[at]})`)), line("td", "as it was", action.before.map(short)), line("td", "what if", action.after.map(short)),
       line("td", "other noise changes it by", action.noise.map(short)),
     );
     const told = `The whole chunk changes by ${short(row.size)} standard deviations; other noise changes it by ${short(floor)}${row.controls.length ? `, random places of the same size by ${short(Math.min(...row.controls))} to ${short(Math.max(...row.controls))}` : ""}.`;
