@@ -40,7 +40,7 @@ def run_card(run: Run) -> dict[str, Any]:
         "words": _words(layout),
         "cameras": [_camera(run, camera) for camera in run.cameras],
         "stacks": [_stack(run.of_stack(stack.name)) for stack in run.stacks],
-        "query": _default_query(run),
+        "query": default_query(run),
         "frame_index": [run.frame_index(step=step).tolist() for step in run.steps],
         "real": [run.timestep_pad_mask(step=step).tolist() for step in run.steps],
         "actions": _actions(run),
@@ -127,7 +127,7 @@ def _stack(run: Run) -> dict[str, Any]:
     }
 
 
-def _default_query(run: Run) -> dict[str, Any]:
+def default_query(run: Run) -> dict[str, Any]:
     """Returns the row that the page opens on: the first readout whose row is stored, else the first row that is."""
     for stack in reversed(run.stacks):
         seen = run.of_stack(stack.name)
