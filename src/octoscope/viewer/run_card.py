@@ -13,6 +13,8 @@ from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenLayout, TokenSpan, instruction_remarks
 from octoscope.tokens.stack import AttentionStack
 from octoscope.tokens.token_names import token_names
+from octoscope.trends.motion import read_motion
+from octoscope.trends.phases import PHASES, PhaseRule, phases_of
 from octoscope.viewer.receipts import run_digest
 from octoscope.viewer.token_rows import key_places, row_places, steps_at_once
 
@@ -44,6 +46,7 @@ def run_card(run: Run) -> dict[str, Any]:
         "frame_index": [run.frame_index(step=step).tolist() for step in run.steps],
         "real": [run.timestep_pad_mask(step=step).tolist() for step in run.steps],
         "actions": _actions(run),
+        "phases": _phases(run),
     }
 
 
@@ -167,6 +170,13 @@ def _actions(run: Run) -> dict[str, Any]:
         "recorded": _plain(recorded * scale) if recorded is not None and fits else None,
         "note": "" if fits else _why_not_recorded(run, robot=robot),
     }
+
+
+def _phases(run: Run) -> dict[str, Any]:
+    """Returns the phase of each step, None where its speed is not known, and the rule that they are cut by."""
+    rule = PhaseRule()
+    steps = [PHASES[phase] if phase >= 0 else None for phase in phases_of(read_motion(run), rule).tolist()]
+    return {"steps": steps, "rule": rule.sentence()}
 
 
 def _why_not_recorded(run: Run, *, robot: bool) -> str:
