@@ -5,7 +5,7 @@ import pytest
 
 from octoscope.cli.main import main
 from octoscope.errors import SelectionError
-from octoscope.render.bar_column import BarColumn
+from octoscope.render.bar_column import BarColumn, BarNames
 from octoscope.runs.run import Run
 from octoscope.viewer.link import Link
 from octoscope.viewer.link_figure import link_sheet
@@ -21,6 +21,16 @@ def sheet_of(run, state, **given):
     return link_sheet(run, Link.parse(state), **given)
 
 
+def heat_of(tile):
+    assert tile.heat is not None
+    return tile.heat.ravel()
+
+
+def scale_of(sheet):
+    assert sheet.bar is not None
+    return sheet.bar.scale
+
+
 def patches(run, timestep=-1):
     return run.layout.select("obs_primary", timestep=timestep)
 
@@ -33,13 +43,13 @@ def test_tiles_hold_the_weights_of_the_chosen_cell(run):
     weights = run.attention_matrix(step=3)
     row = weights[1, 0, readout(run)]
     before, now = sheet_of(run, "step=3&layer=1&head=0&scale=linear").tiles()
-    np.testing.assert_allclose(now.heat.ravel(), row[patches(run)], rtol=1e-6)
-    np.testing.assert_allclose(before.heat.ravel(), row[patches(run, 0)], rtol=1e-6)
+    np.testing.assert_allclose(heat_of(now), row[patches(run)], rtol=1e-6)
+    np.testing.assert_allclose(heat_of(before), row[patches(run, 0)], rtol=1e-6)
     assert (before.label, now.label) == ("t-1 (step 2)", "t (step 3)")
     assert now.note == f"sum {row[patches(run)].sum():.3g}"
     largest = sheet_of(run, "step=3&head=max&scale=linear").tiles()[1]
     expected = weights[:, :, readout(run)].max(axis=1).mean(axis=0)
-    np.testing.assert_allclose(largest.heat.ravel(), expected[patches(run)], rtol=1e-5)
+    np.testing.assert_allclose(heat_of(largest), expected[patches(run)], rtol=1e-5)
 
 
 def test_the_scale_ends_at_the_largest_of_all_heads_layers_and_steps(run):
@@ -47,16 +57,16 @@ def test_the_scale_ends_at_the_largest_of_all_heads_layers_and_steps(run):
     seen = [(run.attention_matrix(step=step)[:, :, readout(run)], run.token_pad(step=step)) for step in run.steps]
     top = max(row[:, :, both][:, :, ~pad[both]].max() for row, pad in seen)
     sheet = sheet_of(run, "step=2&layer=1&head=1&scale=linear")
-    assert sheet.bar.scale.vmax == pytest.approx(top, rel=1e-6)
+    assert scale_of(sheet).vmax == pytest.approx(top, rel=1e-6)
     even = 1 / (run.rules[readout(run)] & ~run.token_pad(step=2)).sum()
-    assert sheet_of(run, "step=2").bar.scale.vmin == pytest.approx(even, rel=1e-6)
+    assert scale_of(sheet_of(run, "step=2")).vmin == pytest.approx(even, rel=1e-6)
 
 
 def test_who_looks_is_read_down_the_column(run):
     key, lookers = int(patches(run, 0)[2]), patches(run)
     sheet = sheet_of(run, f"step=3&layer=1&head=0&scale=linear&way=to&tokens={key}")
     column = run.attention_matrix(step=3)[1, 0, lookers, key]
-    np.testing.assert_allclose(sheet.tiles()[1].heat.ravel(), column, rtol=1e-6)
+    np.testing.assert_allclose(heat_of(sheet.tiles()[1]), column, rtol=1e-6)
     assert sheet.tiles()[1].note == f"mean {column.mean():.3g}"
     assert "who looks at it" in sheet.footnote
 
@@ -65,17 +75,18 @@ def test_signed_maps_are_differences(run, runs_folder):
     other = Run.open(runs_folder / "b.zarr")
     row = [each.attention_matrix(step=3)[1, 0, readout(run), patches(run)] for each in (run, other)]
     sheet = sheet_of(run, "step=3&layer=1&head=0&map=difference&with=b", other=other)
-    np.testing.assert_allclose(sheet.tiles()[1].heat.ravel(), row[0] - row[1], atol=1e-6)
-    assert (sheet.bar.scale.cmap, sheet.bar.scale.vmin) == ("vik", -sheet.bar.scale.vmax)
+    np.testing.assert_allclose(heat_of(sheet.tiles()[1]), row[0] - row[1], atol=1e-6)
+    assert (scale_of(sheet).cmap, scale_of(sheet).vmin) == ("vik", -scale_of(sheet).vmax)
     assert f"Run {run_digest(run)} less run {run_digest(other)}" in sheet.footnote
     steps = [run.attention_matrix(step=step)[1, 0, readout(run), patches(run)] for step in run.steps]
     deviation = sheet_of(run, "step=3&layer=1&head=0&map=deviation").tiles()[1]
-    np.testing.assert_allclose(deviation.heat.ravel(), row[0] - np.mean(steps, axis=0), atol=1e-6)
+    np.testing.assert_allclose(heat_of(deviation), row[0] - np.mean(steps, axis=0), atol=1e-6)
 
 
 def test_words_have_bars(run):
     sheet = sheet_of(run, "step=3&layer=1&head=0")
     names, column = sheet.rows[-1].tiles
+    assert isinstance(names, BarNames)
     assert isinstance(column, BarColumn)
     place = int(run.layout.select("task_language")[0])
     assert column.values[names.names.index("push")] == pytest.approx(
@@ -85,6 +96,7 @@ def test_words_have_bars(run):
 
 def test_padded_history_is_hatched_and_the_caption_says_where_numbers_come_from(run):
     before, _ = sheet_of(run, "step=0&opacity=60").tiles()
+    assert before.valid is not None
     assert (before.dimmed, before.valid.any(), before.note) == (True, False, "masked")
     caption = sheet_of(run, "step=3&layer=1&head=0&scale=log&opacity=60").footnote
     for told in (
