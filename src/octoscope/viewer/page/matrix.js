@@ -177,24 +177,28 @@ export class Matrix {
   maps(context, section, look, focus) {
     const { stack } = section, { width, height } = this.side, ratio = Math.min(2, devicePixelRatio || 1), w = Math.round(width * ratio), h = Math.round(height * ratio);
     const parts = this.parts(look, focus), total = parts.reduce((sum, part) => sum + part.tokens.length, 0), places = this.places(parts, w, h, total);
-    context.fillStyle = color("rule");
-    context.fillRect(SIDE - GAP, TOP - GAP, (stack.num_heads + 1) * (width + this.gap) - this.gap + 2 * GAP, (stack.num_layers + 1) * (height + GAP) + GAP);
-    // The last is what lies between the cameras.
-    const colors = tilePixels(look.signed), cell = new Uint32Array(total + 1), pixels = new ImageData(w, h), out = new Uint32Array(pixels.data.buffer);
+    // All cells in one picture, which is put down at once; the last of a cell is what lies between its cameras.
+    const area = [(stack.num_heads + 1) * (width + this.gap) - this.gap + 2 * GAP, (stack.num_layers + 1) * (height + GAP) + GAP].map((side) => Math.round(side * ratio));
+    if (section.pixels?.width !== area[0] || section.pixels?.height !== area[1]) section.pixels = new ImageData(...area);
+    const out = new Uint32Array(section.pixels.data.buffer), rule = hexPixel(color("rule")), colors = tilePixels(look.signed), cell = new Uint32Array(total + 1), lacking = [];
+    out.fill(rule);
+    cell[total] = rule;
     this.layersOf(stack).forEach((layer, row) => this.headsOf(stack).forEach((head, column) => {
-      const x = SIDE + column * (width + this.gap), y = TOP + row * (height + GAP), values = look.values(layer, head);
-      if (!values) { hatch(context, x, y, width, height); return; }
+      const left = GAP + column * (width + this.gap), top = GAP + row * (height + GAP), values = look.values(layer, head);
+      if (!values) { lacking.push([left, top]); return; }
       let place = 0;
       for (const { tokens } of parts) {
-        const top = look.scale.ownTop ? look.top(values, tokens) : 0;
+        const end = look.scale.ownTop ? look.top(values, tokens) : 0;
         for (let at = 0; at < tokens.length; at++) {
-          const level = look.level(values, tokens[at], top);
+          const level = look.level(values, tokens[at], end);
           cell[place++] = level === -2 ? MASKED : level === -1 ? BELOW : colors[level];
         }
       }
-      for (let i = 0; i < out.length; i++) out[i] = cell[places[i]];
-      context.putImageData(pixels, Math.round(x * ratio), Math.round(y * ratio));
+      const x = Math.round(left * ratio);
+      for (let py = 0, i = 0, line = Math.round(top * ratio) * area[0] + x; py < h; py++, line += area[0]) for (let px = 0; px < w; px++) out[line + px] = cell[places[i++]];
     }));
+    context.putImageData(section.pixels, Math.round((SIDE - GAP) * ratio), Math.round((TOP - GAP) * ratio));
+    for (const [left, top] of lacking) hatch(context, SIDE - GAP + left, TOP - GAP + top, width, height);
     if (look.whole?.sinks.length) this.layersOf(stack).forEach((layer, row) => this.headsOf(stack).forEach((_, column) => this.sinks(context, look, layer, parts, SIDE + column * (width + this.gap), TOP + row * (height + GAP))));
   }
 
@@ -245,6 +249,8 @@ export class Matrix {
     this.layersOf(section.stack).forEach((_, row) => this.headsOf(section.stack).forEach((__, column) => hatch(context, SIDE + column * (width + this.gap), TOP + row * (height + GAP), width, height)));
   }
 }
+
+const hexPixel = (text) => pixel(...[1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)));
 
 function hatch(context, x, y, width, height) {
   context.fillStyle = "rgba(138,141,146,.28)";
