@@ -4,7 +4,7 @@ The map, less its darkest colour, is added like light to a grey, dimmed scene, a
 lowest value only the scene shows, at the highest only the map. Mixing the two by an alpha instead would darken a bright scene at low
 values (the maps start dark), so that a little attention would look like less than none.
 
-Maps of signed values have their middle at 0: there the scene shows as it is, and the map takes over to either side, as on the page.
+A map of two directions starts in its middle: at 0 only the scene shows, and from a third of either end on only the map.
 """
 
 import functools
@@ -19,8 +19,6 @@ from octoscope.render.color_scale import DIVERGING_MAPS, LEVELS, ColorScale, col
 _SCENE_BRIGHTNESS = 0.5
 # Lifts the darker half of the scene, which would be lost at that brightness.
 _SCENE_GAMMA = 0.75
-# Levels to either side of 0 over which a map of signed values takes the place of the scene.
-_SIGNED_LEVELS = 32
 
 
 @functools.lru_cache(maxsize=16)
@@ -30,12 +28,9 @@ def blend_table(cmap: str) -> UInt8[np.ndarray, "256 256 3"]:
     >>> table = blend_table("magma")
     >>> table[0, 200].tolist(), table[-1, 200].tolist()
     ([106, 106, 106], [252, 253, 191])
-    >>> signed = blend_table("vik")
-    >>> signed[127, 200].tolist(), signed[0, 200].tolist() == color_table("vik")[0].tolist()
-    ([201, 200, 200], True)
     """
     if cmap in DIVERGING_MAPS:
-        return _signed_table(cmap)
+        return _two_way_table(cmap)
     fading = 1.0 - np.linspace(0.0, 1.0, LEVELS)
     scene = fading[:, None, None] * 255 * _SCENE_BRIGHTNESS * np.linspace(0.0, 1.0, 256)[None, :, None] ** _SCENE_GAMMA
     # Where a map starts in a colour (viridis: purple), that colour would tint the whole scene: it fades in instead.
@@ -46,11 +41,11 @@ def blend_table(cmap: str) -> UInt8[np.ndarray, "256 256 3"]:
     return table
 
 
-def _signed_table(cmap: str) -> UInt8[np.ndarray, "256 256 3"]:
-    middle = (LEVELS - 1) / 2
-    part = np.minimum(1.0, np.abs(np.arange(LEVELS) - middle) / _SIGNED_LEVELS)[:, None, None]
-    scene = np.arange(256)[None, :, None]
-    table = np.rint(color_table(cmap)[:, None, :] * part + scene * (1.0 - part)).astype(np.uint8)
+def _two_way_table(cmap: str) -> UInt8[np.ndarray, "256 256 3"]:
+    colors = color_table(cmap).astype(np.float64)[:, None, :]
+    strength = np.minimum(1.0, 3.0 * np.abs(np.linspace(-1.0, 1.0, LEVELS)))[:, None, None]
+    scene = 255 * _SCENE_BRIGHTNESS * np.linspace(0.0, 1.0, 256)[None, :, None] ** _SCENE_GAMMA
+    table = np.rint(strength * colors + (1.0 - strength) * scene).astype(np.uint8)
     table.flags.writeable = False
     return table
 
