@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 
 from hand_made_runs import hand_made_run
+from octoscope.attention.query import find_query
+from octoscope.faithfulness.method_maps import MethodMaps
 from octoscope.interventions.descriptions import BlankCamera, CoverPatches, MaskKeys, NoInstruction, Together
 from octoscope.interventions.effects import Effect, StepEffects
 from octoscope.policies.action_units import ActionUnits
+from octoscope.render.png import png_bytes
+from octoscope.render.view import draw_view
 from octoscope.runs.findings.finding_folder import FindingKind, finding_path, write_finding
 from octoscope.runs.run import Run
 from octoscope.studies.ablate import ABLATION
+from octoscope.studies.maps import MAPS
 from octoscope.studies.shown_findings import drawers_of_findings
 from octoscope.viewer.beside import Drawer, Shelf, taken_tokens
+from octoscope.views.method_sheet import method_maps_sheet
 
 MADE_FROM = {"policy_sha256": "ab12", "episodes": [{"name": "hand/made/0"}]}
 PICTURE = np.full((32, 32, 3), 120, np.uint8)
@@ -122,3 +128,18 @@ def test_a_damaged_finding_is_a_sentence_beside_the_others(run, tmp_path):
     told = Shelf(Run.open(tmp_path / "run.zarr"), tmp_path / "run.zarr", lambda: drawers).listed()
     assert [finding["name"] for finding in told["findings"]] == ["d4"]
     assert "e5 is damaged" in told["problems"][0]
+
+
+def test_maps_of_a_step_are_drawn_as_their_sheet(tmp_path):
+    hand_made_run(store=tmp_path / "run.zarr", steps=3, told={"policy_sha256": "ab12"})
+    run = Run.open(tmp_path / "run.zarr")
+    values = {"rollout": np.arange(run.layout.size, dtype=np.float32) / 100}
+    maps = MethodMaps(hand_made_run(steps=3), find_query(run.layout), 1, values, (), ("said",))
+    write_finding(finding_path(tmp_path, MAPS, "m1"), MAPS, (maps,), MADE_FROM)
+    shelf = Shelf(run, tmp_path / "run.zarr", drawers_of_findings)
+    listed = shelf.listed()
+    assert listed["problems"] == []
+    assert [(each["kind"], each["title"], each["pictures"]) for each in listed["findings"]] == [
+        ("maps", "Maps through the layers", 1)
+    ]
+    assert shelf.picture("m1", 0) == png_bytes(draw_view(method_maps_sheet(maps)))

@@ -7,6 +7,7 @@ import pytest
 
 from octoscope.cli.main import main
 from octoscope.runs.run import Run
+from octoscope.trends.phases import PhaseRule
 from octoscope.viewer.block import WORST_ERROR
 from octoscope.viewer.receipts import check_receipt
 from octoscope.viewer.served_runs import ServedRuns
@@ -322,6 +323,47 @@ def test_names_and_roles(viewed):
         " !(each.getAttribute('aria-label') || each.textContent.trim() || each.title)).length"
     )
     assert unnamed == 0
+
+
+def test_phases_stand_above_the_shares_with_their_rule(viewed, run):
+    viewed.open("run=a&step=3")
+    # Its actions are all 0: none is slower than half of the median.
+    assert viewed.page.get_attribute("#strip", "aria-label").endswith("phases: reach, steps 0 to 5")
+    assert viewed.page.get_attribute("#strip", "title") == PhaseRule().sentence() == viewed.page.text_content("#rule")
+    told = viewed.page.evaluate(
+        "import('octoscope/timeline.js').then((m) => m.stretches([null, 'reach', 'reach', 'grasp', null, 'reach']))"
+    )
+    assert [(each["name"], each["first"], each["last"]) for each in told] == [
+        ("reach", 1, 2),
+        ("grasp", 3, 3),
+        ("reach", 5, 5),
+    ]
+
+
+def test_the_step_of_each_frame_is_never_cut(viewed):
+    viewed.open("run=a&step=3")
+    cut = viewed.page.locator(".panel .when").evaluate_all(
+        "(all) => all.map((each) => [each.textContent, each.scrollWidth > each.clientWidth])"
+    )
+    assert [(text.split(" \u00b7 ")[-1].removeprefix("\u00b7 "), over) for text, over in cut] == [
+        ("step 2", False),
+        ("step 3", False),
+    ]
+
+
+def test_cells_show_more_frames_where_there_is_room(viewed, run):
+    viewed.open("run=a&step=3&layer=1&head=0&scale=linear")
+    assert viewed.page.evaluate("octoscope.matrix.across") == 2
+    assert "maps on primary t, primary t-1" in viewed.page.inner_text("#panel h3")
+    # What stands in the corners of the cell: the first patch of now, the last of before, and nothing between them.
+    shown = viewed.page.evaluate("""() => {
+      const { matrix, look, run } = octoscope, parts = matrix.parts(look, run.focus("")), { width, height } = matrix.side;
+      const total = parts.reduce((sum, part) => sum + part.tokens.length, 0);
+      const places = matrix.places(parts, width, height, total), at = (x, y) => places[y * width + x];
+      return [parts.map((part) => part.tokens), at(1, 1), at(width - 2, height - 2), at(Math.floor(width / 2), 1), total];
+    }""")
+    now, before = (run.layout.select("obs_primary", timestep=at).tolist() for at in (1, 0))
+    assert shown == [[now, before], 0, 7, 8, 8]
 
 
 def test_junk_in_the_address_is_left_out(viewed):

@@ -1,16 +1,19 @@
-"""Runs as files that open in a browser from a disk."""
+"""Runs as files that open in a browser from a disk, and one view of them as a figure."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from octoscope.errors import OutputError, SelectionError
 from octoscope.render.atomic_path import atomic_path
+from octoscope.render.view import PICTURE_ENDINGS, save_view
 from octoscope.runs.contents import readable_bytes
 from octoscope.runs.staged_output import staged_output
 from octoscope.studies.options.export import ExportOptions
 from octoscope.studies.shown_findings import drawers_of_findings
 from octoscope.studies.telling import Tell, silent
 from octoscope.viewer.gallery import site_files
+from octoscope.viewer.link import Link
+from octoscope.viewer.link_figure import link_sheet
 from octoscope.viewer.served_runs import ServedRuns
 from octoscope.viewer.single_file import ERROR, export_page
 
@@ -28,8 +31,14 @@ def export(options: ExportOptions, *, tell: Tell = silent, progress: bool = Fals
       SelectionError: If a run holds no rows of a group that was asked for, or it was not said what to write.
       OutputError: If something lies there, or it cannot be written.
     """
-    if (options.html is None) == (options.site is None):
-        raise SelectionError("Give --html FILE for one file, or --site FOLDER for a file a run and an index.")
+    if sum(path is not None for path in (options.html, options.site, options.figure)) != 1:
+        raise SelectionError(
+            "Give one of --html FILE for one file, --site FOLDER for a file a run and an index, and --figure FILE for one view."
+        )
+    if options.at is not None and options.figure is None:
+        raise SelectionError("--at says which view --figure FILE shows; give both.")
+    if options.figure is not None:
+        return [_figure(options.figure, options, tell=tell)]
     runs = ServedRuns(options.runs, drawers=drawers_of_findings)
     if options.html is not None:
         return [_one_file(options.html, runs, options, tell=tell, progress=progress)]
@@ -46,6 +55,25 @@ def _one_file(path: Path, runs: ServedRuns, options: ExportOptions, *, tell: Tel
     with atomic_path(path) as part:
         part.write_bytes(exported.page)
     tell(f"{path}: open it in any browser. Weights differ from the run's by at most {ERROR}.")
+    return path
+
+
+def _figure(path: Path, options: ExportOptions, *, tell: Tell) -> Path:
+    if options.queries:
+        raise SelectionError("--queries is for pages; a figure shows the query of its link (--at).")
+    if path.suffix.lower() not in PICTURE_ENDINGS:
+        raise OutputError(f"--figure must be named *{', *'.join(PICTURE_ENDINGS)}, got '{path.name}'.")
+    if path.exists() and not options.overwrite:
+        raise OutputError(f"{path} lies there already. Give --overwrite to replace it.")
+    runs, link = ServedRuns(options.runs), Link.parse(options.at or "")
+    name = link.run or runs.names[0]
+    if not link.run and len(runs.names) > 1 and options.at is not None:
+        tell(f"The link names no run: this is {name}, the first.")
+    other = runs.run(link.beside) if link.map == "difference" and link.beside else None
+    sheet = link_sheet(runs.run(name), link, other=other)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_view(sheet, path)
+    tell(f"{path}: {sheet.title}")
     return path
 
 

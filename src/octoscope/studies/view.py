@@ -25,7 +25,7 @@ def view(options: ViewOptions, *, tell: Tell = silent, progress: bool = False) -
       RunError: If there is no run.
       OutputError: If the port cannot be taken.
     """
-    runs = ServedRuns(options.runs, drawers=drawers_of_findings)
+    runs = ServedRuns(options.runs, drawers=drawers_of_findings, so_far=True)
     server = PageServer(runs, host=options.host, port=options.port, ask=_asker(options, runs, tell))
     names = server.runs.names
     tell(

@@ -13,6 +13,8 @@ from octoscope.runs.run import Run
 from octoscope.tokens.layout import TokenLayout, TokenSpan, instruction_remarks
 from octoscope.tokens.stack import AttentionStack
 from octoscope.tokens.token_names import token_names
+from octoscope.trends.motion import read_motion
+from octoscope.trends.phases import PHASES, PhaseRule, phases_of
 from octoscope.viewer.receipts import run_digest
 from octoscope.viewer.token_rows import key_places, row_places, steps_at_once
 
@@ -40,10 +42,11 @@ def run_card(run: Run) -> dict[str, Any]:
         "words": _words(layout),
         "cameras": [_camera(run, camera) for camera in run.cameras],
         "stacks": [_stack(run.of_stack(stack.name)) for stack in run.stacks],
-        "query": _default_query(run),
+        "query": default_query(run),
         "frame_index": [run.frame_index(step=step).tolist() for step in run.steps],
         "real": [run.timestep_pad_mask(step=step).tolist() for step in run.steps],
         "actions": _actions(run),
+        "phases": _phases(run),
     }
 
 
@@ -127,7 +130,7 @@ def _stack(run: Run) -> dict[str, Any]:
     }
 
 
-def _default_query(run: Run) -> dict[str, Any]:
+def default_query(run: Run) -> dict[str, Any]:
     """Returns the row that the page opens on: the first readout whose row is stored, else the first row that is."""
     for stack in reversed(run.stacks):
         seen = run.of_stack(stack.name)
@@ -167,6 +170,13 @@ def _actions(run: Run) -> dict[str, Any]:
         "recorded": _plain(recorded * scale) if recorded is not None and fits else None,
         "note": "" if fits else _why_not_recorded(run, robot=robot),
     }
+
+
+def _phases(run: Run) -> dict[str, Any]:
+    """Returns the phase of each step, None where its speed is not known, and the rule that they are cut by."""
+    rule = PhaseRule()
+    steps = [PHASES[phase] if phase >= 0 else None for phase in phases_of(read_motion(run), rule).tolist()]
+    return {"steps": steps, "rule": rule.sentence()}
 
 
 def _why_not_recorded(run: Run, *, robot: bool) -> str:

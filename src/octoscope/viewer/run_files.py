@@ -59,6 +59,8 @@ class RunFiles:
     shelf: Shelf | None = None
     # Whether weights are rounded to a byte each: see `block`.
     coded: bool = False
+    # How far a run is that is still being written: "7 of 12 steps"; "" for one that is whole.
+    unfinished: str = ""
 
     def file(self, name: str) -> RunFile:
         """Returns a file.
@@ -74,7 +76,7 @@ class RunFiles:
         raise NoSuchFileError(f"There is no file '{name[:120]}' of a run.")
 
     def _card(self) -> RunFile:
-        return json_file(run_card(self.run))
+        return json_file({**run_card(self.run), "unfinished": self.unfinished})
 
     def _frame(self, camera: str, time: str) -> RunFile:
         name, at = self._camera_at(camera, time)

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from octoscope.errors import RunError
 from octoscope.runs.find_runs import find_runs, summarize_run
 from octoscope.runs.glance import glance_at
 from octoscope.runs.run import Run
+from octoscope.runs.steps_so_far import read_so_far
 from octoscope.runs.unfinished import SUFFIX, Unfinished
 from octoscope.viewer.beside import Drawers, Shelf, no_drawers
 from octoscope.viewer.run_files import NoSuchFileError, RunFile, RunFiles
@@ -20,6 +22,8 @@ _ENDING = ".zarr"
 # An open run keeps some 30 MB of what was read last.
 _MOST_OPEN = 8
 _METADATA = "zarr.json"
+# Seconds for which steps so far are given without looking for more.
+_OLDEST = 2.0
 
 
 class NotFinishedError(RunError):
@@ -33,19 +37,28 @@ class GoneError(RunError):
 @dataclass(frozen=True)
 class _OpenRun:
     files: RunFiles
-    # Of its metadata file: another one means another run.
+    # Of its metadata file, or of the steps so far: another one means another run.
     written: int
+    # When, in seconds of a clock that never goes back.
+    opened: float
+
+    def holds(self, written: int, now: float) -> bool:
+        """Returns whether this is what lies there; steps so far may be a little old, so that not every request reads them anew."""
+        if written < 0 and self.written < 0:
+            return written == self.written or now - self.opened < _OLDEST
+        return written == self.written
 
 
 class ServedRuns:
     """Runs by name. Whoever asks for several things at once waits for his turn at a run."""
 
-    def __init__(self, paths: Sequence[Path], *, drawers: Drawers = no_drawers) -> None:
+    def __init__(self, paths: Sequence[Path], *, drawers: Drawers = no_drawers, so_far: bool = False) -> None:
         """Looks for runs below some paths.
 
         Args:
           paths: Runs, folders of runs, or collections.
           drawers: How findings that lie beside them are shown.
+          so_far: Whether a run that is still being written is given with the steps that it has.
 
         Raises:
           RunError: If there is none at a path.
@@ -53,6 +66,7 @@ class ServedRuns:
         targets = list(dict.fromkeys(target.absolute() for path in paths for target in runs_at(path)))
         self._paths = dict(zip(_short_names(targets), targets, strict=True))
         self._drawers = drawers
+        self._so_far = so_far
         self._open: OrderedDict[str, _OpenRun] = OrderedDict()
         self._turns = {name: threading.Lock() for name in self._paths}
         self._opening = threading.Lock()
@@ -86,7 +100,7 @@ class ServedRuns:
         Raises:
           NoSuchFileError: If there is no such run or file.
           SelectionError: If the run does not hold what is asked for.
-          NotFinishedError: If it is still being written.
+          NotFinishedError: If it is still being written, and has no step yet or is not asked for so far.
           GoneError: If it was there before.
           RunError: If it is damaged.
         """
@@ -110,17 +124,28 @@ class ServedRuns:
     def _opened(self, name: str) -> RunFiles:
         path = self.path(name)
         with self._opening:
-            written = _written(path)
-            if name in self._open and self._open[name].written == written:
+            written, now = _written(path), time.monotonic()
+            if name in self._open and self._open[name].holds(written, now):
                 self._open.move_to_end(name)
                 return self._open[name].files
             self._open.pop(name, None)
-        files = self.files(name)
+        files = self._steps_so_far(path) or self.files(name)
         with self._opening:
-            self._open[name] = _OpenRun(files, written)
+            self._open[name] = _OpenRun(files, written, now)
             while len(self._open) > _MOST_OPEN:
                 self._open.popitem(last=False)
         return files
+
+    def _steps_so_far(self, path: Path) -> RunFiles | None:
+        """Returns what gives the files of an unfinished run; None where the run is whole, or has no step."""
+        if not self._so_far or path.exists():
+            return None
+        work = Unfinished(path)
+        run = read_so_far(work)
+        if run is None:
+            return None
+        wanted = work.attributes().get("steps", ())
+        return RunFiles(run, Shelf(run, path, self._drawers), unfinished=f"{len(run.steps)} of {len(wanted)} steps")
 
 
 def open_run(path: Path) -> Run:
@@ -177,7 +202,8 @@ def _written(path: Path) -> int:
     try:
         return (path / _METADATA).stat().st_mtime_ns
     except OSError:
-        return 0
+        progress = Unfinished(path).progress()
+        return 0 if progress is None else -1 - progress[0]
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from octoscope.array_typing import Float
 from octoscope.attention.maps import visible_keys
 from octoscope.attention.query import QueryRow
 from octoscope.attention.unseen_tokens import unseen_tokens
@@ -34,14 +35,27 @@ def unseen_token_rows(run: Run, query: QueryRow, *, step: int, layer: int, heads
     shares = np.stack([weights[:, list(entry.places)].sum(axis=-1) for entry in entries])
     even = np.array([visible[list(entry.places)].sum() for entry in entries]) / visible.sum()
     names = [entry.name for entry in entries]
-    if len(names) > _MOST_BARS:
-        first = np.argsort(-np.nan_to_num(shares.mean(axis=1)), kind="stable")[: _MOST_BARS - 1]
-        kept, rest = np.sort(first), np.setdiff1d(np.arange(len(names)), first)
-        names = [*(names[at] for at in kept), f"{len(rest)} others"]
-        shares = np.concatenate([shares[kept], shares[rest].sum(axis=0, keepdims=True)])
-        even = np.append(even[kept], even[rest].sum())
+    names, shares, even = most_bars(names, shares, even)
     columns = [shares.mean(axis=1), shares.max(axis=1), *(shares[:, head] for head in heads)]
     top = max(float(np.nan_to_num(columns[1]).max()), float(even.max())) or 1.0
     labels = ["mean", "max", *(f"head {head}" for head in heads)]
     bars = [BarColumn(label, values, even, top) for label, values in zip(labels, columns, strict=True)]
     return [SheetRow(f"other tokens (to {short_number(top)})", [BarNames(names), *bars])]
+
+
+def most_bars(
+    names: Sequence[str], shares: Float[np.ndarray, "name column"], even: Float[np.ndarray, " name"]
+) -> tuple[list[str], Float[np.ndarray, "bar column"], Float[np.ndarray, " bar"]]:
+    """Returns the names, shares and even shares that have a bar: where there are too many, those that get most, and the others as one.
+
+    >>> names, shares, _ = most_bars([f"word {at}" for at in range(40)], np.ones((40, 1)), np.ones(40))
+    >>> len(names), names[-1], float(shares[-1, 0])
+    (28, '13 others', 13.0)
+    """
+    if len(names) <= _MOST_BARS:
+        return list(names), shares, even
+    first = np.argsort(-np.nan_to_num(shares.mean(axis=1)), kind="stable")[: _MOST_BARS - 1]
+    kept, rest = np.sort(first), np.setdiff1d(np.arange(len(names)), first)
+    told = [*(names[at] for at in kept), f"{len(rest)} others"]
+    shares = np.concatenate([shares[kept], shares[rest].sum(axis=0, keepdims=True)])
+    return told, shares, np.append(even[kept], even[rest].sum())

@@ -17,6 +17,7 @@ class ExportOptions:
 
     octoscope export output --html run.html
     octoscope export output/a output/b --site gallery --queries readout_action
+    octoscope export output --figure view.pdf --at "http://127.0.0.1:8000/#step=12&layer=3&head=7"
     """
 
     runs: RunPaths
@@ -24,6 +25,10 @@ class ExportOptions:
     html: Annotated[Path | None, Meaning("", Topic.RESULTS, "FILE")] = None
     # A folder with a file for each of them, and an index that shows them side by side.
     site: Annotated[Path | None, Meaning("", Topic.RESULTS, "FOLDER")] = None
+    # One view as a picture: .svg and .pdf for papers, .png and .jpg for pixels.
+    figure: Annotated[Path | None, Meaning("", Topic.RESULTS, "FILE")] = None
+    # Which view: a link copied from the page, or what stands behind its #; what the page opens on by default.
+    at: Annotated[str | None, Meaning("", Topic.RESULTS, "LINK")] = None
     # All that the runs hold by default.
     queries: Queries = ()
     overwrite: Overwrite = False

@@ -11,12 +11,8 @@ export function drawBar(box, width, look, top) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   if (!look?.scale) return;
-  const { scale } = look, left = 0, long = Math.min(280, width * 0.46), table = blendOf(), colors = mapOf(scale.diverging);
-  for (let x = 0; x < long; x++) {
-    const level = Math.round((x / (long - 1)) * 255), t = (level * 256 + 128) * 3;
-    context.fillStyle = scale.diverging ? `rgb(${colors[3 * level]},${colors[3 * level + 1]},${colors[3 * level + 2]})` : `rgb(${table[t]},${table[t + 1]},${table[t + 2]})`;
-    context.fillRect(left + x, 4, 1.5, 10);
-  }
+  const { scale } = look, left = 0, long = Math.min(280, width * 0.46);
+  context.drawImage(ramp(scale.diverging, Math.round(long * ratio)), left, 4, long, 10);
   context.font = "11px system-ui, sans-serif";
   context.textBaseline = "alphabetic";
   scale.ticks().forEach(([place, text], at, ticks) => {
@@ -33,7 +29,30 @@ export function drawBar(box, width, look, top) {
   told.forEach((text, line) => context.fillText(fitted(context, text, width - long - 16), long + 16, 13 + 15 * line));
 }
 
+// Colours from the lowest to the highest, drawn once: what moves from step to step is the text beside them.
+const ramps = new Map();
+function ramp(signed, pixels) {
+  const key = signed + "/" + pixels;
+  if (ramps.has(key)) return ramps.get(key);
+  const canvas = new OffscreenCanvas(Math.max(1, pixels), 1), context = canvas.getContext("2d"), image = context.createImageData(canvas.width, 1), table = blendOf(), colors = mapOf(signed);
+  for (let x = 0; x < pixels; x++) {
+    const level = Math.round((x / Math.max(1, pixels - 1)) * 255), t = (level * 256 + 128) * 3;
+    for (let c = 0; c < 3; c++) image.data[4 * x + c] = signed ? colors[3 * level + c] : table[t + c];
+    image.data[4 * x + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+  ramps.set(key, canvas);
+  return canvas;
+}
+
+const texts = new Map();
 function fitted(context, text, width) {
+  const key = width + text;
+  if (!texts.has(key)) { if (texts.size > 200) texts.clear(); texts.set(key, shortened(context, text, width)); }
+  return texts.get(key);
+}
+
+function shortened(context, text, width) {
   if (context.measureText(text).width <= width) return text;
   while (text.length > 4 && context.measureText(text + "…").width > width) text = text.slice(0, -1);
   return text + "…";

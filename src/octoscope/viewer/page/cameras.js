@@ -30,8 +30,9 @@ export class Cameras {
     canvas.setAttribute("role", "img");
     figure.append(caption, canvas);
     this.box.append(figure);
-    const made = { ...panel, figure, canvas, cursor: -1, title: element("span", "name", panel.label), note: element("span", "note") };
-    caption.append(made.title, made.note);
+    const made = { ...panel, figure, canvas, cursor: -1, title: element("span", "name", panel.what), time_told: element("span", "when"), note: element("span", "note") };
+    made.title.title = panel.what;
+    caption.append(made.title, made.time_told, made.note);
     made.note.title = "Of all patches of this frame: their sum; of those who look, the mean.";
     const at = (event) => this.tokenAt(made, event);
     canvas.addEventListener("pointermove", (event) => this.app.point(at(event), panel));
@@ -105,7 +106,8 @@ export class Cameras {
     const { run } = this, time = run.card.frame_index[state.step][panel.time], padded = !run.card.real[state.step][panel.time];
     const context = panel.canvas.getContext("2d", { willReadFrequently: true });
     const frame = this.frame(panel.camera, time);
-    panel.title.textContent = `${panel.label} · step ${time}${padded ? ", padded" : ""}`;
+    // The step itself is always told: before it, how long ago it is only where there is room.
+    panel.time_told.textContent = `· ${run.card.window > 1 && panel.shown.width >= 200 ? panel.when + " · " : ""}step ${time}${padded ? ", padded" : ""}`;
     panel.figure.classList.toggle("focus", run.focus(state.focus) === run.panels.find((each) => each.key === panel.key));
     if (!frame) return;
     if (frame.error) { this.tell(panel, context, frame.error); return; }

@@ -23,7 +23,10 @@ export function useKeys(app) {
   close.addEventListener("click", () => dialog.close());
   const mouse = document.createElement("p");
   mouse.textContent = "Point at a word or patch to see its attention, where it was captured; click to keep it. Drag over the strips to choose a span of steps. Attention alone does not show what the action depends on.";
-  dialog.append(title, table, mouse, close);
+  const rule = document.createElement("p");
+  rule.id = "rule";
+  rule.className = "quiet";
+  dialog.append(title, table, mouse, rule, close);
   addEventListener("keydown", (event) => press(app, event));
 }
 

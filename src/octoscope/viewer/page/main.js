@@ -117,16 +117,26 @@ class App {
         this.fillRuns();
         const now = listed.runs.find((run) => run.name === (this.run?.name || this.state.run));
         if (this.refused && listed.runs.find((run) => run.name === this.refused.name)?.whole) { this.refused = null; await this.show(); }
+        else if (this.run?.card.unfinished && now && now.state !== before?.state) await this.readOn();
         else if (before?.whole && now && !now.whole) this.fault(`The run ${now.name} is not what it was: ${now.state}`, true);
       }
       if (this.silent) { this.silent = false; this.calm(); }
     } catch (error) { this.silent = true; this.fault(error.message, true); }
   }
 
+  // Opens anew a run that has more steps now; who looked at the last one goes on to the last one.
+  async readOn() {
+    const atEnd = this.state.step === this.run.steps.length - 1;
+    this.rows.forget(this.run);
+    await this.show();
+    if (atEnd) this.go(this.run.steps.length - 1);
+  }
+
   header() {
     const { told, remarks } = this.run.card, box = byId("told");
     const words = told.instruction ? `"${told.instruction}"` : told.recorded_instruction ? `takes no words (recorded: "${told.recorded_instruction}")` : "no words";
     box.replaceChildren(element("b", "", told.policy), ` over ${told.episode} · ${words}`);
+    if (this.run.card.unfinished) box.append(element("b", "unfinished", ` · being written: ${this.run.card.unfinished}`));
     box.title = [`policy ${told.policy}${told.policy_step === null ? "" : `, training step ${told.policy_step}`}`, told.policy_note, `seed ${told.seed}`, ...remarks, `run ${this.run.card.digest}`].filter(Boolean).join("\n");
     const stack = this.run.stacks[this.state.stack];
     byId("passes").hidden = !this.run.stacks.some((each) => each.num_passes > 1);

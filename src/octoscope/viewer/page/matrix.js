@@ -6,6 +6,8 @@ import { range } from "octoscope/rows.js";
 import { color } from "octoscope/theme.js";
 
 const GAP = 2, SIDE = 46, TOP = 18;
+// Between the cameras of one cell, and between cells that show several.
+const PART = 1, WIDE = 8;
 // Where the frame would show as recorded: darker than any level, so that brighter is always more.
 const BELOW = pixel(20, 20, 20), MASKED = pixel(141, 141, 141);
 
@@ -15,6 +17,8 @@ export class Matrix {
     this.app = app;
     this.sections = [];
     this.side = { width: 40, height: 40 };
+    this.gap = GAP;
+    this.across = 1;
   }
 
   build(run) {
@@ -77,18 +81,22 @@ export class Matrix {
       return Math.min((width - across * (SIDE + 30)) / heads - GAP, ((height - short - lines.length * (TOP + 32)) / Math.max(1, layers) - GAP) / aspect);
     };
     const side = Math.floor(Math.max(14, Math.min(110, ...[Math.max(...range(Math.max(1, shown.length)).map((at) => fit(at + 1)))])));
-    this.side = { width: side, height: Math.max(10, Math.floor(side * aspect)) };
+    // Where there is room beside them, each cell shows more cameras and timesteps.
+    const most = Math.max(1, ...shown.map((stack) => stack.num_heads + 1)), room = (width - SIDE - 30) / most - WIDE;
+    this.across = shown.length > 1 ? 1 : Math.max(1, Math.min(this.run.panels.length, Math.floor((room + PART) / (side + PART))));
+    this.gap = this.across > 1 ? WIDE : GAP;
+    this.side = { width: this.across * (side + PART) - PART, height: Math.max(10, Math.floor(side * aspect)) };
     const ratio = Math.min(2, devicePixelRatio || 1);
     for (const section of this.sections) {
       const { stack, canvas, area, buttons } = section, columns = stack.num_heads + 1, rows = stack.num_layers + 1;
-      const w = SIDE + columns * (this.side.width + GAP), h = TOP + rows * (this.side.height + GAP);
+      const w = SIDE + columns * (this.side.width + this.gap), h = TOP + rows * (this.side.height + GAP);
       Object.assign(canvas, { width: w * ratio, height: h * ratio });
       section.section.style.width = w + "px";
       section.section.firstChild.title = section.section.firstChild.textContent;
       for (const each of [canvas, area]) { each.style.width = w + "px"; each.style.height = h + "px"; }
       buttons.forEach(({ button }, at) => {
         const row = Math.floor(at / columns), column = at % columns;
-        button.style.left = SIDE + column * (this.side.width + GAP) + "px";
+        button.style.left = SIDE + column * (this.side.width + this.gap) + "px";
         button.style.top = TOP + row * (this.side.height + GAP) + "px";
         button.style.width = this.side.width + "px";
         button.style.height = this.side.height + "px";
@@ -126,7 +134,7 @@ export class Matrix {
   }
 
   describe(stack, focus, look) {
-    const told = focus && this.showsPatches(look, focus) ? `maps on ${focus.label}` : "a square a token";
+    const panels = this.panelsOf(look, focus), told = panels.length ? `maps on ${panels.map((panel) => panel.label).join(", ")}` : "a square a token";
     const still = stack.constant_layers.length ? ` · layer ${stack.constant_layers.join(", ")} is the same for every input` : "";
     const idle = stack.idle_layers.length ? ` · no action depends on layer ${stack.idle_layers.join(", ")}` : "";
     return ` ${told}${still}${idle}`;
@@ -151,7 +159,7 @@ export class Matrix {
     context.textBaseline = "middle";
     context.textAlign = "center";
     const every = width < 26 ? 2 : 1;
-    this.headsOf(stack).forEach((head, at) => { if (head === "mean" || head % every === 0) context.fillText(head === "mean" ? "mean" : at === 1 && width >= 40 ? "head 0" : String(head), SIDE + at * (width + GAP) + width / 2, TOP / 2); });
+    this.headsOf(stack).forEach((head, at) => { if (head === "mean" || head % every === 0) context.fillText(head === "mean" ? "mean" : at === 1 && width >= 40 ? "head 0" : String(head), SIDE + at * (width + this.gap) + width / 2, TOP / 2); });
     context.textAlign = "right";
     this.layersOf(stack).forEach((layer, at) => (height > 12 || at % 2 === 0 || at === 0) && context.fillText(layer === "mean" ? "mean" : at === 1 ? `layer ${layer}` : String(layer), SIDE - 6, TOP + at * (height + GAP) + height / 2));
   }
@@ -159,47 +167,90 @@ export class Matrix {
   // Whether any of a panel's patches is looked at in the stack.
   showsPatches(look, focus) { return !!focus && !!look?.values && ["seen", "masked"].some((kind) => look.status(focus.span.start) === kind || look.status(focus.span.start + focus.span.size - 1) === kind); }
 
-  maps(context, section, look, focus) {
-    const { stack } = section, { width, height } = this.side, patches = this.showsPatches(look, focus);
-    const tokens = patches ? range(focus.span.size).map((at) => focus.span.start + at) : range(this.run.size).filter((token) => look.step.slots[token] >= 0);
-    const columns = patches ? focus.columns : Math.ceil(Math.sqrt((tokens.length * width) / height)), rows = patches ? focus.rows : Math.ceil(tokens.length / columns);
-    const ratio = Math.min(2, devicePixelRatio || 1), w = Math.round(width * ratio), h = Math.round(height * ratio);
-    const ofColumn = Int16Array.from({ length: w }, (_, x) => Math.floor((x / w) * columns)), ofRow = Int16Array.from({ length: h }, (_, y) => Math.floor((y / h) * rows));
-    context.fillStyle = color("rule");
-    context.fillRect(SIDE - GAP, TOP - GAP, (stack.num_heads + 1) * (width + GAP) + GAP, (stack.num_layers + 1) * (height + GAP) + GAP);
-    const colors = tilePixels(look.signed), cell = new Uint32Array(rows * columns), pixels = new ImageData(w, h), out = new Uint32Array(pixels.data.buffer);
-    this.layersOf(stack).forEach((layer, row) => this.headsOf(stack).forEach((head, column) => {
-      const x = SIDE + column * (width + GAP), y = TOP + row * (height + GAP), values = look.values(layer, head);
-      if (!values) { hatch(context, x, y, width, height); return; }
-      const top = look.scale.ownTop ? look.top(values, tokens) : 0;
-      cell.fill(0);
-      for (let at = 0; at < tokens.length; at++) {
-        const level = look.level(values, tokens[at], top);
-        cell[at] = level === -2 ? MASKED : level === -1 ? BELOW : colors[level];
-      }
-      for (let py = 0, i = 0; py < h; py++) { const line = ofRow[py] * columns; for (let px = 0; px < w; px++) out[i++] = cell[line + ofColumn[px]]; }
-      context.putImageData(pixels, Math.round(x * ratio), Math.round(y * ratio));
-    }));
-    if (look.whole?.sinks.length) this.layersOf(stack).forEach((layer, row) => this.headsOf(stack).forEach((_, column) => this.sinks(context, look, layer, tokens, columns, rows, SIDE + column * (width + GAP), TOP + row * (height + GAP))));
+  // The panels that a cell shows: the chosen one first, then those of now, then those of before; none where the stack looks at no patch.
+  panelsOf(look, focus) {
+    if (!this.showsPatches(look, focus)) return [];
+    const others = this.run.panels.filter((panel) => panel !== focus && this.showsPatches(look, panel)).sort((a, b) => a.back - b.back);
+    return [focus, ...others].slice(0, this.across);
   }
 
-  sinks(context, look, layer, tokens, columns, rows, x, y) {
-    const { width, height } = this.side;
+  maps(context, section, look, focus) {
+    const { stack } = section, { width, height } = this.side, ratio = Math.min(2, devicePixelRatio || 1), w = Math.round(width * ratio), h = Math.round(height * ratio);
+    const parts = this.parts(look, focus), total = parts.reduce((sum, part) => sum + part.tokens.length, 0), places = this.places(parts, w, h, total);
+    // All cells in one picture, which is put down at once; the last of a cell is what lies between its cameras.
+    const area = [(stack.num_heads + 1) * (width + this.gap) - this.gap + 2 * GAP, (stack.num_layers + 1) * (height + GAP) + GAP].map((side) => Math.round(side * ratio));
+    if (section.pixels?.width !== area[0] || section.pixels?.height !== area[1]) section.pixels = new ImageData(...area);
+    const out = new Uint32Array(section.pixels.data.buffer), rule = hexPixel(color("rule")), colors = tilePixels(look.signed), cell = new Uint32Array(total + 1), lacking = [];
+    out.fill(rule);
+    cell[total] = rule;
+    this.layersOf(stack).forEach((layer, row) => this.headsOf(stack).forEach((head, column) => {
+      const left = GAP + column * (width + this.gap), top = GAP + row * (height + GAP), values = look.values(layer, head);
+      if (!values) { lacking.push([left, top]); return; }
+      let place = 0;
+      for (const { tokens } of parts) {
+        const end = look.scale.ownTop ? look.top(values, tokens) : 0;
+        for (let at = 0; at < tokens.length; at++) {
+          const level = look.level(values, tokens[at], end);
+          cell[place++] = level === -2 ? MASKED : level === -1 ? BELOW : colors[level];
+        }
+      }
+      const x = Math.round(left * ratio);
+      for (let py = 0, i = 0, line = Math.round(top * ratio) * area[0] + x; py < h; py++, line += area[0]) for (let px = 0; px < w; px++) out[line + px] = cell[places[i++]];
+    }));
+    context.putImageData(section.pixels, Math.round((SIDE - GAP) * ratio), Math.round((TOP - GAP) * ratio));
+    for (const [left, top] of lacking) hatch(context, SIDE - GAP + left, TOP - GAP + top, width, height);
+    if (look.whole?.sinks.length) this.layersOf(stack).forEach((layer, row) => this.headsOf(stack).forEach((_, column) => this.sinks(context, look, layer, parts, SIDE + column * (width + this.gap), TOP + row * (height + GAP))));
+  }
+
+  // What stands side by side in a cell: the patches of a camera each, or all tokens of a stack without patches.
+  parts(look, focus) {
+    const panels = this.panelsOf(look, focus), { height } = this.side, width = (this.side.width + PART) / Math.max(1, panels.length) - PART;
+    if (panels.length) return panels.map(({ span, columns, rows }, at) => ({ tokens: range(span.size).map((token) => span.start + token), columns, rows, left: at * (width + PART), width }));
+    const tokens = range(this.run.size).filter((token) => look.step.slots[token] >= 0), columns = Math.ceil(Math.sqrt((tokens.length * width) / height));
+    return [{ tokens, columns, rows: Math.ceil(tokens.length / columns), left: 0, width }];
+  }
+
+  // For each pixel of a cell its token's place in the parts, TOTAL between them; the same until the page is laid out anew.
+  places(parts, w, h, total) {
+    const key = [w, h, ...parts.map(({ columns, rows, tokens }) => [columns, rows, tokens.length].join("x"))].join();
+    this.tables ??= new Map();
+    let table = this.tables.get(key);
+    if (table) return table;
+    table = new Int32Array(w * h).fill(total);
+    const scale = w / this.side.width;
+    let first = 0;
+    for (const { tokens, columns, rows, left, width } of parts) {
+      const from = Math.round(left * scale), to = Math.round((left + width) * scale);
+      for (let y = 0; y < h; y++) for (let x = from; x < to; x++) {
+        const at = Math.floor((y / h) * rows) * columns + Math.floor(((x - from) / (to - from)) * columns);
+        if (at < tokens.length) table[y * w + x] = first + at;
+      }
+      first += tokens.length;
+    }
+    if (this.tables.size > 16) this.tables.clear();
+    this.tables.set(key, table);
+    return table;
+  }
+
+  sinks(context, look, layer, parts, x, y) {
+    const { height } = this.side;
     context.strokeStyle = "#5adcff";
     context.lineWidth = 1;
-    for (const [at, token] of look.whole?.sinks || []) {
+    for (const [at, token] of look.whole?.sinks || []) for (const { tokens, columns, rows, left, width } of at === layer ? parts : []) {
       const place = tokens.indexOf(token);
-      if (at !== layer || place < 0) continue;
+      if (place < 0) continue;
       const w = width / columns, h = height / rows;
-      context.strokeRect(x + (place % columns) * w + 0.5, y + Math.floor(place / columns) * h + 0.5, Math.max(2, w - 1), Math.max(2, h - 1));
+      context.strokeRect(x + left + (place % columns) * w + 0.5, y + Math.floor(place / columns) * h + 0.5, Math.max(2, w - 1), Math.max(2, h - 1));
     }
   }
 
   blank(context, section) {
     const { width, height } = this.side;
-    this.layersOf(section.stack).forEach((_, row) => this.headsOf(section.stack).forEach((__, column) => hatch(context, SIDE + column * (width + GAP), TOP + row * (height + GAP), width, height)));
+    this.layersOf(section.stack).forEach((_, row) => this.headsOf(section.stack).forEach((__, column) => hatch(context, SIDE + column * (width + this.gap), TOP + row * (height + GAP), width, height)));
   }
 }
+
+const hexPixel = (text) => pixel(...[1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)));
 
 function hatch(context, x, y, width, height) {
   context.fillStyle = "rgba(138,141,146,.28)";

@@ -67,7 +67,8 @@ function largest(look, values) {
 
 // octoscope:DIGEST:ARRAY:INDEX:VALUE, which `octoscope runs check` confirms; "" where the number is in no one array.
 export function receiptOf(app, at) {
-  if (!at || at.look.signed || app.state.head === "max") return "";
+  // A run that is being written has no digest yet.
+  if (!at || at.look.signed || app.state.head === "max" || app.run.card.unfinished) return "";
   const { run, state, source } = app, stack = run.stacks[state.stack], { way } = state;
   const lookers = way === "from" ? app.asked() : at.whole, keys = way === "from" ? at.whole : app.asked();
   const array = stack.arrays.find((each) => lookers.every((token) => each.rows.includes(token)));

@@ -31,6 +31,8 @@ export class Run {
         key: `${at}.${grid.span}`, camera: at, name: camera.name, span, box: grid.box, rows: span.grid[0], columns: span.grid[1],
         height: camera.height, width: camera.width, masks: camera.masks, back, time: span.time,
         label: `${span.cameras.join("+")} ${back ? "t-" + back : "t"}${several ? ` (${span.group})` : ""}`,
+        // The same in two parts: what may be cut where there is no room, and what may not.
+        what: span.cameras.join("+") + (several ? ` (${span.group})` : ""), when: back ? "t-" + back : "t",
       };
     }));
   }

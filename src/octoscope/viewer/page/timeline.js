@@ -5,6 +5,8 @@ import { shareColors, short } from "octoscope/colors.js";
 import { color } from "octoscope/theme.js";
 
 const SIDE = 164, RIGHT = 14;
+// The line of phases above the shares.
+const PHASES = 15;
 
 export class Timeline {
   constructor(box, app) {
@@ -27,6 +29,11 @@ export class Timeline {
     this.run = run;
     this.slider.max = run.steps.length - 1;
     this.ranges = this.findRanges(run.card.actions);
+    this.phases = stretches(run.card.phases.steps);
+    this.strip.title = this.phases.length ? run.card.phases.rule : "";
+    const told = this.phases.map(({ name, first, last }) => `${name}, steps ${run.steps[first]} to ${run.steps[last]}`);
+    this.strip.setAttribute("aria-label", `Shares of attention over the steps${told.length ? "; phases: " + told.join("; ") : ""}`);
+    document.getElementById("rule").textContent = run.card.phases.rule;
     this.actions.style.height = Math.max(1, run.card.actions.names.length) * this.line() + "px";
     this.place();
   }
@@ -89,16 +96,20 @@ export class Timeline {
   }
 
   drawShares(shares, state, look) {
-    const { context, width, height } = this.begun(this.strip), count = this.run.steps.length;
+    const { context, width, height: whole } = this.begun(this.strip), count = this.run.steps.length;
+    if (this.phases.length) this.drawPhases(context, width);
+    // Shares stand below the phases, from TOP to the foot.
+    const top = this.phases.length ? PHASES : 0, height = whole - top, y = (share) => whole - share * height;
     const layer = look?.layerAt ? look.layerAt(state.layer) : -1;
     // Whether there are shares to tell.
     this.told = !!shares && layer !== -1;
     if (!this.told) {
       context.fillStyle = color("quiet");
-      context.fillText(state.way === "to" ? "Shares are told of what a token looks at." : "", SIDE, height / 2);
+      context.textAlign = "left";
+      context.fillText(state.way === "to" ? "Shares are told of what a token looks at." : "", SIDE, top + height / 2);
       this.legend.replaceChildren();
       this.legend.dataset.names = "";
-      this.span(context, width, height, state);
+      this.span(context, width, whole, state);
       return;
     }
     this.shownLayer = layer;
@@ -107,19 +118,35 @@ export class Timeline {
     series.forEach((values, kind) => {
       const above = below.map((low, at) => low + values[at]);
       context.beginPath();
-      for (let at = 0; at < count; at++) context.lineTo(this.x(at, width), height - above[at] * height);
-      for (let at = count - 1; at >= 0; at--) context.lineTo(this.x(at, width), height - below[at] * height);
-      if (count === 1) context.rect(SIDE, height - above[0] * height, width - SIDE - RIGHT, values[0] * height);
+      for (let at = 0; at < count; at++) context.lineTo(this.x(at, width), y(above[at]));
+      for (let at = count - 1; at >= 0; at--) context.lineTo(this.x(at, width), y(below[at]));
+      if (count === 1) context.rect(SIDE, y(above[0]), width - SIDE - RIGHT, values[0] * height);
       context.fillStyle = colors[kind];
       context.fill();
       below = above;
     });
     context.fillStyle = color("quiet");
     context.textAlign = "right";
-    context.fillText("shares", SIDE - 10, height / 2 - 7);
-    context.fillText(this.cellName(state), SIDE - 10, height / 2 + 8);
-    this.span(context, width, height, state);
+    context.fillText("shares", SIDE - 10, top + height / 2 - 7);
+    context.fillText(this.cellName(state), SIDE - 10, top + height / 2 + 8);
+    this.span(context, width, whole, state);
     this.legends(shares, state);
+  }
+
+  // A bar for each stretch of steps of one phase, named where the name fits: by words, so that nothing hangs on colour.
+  drawPhases(context, width) {
+    const half = this.run.steps.length < 2 ? 0 : (this.x(1, width) - this.x(0, width)) / 2;
+    context.fillStyle = color("quiet");
+    context.textAlign = "right";
+    context.fillText("phases", SIDE - 10, PHASES / 2 - 1);
+    context.textAlign = "left";
+    for (const { name, first, last } of this.phases) {
+      const left = Math.max(SIDE, this.x(first, width) - half), right = Math.min(width - RIGHT, this.x(last, width) + half);
+      context.fillStyle = color("rule");
+      context.fillRect(left + 1, 0, Math.max(1, right - left - 2), PHASES - 3);
+      context.fillStyle = color("ink");
+      if (context.measureText(name).width + 8 <= right - left) context.fillText(name, left + 5, PHASES / 2 - 1);
+    }
   }
 
   cellName(state) { return state.layer === "mean" && state.head === "mean" ? "mean of all" : `layer ${state.layer}, ${typeof state.head === "number" ? "head " + state.head : state.head}`; }
@@ -198,6 +225,17 @@ export class Timeline {
     context.fillStyle = color("brush");
     context.fillRect(this.x(span[0], width) - 2, 0, this.x(span[1], width) - this.x(span[0], width) + 4, height);
   }
+}
+
+// Steps that follow each other in one phase: {name, first, last}; steps of no phase are left out.
+export function stretches(phases) {
+  const all = [];
+  phases.forEach((name, at) => {
+    if (name === null) return;
+    const last = all.at(-1);
+    if (last && last.name === name && last.last === at - 1) last.last = at; else all.push({ name, first: at, last: at });
+  });
+  return all;
 }
 
 export function spanOf(state, run) {
