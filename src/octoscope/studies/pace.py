@@ -27,7 +27,7 @@ def note_pace(work: str, seconds: float) -> None:
 def told_time(seconds: float) -> str:
     """Returns a time as people say it.
 
-    >>> told_time(0.4), told_time(48), told_time(400), told_time(9000)
+    >>> told_time(0.4), told_time(48.0), told_time(400.0), told_time(9000.0)
     ('a second', '48 s', '7 min', '2.5 h')
     """
     if seconds < 1.5:
