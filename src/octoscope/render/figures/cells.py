@@ -133,24 +133,25 @@ def _draw_column_labels(paper: Paper, panel: Grid, places: _GridPlaces, left: in
 
 
 def _draw_bar(paper: Paper, scale: ColorScale, even: float | None, at: Place, width: int) -> None:
-    """Draws the colours of a scale from left to right, its ends, and the mark of even attention."""
+    """Draws the colours of a scale from left to right, its ticks, and the mark of even attention."""
     axes = paper.axes(at[0], at[1], width, _BAR_HEIGHT)
-    ramp = scale.vmin + (scale.vmax - scale.vmin) * (np.arange(width) + 0.5) / width
-    axes.imshow(scale.colors(ramp)[None], extent=(scale.vmin, scale.vmax, 0, 1))
-    marks = [(scale.vmin, f"{scale.vmin:.3g}", QUIET_INK), (scale.vmax, f"{scale.vmax:.3g}", QUIET_INK)]
+    ramp = scale.value_at((np.arange(width) + 0.5) / width)
+    axes.imshow(scale.colors(ramp)[None], extent=(0, 1, 0, 1))
+    marks = [(value, f"{value:.3g}", QUIET_INK) for value in scale.ticks]
     if even is not None and scale.vmin <= even <= scale.vmax:
-        axes.plot([even, even], [-0.3, 1.3], color=shade(MARK), linewidth=2 * POINT, clip_on=False)
-        axes.set(xlim=(scale.vmin, scale.vmax), ylim=(0, 1))
+        place = float(scale.fraction_of(np.array([even]))[0])
+        axes.plot([place, place], [-0.3, 1.3], color=shade(MARK), linewidth=2 * POINT, clip_on=False)
+        axes.set(xlim=(0, 1), ylim=(0, 1))
         # At an end of the scale it takes the place of that end's number.
         marks = sorted([*(mark for mark in marks if mark[0] != even), (even, f"{even:.3g} even", MARK)])
     elif even is not None:
-        marks[1] = (scale.vmax, f"{scale.vmax:.3g} (even: {even:.3g})", QUIET_INK)
+        marks[-1] = (scale.vmax, f"{scale.vmax:.3g} (even: {even:.3g})", QUIET_INK)
     widths = [text_width(text, _TEXT) for _, text, _ in marks]
-    centers = [at[0] + widths[0] / 2, at[0] + width - widths[-1] / 2]
-    if len(marks) > 2:
-        wanted = at[0] + (marks[1][0] - scale.vmin) / (scale.vmax - scale.vmin) * width
+    centers = [at[0] + float(part) * width for part in scale.fraction_of(np.array([value for value, _, _ in marks]))]
+    centers[0], centers[-1] = at[0] + widths[0] / 2, at[0] + width - widths[-1] / 2
+    if even is not None and len(marks) == 3:
         low, high = at[0] + widths[0] + widths[1] / 2 + 8, at[0] + width - widths[2] - widths[1] / 2 - 8
-        centers.insert(1, min(max(wanted, low), high))
+        centers[1] = min(max(centers[1], low), high)
     for center, (_, text, color) in zip(centers, marks, strict=True):
         paper.text((center, at[1] + _BAR_HEIGHT + 3), text, size=_TEXT, color=color, anchor="ma")
 
