@@ -13,6 +13,8 @@ from octoscope.render.photo import fitted_size, resize_photo
 
 _TITLE, _TEXT, _NUMBER, _NOTE = 14, 12, 11, 11
 _CELL_WIDTH, _CELL_HEIGHT, _NARROWEST = 38, 24, 4
+# Of a panel, and of what stands at its left: with both a chart stays a page wide.
+_WIDEST, _LONGEST_LABEL = 1344, 320
 _BAR_HEIGHT, _LEAST_WIDTH = 10, 210
 # Numbers are written into cells while there are so few columns.
 _MOST_NUMBERED = 16
@@ -28,13 +30,15 @@ class _GridPlaces:
         rows, columns = panel.values.shape
         self.numbered = columns <= _MOST_NUMBERED if panel.numbers is None else panel.numbers
         narrow = max(_NARROWEST, min(_CELL_WIDTH, panel.widest // columns))
-        self.wide, self.high = panel.cell_size or (_CELL_WIDTH if self.numbered else narrow, _CELL_HEIGHT)
-        self.every = self.numbered or panel.cell_size is not None
+        rows_named = [f"{panel.row_name} {panel.row_labels[0]}", *panel.row_labels[1:]]
+        self.row_labels = [shortened(label, width=_LONGEST_LABEL, size=_TEXT) for label in rows_named]
+        self.left = max(text_width(label, _TEXT) for label in self.row_labels) + 8
+        wide, self.high = panel.cell_size or (_CELL_WIDTH if self.numbered else narrow, _CELL_HEIGHT)
+        self.wide = max(1, min(wide, (_WIDEST - self.left - 2) // columns))
+        self.every = self.numbered or (panel.cell_size is not None and self.wide >= _TEXT)
         widths = [text_width(label, _TEXT) for label in panel.column_labels]
         self.rising = self.every and max(widths) > self.wide
-        named = text_width(f"{panel.row_name} {panel.row_labels[0]}", _TEXT)
-        self.left = max(named, *(text_width(label, _TEXT) for label in panel.row_labels)) + 8
-        title = text_width(panel.title, _TITLE) if columns > 6 else 0
+        title = min(text_width(panel.title, _TITLE), _WIDEST) if columns > 6 else 0
         self.width = max(self.left + self.wide * columns + 2, _LEAST_WIDTH, title)
         self.titles = wrapped(panel.title, width=self.width, size=_TITLE, most_lines=2)
         self.notes = wrapped(panel.note, width=self.width, size=_NOTE, most_lines=4) if panel.note else []
@@ -105,8 +109,7 @@ def _draw_lines(paper: Paper, lines: list[str], at: Place, *, size: int, color: 
 
 
 def _draw_row_labels(paper: Paper, panel: Grid, places: _GridPlaces, left: int, top: int) -> None:
-    for row, label in enumerate(panel.row_labels):
-        text = f"{panel.row_name} {label}" if row == 0 else label
+    for row, text in enumerate(places.row_labels):
         at = (left + places.left - 6, top + places.top + (row + 0.5) * places.high)
         paper.text(at, text, size=_TEXT, color=QUIET_INK, anchor="rm")
 
