@@ -113,6 +113,7 @@ from octoscope.views.ablation_sheet import render_ablation_sheet as render_ablat
 from octoscope.views.attention_film import attention_film_frames
 from octoscope.views.attention_results import write_attention_results as write_attention_results
 from octoscope.views.attention_sheet import render_attention_sheet
+from octoscope.views.comparison_sheet import render_comparison_sheet as render_comparison_sheet
 from octoscope.views.film_pictures import render_film as render_film
 from octoscope.views.film_pictures import render_film_pair as render_film_pair
 from octoscope.views.head_pictures import render_deviation_grids as render_deviation_grids

@@ -119,7 +119,9 @@ def test_gradcam_explains_the_action_of_a_policy_on_episodes():
     assert dataclasses.is_dataclass(options)
 
 
-def test_each_line_of_the_readme_can_be_typed(monkeypatch):
+def test_each_line_of_the_readme_can_be_typed(monkeypatch, tmp_path):
+    # Recipes of what is not done go there.
+    monkeypatch.chdir(tmp_path)
     asked = []
     monkeypatch.setattr(commands, "load_work", lambda options, manner: lambda: asked.append(type(options)))
     lines = re.findall(
@@ -132,7 +134,9 @@ def test_each_line_of_the_readme_can_be_typed(monkeypatch):
     assert len(lines) == len(asked)
 
 
-def test_each_example_of_the_help_can_be_typed(monkeypatch):
+def test_each_example_of_the_help_can_be_typed(monkeypatch, tmp_path):
+    # Recipes of what is not done go there.
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(commands, "load_work", lambda options, manner: lambda: None)
     for words, options in COMMANDS.items():
         examples = split_docstring(options)[1]

@@ -1,7 +1,6 @@
 """Help: what a newcomer reads, made from the same dataclasses that are parsed."""
 
 import importlib.metadata
-import shutil
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -80,7 +79,7 @@ class Options:
 
 
 def test_help_of_a_command(monkeypatch):
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: __import__("os").terminal_size((80, 24)))
+    monkeypatch.setenv("COLUMNS", "80")
     text = command_help(("do",), Options)
     assert text.startswith("usage: octoscope do SOURCE [options]\n\nDo it.\n\nWrites it down.\n\nWhat it takes\n")
     for line in (

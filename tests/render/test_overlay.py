@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from octoscope.render.blend import blend_table
-from octoscope.render.color_scale import UNIFORM_MAPS, ColorScale
+from octoscope.render.blend import blend_heat, blend_table
+from octoscope.render.color_scale import UNIFORM_MAPS, ColorScale, color_table
 from octoscope.render.hatching import hatch_image
 from octoscope.render.overlay import render_overlay
 
@@ -160,3 +160,17 @@ def test_a_box_without_area_is_refused(box):
 def test_a_size_below_one_is_refused():
     with pytest.raises(ValueError, match="`size` must be at least 1"):
         render_overlay(BLACK, np.ones((2, 2)), scale=SCALE, size=0)
+
+
+def test_a_map_of_two_directions_shows_the_scene_at_zero_and_pure_colours_at_its_ends():
+    scene = np.arange(256, dtype=np.uint8)[None]
+    scale = ColorScale.around_zero([np.array([2.0])])
+    colors = color_table(scale.cmap)
+    for value, level in ((2.0, -1), (-2.0, 0), (0.7, 172), (-0.7, 83)):
+        blended = blend_heat(np.full(scene.shape, value), scene, scale=scale)
+        np.testing.assert_array_equal(blended, np.broadcast_to(colors[level], blended.shape))
+    nothing = blend_heat(np.zeros(scene.shape), scene, scale=scale)[0].astype(int)
+    # Grey but for the half level that 0 lies off the table's middle, and lighter where the scene is.
+    assert (np.ptp(nothing, axis=-1) <= 2).all()
+    assert (np.diff(nothing[:, 0]) >= 0).all()
+    assert nothing[-1, 0] - nothing[0, 0] > 100

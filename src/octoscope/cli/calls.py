@@ -69,7 +69,7 @@ def _results_folder(options: Any) -> Path | None:
         return options.output
     # Imported already by the command that read the run.
     run_at = importlib.import_module("octoscope.studies.run_place").run_at
-    given = getattr(options, "run", None) or Path(options.source)
+    given = getattr(options, "run", None) or next(iter(getattr(options, "runs", ())), None) or Path(options.source)
     try:
         return run_at(given).parent if getattr(options, "episodes", None) is None else Path("output")
     except OctoscopeError:

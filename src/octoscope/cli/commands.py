@@ -22,6 +22,7 @@ from octoscope.studies.options.cnn_features import CnnFeaturesOptions
 from octoscope.studies.options.cnn_filters import CnnFiltersOptions
 from octoscope.studies.options.cnn_gradcam import CnnGradcamOptions
 from octoscope.studies.options.cnn_layers import CnnLayersOptions
+from octoscope.studies.options.compare import CompareOptions
 from octoscope.studies.options.convert import ConvertOptions
 from octoscope.studies.options.demo import DemoOptions
 from octoscope.studies.options.doctor import DoctorOptions
@@ -57,6 +58,7 @@ COMMANDS: dict[str, type] = {
     "view": ViewOptions,
     "export": ExportOptions,
     "layout": LayoutOptions,
+    "compare": CompareOptions,
     "shares": SharesOptions,
     "heads": HeadsOptions,
     "words": WordsOptions,
@@ -79,6 +81,7 @@ _STUDIES: dict[type, tuple[str, str]] = {
     AblateOptions: ("ablate", "ablate"),
     AttendOptions: ("attend", "attend_episodes"),
     CaptureOptions: ("capture", "capture"),
+    CompareOptions: ("compare", "compare"),
     CnnActivationsOptions: ("cnn.activations", "activations"),
     CnnCompareOptions: ("cnn.compare", "compare"),
     CnnFeaturesOptions: ("cnn.features", "features"),

@@ -18,6 +18,9 @@ GROUPS: dict[str, dict[str, Purpose]] = {
         "attend": Purpose("where every layer and head looks: pictures, a film, a run", "Where does the policy look?"),
         "view": Purpose("a page over runs", "How do I look around in a run?"),
         "export": Purpose("that page as one file", "How do I show a run to somebody?"),
+        "compare": Purpose(
+            "two runs, or two steps of one, and the signed difference", "What changed from this to that?"
+        ),
         "layout": Purpose("what each token is, and who may look at whom", "What does the policy read, token by token?"),
         "shares": Purpose(
             "how much of a run's attention goes where", "Which camera, how many words, how much padding?"

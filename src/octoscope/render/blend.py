@@ -3,6 +3,8 @@
 The map, less its darkest colour, is added like light to a grey, dimmed scene, and the scene fades in proportion to the value: at the
 lowest value only the scene shows, at the highest only the map. Mixing the two by an alpha instead would darken a bright scene at low
 values (the maps start dark), so that a little attention would look like less than none.
+
+A map of two directions starts in its middle: at 0 only the scene shows, and from a third of either end on only the map.
 """
 
 import functools
@@ -11,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from octoscope.array_typing import Bool, Float, UInt8
-from octoscope.render.color_scale import LEVELS, ColorScale, color_table
+from octoscope.render.color_scale import DIVERGING_MAPS, LEVELS, ColorScale, color_table
 
 # Up to this the blend gets lighter, over any scene and in every map, as the value rises (within 0.6 of a unit of CIE L*).
 _SCENE_BRIGHTNESS = 0.5
@@ -27,12 +29,23 @@ def blend_table(cmap: str) -> UInt8[np.ndarray, "256 256 3"]:
     >>> table[0, 200].tolist(), table[-1, 200].tolist()
     ([106, 106, 106], [252, 253, 191])
     """
+    if cmap in DIVERGING_MAPS:
+        return _two_way_table(cmap)
     fading = 1.0 - np.linspace(0.0, 1.0, LEVELS)
     scene = fading[:, None, None] * 255 * _SCENE_BRIGHTNESS * np.linspace(0.0, 1.0, 256)[None, :, None] ** _SCENE_GAMMA
     # Where a map starts in a colour (viridis: purple), that colour would tint the whole scene: it fades in instead.
     colors = color_table(cmap)
     light = colors - fading[:, None] * colors[0]
     table = np.rint(np.clip(light[:, None, :] + scene, 0, 255)).astype(np.uint8)
+    table.flags.writeable = False
+    return table
+
+
+def _two_way_table(cmap: str) -> UInt8[np.ndarray, "256 256 3"]:
+    colors = color_table(cmap).astype(np.float64)[:, None, :]
+    strength = np.minimum(1.0, 3.0 * np.abs(np.linspace(-1.0, 1.0, LEVELS)))[:, None, None]
+    scene = 255 * _SCENE_BRIGHTNESS * np.linspace(0.0, 1.0, 256)[None, :, None] ** _SCENE_GAMMA
+    table = np.rint(strength * colors + (1.0 - strength) * scene).astype(np.uint8)
     table.flags.writeable = False
     return table
 

@@ -1,11 +1,21 @@
 """Episodes through a policy of any family, each into pictures, a film and a run."""
 
-from octoscope.errors import SelectionError, nearest
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from octoscope.episodes.episode import Episode
+from octoscope.errors import ObservationError, SelectionError, nearest
+from octoscope.policies.policy_model import as_policy
 from octoscope.render.film import CODECS
 from octoscope.runs.run import Run
+from octoscope.runs.staged_output import check_no_results
 from octoscope.studies.attend_episode import EpisodeJob, run_all
+from octoscope.studies.compare import COMPARISON, draw_comparisons
 from octoscope.studies.opening import given_of, open_given, scene_options
 from octoscope.studies.options.attend import AttendOptions
+from octoscope.studies.other_words import with_words
+from octoscope.studies.run_place import run_at
 from octoscope.studies.selection import parse_selection
 from octoscope.studies.telling import Tell, silent
 
@@ -28,13 +38,57 @@ def attend_episodes(options: AttendOptions, *, tell: Tell = silent, progress: bo
     source = opened.source
     chosen = parse_selection(options.episode, count=len(source), what="episode")
     job = EpisodeJob(opened.model, options, scene_options(given, tell=tell), tell, progress)
-    if options.episode.removeprefix("-").isdecimal():
+    if options.beside is not None:
+        runs = _beside(job, options.beside, [source[index] for index in chosen], options.output)
+    elif options.episode.removeprefix("-").isdecimal():
         runs = [job.run(source[chosen[0]], options.output)]
     else:
         job.check_selections(source[chosen[0]])
         runs = run_all(job, source, chosen, options.output)
     tell(*([opened.note] if opened.note else []))
     return tuple(runs)
+
+
+def _beside(job: EpisodeJob, beside: str, episodes: Sequence[Episode], output: Path) -> list[Run]:
+    """Returns the runs of an episode and of what it is compared with, after leaving them and their comparison.
+
+    Raises:
+      SelectionError: If there are several episodes.
+      ObservationError: If the policy takes no words.
+    """
+    if len(episodes) != 1:
+        raise SelectionError(f"--beside compares one episode, got {len(episodes)}: choose one with --episode.")
+    (episode,), asked = episodes, job.options
+    if not asked.overwrite and not asked.resume:
+        check_no_results(output, (COMPARISON, "own_words", "other_words"))
+    other, remark = Path(beside).expanduser(), ""
+    if other.is_dir():
+        compared = Run.open(run_at(other))
+        runs = [compared, job.run(episode, output)]
+    elif not as_policy(job.model).needs.words:
+        raise ObservationError(
+            f"{as_policy(job.model).card.name} takes no words, and there is no run at '{beside}': leave out --beside."
+        )
+    else:
+        said, remark = with_words(episode, beside)
+        # Its words, not those of --task, which stand in place of the episode's.
+        as_said = dataclasses.replace(job, given=dataclasses.replace(job.given, instruction=None))
+        runs = [job.run(episode, output / "own_words"), as_said.run(said, output / "other_words")]
+    draw_comparisons(
+        runs,
+        output,
+        layers=None,
+        query=asked.query,
+        camera=asked.camera,
+        scale=asked.scale,
+        picture_format=asked.figure_format,
+        overwrite=asked.overwrite or asked.resume,
+        progress=job.progress,
+    )
+    job.tell(
+        f"Both on the same frames, and the second less the first: {output / COMPARISON}", *([remark] if remark else [])
+    )
+    return runs
 
 
 def _check(options: AttendOptions) -> None:

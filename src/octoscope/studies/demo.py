@@ -3,15 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from octoscope.embedded import files
 from octoscope.episodes.episode import Episode
 from octoscope.errors import ObservationError
-from octoscope.render.view import save_view
-from octoscope.runs.staged_output import check_no_results, staged_output
+from octoscope.runs.staged_output import check_no_results
 from octoscope.studies.ablate import ablate
 from octoscope.studies.attend_episode import RESULTS, RUN, EpisodeJob
+from octoscope.studies.compare import COMPARISON, draw_comparisons
 from octoscope.studies.opening import Opened, open_given, scene_options
 from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.options.attend import AttendOptions
@@ -23,10 +21,8 @@ from octoscope.studies.other_words import with_words
 from octoscope.studies.shares import shares
 from octoscope.studies.telling import Tell, silent
 from octoscope.studies.view import view
-from octoscope.views.comparison_sheet import comparison_sheet
 
-_COMPARISON = "comparison"
-_RESULTS = (RUN, *RESULTS, "own_words", "other_words", _COMPARISON, "shares", "ablation")
+_RESULTS = (RUN, *RESULTS, "own_words", "other_words", COMPARISON, "shares", "ablation")
 _NAMES = {"octo": "demo", "demo": "demo", "act": "demo-act", "demo-act": "demo-act"}
 # Steps at which things are covered: the beginning, while the object stands free.
 _COVERED = "0,2"
@@ -96,11 +92,13 @@ def _compare(job: EpisodeJob, episode: Episode, instruction: str, output: Path) 
     """Runs the frames with both instructions, and draws each step and layer of both on one sheet."""
     asked, remark = with_words(episode, instruction)
     runs = [job.run(episode, output / "own_words"), job.run(asked, output / "other_words")]
-    with staged_output(output, (_COMPARISON,), overwrite=job.options.overwrite) as staged:
-        (staged / _COMPARISON).mkdir()
-        for step in tqdm(runs[0].steps, desc="compare", unit="step", disable=not job.progress):
-            for layer in runs[0].layers:
-                sheet = comparison_sheet(runs, step=step, layer=layer, scale=job.options.scale)
-                save_view(sheet, staged / _COMPARISON / f"step_{step}_layer_{layer}.{job.options.figure_format}")
-    job.tell("Both instructions on the same frames:", f"  {output / _COMPARISON}: one sheet per step and layer")
+    draw_comparisons(
+        runs,
+        output,
+        scale=job.options.scale,
+        picture_format=job.options.figure_format,
+        overwrite=job.options.overwrite,
+        progress=job.progress,
+    )
+    job.tell("Both instructions on the same frames:", f"  {output / COMPARISON}: one sheet per step and layer")
     job.tell(*([remark] if remark else []))

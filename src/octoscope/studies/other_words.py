@@ -22,13 +22,15 @@ def with_words(episode: Episode, instruction: str) -> tuple[Episode, str]:
     """Returns the episode with another instruction, and a sentence on what is outlined ("" where that is clear).
 
     The named object is found by reading the words as the table-top's templates do. Words that name no object of the scene may be
-    asked all the same: then nothing is outlined.
+    asked all the same: then nothing is outlined, and so nothing is in the episodes of other datasets.
     """
     extras = {
         name: array for name, array in episode.extras.items() if name not in ("target_id", "reference_id", "success")
     }
     kinds = objects_in(episode)
     remark = ""
+    if not kinds:
+        return dataclasses.replace(episode, instruction=instruction, extras=extras), remark
     try:
         target = read_instruction(instruction).target
         if target in kinds:

@@ -8,6 +8,7 @@ from octoscope.studies.options.names import CODECS
 from octoscope.studies.options.values import OneOf
 from octoscope.studies.options.vocabulary import (
     BatchOrUsual,
+    Beside,
     Camera,
     Cameras,
     CheckpointStep,
@@ -83,6 +84,8 @@ class AttendOptions:
     goal_image: GoalImage = ()
     checkpoint_step: CheckpointStep = None
     random_weights: RandomWeights = None
+    # Both are run into folders of their own; comparison/ has both maps of each step and layer, and their signed difference.
+    beside: Beside = None
     seed: Seed = 0
     scale: Scale = "even"
     fps: FramesPerSecond = 3.0
@@ -111,5 +114,6 @@ class AttendOptions:
         if not self.no_pictures:
             return {}
         return dict.fromkeys(
-            ("heads", "camera", "scale", "fps", "codec", "gif", "figure_format"), "--no-pictures draws nothing."
+            ("beside", "heads", "camera", "scale", "fps", "codec", "gif", "figure_format"),
+            "--no-pictures draws nothing.",
         )

@@ -8,6 +8,7 @@ from octoscope.studies.options.meaning import Meaning, Topic
 from octoscope.studies.options.values import Between, OneOf
 from octoscope.studies.options.vocabulary import (
     OF_PARTS,
+    Beside,
     Camera,
     Cameras,
     CheckpointStep,
@@ -94,8 +95,8 @@ class EncodingsOptions:
     cover_patch: Annotated[bool, Meaning("", Topic.IMAGE)] = False
     # Of the first episode.
     task: Task = None
-    # Another instruction to compare; when a run is given, another run of the same episode.
-    beside: Annotated[str | None, Meaning("", Topic.WORDS, "WORDS|RUN")] = None
+    # When a run is given, a run too.
+    beside: Beside = None
     # Beside --beside: the first run's episode under another --seed, which says what noise alone does to actions.
     other_noise: Annotated[Path | None, Meaning("", Topic.OF_RUNS, "RUN")] = None
     # From which cosine on two words count as merged.

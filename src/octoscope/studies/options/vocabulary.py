@@ -159,6 +159,9 @@ Fields = Annotated[
     ),
 ]
 Window = Annotated[Positive | None, Meaning("Timesteps of history; as many as in training by default.", _OPEN, "N")]
+Beside = Annotated[
+    str | None, Meaning("Another instruction, or another run of the same episode, to compare with.", _AT, "WORDS|RUN")
+]
 Task = Annotated[str | None, Meaning("Words to use instead of the episode's instruction.", _OPEN, "WORDS")]
 GoalImage = Annotated[
     tuple[str, ...],
