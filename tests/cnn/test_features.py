@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from small_networks import edge_network, small_network
 
+from octoscope.cnn.activation_maps.activation_maps import CAM_METHODS
 from octoscope.cnn.filters.feature_sheet import feature_maps_sheet, kernels_sheet, strongest_filters
 from octoscope.cnn.filters.field_picture import unit_field_sheet, unit_gradient
 from octoscope.cnn.filters.top_patches import top_patches, top_patches_sheet
@@ -17,7 +18,7 @@ from octoscope.cnn.networks.layer_fields import field_by_gradient, layer_field
 from octoscope.cnn.networks.steps import Concat, Conv, MaxPool, Relu
 from octoscope.cnn.networks.weight_randomization import layers_with_kernels, randomized
 from octoscope.cnn.saliency.method_comparison import compare_methods, comparison_sheet
-from octoscope.cnn.saliency.saliency import filter_saliency
+from octoscope.cnn.saliency.saliency import METHODS, filter_saliency
 from octoscope.cnn.saliency.saliency_sheet import saliency_sheet
 from octoscope.cnn.saliency.saliency_sweep import layers_with_filter, sweep_film
 from octoscope.cnn.saliency.saliency_views import VIEWS
@@ -26,6 +27,7 @@ from octoscope.correlation import spearman
 from octoscope.errors import EpisodeError, OutputError, SelectionError
 from octoscope.render.color_scale import ColorScale
 from octoscope.render.image_file import write_png
+from octoscope.render.lettering import text_width
 from octoscope.render.sheet_page import render_sheet
 from octoscope.studies.cnn.activations import activations
 from octoscope.studies.cnn.compare import compare
@@ -110,6 +112,23 @@ def test_strongest_filters_first():
     assert (np.diff(tops) <= 0).all()
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_maps_with_both_signs_are_pale_at_zero_and_maps_behind_a_relu_black(shared: bool):
+    network = small_network()
+    values = np.zeros((6, 6, 5), np.float32)
+    values[0, 0], values[0, 1] = 4.0, -1.0
+    signed = feature_maps_sheet(network, PICTURE, "conv2", [0], shared_scale=shared, activation=values)
+    behind = feature_maps_sheet(network, PICTURE, "relu2", [0], shared_scale=shared, activation=np.abs(values))
+    scale = ColorScale(vmin=-4.0, vmax=4.0, cmap="vik")
+    np.testing.assert_array_equal(signed.tiles()[1].image, scale.colors(values[..., 0]))
+    assert signed.tiles()[1].image[3, 3].min() > 215
+    assert behind.tiles()[1].image[3, 3].max() < 5
+    assert ("Pale is 0" in signed.footnote, "Black is 0" in behind.footnote) == (True, True)
+    assert (signed.strip is None) is not shared
+    if signed.strip is not None:
+        assert signed.strip.scale == scale
+
+
 def test_sheets_are_drawn():
     network = small_network()
     activation = np.asarray(network.activation(jnp.asarray(PICTURE, jnp.float32)[None], "relu2"))[0]
@@ -178,10 +197,26 @@ def test_the_comparison_says_what_each_method_costs():
     assert [(row.method, row.on_layer) for row in compared[3]] == [("guided backprop", False), ("Layer-CAM", True)]
     assert compared[3][0].cost == "1 forward + 1 backward"
     sheet = comparison_sheet(small_network(), PICTURE, compared)
-    pixels, units = (row.tiles[1] for row in sheet.rows)
-    assert (pixels.label, units.label) == ("learnt", "learnt")
+    assert [row.label for row in sheet.rows] == ["picture", "learnt", "random down to conv1"]
+    pixels, units = sheet.rows[1].tiles
+    assert (pixels.label, units.label) == ("guided backprop", "Layer-CAM")
     np.testing.assert_array_equal(units.heat, compared[3][1].values)
     assert pixels.heat is None
+    assert [tile.label for tile in sheet.rows[2].tiles] == [row.stages[0].score for row in compared[3]]
+    assert "guided backprop, Layer-CAM: 1 forward + 1 backward." in sheet.subtitle[1]
+
+
+def test_all_methods_side_by_side_fit_a_page_and_keep_their_names():
+    names = (*METHODS, *CAM_METHODS)
+    compared = compare_methods(small_network(), PICTURE, 1, layer="relu1", stages=1, methods=["guided", "layercam"])
+    titles = ["plain gradient", "guided backprop", "integrated gradients", "SmoothGrad", "Ablation-CAM"] * 2
+    methods = [replace(compared[3][0], method=title) for title in titles[: len(names)]]
+    sheet = comparison_sheet(small_network(), PICTURE, (*compared[:3], methods))
+    width = render_sheet(sheet).shape[1]
+    assert 1200 < width <= 1400
+    assert all(text_width(tile.label, 12) <= sheet.tile_size for row in sheet.rows for tile in row.tiles)
+    # One line of tiles for each row: nothing is wrapped.
+    assert render_sheet(sheet).shape[0] < 900
 
 
 def test_the_comparison_refuses_what_it_does_not_know_before_it_begins(tmp_path: Path):

@@ -96,3 +96,27 @@ def test_half_floats_of_a_run_do_not_top_out_by_rounding():
 
 def test_has_data_marks_only_numbers():
     assert has_data(np.array([1.0, np.nan, -np.inf])).tolist() == [True, False, False]
+
+
+def test_cosines_are_coloured_by_their_angle():
+    scale = ColorScale.cosines()
+    # 60 degrees are a third of the half circle, 18.2 degrees a tenth.
+    assert scale.fraction_of(np.array([-1.0, -0.5, 0.0, 0.5, 0.95, 1.0])) == pytest.approx(
+        [0, 1 / 3, 1 / 2, 2 / 3, 0.8989, 1], abs=1e-4
+    )
+    assert scale.value_at(np.array([0.0, 0.25, 0.5, 1.0])) == pytest.approx([-1, -(0.5**0.5), 0, 1], abs=1e-12)
+    # By size alone 0.9 and 0.99 would be 11 levels apart.
+    low, high = scale.levels(np.array([0.9, 0.99])).astype(int)
+    assert high - low == 26
+    # What rounding puts above 1 is 1, and nothing is said to lie beyond the scale.
+    assert scale.levels(np.array([1.0 + 1e-6], np.float32)).tolist() == [255]
+    assert not scale.tops_out(np.array([1.0 + 1e-6]))
+    with pytest.raises(ValueError, match="must be of cosines"):
+        ColorScale(vmin=-0.5, vmax=0.5, cmap="vik", spacing="angle")
+
+
+def test_zero_is_a_tick_where_it_is_the_middle():
+    assert ColorScale.around_zero([np.array([0.2, -0.5])]).ticks == (-0.5, 0.0, 0.5)
+    assert ColorScale(vmin=-0.1, vmax=0.5).ticks == (-0.1, 0.5)
+    assert ColorScale.cosines().ticks[0] == -1.0
+    assert 0.0 in ColorScale.cosines().ticks

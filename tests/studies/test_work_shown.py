@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import octoscope as osc
+from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.forward_count import counted, counting_forwards, forwards_done
 from octoscope.policies.toy.toy_policy import ToyPolicy
 from octoscope.studies.ablate import ablate
@@ -18,7 +19,12 @@ from octoscope.studies.options.ablate import AblateOptions
 from octoscope.studies.options.drop_tokens import DropTokensOptions
 from octoscope.studies.options.faithfulness import FaithfulnessOptions
 from octoscope.studies.options.language import LanguageOptions
+from octoscope.studies.options.report import ReportOptions
 from octoscope.studies.pace import last_pace, note_pace
+from octoscope.studies.report.intervention_parts import drop_part, language_part
+from octoscope.studies.report.material import ReportMaterial
+from octoscope.studies.report.part_costs import part_forwards
+from octoscope.studies.report.report import report
 from octoscope.studies.work_shown import work_shown
 
 AT = ("toy", "demo")
@@ -48,6 +54,42 @@ def test_the_cost_that_is_told_is_about_what_is_done(study, options, tmp_path, m
     study(dataclasses.replace(options, output=tmp_path), opened=opened, tell=lambda *told: lines.extend(told))
     # What lies there is read, which costs nothing.
     assert not any(line.startswith("About ") for line in lines)
+
+
+def test_a_report_tells_what_all_its_parts_will_cost(tmp_path, monkeypatch):
+    opened = Opened(ToyPolicy(), osc.open_episodes("demo"))
+    options = ReportOptions(*AT, episode="0:2", step=4, max_steps=1, parts=("ablation", "language"), output=tmp_path)
+    lines, done, counting = [], [], counting_forwards
+    monkeypatch.setattr(
+        "octoscope.studies.work_shown.counting_forwards",
+        lambda update: counting(lambda count: (update(count), done.append(count))),
+    )
+    report(options, opened=opened, tell=lambda *told: lines.extend(told))
+    (told,) = [line for line in lines if line.startswith("About ")]
+    assert int(told.split()[1]) == pytest.approx(sum(done), rel=0.2)
+    lines.clear()
+    report(options, opened=opened, tell=lambda *told: lines.extend(told))
+    assert not any(line.startswith("About ") for line in lines)
+
+
+@pytest.mark.parametrize(("name", "make"), [("drop-tokens", drop_part), ("language", language_part)])
+def test_the_cost_of_a_part_is_about_what_it_does_and_nothing_where_it_lies_there(name, make, tmp_path):
+    episodes = [osc.open_episodes("demo")[place] for place in range(2)]
+    material = ReportMaterial(ToyPolicy(), episodes, BindOptions(), step=4, steps=1, seed=0, batch=16, folder=tmp_path)
+    expected, counts = part_forwards(material, name), []
+    with counting_forwards(counts.append):
+        make(material)
+    assert expected == pytest.approx(sum(counts), rel=0.2)
+    assert part_forwards(material, name) == 0
+    # Of the toy no other weights can be drawn: the part costs nothing, and says why itself.
+    assert part_forwards(material, "sanity") == 0
+
+
+def test_the_bar_takes_what_is_left_from_who_knows_better(capsys):
+    with work_shown(100, of="x", tell=lambda *_: None, progress=True) as left:
+        forwards_done(10)
+        left(30)
+        assert "10/40" in capsys.readouterr().err
 
 
 class Policy:

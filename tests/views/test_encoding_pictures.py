@@ -15,6 +15,7 @@ from octoscope.errors import SelectionError
 from octoscope.interventions.descriptions import UseInstruction
 from octoscope.interventions.intervene import intervene
 from octoscope.render.chart import PATH_COLORS, Strip
+from octoscope.render.color_scale import ColorScale
 from octoscope.render.figures.figure import chart_figure
 from octoscope.render.view import draw_view
 from octoscope.views.encoding_results import (
@@ -89,6 +90,10 @@ def test_stages_show_each_measure_of_each_word_without_a_first_movement(demo_run
     cosines = chart.panel("T5: cosine to its start")
     assert cosines.values[:, 0] == pytest.approx(1.0)
     assert (cosines.scale.vmin, cosines.scale.vmax) == (-1.0, 1.0)
+    for title in ("T5: cosine to its start", "policy: mean cosine to others", "policy: others, mean taken away"):
+        assert chart.panel(title).scale.colors(np.zeros(1)).min() > 215, title
+    apart = chart.panel("policy: others, mean taken away")
+    assert apart.scale.vmax == -apart.scale.vmin == pytest.approx(np.abs(apart.values).max())
     assert word_stages_chart(demo_run, words, spaces=("policy",)).panels[0].title == "policy: length"
 
 
@@ -99,6 +104,7 @@ def test_likeness_is_the_cosine_of_every_two_words_on_one_scale(demo_run):
     unit = first / np.linalg.norm(first, axis=-1, keepdims=True)
     grid = chart.panel("T5 layer 0")
     np.testing.assert_allclose(grid.values, unit @ unit.T)
+    assert {panel.scale for panel in chart.panels} == {ColorScale.cosines()}
     scales = {(panel.scale.vmin, panel.scale.vmax) for panel in chart.panels}
     assert scales == {(-1.0, 1.0)}
     assert not any(panel.bar for panel in chart.panels[:-1])

@@ -36,12 +36,39 @@ REPORT = Report(
 def test_the_page_holds_its_pictures_and_fetches_nothing():
     page = report_html(REPORT)
     sources = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert {source.split(",")[0] for source in sources} == {"#ablation", "data:image/png;base64"}
+    inside = {"#ablation", "#language", "#caveats"}
+    assert {source.split(",")[0] for source in sources} == {*inside, "data:image/png;base64"}
     assert "<script" not in page
     assert "@import" not in page
     data = next(source for source in sources if source.startswith("data:")).split(",")[1]
     with Image.open(io.BytesIO(base64.b64decode(data))) as opened:
         np.testing.assert_array_equal(np.asarray(opened), draw_view(VIEW))
+
+
+def test_an_index_leads_to_every_part_also_to_what_is_missing():
+    page = report_html(REPORT)
+    index = re.search(r"<nav>(.*?)</nav>", page)
+    assert index is not None
+    links = re.findall(r'<a href="#(\w+)"( class="absent")?>([^<]*)</a>', index[1])
+    assert links == [
+        ("ablation", "", "What changes &lt;the&gt; action?"),
+        ("language", ' class="absent"', "Do the words matter?"),
+        ("caveats", "", "What holds for all of it"),
+    ]
+    assert all(page.count(f'id="{name}"') == 1 for name, _, _ in links)
+
+
+def test_every_picture_opens_by_a_click_and_lies_in_the_page_once():
+    page = report_html(REPORT)
+    opener = (
+        '<input type="checkbox" id="open-sheet" aria-label="open large: Bars &amp; strokes."><label for="open-sheet"'
+    )
+    assert page.count(opener) == page.count("<img") == page.count("data:image") == 1
+    (label,) = re.findall(r"<label [^>]*>(.*?)</label>", page)
+    assert label.startswith("<img ")
+    style = re.search(r"figure input:checked \+ label \{([^}]*)\}", page)
+    assert style is not None
+    assert "position: fixed" in style[1]
 
 
 def test_every_sentence_is_on_both_pages():

@@ -112,7 +112,9 @@ class _Tick:
 
 def _ticks(bar: ColorBar, *, above: bool, below: bool) -> list[_Tick]:
     scale, uniform = bar.scale, bar.uniform
-    values = [scale.vmin, (scale.vmin + scale.vmax) / 2, scale.vmax] if scale.spacing == "linear" else _log_values(bar)
+    values = _log_values(bar) if scale.spacing == "log" else list(scale.ticks)
+    if scale.spacing == "linear" and len(values) == 2:
+        values.insert(1, (scale.vmin + scale.vmax) / 2)
     fractions = scale.fraction_of(np.array(values))
     texts = [short_number(value) for value in values]
     if bar.multiples:

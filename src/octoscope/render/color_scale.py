@@ -18,6 +18,8 @@ UNIFORM_MAPS = ("magma", "inferno", "plasma", "viridis", "cividis", "rocket", "m
 DIVERGING_MAPS = ("vik", "broc")
 _UNEVEN_MAPS = ("jet", "rainbow", "hsv", "gist_rainbow", "nipy_spectral", "turbo", "gist_ncar")
 LEVELS = 256
+# Most cosines lie above 0.5, and the ends alone would not tell where.
+_COSINE_TICKS = (-1.0, -0.5, 0.0, 0.5, 0.9, 1.0)
 
 
 @functools.lru_cache(maxsize=16)
@@ -40,13 +42,15 @@ class ColorScale:
     in a mark "<". Neither happens with a scale made by `ColorScale.spanning`.
 
     Raises:
-      ValueError: If the range is empty or not finite, the map is not perceptually uniform, a diverging one is not centred on 0, or a
-        logarithmic one does not begin above 0.
+      ValueError: If the range is empty or not finite, the map is not perceptually uniform, a diverging one is not centred on 0, a
+        logarithmic one does not begin above 0, or one of angles is not of cosines, -1 to 1.
 
     >>> ColorScale(vmax=0.2).colors(np.array([0.0, 0.2, 0.3])).tolist()
     [[0, 0, 4], [252, 253, 191], [252, 253, 191]]
     >>> ColorScale(vmin=0.01, vmax=1.0, spacing="log").value_at(np.array([0.0, 0.5, 1.0])).round(3).tolist()
     [0.01, 0.1, 1.0]
+    >>> ColorScale.cosines().fraction_of(np.array([-1.0, 0.0, 0.5, 1.0])).round(3).tolist()
+    [0.0, 0.5, 0.667, 1.0]
     """
 
     # The value of the darkest colour.
@@ -55,8 +59,8 @@ class ColorScale:
     vmax: float
     # One of UNIFORM_MAPS; of signed values one of DIVERGING_MAPS, with `vmin` at minus `vmax`.
     cmap: str = "magma"
-    # Whether equal steps of colour are equal differences or equal ratios.
-    spacing: Literal["linear", "log"] = "linear"
+    # Whether equal steps of colour are equal differences, equal ratios, or, of cosines, equal angles.
+    spacing: Literal["linear", "log", "angle"] = "linear"
     # Whether a tile shows its frame as recorded where a value lies below `vmin`, instead of the lowest colour.
     clear_below: bool = False
 
@@ -66,6 +70,10 @@ class ColorScale:
             raise ValueError(f"`vmin` must be finite and below `vmax`, got vmin={self.vmin}, vmax={self.vmax}.")
         if self.spacing == "log" and self.vmin <= 0.0:
             raise ValueError(f"`vmin` must be above 0 on a logarithmic scale, got {self.vmin}.")
+        if self.spacing == "angle" and (self.vmin, self.vmax) != (-1.0, 1.0):
+            raise ValueError(
+                f"A scale of angles must be of cosines, vmin=-1 and vmax=1, got vmin={self.vmin}, vmax={self.vmax}."
+            )
         _check_map(self.cmap)
         if self.cmap in DIVERGING_MAPS and self.vmin != -self.vmax:
             raise ValueError(
@@ -87,6 +95,15 @@ class ColorScale:
         sizes = [float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in values]
         top = max(sizes, default=0.0) or 1.0
         return cls(vmin=-top, vmax=top, cmap=cmap)
+
+    @classmethod
+    def cosines(cls, *, cmap: str = "vik") -> "ColorScale":
+        """Returns the scale of cosines by their angle: 0 in the middle, and what is nearly parallel, as vectors often are, told apart.
+
+        >>> ColorScale.cosines().levels(np.array([0.9, 0.99])).tolist()
+        [218, 244]
+        """
+        return cls(vmin=-1.0, vmax=1.0, cmap=cmap, spacing="angle")
 
     @classmethod
     def spanning(cls, values: Iterable[Float[np.ndarray, "..."]], *, cmap: str = "magma") -> "ColorScale":
@@ -119,6 +136,9 @@ class ColorScale:
         """Returns where on the scale values stand: 0 at its lower end, 1 at its upper; what is not above 0 has no logarithm: -inf."""
         if self.spacing == "linear":
             return (values - self.vmin) / (self.vmax - self.vmin)
+        if self.spacing == "angle":
+            # Rounding leaves the cosine of a vector with itself a little above 1.
+            return 1.0 - np.arccos(np.clip(values, -1.0, 1.0)) / np.pi
         logs = np.log(values / self.vmin, out=np.full(values.shape, -np.inf, values.dtype), where=~(values <= 0.0))
         return logs / np.log(self.vmax / self.vmin)
 
@@ -126,7 +146,20 @@ class ColorScale:
         """Returns the values that stand at places on the scale."""
         if self.spacing == "linear":
             return self.vmin + (self.vmax - self.vmin) * fractions
+        if self.spacing == "angle":
+            return np.cos(np.pi * (1.0 - fractions))
         return self.vmin * (self.vmax / self.vmin) ** fractions
+
+    @property
+    def ticks(self) -> tuple[float, ...]:
+        """The values that are written beside the colours: the ends, and 0 where it is in the middle.
+
+        >>> ColorScale(vmax=0.2).ticks, ColorScale.around_zero([np.array([3.0])]).ticks
+        ((0.0, 0.2), (-3.0, 0.0, 3.0))
+        """
+        if self.spacing == "angle":
+            return _COSINE_TICKS
+        return (self.vmin, 0.0, self.vmax) if self.vmin == -self.vmax else (self.vmin, self.vmax)
 
     def clear(self, values: Float[np.ndarray, "*axes"]) -> Bool[np.ndarray, "*axes"]:
         """Returns where a tile shows its frame as recorded."""

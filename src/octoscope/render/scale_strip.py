@@ -32,16 +32,18 @@ def strip_height(strip: ScaleStrip, width: int) -> int:
 
 
 def draw_scale_strip(canvas: Canvas, at: tuple[int, int], strip: ScaleStrip, *, width: int) -> None:
-    """Draws the colours, the values at both ends, and the label."""
+    """Draws the colours, the values at both ends, 0 where it is in the middle, and the label."""
     left, top = at
-    ramp = strip.scale.colors(
-        np.linspace(strip.scale.vmin, strip.scale.vmax, width - 2)[None].repeat(_STRIP - 2, axis=0)
-    )
+    values = strip.scale.value_at(np.linspace(0.0, 1.0, width - 2))
+    ramp = strip.scale.colors(values[None].repeat(_STRIP - 2, axis=0))
     rim = [(left, top), (left + width - 1, top), (left + width - 1, top + _STRIP - 1), (left, top + _STRIP - 1)]
     canvas.line([*rim, rim[0]], color=RULE)
     canvas.picture((left + 1, top + 1), ramp)
-    canvas.text((left, top + _STRIP + 3), short_number(strip.scale.vmin), size=_SIZE)
-    canvas.text((left + width - 1, top + _STRIP + 3), short_number(strip.scale.vmax), size=_SIZE, anchor="ra")
+    first, *middle, last = strip.scale.ticks
+    canvas.text((left, top + _STRIP + 3), short_number(first), size=_SIZE)
+    for value, fraction in zip(middle, strip.scale.fraction_of(np.array(middle)), strict=True):
+        canvas.text((left + fraction * (width - 1), top + _STRIP + 3), short_number(value), size=_SIZE, anchor="ma")
+    canvas.text((left + width - 1, top + _STRIP + 3), short_number(last), size=_SIZE, anchor="ra")
     for place, line in enumerate(_label_lines(strip, width)):
         canvas.text((left, top + _BELOW + 2 + place * line_height(_SIZE)), line, size=_SIZE, color=QUIET_INK)
 

@@ -10,6 +10,8 @@ from octoscope.render.outline import OutlineMark
 from octoscope.render.scale_strip import ScaleStrip
 from octoscope.render.tile import Tile
 
+# Pixels across of a picture for a page: its letters of 14 pixels are 4.7 points high where it is printed 6.5 inches wide.
+PAGE_WIDTH = 1400
 CAPTION = (
     "Brighter: the query attends more to that patch. Grey shows the scene where weights are low. "
     "Attention alone does not show what the action depends on."
@@ -69,6 +71,8 @@ class Sheet(NotebookView):
     footnote: str = ""
     # The scale of tiles that hold colours already, under them.
     strip: ScaleStrip | None = None
+    # Pixels of the whole: rows that would make it wider are wrapped.
+    widest: int = PAGE_WIDTH
 
     def __post_init__(self) -> None:
         """Refuses a sheet of nothing."""

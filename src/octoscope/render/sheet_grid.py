@@ -11,7 +11,7 @@ _ROW_GAP = 26
 # Of a short note ("max 0.012") beside a label.
 _NOTE_ROOM = 80
 # From this size on, a tile is wide enough for its label and its note on one line.
-_ROOMY_TILE = 150
+_ROOMY_TILE = 140
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ def lay_out_grid(rows: Sequence[GridRow], *, tile_size: int, widest_line: int = 
     [0, 104, 208, 104, 208]
     """
     roomy = tile_size >= _ROOMY_TILE
-    label_size, note_size = (14, 12) if roomy else (12, 11)
+    label_size, note_size = letter_sizes(tile_size)
     above, below = line_height(label_size) + 2, 0 if roomy else line_height(note_size)
     widest_tile = max(width for row in rows for _, width in row.tile_sizes)
     widest_label = max((text_width(label, label_size) for row in rows for label in row.labels), default=0)
@@ -81,6 +81,15 @@ def lay_out_grid(rows: Sequence[GridRow], *, tile_size: int, widest_line: int = 
     width = max(x + column - _TILE_GAP for row_places in places for x, _ in row_places)
     height = y - (_ROW_GAP if roomy else _TILE_GAP)
     return SheetGrid(width, height, places, row_middles, label_size, note_size, column_width, notes_below=not roomy)
+
+
+def letter_sizes(tile_size: int) -> tuple[int, int]:
+    """Returns the letter sizes of labels and of notes over tiles of a size.
+
+    >>> letter_sizes(160), letter_sizes(96)
+    ((14, 12), (12, 11))
+    """
+    return (14, 12) if tile_size >= _ROOMY_TILE else (12, 11)
 
 
 def _cells(tiles: int, *, columns: int, lead: int) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from octoscope.render.outline import draw_outline_legend, outline_legend_height
 from octoscope.render.palette import QUIET_INK
 from octoscope.render.scale_strip import ScaleStrip, draw_scale_strip, strip_height
 from octoscope.render.sheet import Sheet
-from octoscope.render.sheet_grid import GridRow, SheetGrid, lay_out_grid
+from octoscope.render.sheet_grid import GridRow, SheetGrid, lay_out_grid, letter_sizes
 from octoscope.render.tile import Tile, TilePainter, tile_shape
 
 _MARGIN, _GUTTER = 28, 16
@@ -89,14 +89,16 @@ class _Page:
 
     @classmethod
     def of(cls, sheet: Sheet) -> "_Page":
-        grid = _grid(sheet)
+        label_size, _ = letter_sizes(sheet.tile_size)
         widest_label = 96 if sheet.bar is not None else 120
-        labels = [_label_lines(row.label, grid.label_size, widest_label) for row in sheet.rows]
-        label_width = max((text_width(line, grid.label_size) for lines in labels for line in lines), default=0)
+        labels = [_label_lines(row.label, label_size, widest_label) for row in sheet.rows]
+        label_width = max((text_width(line, label_size) for lines in labels for line in lines), default=0)
         left = _MARGIN + label_width + (_GUTTER if label_width else 0)
+        beside = _MARGIN if sheet.bar is None else 2 * _GUTTER + BAR_IMAGE_WIDTH + _MARGIN
+        grid = _grid(sheet, widest_line=sheet.widest - left - beside)
         if sheet.bar is not None:
             right = left + max(grid.width, _LEAST_GRID)
-            width, foot_width = right + 2 * _GUTTER + BAR_IMAGE_WIDTH + _MARGIN, right - _MARGIN
+            width, foot_width = right + beside, right - _MARGIN
         else:
             width = max(left + grid.width + _MARGIN, _LEAST_INNER + 2 * _MARGIN)
             foot_width = width - 2 * _MARGIN
@@ -135,7 +137,7 @@ def _texts(sheet: Sheet) -> list[str]:
     return texts + [text for tile in sheet.tiles() for text in (tile.label, tile.note)]
 
 
-def _grid(sheet: Sheet) -> SheetGrid:
+def _grid(sheet: Sheet, *, widest_line: int) -> SheetGrid:
     rows = [
         GridRow(
             [_tile_size(tile, sheet.tile_size) for tile in row.tiles],
@@ -144,7 +146,7 @@ def _grid(sheet: Sheet) -> SheetGrid:
         )
         for row in sheet.rows
     ]
-    return lay_out_grid(rows, tile_size=sheet.tile_size)
+    return lay_out_grid(rows, tile_size=sheet.tile_size, widest_line=widest_line)
 
 
 def _tile_size(tile: Tile | ScaleStrip | BarNames | BarColumn | None, size: int) -> tuple[int, int]:

@@ -75,7 +75,7 @@ def ablate(
         progress=progress,
     )
     results.check_drawn_from([request])
-    cost = sum(_forwards(each, options) for each in interventions.values())
+    cost = sum(step_forwards(each, controls=options.controls, noises=options.noises) for each in interventions.values())
     with work_shown(
         request.cost_of(cost, overwrite=options.overwrite), of=work_of("ablation", model), tell=tell, progress=progress
     ):
@@ -90,10 +90,10 @@ def ablate(
     return finding.value
 
 
-def _forwards(interventions: Sequence[Intervention], options: AblateOptions) -> int:
+def step_forwards(interventions: Sequence[Intervention], *, controls: int = 8, noises: int = 8) -> int:
     """Returns about how many forwards a step takes: fewer random regions may fit the picture."""
     placed = sum(isinstance(each, CoverPatches | CoverPixels | MaskKeys) for each in interventions)
-    return 1 + len(interventions) + placed * options.controls + options.noises
+    return 1 + len(interventions) + placed * controls + noises
 
 
 def ablation_request(

@@ -62,7 +62,7 @@ def drop_tokens(
         progress=progress,
     )
     results.check_drawn_from([request])
-    cost = len(chosen) * options.max_steps * _forwards(options)
+    cost = len(chosen) * options.max_steps * step_forwards(options.scores, options.keep)
     with work_shown(
         request.cost_of(cost, overwrite=options.overwrite),
         of=work_of("drop tokens", model),
@@ -81,13 +81,13 @@ def drop_tokens(
     return table
 
 
-def _forwards(options: DropTokensOptions) -> int:
+def step_forwards(scores: Sequence[str], fractions: Sequence[float]) -> int:
     """Returns about how many forwards a step takes, without those that make maps."""
-    more = FaithfulnessSettings().random_draws - 1 if "random" in options.scores else 0
-    points = {*options.keep, 1.0}
+    more = FaithfulnessSettings().random_draws - 1 if "random" in scores else 0
+    points = {*fractions, 1.0}
     # All tokens, and none, are the same for every score.
     shared = len(points & {0.0, 1.0})
-    return (len(options.scores) + more) * (len(points) - shared) + shared + _NOISES
+    return (len(scores) + more) * (len(points) - shared) + shared + _NOISES
 
 
 def drop_request(

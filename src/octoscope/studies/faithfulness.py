@@ -16,6 +16,7 @@ from octoscope.faithfulness.randomized_weights import RandomizationTable, redraw
 from octoscope.faithfulness.score import example_place, faithfulness_table, score_faithfulness
 from octoscope.faithfulness.score_table import FaithfulnessTable
 from octoscope.faithfulness.settings import FaithfulnessSettings
+from octoscope.faithfulness.step_maps import MapMaker
 from octoscope.policies.episode_plan import BindOptions
 from octoscope.policies.policy_model import HoldsPolicy, PolicyModel, as_policy
 from octoscope.render.view import save_view
@@ -129,11 +130,16 @@ def _forwards(here: FaithfulnessWorker, study: EpisodeStudy, ledger: EpisodeLedg
         return 0
     settings = here.settings
     maker, _ = open_maker(here.opened.model, here.opened.source[scored[0]], settings, options=here.given)
-    cells = 1 + len(maker.cells)
+    measuring, scoring = step_forwards(maker, settings)
+    return settings.steps * (len(measured) * measuring + len(scored) * scoring)
+
+
+def step_forwards(maker: MapMaker, settings: FaithfulnessSettings) -> tuple[int, int]:
+    """Returns about how many forwards it takes to make the maps of a step, and to score them, without those that take gradients."""
     maps = len(maker.methods) + (settings.random_draws - 1 if "random" in maker.methods else 0)
     # Occlusion as what maps are correlated with, and where it is a method.
-    measuring = cells * (1 + ("occlusion" in maker.methods))
-    return settings.steps * (len(measured) * measuring + len(scored) * 2 * (2 + maps * settings.points))
+    measuring = (1 + len(maker.cells)) * (1 + ("occlusion" in maker.methods))
+    return measuring, 2 * (2 + maps * settings.points)
 
 
 def open_faithfulness(

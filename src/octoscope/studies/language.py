@@ -115,8 +115,13 @@ def _forwards(
     if not waiting:
         return 0
     steps = options.max_steps or len(opened.source[waiting[0]])
+    return len(waiting) * steps * step_forwards(words, noises=options.noises)
+
+
+def step_forwards(words: Sequence[str], *, noises: int = 8) -> int:
+    """Returns about how many forwards a step takes, among these instructions."""
     # As recorded, without words, with them shuffled, and with those of the others; then under other noise.
-    return len(waiting) * steps * (3 + max(1, len(words) - 1) + options.noises)
+    return 3 + max(1, len(words) - 1) + noises
 
 
 def open_language(

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
@@ -16,7 +16,7 @@ _DIGITS = 2
 
 
 @contextlib.contextmanager
-def work_shown(forwards: int | None, *, of: str, tell: Tell, progress: bool) -> Iterator[None]:
+def work_shown(forwards: int | None, *, of: str, tell: Tell, progress: bool) -> Iterator[Callable[[int], None]]:
     """Tells about how many forwards are to come, and shows them while the block runs.
 
     Args:
@@ -24,9 +24,12 @@ def work_shown(forwards: int | None, *, of: str, tell: Tell, progress: bool) -> 
       of: What is done with which policy, "ablation of demo on cpu": the next call of it takes about as long.
       tell: Takes the sentence.
       progress: Show a bar, which tells from its pace how long the rest takes.
+
+    Yields:
+      What takes about how many forwards are still to come, where that is known better than at the beginning.
     """
     if not forwards and forwards is not None:
-        yield
+        yield lambda _: None
         return
     if forwards is not None:
         pace = last_pace(of)
@@ -37,7 +40,12 @@ def work_shown(forwards: int | None, *, of: str, tell: Tell, progress: bool) -> 
         tqdm(total=forwards, desc="forwards", unit="forward", disable=not progress, smoothing=0.1) as bar,
         counting_forwards(bar.update),
     ):
-        yield
+
+        def left(forwards: int) -> None:
+            bar.total = bar.n + forwards
+            bar.refresh()
+
+        yield left
         # An estimate that was not met would leave a bar that looks unfinished.
         bar.total = bar.n
     if progress and forwards and bar.n:

@@ -22,7 +22,8 @@ from octoscope.views.weight_scale import WeightScale, even_weight, weight_scale
 
 # Tiles shrink when there are many layers or heads, so that a frame fits a screen.
 _FEW_LAYERS, _MANY_LAYERS = 4, 12
-_WIDEST, _GAP = 1700, 8
+# Of the tiles of a row, and of what may stand beside them: nobody prints a film.
+_WIDEST, _GAP, _BESIDE = 1700, 8, 340
 
 
 def attention_film(
@@ -72,6 +73,7 @@ def attention_film(
             bar=shared.bar(even_weight(run, row, step=step), over="the whole film"),
             tile_size=tile_size,
             footnote=shared.caption(),
+            widest=_WIDEST + _BESIDE,
         )
 
     return Film((frame(step) for step in run.steps), title)

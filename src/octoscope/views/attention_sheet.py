@@ -18,7 +18,7 @@ from octoscope.views.remarks import compute_remarks, edge_remarks, layout_remark
 from octoscope.views.unseen_token_bars import unseen_token_rows
 from octoscope.views.weight_scale import WeightScale, even_weight, weight_scale
 
-_TILE = 160
+_TILE = 144
 _SHARES_A_LINE = 12
 
 

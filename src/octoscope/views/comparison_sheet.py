@@ -20,7 +20,7 @@ from octoscope.views.attention_sheet import check_layers, map_tiles
 from octoscope.views.named_object import named_object_lines
 from octoscope.views.weight_scale import even_weight, weight_scale
 
-_TILE = 160
+_TILE = 144
 
 
 def comparison_sheet(

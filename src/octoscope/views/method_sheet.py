@@ -16,7 +16,7 @@ from octoscope.render.tile import Tile
 from octoscope.render.view import drawn
 from octoscope.views.attention_sheet import describe_run, map_row_label
 
-_TILE = 160
+_TILE = 144
 _MOST_NAMED = 8
 _FOOTNOTE = (
     "Each column has a scale of its own from 0, under it: brightness can be compared within a column, not between columns. Values are as "

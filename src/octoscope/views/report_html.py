@@ -1,4 +1,7 @@
-"""A report as one HTML page that needs nothing else: its style and its pictures lie inside, and it runs no script."""
+"""A report as one HTML page that needs nothing else: its style and its pictures lie inside, and it runs no script.
+
+A picture opens large by a click, as a box that is ticked: a page without scripts can do that with each picture there once.
+"""
 
 import base64
 import re
@@ -16,6 +19,8 @@ from octoscope.render.view import draw_view
 from octoscope.views.report_content import Report, ReportFigure, ReportPart, ReportTable
 
 _SMALL_WIDTH, _SMALL_QUALITY = 640, 80
+_ABSENT = ' class="absent"'
+_CAVEATS, _CAVEATS_TITLE = "caveats", "What holds for all of it"
 _NUMBER = re.compile(r"-?[\d.]+( %|x| \(.*\)|\.\..*)?|-")
 
 
@@ -33,6 +38,10 @@ def report_html(report: Report) -> str:
     glance = "".join(
         f'<li><a href="#{html_text(part.name)}">{html_text(part.title)}</a>{html_text(headline)}</li>'
         for part, headline in report.headlines()
+    )
+    index = "".join(
+        f'<a href="#{html_text(part.name)}"{_ABSENT if part.missing else ""}>{html_text(part.title)}</a>'
+        for part in report.parts
     )
     provenance = "".join(
         f"<tr><td>{html_text(name)}</td><td>{html_text(value)}</td></tr>" for name, value in report.provenance
@@ -52,10 +61,11 @@ def report_html(report: Report) -> str:
 <h1>{html_text(report.title)}</h1>
 <p class="subtitle">{html_text(report.subtitle)}</p>
 {note}
+<nav>{index}<a href="#{_CAVEATS}">{_CAVEATS_TITLE}</a></nav>
 <ul class="glance">{glance}</ul>
 <div class="table provenance"><table>{provenance}</table></div>
 {parts}
-<h2 id="caveats">What holds for all of it</h2>
+<h2 id="{_CAVEATS}">{_CAVEATS_TITLE}</h2>
 <ul class="findings">{caveats}</ul>
 </main>
 </body>
@@ -88,7 +98,10 @@ def _figure(figure: ReportFigure) -> str:
     # Decoded when it comes into sight.
     image = f'<img alt="{caption}" loading="lazy" decoding="async" src="data:image/{kind};base64,{data}">'
     small = ' class="small"' if figure.small else ""
-    return f'<figure id="{html_text(figure.name)}"{small}>{image}<figcaption>{caption}</figcaption></figure>'
+    name = html_text(figure.name)
+    opener = f'<input type="checkbox" id="open-{name}" aria-label="open large: {caption}">'
+    shown = f'{opener}<label for="open-{name}" title="open large, or close">{image}</label>'
+    return f'<figure id="{name}"{small}>{shown}<figcaption>{caption}</figcaption></figure>'
 
 
 def _small(pixels: UInt8[np.ndarray, "height width 3"]) -> bytes:

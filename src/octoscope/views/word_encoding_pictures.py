@@ -1,6 +1,6 @@
 """Words on their way through T5 and the policy: lengths, directions, likeness and paths."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from octoscope.views.attention_sheet import describe_run
 
 _SHORT = {"embedding": "emb", "final": "fin", "projected": "proj", "placed": "pos", "normed": "norm"}
 _COLORS = len(PATH_COLORS)
-_COSINE = ColorScale(vmin=-1.0, vmax=1.0, cmap="viridis")
+# What all words share leaves most cosines above 0.9: by their size alone such grids would be one colour.
+_COSINE = ColorScale.cosines()
+_COLORS_TOLD = "Cosines: red above 0, blue below, pale at 0, from -1 to 1; equal steps of colour are equal angles."
 # Matrices in a row of the page.
 _MOST_MATRICES = 6
 # With more words, matrices have small cells without numbers.
@@ -32,7 +34,8 @@ def word_stages_chart(run: Run, words: WordStages, *, spaces: Sequence[str] = _W
 
     Length: of the vector. Cosine to the start: with the same word at the first stage of the grid. Movement: the step from the stage before,
     over the length there; the first stage has none and is hatched. Likeness: the mean cosine with all other words, as they are and after
-    the mean of all words is taken away. Each row of grids shares no scale with another; each grid has its own below it.
+    the mean of all words is taken away. Each grid has its own scale below it: lengths and movements from 0, cosines by their angle, pale
+    at 0, from -1 to 1; where the mean word is taken away they are small, and their scale ends at the largest of the grid.
 
     Args:
       run: Where the words are from, for the title.
@@ -41,27 +44,27 @@ def word_stages_chart(run: Run, words: WordStages, *, spaces: Sequence[str] = _W
     """
     raw, centred = measure_words(words), measure_words(words, centred=True)
     rows = [
-        ("length", raw.norm, None),
-        ("cosine to its start", raw.cosine_to_start, _COSINE),
-        ("movement / length before", raw.movement, None),
-        ("mean cosine to others", raw.mean_cosine_to_others, _COSINE),
-        ("others, mean taken away", centred.mean_cosine_to_others, _COSINE),
+        ("length", raw.norm, _from_zero),
+        ("cosine to its start", raw.cosine_to_start, _of_cosines),
+        ("movement / length before", raw.movement, _from_zero),
+        ("mean cosine to others", raw.mean_cosine_to_others, _of_cosines),
+        ("others, mean taken away", centred.mean_cosine_to_others, _around_zero),
     ]
     spaces = [space for space in words.spaces if space in spaces]
     panels = [
-        _grid(raw, values, space, f"{space}: {title}", scale) for title, values, scale in rows for space in spaces
+        _grid(raw, values, space, f"{space}: {title}", scale_of) for title, values, scale_of in rows for space in spaces
     ]
     return Chart(
         panels=panels,
         title=f"What happens to each word: {words.copy}",
         subtitle=[*describe_run(run), _common_line(raw)],
-        footnote=f"{_legend(raw, spaces)} Encodings say what a word has become, not what the action depends on.",
+        footnote=f"{_legend(raw, spaces)} {_COLORS_TOLD} Encodings say what a word has become, not what the action depends on.",
         columns=2 * len(spaces) if sum(space in spaces for space in raw.spaces) <= _TWO_IN_A_ROW else len(spaces),
     )
 
 
 def word_likeness_chart(run: Run, words: WordStages, *, spaces: Sequence[str] = _WAYS) -> Chart:
-    """Returns the cosine between all words at up to six stages of T5 and six of the policy, on one scale from -1 to 1.
+    """Returns the cosine between all words at up to six stages of T5 and six of the policy, on one scale from -1 to 1, by angle.
 
     Above as they are, below with the mean of all words at that stage taken away: what is left of a word when what all words share is gone.
 
@@ -80,13 +83,13 @@ def word_likeness_chart(run: Run, words: WordStages, *, spaces: Sequence[str] = 
             breaks.append(len(panels))
             panels += [_matrix(measures, place) for place in places]
     breaks.append(len(panels))
-    panels.append(Strip(_COSINE, "cosine, the same scale in every grid"))
+    panels.append(Strip(_COSINE, "cosine, the same scale in every grid: equal steps of colour are equal angles"))
     return Chart(
         panels=panels,
         title=f"How alike the words are: {words.copy}",
         subtitle=[*describe_run(run), _common_line(measure_words(words))],
         footnote="Cosine between word encodings. First T5, then the policy, as they are; then both again with the mean of all words "
-        f"at that stage taken away: unrelated words then have {-1 / max(len(words.words) - 1, 1):.2f} on average. One scale, -1 to 1.",
+        f"at that stage taken away: unrelated words then have {-1 / max(len(words.words) - 1, 1):.2f} on average. {_COLORS_TOLD}",
         breaks=breaks,
     )
 
@@ -131,11 +134,10 @@ def _grid(
     values: Float[np.ndarray, "stage token"],
     space: str,
     title: str,
-    scale: ColorScale | None,
+    scale_of: Callable[[Float[np.ndarray, "..."]], ColorScale],
 ) -> Grid:
     places = [place for place, other in enumerate(measures.spaces) if other == space]
     part = values[places].T
-    known = part[np.isfinite(part)]
     return Grid(
         part,
         title=title,
@@ -143,8 +145,20 @@ def _grid(
         column_labels=[short_stage(measures.stages[place]) for place in places],
         row_name="",
         column_name="",
-        scale=scale or ColorScale(vmax=max(float(known.max(initial=0.0)), 1e-6), cmap="viridis"),
+        scale=scale_of(part),
     )
+
+
+def _from_zero(values: Float[np.ndarray, "..."]) -> ColorScale:
+    return ColorScale.spanning([values], cmap="viridis")
+
+
+def _of_cosines(values: Float[np.ndarray, "..."]) -> ColorScale:
+    return _COSINE
+
+
+def _around_zero(values: Float[np.ndarray, "..."]) -> ColorScale:
+    return ColorScale.around_zero([values])
 
 
 def _matrix(measures: WordMeasures, place: int) -> Grid:

@@ -17,7 +17,7 @@ from octoscope.runs.run import Run
 from octoscope.views.attention_sheet import check_heads, describe_run
 from octoscope.views.weight_scale import WeightScale, even_weight, scale_of_largest
 
-_LARGE, _SMALL, _FEW_WORDS = 160, 112, 9
+_LARGE, _SMALL, _FEW_WORDS = 144, 112, 9
 _WORDS_CAPTION = (
     " Each word's row is the mean of its pieces' rows, from the instruction's copy at the "
     "current timestep. A word's map does not show what it means to the policy."

@@ -20,9 +20,11 @@ from octoscope.render.tile import Tile
 from octoscope.render.view import drawn
 
 _MAPS_NOTE = (
-    "Each tile is one filter's map, first row at the top, in the layer's own units: magma from the bottom to the top of the scale "
-    "named. What is 0 behind a ReLU is black. Beside or below each: its largest value, or what is said there."
+    "Each tile is one filter's map, first row at the top, in the layer's own units. {colors} "
+    "Beside or below each: its largest value, or what is said there."
 )
+_SIGNED_COLORS = "Pale is 0, red above it, blue below it; both colours to the same size."
+_UNSIGNED_COLORS = "Black is 0, as behind a ReLU; brighter is more."
 _KERNEL_NOTE = (
     "Each tile is one kernel. Colour kernels of the first layer: middle grey is 0, the tile's largest magnitude is full colour. Kernels "
     "over feature maps: one row per filter, its input channels by size of their kernel; grey is 0, white positive, black negative, one "
@@ -78,17 +80,20 @@ def feature_maps_sheet(
     chosen = strongest_filters(activation, most) if filters is None else list(filters)
     check_filters(place, chosen)
     maps = [activation[..., number] for number in chosen]
-    whole = ColorScale.spanning(maps)
+    signed = any(float(values.min()) < 0.0 for values in maps)
+    # With a sequential map 0, which is most of a signed map, would have some colour in the middle of it.
+    scale_of = ColorScale.around_zero if signed else ColorScale.spanning
+    whole = scale_of(maps)
     tiles = [Tile("picture", as_shown(np.asarray(picture, np.float32)))]
-    for number, one in zip(chosen, maps, strict=True):
-        scale = whole if shared_scale else ColorScale.spanning([one])
-        note = (notes or {}).get(number, f"max {short_number(float(one.max()))}")
-        tiles.append(Tile(f"filter {number}", scale.colors(one), note=note, cells=True))
+    for number, values in zip(chosen, maps, strict=True):
+        scale = whole if shared_scale else scale_of([values])
+        note = (notes or {}).get(number, f"max {short_number(float(values.max()))}")
+        tiles.append(Tile(f"filter {number}", scale.colors(values), note=note, cells=True))
     silent = int((activation.max(axis=(0, 1)) <= 0).sum())
     span = (
         f"{whole.vmin:.3g} to {whole.vmax:.3g}, one scale"
         if shared_scale
-        else "each map on its own, from 0 or its lowest"
+        else f"each map on its own, {'as far below 0 as above' if signed else 'from 0'}"
     )
     lines = [
         f"{len(chosen)} of {place.channels} filters, {order}; {activation.shape[0]} x {activation.shape[1]} units. Scale: {span}.",
@@ -101,7 +106,7 @@ def feature_maps_sheet(
         title=title,
         subtitle=lines,
         tile_size=112,
-        footnote=_MAPS_NOTE,
+        footnote=_MAPS_NOTE.format(colors=_SIGNED_COLORS if signed else _UNSIGNED_COLORS),
         strip=ScaleStrip(whole, "activation, one scale for all maps") if shared_scale else None,
     )
 

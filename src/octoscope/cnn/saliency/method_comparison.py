@@ -24,12 +24,16 @@ from octoscope.render.view import drawn
 
 _FOOTNOTE = (
     "Pixel methods: magnitudes summed over colours, black is 0. Class activation maps: magma over "
-    "the grey picture, 0 to their largest value. Every tile has a scale of its own. Cost: passes through the network for one filter."
+    "the grey picture, 0 to their largest value. Every tile has a scale of its own."
 )
 _ONE_UNIT = (
     "The score is the largest value of a map: gradients start at that one unit, and of pixel maps and Layer-CAM the rank correlation says "
     "little more than whether the random network's largest value lies near."
 )
+
+
+# Pixels of all tiles of a row, beside which there is room for its label.
+_TILES_WIDTH, _LARGEST_TILE, _TILE_GAP = 1200, 224, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,38 +111,59 @@ def comparison_sheet(
     compared: tuple[int, Layer, Layer, list[MethodRow]],
     *,
     percentile: float = 100.0,
-    tile_size: int = 224,
+    tile_size: int | None = None,
 ) -> Sheet:
-    """Returns the sheet: one row per method, its map on the learnt network and on ever more random ones."""
-    target, score, cam_layer, rows = compared
+    """Returns the sheet: a column for each method, its map on the learnt network above those on ever more random ones.
+
+    Args:
+      network: That was explained.
+      picture: As the network took it; it stands above the maps.
+      compared: From `compare_methods`.
+      percentile: Where the scales of pixel methods end; 100 cuts nothing off.
+      tile_size: Pixels of a tile's longer side; by default as many as all methods have room for on a page.
+    """
+    target, score, cam_layer, methods = compared
     named = f" ({network.class_names[target]})" if len(network.class_names) == score.channels else ""
-    shown = []
-    for row in rows:
-        tiles = [Tile("picture", picture)]
-        for label, values, note in [
-            ("learnt", row.values, ""),
-            *((stage.score, stage.values, f"to {stage.layer}") for stage in row.stages),
-        ]:
-            if row.on_layer:
-                tiles.append(map_tile(network, picture, values, cam_layer, label=label, note=note))
-            else:
-                tiles.append(Tile(label, gray_tile(values, percentile).picture, note=note))
-        shown.append(SheetRow(f"{row.method}: {row.cost}", tiles))
+
+    def tile(method: MethodRow, values: Float[np.ndarray, "row column *colors"], label: str) -> Tile:
+        if method.on_layer:
+            return map_tile(network, picture, values, cam_layer, label=label)
+        return Tile(label, gray_tile(values, percentile).picture)
+
+    rows = [SheetRow("picture", [Tile("", picture)])]
+    rows.append(SheetRow("learnt", [tile(method, method.values, _column_name(method)) for method in methods]))
+    for stages in zip(*(method.stages for method in methods), strict=True):
+        maps = [tile(method, stage.values, stage.score) for method, stage in zip(methods, stages, strict=True)]
+        rows.append(SheetRow(f"random down to {stages[0].layer}", maps))
     return Sheet(
-        rows=shown,
+        rows=rows,
         title=f"All methods: {network.name}, {layer_title(score)}, filter {target}{named}",
         subtitle=[
             f"Class activation maps at {layer_title(cam_layer)}.{_cut_off(percentile)}",
+            f"Passes through the network for one filter: {_costs(methods)}.",
             SANITY_NOTE,
             *([_ONE_UNIT] if score.kind == "max_pool" and score.size == (1, 1) else []),
             *note_lines(network),
         ],
-        tile_size=tile_size,
+        tile_size=tile_size or min(_LARGEST_TILE, _TILES_WIDTH // len(methods) - _TILE_GAP),
         footnote=_FOOTNOTE,
     )
 
 
 render_comparison = drawn(comparison_sheet)
+
+
+def _column_name(method: MethodRow) -> str:
+    # The one name that is wider than a tile where all methods stand side by side.
+    return method.method.replace("integrated gradients", "integrated grad.")
+
+
+def _costs(methods: Sequence[MethodRow]) -> str:
+    """Returns each cost with the methods that have it."""
+    named: dict[str, list[str]] = {}
+    for method in methods:
+        named.setdefault(method.cost, []).append(method.method)
+    return "; ".join(f"{', '.join(names)}: {cost}" for cost, names in named.items())
 
 
 def _cut_off(percentile: float) -> str:

@@ -13,6 +13,8 @@ from octoscope.render.photo import fitted_size, resize_photo
 
 _TITLE, _TEXT, _NUMBER, _NOTE = 14, 12, 11, 11
 _CELL_WIDTH, _CELL_HEIGHT, _NARROWEST = 38, 24, 4
+# Of a panel, and of what stands at its left: with both a chart stays a page wide.
+_WIDEST, _LONGEST_LABEL = 1344, 320
 _BAR_HEIGHT, _LEAST_WIDTH = 10, 210
 # Numbers are written into cells while there are so few columns.
 _MOST_NUMBERED = 16
@@ -28,13 +30,15 @@ class _GridPlaces:
         rows, columns = panel.values.shape
         self.numbered = columns <= _MOST_NUMBERED if panel.numbers is None else panel.numbers
         narrow = max(_NARROWEST, min(_CELL_WIDTH, panel.widest // columns))
-        self.wide, self.high = panel.cell_size or (_CELL_WIDTH if self.numbered else narrow, _CELL_HEIGHT)
-        self.every = self.numbered or panel.cell_size is not None
+        rows_named = [f"{panel.row_name} {panel.row_labels[0]}", *panel.row_labels[1:]]
+        self.row_labels = [shortened(label, width=_LONGEST_LABEL, size=_TEXT) for label in rows_named]
+        self.left = max(text_width(label, _TEXT) for label in self.row_labels) + 8
+        wide, self.high = panel.cell_size or (_CELL_WIDTH if self.numbered else narrow, _CELL_HEIGHT)
+        self.wide = max(1, min(wide, (_WIDEST - self.left - 2) // columns))
+        self.every = self.numbered or (panel.cell_size is not None and self.wide >= _TEXT)
         widths = [text_width(label, _TEXT) for label in panel.column_labels]
         self.rising = self.every and max(widths) > self.wide
-        named = text_width(f"{panel.row_name} {panel.row_labels[0]}", _TEXT)
-        self.left = max(named, *(text_width(label, _TEXT) for label in panel.row_labels)) + 8
-        title = text_width(panel.title, _TITLE) if columns > 6 else 0
+        title = min(text_width(panel.title, _TITLE), _WIDEST) if columns > 6 else 0
         self.width = max(self.left + self.wide * columns + 2, _LEAST_WIDTH, title)
         self.titles = wrapped(panel.title, width=self.width, size=_TITLE, most_lines=2)
         self.notes = wrapped(panel.note, width=self.width, size=_NOTE, most_lines=4) if panel.note else []
@@ -105,8 +109,7 @@ def _draw_lines(paper: Paper, lines: list[str], at: Place, *, size: int, color: 
 
 
 def _draw_row_labels(paper: Paper, panel: Grid, places: _GridPlaces, left: int, top: int) -> None:
-    for row, label in enumerate(panel.row_labels):
-        text = f"{panel.row_name} {label}" if row == 0 else label
+    for row, text in enumerate(places.row_labels):
         at = (left + places.left - 6, top + places.top + (row + 0.5) * places.high)
         paper.text(at, text, size=_TEXT, color=QUIET_INK, anchor="rm")
 
@@ -133,24 +136,25 @@ def _draw_column_labels(paper: Paper, panel: Grid, places: _GridPlaces, left: in
 
 
 def _draw_bar(paper: Paper, scale: ColorScale, even: float | None, at: Place, width: int) -> None:
-    """Draws the colours of a scale from left to right, its ends, and the mark of even attention."""
+    """Draws the colours of a scale from left to right, its ticks, and the mark of even attention."""
     axes = paper.axes(at[0], at[1], width, _BAR_HEIGHT)
-    ramp = scale.vmin + (scale.vmax - scale.vmin) * (np.arange(width) + 0.5) / width
-    axes.imshow(scale.colors(ramp)[None], extent=(scale.vmin, scale.vmax, 0, 1))
-    marks = [(scale.vmin, f"{scale.vmin:.3g}", QUIET_INK), (scale.vmax, f"{scale.vmax:.3g}", QUIET_INK)]
+    ramp = scale.value_at((np.arange(width) + 0.5) / width)
+    axes.imshow(scale.colors(ramp)[None], extent=(0, 1, 0, 1))
+    marks = [(value, f"{value:.3g}", QUIET_INK) for value in scale.ticks]
     if even is not None and scale.vmin <= even <= scale.vmax:
-        axes.plot([even, even], [-0.3, 1.3], color=shade(MARK), linewidth=2 * POINT, clip_on=False)
-        axes.set(xlim=(scale.vmin, scale.vmax), ylim=(0, 1))
+        place = float(scale.fraction_of(np.array([even]))[0])
+        axes.plot([place, place], [-0.3, 1.3], color=shade(MARK), linewidth=2 * POINT, clip_on=False)
+        axes.set(xlim=(0, 1), ylim=(0, 1))
         # At an end of the scale it takes the place of that end's number.
         marks = sorted([*(mark for mark in marks if mark[0] != even), (even, f"{even:.3g} even", MARK)])
     elif even is not None:
-        marks[1] = (scale.vmax, f"{scale.vmax:.3g} (even: {even:.3g})", QUIET_INK)
+        marks[-1] = (scale.vmax, f"{scale.vmax:.3g} (even: {even:.3g})", QUIET_INK)
     widths = [text_width(text, _TEXT) for _, text, _ in marks]
-    centers = [at[0] + widths[0] / 2, at[0] + width - widths[-1] / 2]
-    if len(marks) > 2:
-        wanted = at[0] + (marks[1][0] - scale.vmin) / (scale.vmax - scale.vmin) * width
+    centers = [at[0] + float(part) * width for part in scale.fraction_of(np.array([value for value, _, _ in marks]))]
+    centers[0], centers[-1] = at[0] + widths[0] / 2, at[0] + width - widths[-1] / 2
+    if even is not None and len(marks) == 3:
         low, high = at[0] + widths[0] + widths[1] / 2 + 8, at[0] + width - widths[2] - widths[1] / 2 - 8
-        centers.insert(1, min(max(wanted, low), high))
+        centers[1] = min(max(centers[1], low), high)
     for center, (_, text, color) in zip(centers, marks, strict=True):
         paper.text((center, at[1] + _BAR_HEIGHT + 3), text, size=_TEXT, color=color, anchor="ma")
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from octoscope.attention.share_table import share_table
 from octoscope.attention.sinks import Sink, sink_rule
 from octoscope.faithfulness.method_maps import MethodMaps
+from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.studies.maps import maps_request
 from octoscope.studies.report.material import ReportMaterial
 from octoscope.views.attention_sheet import attention_sheet
@@ -13,9 +14,9 @@ from octoscope.views.report_content import ReportFigure, ReportPart, ReportTable
 from octoscope.views.share_pictures import share_bars_chart
 
 
-def attention_parts(material: ReportMaterial) -> list[ReportPart]:
-    """Returns both parts, from one pass over the drawn episode."""
-    request = maps_request(
+def attention_finding(material: ReportMaterial) -> FindingRequest:
+    """Returns the request for the maps of the drawn step."""
+    return maps_request(
         material.folder,
         material.model,
         material.episodes[0],
@@ -24,7 +25,11 @@ def attention_parts(material: ReportMaterial) -> list[ReportPart]:
         seed=material.seed,
         progress=material.progress,
     )
-    (found,) = material.finding(request)
+
+
+def attention_parts(material: ReportMaterial) -> list[ReportPart]:
+    """Returns both parts, from one pass over the drawn episode."""
+    (found,) = material.finding(attention_finding(material))
     return [_maps_part(material, found), _shares_part(found)]
 
 

@@ -6,11 +6,13 @@ from octoscope.errors import SelectionError
 from octoscope.faithfulness.drop_table import WAYS, DropTable
 from octoscope.faithfulness.language_table import LanguageTable
 from octoscope.intervals import FEWEST
+from octoscope.interventions.descriptions import Intervention
 from octoscope.interventions.effects import StepEffects
 from octoscope.interventions.step_scene import StepScene
 from octoscope.interventions.usual import usual_interventions
 from octoscope.policies.abilities import DropsTokens
 from octoscope.policies.policy_model import as_policy
+from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.studies.ablate import ablation_request
 from octoscope.studies.drop_tokens import drop_request
 from octoscope.studies.language import language_request
@@ -26,8 +28,35 @@ _LANGUAGE = {
     "shuffled": "words shuffled",
     "noise": "other noise",
 }
-_SCORES = ("mean of heads", "rollout", "occlusion", "detail", "edges", "random")
-_KEEP = (1.0, 0.75, 0.5, 0.25, 0.1, 0.0)
+DROP_SCORES = ("mean of heads", "rollout", "occlusion", "detail", "edges", "random")
+DROP_KEEP = (1.0, 0.75, 0.5, 0.25, 0.1, 0.0)
+
+
+def ablation_interventions(material: ReportMaterial) -> list[Intervention]:
+    """Returns what is taken away at the drawn step.
+
+    Raises:
+      SelectionError: If there is nothing.
+    """
+    scene = StepScene.at(material.model, material.episodes[0], material.step, **vars(material.options))
+    asked = usual_interventions(scene)
+    if not asked:
+        raise SelectionError("The policy is given no camera, no words and no history that could be taken away.")
+    return list(asked)
+
+
+def ablation_finding(material: ReportMaterial) -> FindingRequest:
+    """Returns the request for what covering, masking and rewording does to the drawn step."""
+    return ablation_request(
+        material.folder,
+        material.model,
+        material.episodes[0],
+        {material.step: ablation_interventions(material)},
+        given=material.options,
+        seed=material.seed,
+        batch=material.batch,
+        progress=material.progress,
+    )
 
 
 def ablation_part(material: ReportMaterial) -> ReportPart:
@@ -36,21 +65,8 @@ def ablation_part(material: ReportMaterial) -> ReportPart:
     Raises:
       SelectionError: If there is nothing to take away.
     """
-    model, episode, step = material.model, material.episodes[0], material.step
-    asked = usual_interventions(StepScene.at(model, episode, step, **vars(material.options)))
-    if not asked:
-        raise SelectionError("The policy is given no camera, no words and no history that could be taken away.")
-    request = ablation_request(
-        material.folder,
-        model,
-        episode,
-        {step: asked},
-        given=material.options,
-        seed=material.seed,
-        batch=material.batch,
-        progress=material.progress,
-    )
-    (found,) = material.finding(request)
+    (found,) = material.finding(ablation_finding(material))
+    step = material.step
     largest = max(found.effects, key=lambda effect: effect.size)
     beyond = [effect for effect in found.effects if effect.size > found.noise_floor]
     clear = [effect for effect in found.effects if len(effect.controls) and effect.size > effect.controls.max()]
@@ -100,9 +116,9 @@ def _effects_table(found: StepEffects) -> ReportTable:
     return ReportTable(["intervention", "change", "random places", "hidden from the readout alone"], rows)
 
 
-def language_part(material: ReportMaterial) -> ReportPart:
-    """Returns whether the words matter."""
-    request = language_request(
+def language_finding(material: ReportMaterial) -> FindingRequest:
+    """Returns the request for what other words do."""
+    return language_request(
         material.folder,
         material.model,
         material.episodes,
@@ -112,7 +128,11 @@ def language_part(material: ReportMaterial) -> ReportPart:
         batch=material.batch,
         progress=material.progress,
     )
-    found: LanguageTable = material.finding(request)
+
+
+def language_part(material: ReportMaterial) -> ReportPart:
+    """Returns whether the words matter."""
+    found: LanguageTable = material.finding(language_finding(material))
     rows = [[label, str(found.numbers[name])] for name, label in _LANGUAGE.items()]
     share, even = found.numbers["share"], found.numbers["even_share"]
     return ReportPart(
@@ -133,15 +153,15 @@ def language_part(material: ReportMaterial) -> ReportPart:
     )
 
 
-def drop_part(material: ReportMaterial) -> ReportPart:
-    """Returns what leaving image tokens out does."""
-    request = drop_request(
+def drop_finding(material: ReportMaterial) -> FindingRequest:
+    """Returns the request for what leaving image tokens out does."""
+    return drop_request(
         material.folder,
         material.model,
         material.episodes,
         given=material.options,
-        scores=_SCORES,
-        fractions=_KEEP,
+        scores=DROP_SCORES,
+        fractions=DROP_KEEP,
         # Where nothing can be taken out of the sequence, nobody looks at it.
         how="remove" if isinstance(as_policy(material.model), DropsTokens) else "mask",
         steps=1,
@@ -149,7 +169,11 @@ def drop_part(material: ReportMaterial) -> ReportPart:
         batch=material.batch,
         progress=material.progress,
     )
-    found: DropTable = material.finding(request)
+
+
+def drop_part(material: ReportMaterial) -> ReportPart:
+    """Returns what leaving image tokens out does."""
+    found: DropTable = material.finding(drop_finding(material))
     half = found.fractions.index(0.5)
     errors = {name: row[half] for name, row in zip(found.scores, found.errors, strict=True)}
     best = min((name for name in errors if name != "random"), key=lambda name: errors[name].mean)

@@ -1,5 +1,6 @@
 """Attention and its tests in one page, for a sceptic; every part is a finding first."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from octoscope.studies.options.report import PARTS, ReportOptions
 from octoscope.studies.report.attention_parts import attention_parts
 from octoscope.studies.report.intervention_parts import ablation_part, drop_part, language_part
 from octoscope.studies.report.material import ReportMaterial
+from octoscope.studies.report.part_costs import part_forwards
 from octoscope.studies.report.score_parts import faithfulness_part, sanity_part
 from octoscope.studies.results import Results
 from octoscope.studies.selection import parse_step
 from octoscope.studies.telling import Tell, silent
-from octoscope.studies.work_shown import work_shown
+from octoscope.studies.work_shown import work_of, work_shown
 from octoscope.views.report_content import Report, ReportPart
 from octoscope.views.report_html import report_html
 from octoscope.views.report_markdown import report_markdown
@@ -73,9 +75,12 @@ def report(
         progress,
         results,
     )
-    with work_shown(None, of="report", tell=tell, progress=progress):
-        report = make_report(material, options.parts)
-    with results.drawn(material.requests) as folder:
+    costs = [part_forwards(material, name) for name in PARTS if name in options.parts]
+    with work_shown(sum(costs), of=work_of("report", opened.model), tell=tell, progress=progress) as left:
+        # One bar for all of it: those of the parts would tell of their own ends alone.
+        quiet = dataclasses.replace(material, progress=progress and not sum(costs))
+        report = make_report(quiet, options.parts, done=lambda part: left(sum(costs[part:])))
+    with results.drawn(quiet.requests) as folder:
         _write(folder, report, figure_format=options.figure_format)
     tell(*(f"{part.title} {part.headline or part.missing}" for part in report.parts))
     tell("", f"The page: {options.output / _FOLDER / 'report.html'}", *([report.note] if report.note else []))
@@ -101,12 +106,15 @@ def _write(folder: Path, report: Report, *, figure_format: str) -> None:
     (folder / "report.html").write_text(report_html(report), encoding="utf-8")
 
 
-def make_report(material: ReportMaterial, parts: Sequence[str] = PARTS) -> Report:
+def make_report(
+    material: ReportMaterial, parts: Sequence[str] = PARTS, *, done: Callable[[int], None] = lambda part: None
+) -> Report:
     """Returns the report; a part that the policy or the episodes do not allow says why.
 
     Args:
       material: Policy, episodes, and how much of them.
       parts: Of `PARTS`.
+      done: Told after each part how many there are.
     """
     made: list[ReportPart] = []
     # What no part could do without fails here.
@@ -118,6 +126,7 @@ def make_report(material: ReportMaterial, parts: Sequence[str] = PARTS) -> Repor
             made += make(material)
         except (EpisodeError, ObservationError, SelectionError) as error:
             made.append(ReportPart(name, title, "", missing=str(error)))
+        done(place)
     dataset, card = material.episodes[0].dataset, as_policy(material.model).card
     return Report(
         f"What {card.name} looks at on {dataset}, and whether it matters",

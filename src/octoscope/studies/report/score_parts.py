@@ -9,6 +9,7 @@ from octoscope.faithfulness.randomized_weights import RandomizationTable
 from octoscope.faithfulness.score_table import SCORES, FaithfulnessTable
 from octoscope.faithfulness.settings import FaithfulnessSettings
 from octoscope.intervals import FEWEST
+from octoscope.runs.findings.kept_finding import FindingRequest
 from octoscope.studies.faithfulness import faithfulness_request, sanity_request
 from octoscope.studies.report.material import ReportMaterial
 from octoscope.views.faithfulness_pictures import (
@@ -24,20 +25,31 @@ _ALIKE = 0.3
 _PLACES = ("mass ratio", "top-10 % IoU", "pointing game")
 
 
-def faithfulness_part(material: ReportMaterial) -> ReportPart:
-    """Returns which maps tell what the action depends on."""
-    settings = FaithfulnessSettings(
-        steps=material.steps, points=5, path_points=4, seed=material.seed, batch=material.batch
-    )
-    request = faithfulness_request(
+def faithfulness_settings(material: ReportMaterial) -> FaithfulnessSettings:
+    """Returns how maps are scored: with fewer points than the command has."""
+    return FaithfulnessSettings(steps=material.steps, points=5, path_points=4, seed=material.seed, batch=material.batch)
+
+
+def sanity_settings(material: ReportMaterial) -> FaithfulnessSettings:
+    """Returns how the maps of the randomisation check are made."""
+    return FaithfulnessSettings(steps=1, path_points=4, seed=material.seed, batch=material.batch)
+
+
+def faithfulness_finding(material: ReportMaterial) -> FindingRequest:
+    """Returns the request for the scores of maps."""
+    return faithfulness_request(
         material.folder,
         material.model,
         material.episodes,
-        settings,
+        faithfulness_settings(material),
         given=material.options,
         progress=material.progress,
     )
-    table: FaithfulnessTable = material.finding(request)
+
+
+def faithfulness_part(material: ReportMaterial) -> ReportPart:
+    """Returns which maps tell what the action depends on."""
+    table: FaithfulnessTable = material.finding(faithfulness_finding(material))
     return ReportPart(
         "faithfulness",
         "Which maps tell what the action depends on?",
@@ -138,18 +150,21 @@ def _meanings(table: FaithfulnessTable) -> ReportTable:
     return ReportTable(["column", "what it is"], [[name, SCORES[name][1]] for name in _known(table)])
 
 
-def sanity_part(material: ReportMaterial) -> ReportPart:
-    """Returns whether maps change when the weights are drawn anew."""
-    settings = FaithfulnessSettings(steps=1, path_points=4, seed=material.seed, batch=material.batch)
-    request = sanity_request(
+def sanity_finding(material: ReportMaterial) -> FindingRequest:
+    """Returns the request for how alike maps stay under other weights."""
+    return sanity_request(
         material.folder,
         material.model,
         material.episodes[0],
-        settings,
+        sanity_settings(material),
         given=material.options,
         progress=material.progress,
     )
-    found: RandomizationTable = material.finding(request)
+
+
+def sanity_part(material: ReportMaterial) -> ReportPart:
+    """Returns whether maps change when the weights are drawn anew."""
+    found: RandomizationTable = material.finding(sanity_finding(material))
     last = {method: row[-1] for method, row in zip(found.methods, found.similarity, strict=True)}
     alike = [f"{method_label(method)} ({value:.2f})" for method, value in last.items() if value > _ALIKE]
     rows = [
