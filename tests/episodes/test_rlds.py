@@ -65,7 +65,7 @@ def test_missing_shard_matters_only_when_it_is_read(dataset: Path) -> None:
         source[0]
 
 
-@pytest.mark.parametrize("index", [-1, 3])
+@pytest.mark.parametrize("index", [-4, 3])
 def test_unknown_episode(dataset: Path, index: int) -> None:
     with pytest.raises(EpisodeError, match=rf"no episode lab/train/{index}: the episodes are 0\.\.2\."):
         open_it(dataset)[index]
