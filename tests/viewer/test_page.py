@@ -61,8 +61,19 @@ class Viewed:
         return self.page.evaluate(f"octoscope.state.{name}")
 
     def point(self, token):
-        """Moves the pointer over a patch, and returns where it is."""
-        box = self.page.evaluate(
+        """Moves the pointer over a patch, and returns where it is; again where frames were still finding their places."""
+        for _ in range(20):
+            left, top = self.place_of(token)
+            # Where it is already, no movement would be told.
+            self.page.mouse.move(left + 1, top)
+            self.page.mouse.move(left, top)
+            self.ready()
+            if self.page.evaluate("octoscope.pointed") == token and self.place_of(token) == [left, top]:
+                return [left, top]
+        raise AssertionError(f"the page never told that the pointer is over token {token}")
+
+    def place_of(self, token):
+        return self.page.evaluate(
             """(token) => {
               const panel = octoscope.cameras.panels.find((each) => token >= each.span.start && token < each.span.start + each.span.size);
               const { left, top } = panel.canvas.getBoundingClientRect(), at = token - panel.span.start;
@@ -72,9 +83,6 @@ class Viewed:
             }""",
             token,
         )
-        self.page.mouse.move(*box)
-        self.ready()
-        return box
 
     def line(self):
         return self.page.inner_text("#text")

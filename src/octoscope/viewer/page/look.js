@@ -17,7 +17,11 @@ export class Looks {
     if (advice) return { advice };
     const step = this.rows.step(run, asked, state.step, { single, ahead });
     if (!step || step.error) return step;
-    if (state.map === "difference" && other) return this.difference(run, other, asked, state, step, ahead);
+    if (state.map === "difference") {
+      if (!state.with) return { advice: { text: "There is no other run to lay beside this one." } };
+      // Until that run is open there is no difference: weights in its place would be taken for it.
+      return other?.name === state.with ? this.difference(run, other, asked, state, step, ahead) : null;
+    }
     const whole = this.rows.whole(run, asked);
     if (state.map === "whatif" && whatIf) {
       const changed = whatIf.changed(state, tokens);
