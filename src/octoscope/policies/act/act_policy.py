@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,16 +20,15 @@ from octoscope.policies.inputs import PolicyInputs
 from octoscope.policies.lerobot_folder.features import camera_name
 from octoscope.policies.noise import Noise
 from octoscope.policies.parts.acting_rows import ActingRows, acting_places, over_layout
+from octoscope.policies.parts.device_name import device_name
 from octoscope.policies.parts.folder_actions import folder_action_space
 from octoscope.policies.parts.folder_example import folder_example
 from octoscope.policies.parts.pixel_paths import slopes_along
 from octoscope.policies.parts.redrawn_weights import (
-    Parts,
+    RedrawsParts,
     drawn_digest,
     drawn_name,
     drawn_note,
-    numbered_parts,
-    redrawn_params,
 )
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
 from octoscope.policies.policy_text import ShowsItself
@@ -46,11 +46,11 @@ _PARTS = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ActPolicy(ShowsItself):
+class ActPolicy(RedrawsParts, ShowsItself):
     """An ACT as a `PolicyModel`: it takes no words, has no history, and acts the same under every noise."""
 
+    PARTS = _PARTS
     model: ActModel
-    # What of its weights was drawn anew: "all weights (seed 3, draw 0)".
     drawn: str = ""
 
     @property
@@ -60,15 +60,12 @@ class ActPolicy(ShowsItself):
 
     @functools.cached_property
     def _card(self) -> PolicyCard:
-        device = jax.devices()[0]
         return PolicyCard(
             name=drawn_name(self.model.name, self.drawn),
             family="act",
             framework="jax",
             framework_version=jax.__version__,
-            device=device.platform
-            if device.device_kind == device.platform
-            else f"{device.platform} {device.device_kind}",
+            device=device_name(self.model.params),
             note=drawn_note("", self.drawn),
             facts={"config": dict(self.model.folder.config.fields), "remarks": list(self.model.folder.remarks)},
         )
@@ -222,22 +219,10 @@ class ActPolicy(ShowsItself):
         encodings = self.model.watch(*self._given(inputs)).encodings
         return {name: np.asarray(at_point(encodings, points[name])) for name in names}
 
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """Parts from the action back to the pictures."""
-        return tuple(name for name, _ in self._parts)
+    def _learnt_params(self) -> Mapping[str, Any]:
+        return self.model.params
 
-    @functools.cached_property
-    def _parts(self) -> Parts:
-        return numbered_parts(self.model.params, _PARTS)
-
-    def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> "ActPolicy":
-        """Returns the policy with these parts drawn anew; nothing is compiled again.
-
-        Raises:
-          SelectionError: If there is no such part.
-        """
-        params, drawn = redrawn_params(self.model.params, self._parts, stages, seed=seed, draw=draw)
+    def _with_params(self, params: Mapping[str, Any], drawn: str) -> "ActPolicy":
         return replace(self, model=replace(self.model, params=params), drawn=drawn)
 
     @property

@@ -28,12 +28,10 @@ from octoscope.policies.parts.folder_actions import folder_action_space
 from octoscope.policies.parts.folder_example import folder_example
 from octoscope.policies.parts.pixel_paths import slopes_along
 from octoscope.policies.parts.redrawn_weights import (
-    Parts,
+    RedrawsParts,
     drawn_digest,
     drawn_name,
     drawn_note,
-    numbered_parts,
-    redrawn_params,
 )
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
 from octoscope.policies.policy_text import ShowsItself
@@ -53,17 +51,17 @@ _PARTS = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DiffusionPolicy(ShowsItself):
+class DiffusionPolicy(RedrawsParts, ShowsItself):
     """A Diffusion Policy of LeRobot with its parameters, as a `PolicyModel`: no words, a window of observations, noise in every pass.
 
     Frames stay as they were recorded until the network cuts out their middle.
     """
 
+    PARTS = _PARTS
     folder: LeRobotFolder
     config: DiffusionConfig
     # Nested dicts of arrays; see `load_diffusion_params`.
     params: Mapping[str, Any]
-    # What of its weights was drawn anew: "all weights (seed 3, draw 0)".
     drawn: str = ""
 
     @classmethod
@@ -236,22 +234,10 @@ class DiffusionPolicy(ShowsItself):
             for camera, name in self._cameras.items()
         }
 
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """Parts from the action back to the pictures."""
-        return tuple(name for name, _ in self._parts)
+    def _learnt_params(self) -> Mapping[str, Any]:
+        return self.params
 
-    @functools.cached_property
-    def _parts(self) -> Parts:
-        return numbered_parts(self.params, _PARTS)
-
-    def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> "DiffusionPolicy":
-        """Returns the policy with these parts drawn anew; nothing is compiled again.
-
-        Raises:
-          SelectionError: If there is no such part.
-        """
-        params, drawn = redrawn_params(self.params, self._parts, stages, seed=seed, draw=draw)
+    def _with_params(self, params: Mapping[str, Any], drawn: str) -> "DiffusionPolicy":
         return replace(self, params=params, drawn=drawn)
 
     def draw(self, noise: Noise) -> Float32[np.ndarray, "draw horizon dim"]:

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -23,12 +24,10 @@ from octoscope.policies.parts.folder_actions import folder_action_space
 from octoscope.policies.parts.folder_example import folder_example
 from octoscope.policies.parts.pixel_paths import slopes_along
 from octoscope.policies.parts.redrawn_weights import (
-    Parts,
+    RedrawsParts,
     drawn_digest,
     drawn_name,
     drawn_note,
-    numbered_parts,
-    redrawn_params,
 )
 from octoscope.policies.parts.text_reader import Words
 from octoscope.policies.policy_model import PolicyCard, PolicyNeeds, WantedAttention, Watched
@@ -53,17 +52,17 @@ _PARTS = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FlowPolicy(ShowsItself):
+class FlowPolicy(RedrawsParts, ShowsItself):
     """A `FlowModel` as a `PolicyModel`: words, any of its cameras, the state; one timestep.
 
     Frames stay as they were recorded until the network resizes and pads them, so that nothing is rounded on the way: what is covered or
     differentiated is pixels of the recording.
     """
 
+    PARTS = _PARTS
     model: FlowModel
     # "smolvla", "pi0", "pi05".
     family: str
-    # What of its weights was drawn anew: "all weights (seed 3, draw 0)".
     drawn: str = ""
 
     @property
@@ -241,22 +240,10 @@ class FlowPolicy(ShowsItself):
         stages = self.model.encode_prefix(*self._given(inputs))
         return {name: np.asarray(at_point(stages, points[name])) for name in names}
 
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """Parts from the action back to the pictures."""
-        return tuple(name for name, _ in self._parts)
+    def _learnt_params(self) -> Mapping[str, Any]:
+        return self.model.params
 
-    @functools.cached_property
-    def _parts(self) -> Parts:
-        return numbered_parts(self.model.params, _PARTS)
-
-    def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> "FlowPolicy":
-        """Returns the policy with these parts drawn anew; nothing is compiled again.
-
-        Raises:
-          SelectionError: If there is no such part.
-        """
-        params, drawn = redrawn_params(self.model.params, self._parts, stages, seed=seed, draw=draw)
+    def _with_params(self, params: Mapping[str, Any], drawn: str) -> "FlowPolicy":
         return replace(self, model=replace(self.model, params=params), drawn=drawn)
 
     @property

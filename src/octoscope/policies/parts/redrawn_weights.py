@@ -3,17 +3,19 @@
 Each array is drawn from a normal distribution with the mean and deviation of the learnt one, so that no initialiser has to be known.
 """
 
+import functools
 import hashlib
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
 from octoscope.errors import SelectionError, nearest
+from octoscope.policies.policy_model import PolicyModel
 
 # Name and pattern of each part; every parameter's path matches one.
 Parts = Sequence[tuple[str, str]]
@@ -61,6 +63,39 @@ def redrawn_params(
     return traverse_util.unflatten_dict({path: jnp.asarray(leaf) for path, leaf in flat.items()}), (
         f"{told} (seed {seed}, draw {draw})"
     )
+
+
+class RedrawsParts:
+    """What `Redrawable` asks for, of policies whose parts are told by the paths of their parameters."""
+
+    # Name and pattern of each part, from the action back to the pictures; "#" stands for a number, see `numbered_parts`.
+    PARTS: ClassVar[Parts]
+    # What was drawn anew: "all weights (seed 3, draw 0)"; "" for what was learnt.
+    drawn: str
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Parts from the action back to the pictures."""
+        return tuple(name for name, _ in self._parts)
+
+    def redrawn(self, stages: Sequence[str], *, seed: int, draw: int = 0) -> PolicyModel:
+        """Returns the policy with these parts drawn anew; nothing is compiled again.
+
+        Raises:
+          SelectionError: If there is no such part.
+        """
+        params, drawn = redrawn_params(self._learnt_params(), self._parts, stages, seed=seed, draw=draw)
+        return self._with_params(params, drawn)
+
+    @functools.cached_property
+    def _parts(self) -> Parts:
+        return numbered_parts(self._learnt_params(), self.PARTS)
+
+    def _learnt_params(self) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+    def _with_params(self, params: Mapping[str, Any], drawn: str) -> PolicyModel:
+        raise NotImplementedError
 
 
 def drawn_name(name: str, drawn: str) -> str:
